@@ -1,0 +1,25 @@
+# Everything goes through run.py, which makes .venv by itself. PYTHON=python3.12 chooses the interpreter.
+PYTHON ?= python3
+IN_VENV = $(PYTHON) run.py setup --dev && .venv/bin/python
+
+.DEFAULT_GOAL := help
+.PHONY: run test lint e2e bench chaos i18n requirements help
+
+run: ## start the whole portal (PORT=, DATA_DIR=, DEMO=0)
+	@exec $(PYTHON) run.py
+test: ## unit and integration tests, on a PostgreSQL and a Redis of their own
+	@$(IN_VENV) -m pytest -n auto --ignore=tests/e2e --ignore=tests/chaos --ignore=tests/bench $(ARGS)
+lint: ## style, types, direction of imports, templates
+	@$(PYTHON) run.py setup --dev && .venv/bin/python -m launcher.lint
+e2e: ## browser tests of the whole portal, accessibility included
+	@$(IN_VENV) run.py browser && .venv/bin/python -m pytest tests/e2e -p no:randomly $(ARGS)
+bench: ## measures: lists at a million trainees, outbox, memory
+	@$(IN_VENV) -m tests.bench $(ARGS)
+chaos: ## processes killed at random: nothing lost, nothing twice
+	@$(IN_VENV) -m pytest tests/chaos -s -p no:randomly $(ARGS)
+i18n: ## extract the strings, update and compile the French catalogue
+	@$(IN_VENV) -m launcher.i18n
+requirements: ## compile requirements*.in to pinned versions with hashes
+	@$(IN_VENV) -m launcher.requirements
+help: ## this list
+	@grep -E '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9]+):.*## /\1\t/' | expand -t 14

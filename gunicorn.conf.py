@@ -1,0 +1,93 @@
+"""gunicorn, as the portal runs it: ``python run.py web``.
+
+Synchronous processes: Flask-AppBuilder's views are not safe for threads, and threads would halve the throughput anyway.
+To serve more, raise WEB_WORKERS or start more of them on other machines.
+"""
+
+import gc
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+
+def metrics_folder(data_dir):
+    """A folder of this start's own; those of web servers that were killed are removed on the way."""
+    if not data_dir or not os.access(data_dir, os.W_OK):
+        return tempfile.mkdtemp(prefix="portail-metrics-")
+    base = Path(data_dir, "metrics")
+    base.mkdir(mode=0o700, exist_ok=True)
+    for old in base.iterdir():
+        try:
+            os.kill(int(old.name), 0)
+        except (ValueError, ProcessLookupError):
+            shutil.rmtree(old, ignore_errors=True)
+        except PermissionError:
+            continue
+    folder = base / str(os.getpid())
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=0o700)
+    return str(folder)
+
+
+gc.disable()  # until the application is loaded: a fifth of that time is saved
+_host, _port = os.environ.get("HOST") or "127.0.0.1", os.environ.get("PORT") or "8080"
+bind = f"[{_host}]:{_port}" if ":" in _host else f"{_host}:{_port}"
+workers = int(os.environ.get("WEB_WORKERS") or 2)
+worker_class = "sync"
+preload_app = True  # imported once, its memory shared by the web processes, a new one ready at once
+timeout = 60
+graceful_timeout = 20
+keepalive = 2
+max_requests = 5000
+max_requests_jitter = 1000
+proc_name = "portail-web"
+worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") and os.access("/dev/shm", os.W_OK) else None  # noqa: S108 - a heartbeat file
+accesslog = None  # one structured line per request is written by app.core.logs
+errorlog = "-"
+loglevel = "warning"
+limit_request_line = 8190
+limit_request_fields = 100
+control_socket_disable = True
+forwarded_allow_ips = ""  # proxies are trusted by TRUSTED_PROXIES, in the application
+
+# The web processes add up their metrics through files. Known before the application is imported, or each would count alone.
+_metrics = metrics_folder(os.environ.get("DATA_DIR"))
+os.environ["PROMETHEUS_MULTIPROC_DIR"] = _metrics
+
+
+def on_starting(_server):
+    """No "Server: gunicorn" in the answers."""
+    from gunicorn.http.wsgi import Response
+
+    usual = Response.default_headers
+    Response.default_headers = lambda self: [line for line in usual(self) if not line.startswith("Server:")]
+
+
+def when_ready(_server):
+    """What the master has loaded and read stays shared: the collector does not touch it in the web processes."""
+    from app.core.health import expected_heads
+
+    expected_heads()
+    gc.freeze()
+    gc.enable()
+
+
+def post_fork(_server, worker):
+    """No connection is shared between processes, should the application have opened one."""
+    from app.core.extensions import db
+
+    with worker.app.wsgi().app_context():
+        db.engine.dispose(close=False)
+
+
+def child_exit(_server, worker):
+    """Forgets the live gauges of a web process that ended."""
+    from prometheus_client import multiprocess
+
+    multiprocess.mark_process_dead(worker.pid)
+
+
+def on_exit(_server):
+    """Leaves nothing behind."""
+    shutil.rmtree(_metrics, ignore_errors=True)
