@@ -1,0 +1,49 @@
+"""Database constraint → sentence: what the database refuses is said in words, never as SQL."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask_babel import lazy_gettext as _l
+from sqlalchemy.exc import DBAPIError, IntegrityError
+
+_messages: dict[str, Any] = {}
+_fields: dict[str, str] = {}
+
+_BY_SQLSTATE: dict[str, Any] = {
+    "23505": _l("This value is already used: choose another one."),
+    "23503": _l("This record is linked to others that no longer exist, or others still depend on it: remove the link first."),
+    "23514": _l("One of the values is outside what is allowed: check the form."),
+    "23502": _l("A required value is missing: check the form."),
+    "23P01": _l("This period overlaps another one: check the dates."),
+}
+_OTHERWISE = _l("The database refused this change: nothing was saved. Check the values, or contact the assistance.")
+
+
+def register_constraint(name: str, message: Any, *, field: str | None = None) -> None:
+    """Give constraint ``name`` its sentence (a lazy string), and the form field beside which it is shown."""
+    _messages[name] = message
+    if field is not None:
+        _fields[name] = field
+
+
+def constraint_name(error: DBAPIError) -> str | None:
+    """The name of the violated constraint, if the database told it."""
+    diagnostic = getattr(error.orig, "diag", None)
+    return getattr(diagnostic, "constraint_name", None)
+
+
+def translate(error: DBAPIError) -> str:
+    """The sentence for ``error``; it never holds SQL nor a value."""
+    name = constraint_name(error)
+    if name is not None and name in _messages:
+        return str(_messages[name])
+    if isinstance(error, IntegrityError):
+        state = getattr(error.orig, "sqlstate", None)
+        return str(_BY_SQLSTATE.get(state or "", _OTHERWISE))
+    return str(_OTHERWISE)
+
+
+def field_of(error: DBAPIError) -> str | None:
+    """The form field the violated constraint belongs to, if registered."""
+    return _fields.get(constraint_name(error) or "")

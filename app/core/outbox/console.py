@@ -1,0 +1,159 @@
+"""What operators of the Région may do by hand; each act leaves a journaled row with its author and reason."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+import structlog
+from sqlalchemy import insert, select, text, update
+from sqlalchemy.orm import Session
+
+from app.core import clock, context
+from app.core.outbox.models import InterventionKind, MessageState, OutboxIntervention, OutboxMessage, OutboxPartner
+from app.core.outbox.nudge import nudge
+from app.core.transaction import after_commit, transaction
+
+log = structlog.get_logger(__name__)
+
+_STUCK = (MessageState.REJECTED, MessageState.DEAD)
+#: What may be settled by hand: also a message that waits, but never one that is being sent.
+_SETTLEABLE = (*_STUCK, MessageState.PENDING)
+
+
+class ConsoleError(ValueError):
+    """An act the operator cannot do; ``code`` tells the screen which sentence to show."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+def replay(message_ids: Collection[int], *, reason: str | None = None) -> int:
+    """Send refused or given-up messages again, with fresh tries and a fresh day. Returns how many.
+
+    The idempotency key stays: if the partner had taken the message after all, it says so and nothing is doubled. Messages in
+    another state (someone was faster) are left alone.
+    """
+    with transaction() as session:
+        rows = _lock(session, message_ids, _STUCK)
+        if rows:
+            session.execute(
+                update(OutboxMessage)
+                .where(OutboxMessage.id.in_([row.id for row in rows]))
+                .values(
+                    state=MessageState.PENDING,
+                    attempts=0,
+                    failures=0,
+                    next_attempt_at=text("clock_timestamp()"),
+                    waiting_since=text("clock_timestamp()"),
+                ),
+                execution_options={"synchronize_session": False},
+            )
+            _journal(session, rows, InterventionKind.REPLAY, reason)
+            _nudge(row.partner for row in rows)
+    return len(rows)
+
+
+def mark_settled(message_ids: Collection[int], *, reason: str) -> int:
+    """Declare messages settled outside the portal: they are not sent, and what waits behind them goes on. Returns how many.
+
+    Raises ConsoleError("reason") without a reason.
+    """
+    cleaned = _reason(reason)
+    with transaction() as session:
+        rows = _lock(session, message_ids, _SETTLEABLE)
+        if rows:
+            session.execute(
+                update(OutboxMessage)
+                .where(OutboxMessage.id.in_([row.id for row in rows]))
+                .values(state=MessageState.CANCELLED, done_at=text("clock_timestamp()")),
+                execution_options={"synchronize_session": False},
+            )
+            _journal(session, rows, InterventionKind.SETTLE, cleaned)
+            _nudge(row.partner for row in rows)
+    return len(rows)
+
+
+def pause(partner: str, *, reason: str) -> None:
+    """Send nothing more to ``partner`` until resumed; what is under way ends. Raises ConsoleError("reason") without one."""
+    cleaned = _reason(reason)
+    with transaction() as session:
+        _row(session, partner)
+        session.execute(update(OutboxPartner).where(OutboxPartner.name == partner).values(paused=True, pause_reason=cleaned))
+        _journal_partner(session, partner, InterventionKind.PAUSE, cleaned)
+
+
+def resume(partner: str) -> None:
+    """Send to ``partner`` again."""
+    with transaction() as session:
+        _row(session, partner)
+        session.execute(update(OutboxPartner).where(OutboxPartner.name == partner).values(paused=False, pause_reason=None))
+        _journal_partner(session, partner, InterventionKind.RESUME, None)
+        after_commit(lambda: nudge(partner))
+
+
+def _row(session: Session, partner: str) -> None:
+    from app.core.outbox import registry
+
+    if partner not in registry.partners():
+        raise ConsoleError("partner")
+    session.execute(text("INSERT INTO outbox_partner (name) VALUES (:name) ON CONFLICT DO NOTHING"), {"name": partner})
+
+
+def _reason(reason: str) -> str:
+    cleaned = " ".join(reason.split())[:500]
+    if not cleaned:
+        raise ConsoleError("reason")
+    return cleaned
+
+
+def _lock(session: Session, message_ids: Collection[int], states: Iterable[MessageState]) -> list[OutboxMessage]:
+    statement = (
+        select(OutboxMessage)
+        .where(OutboxMessage.id.in_(message_ids), OutboxMessage.state.in_(tuple(states)))
+        .order_by(OutboxMessage.id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    return list(session.scalars(statement)) if message_ids else []
+
+
+def _journal(session: Session, rows: Collection[OutboxMessage], kind: InterventionKind, reason: str | None) -> None:
+    moment, actor, reference = clock.now(), context.actor_id(), context.request_id()
+    session.execute(
+        insert(OutboxIntervention),
+        [
+            {
+                "partner": row.partner,
+                "message_id": row.id,
+                "kind": kind,
+                "reason": reason,
+                "actor_id": actor,
+                "request_id": reference,
+                "created_at": moment,
+            }
+            for row in rows
+        ],
+    )
+
+
+def _journal_partner(session: Session, partner: str, kind: InterventionKind, reason: str | None) -> None:
+    session.execute(
+        insert(OutboxIntervention),
+        [
+            {
+                "partner": partner,
+                "message_id": None,
+                "kind": kind,
+                "reason": reason,
+                "actor_id": context.actor_id(),
+                "request_id": context.request_id(),
+                "created_at": clock.now(),
+            }
+        ],
+    )
+
+
+def _nudge(partners: Iterable[str]) -> None:
+    for partner in set(partners):
+        after_commit(lambda partner=partner: nudge(partner))  # type: ignore[misc]  # default argument binds the loop's value

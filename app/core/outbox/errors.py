@@ -1,0 +1,64 @@
+"""The error taxonomy of outside systems: it *is* the retry policy.
+
+A transport raises one of these and nothing else; the drain decides from the class alone what becomes of the
+message. Anything that is not a :class:`PartnerError` is a fault of our own code (a poison message).
+
+==================  ==========================================================================
+``Unavailable``     nobody answered, or not usefully: try again with backoff, for 24 hours
+``Throttled``       asked to slow down: the same, without accusing the partner of being down
+``Rejected``        understood and refused: stop, show the reason and what to mend
+``Duplicate``       it already knows this: success, with the reference it gave
+==================  ==========================================================================
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """One reason of a refusal: the partner's own field name, its code and its sentence."""
+
+    field: str
+    message: str
+    code: str = ""
+
+
+class PartnerError(Exception):
+    """Anything an outside system can do to us instead of answering."""
+
+
+class Unavailable(PartnerError):
+    """No usable answer: refused connection, time-out, 5xx, unreadable body.
+
+    Whether the partner acted on the message is unknown, hence the idempotency key. ``retry_after`` is the delay
+    in seconds that the partner asked for, if it did; ``reason`` is for operators and carries no personal data.
+    """
+
+    def __init__(self, retry_after: float | None = None, reason: str = "") -> None:
+        super().__init__(reason or type(self).__name__)
+        self.retry_after = retry_after
+        self.reason = reason
+
+
+class Throttled(Unavailable):
+    """The partner is well but asks to slow down (429)."""
+
+
+class Rejected(PartnerError):
+    """The partner understood and refused: sending the same again would be refused again."""
+
+    def __init__(self, code: str, title: str, details: tuple[FieldError, ...] = ()) -> None:
+        super().__init__(f"{code}: {title}")
+        self.code = code
+        self.title = title
+        self.details = tuple(details)
+
+
+class Duplicate(PartnerError):
+    """The partner already holds the effect of this message, under ``reference``: a success."""
+
+    def __init__(self, reference: str) -> None:
+        super().__init__(reference)
+        self.reference = reference

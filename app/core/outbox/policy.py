@@ -1,0 +1,56 @@
+"""When to try again, and when to give up. Pure: no clock, no database."""
+
+from __future__ import annotations
+
+import math
+import random
+from datetime import datetime, timedelta
+from typing import Final
+
+BASE_DELAY: Final = 2.0  # seconds; doubles at each attempt
+MAX_DELAY: Final = 900.0  # 15 minutes
+WINDOW: Final = timedelta(hours=24)
+MAX_FAILURES: Final = 10  # definite failures of one message before it becomes a dead letter
+ANSWERING: Final = timedelta(seconds=MAX_DELAY)  # a partner that answered this recently is not down
+
+
+def backoff(attempt: int, *, rng: random.Random | None = None) -> float:
+    """Delay in seconds before the next try, after ``attempt`` tries: full jitter under a doubling ceiling of 15 minutes.
+
+    Full jitter (anything from 0 to the ceiling) spreads a crowd of waiting messages over time better than any fixed share.
+    """
+    ceiling = min(MAX_DELAY, BASE_DELAY * 2.0 ** min(max(attempt, 1) - 1, 30))
+    return (rng or _rng).uniform(0.0, ceiling)
+
+
+def clamp_retry_after(retry_after: float | None) -> float | None:
+    """What the partner asked for, within reason: never negative, never beyond 15 minutes, never nonsense (NaN)."""
+    if retry_after is None or math.isnan(retry_after):
+        return None
+    return min(max(float(retry_after), 0.0), MAX_DELAY)
+
+
+def retry_delay(attempt: int, retry_after: float | None = None, *, rng: random.Random | None = None) -> float:
+    """Delay before the next try: at least what the partner asked for (clamped), plus a little jitter; else plain backoff."""
+    asked = clamp_retry_after(retry_after)
+    if asked is None:
+        return backoff(attempt, rng=rng)
+    return asked + (rng or _rng).uniform(0.0, 1.0 + asked / 10)
+
+
+def gives_up_unavailable(*, waiting_since: datetime, now: datetime, last_success: datetime | None) -> bool:
+    """Whether a message nobody answers is given up: 24 hours are over *and* the partner answers others.
+
+    While the partner is down for everyone, no message is lost to the calendar: it leaves when the partner is back.
+    """
+    if now - waiting_since <= WINDOW:
+        return False
+    return last_success is not None and now - last_success <= ANSWERING
+
+
+def gives_up_failing(failures: int) -> bool:
+    """Whether a message that fails by itself (poison) is put aside; unavailability never counts towards it."""
+    return failures >= MAX_FAILURES
+
+
+_rng = random.SystemRandom()

@@ -1,0 +1,49 @@
+"""What every web request has: a reference, a closed scope until the account is known, and nothing left behind."""
+
+from __future__ import annotations
+
+from flask import Flask, Response, g, request
+from werkzeug.routing import IntegerConverter, ValidationError
+
+from app.core import context, tenancy
+from app.core.cookies import SealedSessions
+
+REQUEST_ID_HEADER = "X-Request-ID"
+#: The largest value of an integer column: a greater number in an address names nothing, and would make PostgreSQL fail.
+LARGEST_NUMBER = 2**31 - 1
+
+
+class RowNumber(IntegerConverter):
+    """``<int:…>`` in an address: a number that may be a row's; any other answers 404."""
+
+    def to_python(self, value: str) -> int:
+        """The number; Python itself refuses to read thousands of digits."""
+        if len(value) > len(str(LARGEST_NUMBER)):
+            raise ValidationError
+        number: int = super().to_python(value)
+        if number > LARGEST_NUMBER:
+            raise ValidationError
+        return number
+
+
+def init_app(app: Flask) -> None:
+    """Bind the reference of the request and close the scope before anything else runs; read addresses and cookies safely."""
+    app.url_map.converters["int"] = RowNumber
+    app.session_interface = SealedSessions()
+
+    @app.before_request
+    def _open() -> None:
+        context.set_request_id(context.accept_request_id(request.headers.get(REQUEST_ID_HEADER)))
+        context.set_actor_id(None)
+        tenancy.bind(tenancy.Scope.nothing())
+        g.request_id = context.request_id()
+
+    @app.after_request
+    def _echo(response: Response) -> Response:
+        response.headers[REQUEST_ID_HEADER] = context.request_id() or ""
+        return response
+
+    @app.teardown_request
+    def _close(_error: BaseException | None) -> None:
+        context.set_actor_id(None)
+        tenancy.reset()

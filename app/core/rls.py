@@ -1,0 +1,148 @@
+"""Row-level security, the second wall: database roles, grants and policies.
+
+A model says what it is by ``__rls__``:
+
+- ``"tenant"`` (default with an ``organisation_id`` column): an organisation sees and writes its own rows, the Région all,
+  support none unless ``__rls_support__`` is true; ``__rls_key__`` names another key column than ``organisation_id``;
+- ``"reference"`` (default without): all read, the Région writes;
+- ``"security"``: all read, only the system writes (roles and permissions);
+- ``"private"``: only the system and the Région's screens;
+- ``"system"``: only the system;
+- ``"journal"``: written by triggers of the owner alone, read by the organisation concerned, the Région and the system.
+
+The statements are made from the models for tests and for writing a migration; a migration carries their frozen text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from flask_appbuilder import Model
+from sqlalchemy import Connection, Table, text
+
+from app.core.extensions import db
+
+TENANT, REGION, SUPPORT, SYSTEM = "portal_tenant", "portal_region", "portal_support", "portal_system"
+ROLES = (TENANT, REGION, SUPPORT, SYSTEM)
+
+_OWN = "NULLIF(current_setting('app.organisation_id', true), '')::integer"
+_WRITE = "INSERT, UPDATE, DELETE"
+
+
+class RoleSetupError(RuntimeError):
+    """The database roles could not be made; the message says what the database administrator has to grant."""
+
+
+def ensure_roles(connection: Connection, *, app_role: str) -> None:
+    """Create the four scope roles if missing and let ``app_role`` (the application's sign-in) take them. Idempotent.
+
+    Raises RoleSetupError when the connected role may not create roles and they are missing.
+    """
+    existing = set(connection.scalars(text("SELECT rolname FROM pg_roles WHERE rolname = ANY(:names)"), {"names": list(ROLES)}))
+    owner = connection.scalar(text("SELECT current_user"))
+    modern = (connection.scalar(text("SELECT current_setting('server_version_num')::int")) or 0) >= 160000
+    quote = connection.dialect.identifier_preparer.quote
+    try:
+        for role in ROLES:
+            if role not in existing:
+                connection.execute(text(f"CREATE ROLE {role} NOLOGIN NOSUPERUSER NOBYPASSRLS"))
+        for role in ROLES:
+            for member in {app_role, str(owner)}:
+                held = connection.scalar(text("SELECT pg_has_role(:member, :role, 'MEMBER')"), {"member": member, "role": role})
+                if held and _settable(connection, member=member, role=role, modern=modern):
+                    continue
+                suffix = " WITH INHERIT FALSE, SET TRUE" if modern else ""
+                connection.execute(text(f"GRANT {role} TO {quote(member)}{suffix}"))
+    except Exception as error:
+        raise RoleSetupError(
+            f"the roles {', '.join(ROLES)} are missing and {owner} may not create or grant them: "
+            f"run the migration as a role with CREATEROLE, or create them by hand ({type(error).__name__})"
+        ) from error
+
+
+def _settable(connection: Connection, *, member: str, role: str, modern: bool) -> bool:
+    if not modern:
+        return True
+    return bool(connection.scalar(text("SELECT pg_has_role(:member, :role, 'SET')"), {"member": member, "role": role}))
+
+
+def owned_tables() -> Iterable[tuple[Table, type[Any] | None]]:
+    """Every table of the metadata, in dependency order, with its mapped class (None for plain association tables)."""
+    classes = {mapper.local_table: mapper.class_ for mapper in Model.registry.mappers}
+    for table in db.metadata.sorted_tables:
+        yield table, classes.get(table)
+
+
+def kind_of(table: Table, entity: type[Any] | None) -> str:
+    """The row-level security kind of ``table`` (see the module's text)."""
+    declared = getattr(entity, "__rls__", None)
+    if declared is not None:
+        return str(declared)
+    if table.name.startswith("ab_"):
+        return "tenant" if "organisation_id" in table.c else "security"
+    return "tenant" if "organisation_id" in table.c else "reference"
+
+
+def statements_for(table: Table, entity: type[Any] | None) -> list[str]:
+    """Grants and policies of one table."""
+    name = table.name
+    kind = kind_of(table, entity)
+    everyone = ", ".join(ROLES)
+    statements = [
+        f"ALTER TABLE {name} ENABLE ROW LEVEL SECURITY",
+        f"ALTER TABLE {name} FORCE ROW LEVEL SECURITY",
+        f"REVOKE ALL ON {name} FROM PUBLIC",
+        f"GRANT SELECT ON {name} TO {everyone}",
+    ]
+
+    def policy(role: str, using: str = "true", command: str = "ALL") -> None:
+        check = f" WITH CHECK ({using})" if command in ("ALL", "INSERT", "UPDATE") else ""
+        qualifier = f" USING ({using})" if command != "INSERT" else ""
+        label = f"{role.removeprefix('portal_')}_{command.lower()}"
+        statements.append(f"CREATE POLICY {label} ON {name} FOR {command} TO {role}{qualifier}{check}")
+
+    if kind == "tenant":
+        key = getattr(entity, "__rls_key__", "organisation_id")
+        statements.append(f"GRANT {_WRITE} ON {name} TO {everyone}")
+        policy(TENANT, f"{key} = {_OWN}")
+        policy(REGION)
+        policy(SYSTEM)
+        if table.name == "ab_user" or getattr(entity, "__rls_support__", False):
+            policy(SUPPORT)
+    elif kind == "reference":
+        statements.append(f"GRANT {_WRITE} ON {name} TO {REGION}, {SYSTEM}")
+        policy(REGION)
+        policy(SYSTEM)
+        policy(TENANT, command="SELECT")
+        policy(SUPPORT, command="SELECT")
+    elif kind == "security":
+        statements.append(f"GRANT {_WRITE} ON {name} TO {SYSTEM}")
+        policy(SYSTEM)
+        for role in (TENANT, REGION, SUPPORT):
+            policy(role, command="SELECT")
+    elif kind == "private":
+        statements.append(f"GRANT {_WRITE} ON {name} TO {everyone}")
+        policy(REGION)
+        policy(SYSTEM)
+    elif kind == "system":
+        statements.append(f"GRANT {_WRITE} ON {name} TO {SYSTEM}")
+        policy(SYSTEM)
+    elif kind == "journal":
+        policy(REGION, command="SELECT")
+        policy(SYSTEM, command="SELECT")
+        if "organisation_id" in table.c:
+            policy(TENANT, f"organisation_id = {_OWN}", command="SELECT")
+    else:
+        raise ValueError(f"{table.name}: unknown __rls__ {kind!r}")
+    statements.extend(getattr(entity, "__rls_extra__", ()))
+    return statements
+
+
+def rls_ddl() -> list[str]:
+    """All grants and policies of the schema, in a stable order."""
+    statements = [f"GRANT USAGE ON SCHEMA public TO {', '.join(ROLES)}"]
+    for table, entity in owned_tables():
+        statements.extend(statements_for(table, entity))
+    statements.append(f"GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {', '.join(ROLES)}")
+    return statements

@@ -1,0 +1,238 @@
+"""The tenant of the work under way, and the first of the two walls (session criteria).
+
+The second wall is PostgreSQL's row-level security (``core.rls``): each database transaction starts by taking the role of
+its scope and the organisation's id. Nothing bound means nothing visible.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Connection, Engine, event, false
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import ORMExecuteState, Session, with_loader_criteria
+
+from app.core import context
+from app.core.db import TenantMixin
+from app.core.extensions import db
+
+
+class ScopeKind(StrEnum):
+    """What kind of view the work under way has."""
+
+    NOTHING = "nothing"
+    ORGANISATION = "organisation"
+    REGION = "region"
+    SUPPORT = "support"
+    SYSTEM = "system"
+
+
+#: Database role of each scope; they cannot sign in, the application's role may only take them for a transaction.
+DATABASE_ROLES: dict[ScopeKind, str] = {
+    ScopeKind.NOTHING: "portal_tenant",
+    ScopeKind.ORGANISATION: "portal_tenant",
+    ScopeKind.REGION: "portal_region",
+    ScopeKind.SUPPORT: "portal_support",
+    ScopeKind.SYSTEM: "portal_system",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What the work under way may see."""
+
+    kind: ScopeKind
+    organisation_id: int | None = None
+
+    @classmethod
+    def nothing(cls) -> Scope:
+        return cls(ScopeKind.NOTHING)
+
+    @classmethod
+    def organisation(cls, organisation_id: int) -> Scope:
+        return cls(ScopeKind.ORGANISATION, organisation_id)
+
+    @classmethod
+    def region(cls) -> Scope:
+        return cls(ScopeKind.REGION)
+
+    @classmethod
+    def support(cls) -> Scope:
+        return cls(ScopeKind.SUPPORT)
+
+    @classmethod
+    def system(cls) -> Scope:
+        return cls(ScopeKind.SYSTEM)
+
+    @property
+    def sees_all(self) -> bool:
+        return self.kind in (ScopeKind.REGION, ScopeKind.SYSTEM)
+
+
+class TenancyError(RuntimeError):
+    """A write outside the scope was attempted: a defect or an attack, never a user's slip."""
+
+
+_scope: ContextVar[Scope] = ContextVar("scope", default=Scope.nothing())  # noqa: B039 - frozen, so safe to share
+
+
+def current_scope() -> Scope:
+    """The scope of the work under way."""
+    return _scope.get()
+
+
+def bind(scope: Scope) -> None:
+    """Bind ``scope`` for the rest of the request or job, also in a database transaction already open."""
+    _scope.set(scope)
+    _apply_to_open_transaction()
+
+
+def reset() -> None:
+    """Close the scope at the end of a request or job, without touching a transaction that may be broken."""
+    _scope.set(Scope.nothing())
+
+
+@contextmanager
+def bound_scope(scope: Scope, *, actor_id: int | None = None) -> Iterator[None]:
+    """Run a block in ``scope`` (and as ``actor_id`` if given), then return to the former one.
+
+    Objects loaded before are expired on both sides, so that nothing seen in one scope is read from memory in another.
+    """
+    before, actor_before = _scope.get(), context.actor_id()
+    changed = before != scope
+    if changed:
+        _forget_loaded(flush=True)
+    if actor_id is not None:
+        context.set_actor_id(actor_id)
+    bind(scope)
+    failed = True
+    try:
+        yield
+        if changed:
+            _forget_loaded(flush=True)  # what the block wrote is flushed under its own scope
+        failed = False
+    finally:
+        if failed and changed:
+            _forget_loaded(flush=False)
+        context.set_actor_id(actor_before)
+        _scope.set(before)
+        try:
+            _apply_to_open_transaction()
+        except DBAPIError:
+            # The transaction is broken: only a rollback can follow, after which the next one starts in the right scope. The
+            # exception under way is the one to be seen.
+            if not failed:
+                raise
+
+
+def _forget_loaded(*, flush: bool) -> None:
+    session = _open_session()
+    if session is not None:
+        if flush:
+            session.flush()
+        session.expire_all()
+
+
+def _open_session() -> Session | None:
+    try:
+        session = db.session()
+    except RuntimeError:  # no application context: nothing is open
+        return None
+    return session if session.in_transaction() else None
+
+
+def _apply_to_open_transaction() -> None:
+    session = _open_session()
+    if session is not None and session.is_active:
+        apply_to(session.connection())
+
+
+_SET = (
+    "SELECT set_config('role', %s, true), set_config('app.organisation_id', %s, true), "
+    "set_config('app.actor_id', %s, true), set_config('app.request_id', %s, true)"
+)
+
+
+def apply_to(connection: Connection) -> None:
+    """Give the open database transaction of ``connection`` the role and settings of the current scope."""
+    scope = _scope.get()
+    actor = context.actor_id()
+    connection.exec_driver_sql(
+        _SET,
+        (
+            DATABASE_ROLES[scope.kind],
+            str(scope.organisation_id) if scope.organisation_id is not None else "",
+            str(actor) if actor is not None else "",
+            context.request_id() or "",
+        ),
+    )
+
+
+def install(engine: Engine) -> None:
+    """Every transaction of ``engine``, ORM, Core or raw SQL, starts in the role of its scope."""
+    event.listen(engine, "begin", apply_to)
+
+
+# ---- first wall: session criteria ------------------------------------------------------------------------------------
+
+#: Entities that are not TenantMixin but belong to an organisation: class → attribute that holds its id.
+_entities: dict[type[Any], str] = {}
+
+
+def register_tenant_entity(entity: type[Any], attribute: str) -> None:
+    """Put ``entity`` behind the wall through ``attribute`` (the organisation itself by ``id``, accounts by ``organisation_id``)."""
+    _entities[entity] = attribute
+
+
+def _support_may_see(entity: type[Any]) -> bool:
+    return bool(getattr(entity, "__rls_support__", False))
+
+
+@event.listens_for(Session, "do_orm_execute")
+def _wall(state: ORMExecuteState) -> None:
+    """Restrict every ORM read, and every ORM bulk UPDATE and DELETE, to the scope."""
+    if state.is_column_load or state.is_insert:
+        return
+    scope = _scope.get()
+    if scope.sees_all:
+        return
+    options: list[Any] = []
+    if scope.kind is ScopeKind.ORGANISATION:
+        organisation_id = scope.organisation_id
+        options.append(with_loader_criteria(TenantMixin, lambda cls: cls.organisation_id == organisation_id, include_aliases=True))
+        for entity, attribute in _entities.items():
+            options.append(with_loader_criteria(entity, getattr(entity, attribute) == organisation_id, include_aliases=True))
+    elif scope.kind is ScopeKind.SUPPORT:
+        options.extend(
+            with_loader_criteria(tenant_class, false(), include_aliases=True)
+            for tenant_class in TenantMixin.__subclasses__()
+            if not _support_may_see(tenant_class)
+        )
+    else:
+        options.append(with_loader_criteria(TenantMixin, false(), include_aliases=True))
+        options.extend(with_loader_criteria(entity, false(), include_aliases=True) for entity in _entities)
+    state.statement = state.statement.options(*options)
+
+
+@event.listens_for(Session, "before_flush")
+def _guard(session: Session, _flush_context: Any, _instances: Any) -> None:
+    """Refuse a write outside the scope, and give new rows their organisation."""
+    scope = _scope.get()
+    if scope.sees_all:
+        return
+    for row in (*session.new, *session.dirty, *session.deleted):
+        if not isinstance(row, TenantMixin):
+            continue
+        if scope.kind is ScopeKind.ORGANISATION:
+            if row.organisation_id is None and row in session.new:
+                row.organisation_id = scope.organisation_id
+            if row.organisation_id == scope.organisation_id:
+                continue
+        elif scope.kind is ScopeKind.SUPPORT and _support_may_see(type(row)):
+            continue
+        raise TenancyError(f"{type(row).__name__} lies outside the scope {scope.kind}")

@@ -1,0 +1,254 @@
+"""Keeping what was typed: one open draft per account, wizard and subject."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import delete, select
+from sqlalchemy.dialects.postgresql import insert
+
+from app.core import clock, context, crypto
+from app.core.extensions import db
+from app.core.tenancy import current_scope
+from app.core.transaction import transaction
+from app.core.wizard.models import WizardDraft
+
+LIFETIME = timedelta(days=30)
+#: How long a finished draft answers a late second click.
+FINISHED_LIFETIME = timedelta(days=1)
+#: More than any form of the portal; a draft is not a place to store files.
+MAX_BYTES = 256 * 1024
+
+RawStep = dict[str, list[str]]
+
+
+class DraftTooLarge(ValueError):
+    """What was typed exceeds what a draft may hold."""
+
+
+class NotSignedIn(RuntimeError):
+    """A draft belongs to an account; nobody is signed in."""
+
+
+@dataclass(slots=True)
+class Draft:
+    """A draft, opened: raw values as posted, by step, and the steps that passed their checks."""
+
+    token: uuid.UUID
+    step: str
+    steps: dict[str, RawStep] = field(default_factory=dict)
+    done: list[str] = field(default_factory=list)
+    memo: dict[str, Any] = field(default_factory=dict)
+    updated_at: datetime | None = None
+    finished_at: datetime | None = None
+    result_url: str | None = None
+
+    @property
+    def is_new(self) -> bool:
+        """Whether nothing was saved yet."""
+        return self.updated_at is None
+
+
+def draft_aad(seal_uid: uuid.UUID) -> bytes:
+    """The place of a draft's data."""
+    return crypto.column_aad("wizard_draft", "data", seal_uid)
+
+
+def _account() -> int:
+    actor = context.actor_id()
+    if actor is None:
+        raise NotSignedIn
+    return actor
+
+
+def _open(row: WizardDraft) -> Draft:
+    stored: dict[str, Any] = {}
+    if row.data is not None:
+        stored = json.loads(crypto.cipher().decrypt(row.data, draft_aad(row.seal_uid)))
+    return Draft(
+        token=row.token,
+        step=row.step,
+        steps=stored.get("steps", {}),
+        done=stored.get("done", []),
+        memo=stored.get("memo", {}),
+        updated_at=row.updated_at,
+        finished_at=row.finished_at,
+        result_url=row.result_url,
+    )
+
+
+def _open_row(kind: str, subject_key: str, *, lock: bool = False) -> WizardDraft | None:
+    statement = (
+        select(WizardDraft)
+        .where(
+            WizardDraft.user_id == _account(),
+            WizardDraft.kind == kind,
+            WizardDraft.subject_key == subject_key,
+            WizardDraft.finished_at.is_(None),
+            WizardDraft.expires_at > clock.now(),
+        )
+        .execution_options(populate_existing=True)
+    )
+    return db.session.scalar(statement.with_for_update() if lock else statement)
+
+
+def find_draft(kind: str, subject_key: str) -> Draft | None:
+    """Return the account's open draft about a subject: for a link "Reprendre la saisie du …"."""
+    row = _open_row(kind, subject_key)
+    return _open(row) if row is not None else None
+
+
+def finished_draft(kind: str, subject_key: str, token: uuid.UUID | None) -> Draft | None:
+    """Return the finished draft a page still carries the token of: the act was done already."""
+    if token is None:
+        return None
+    row = db.session.scalar(
+        select(WizardDraft).where(
+            WizardDraft.user_id == _account(),
+            WizardDraft.kind == kind,
+            WizardDraft.subject_key == subject_key,
+            WizardDraft.token == token,
+            WizardDraft.finished_at.is_not(None),
+        )
+    )
+    return _open(row) if row is not None else None
+
+
+def _sealed(draft: Draft, seal_uid: uuid.UUID) -> bytes:
+    plain = json.dumps({"steps": draft.steps, "done": draft.done, "memo": draft.memo}, separators=(",", ":")).encode()
+    if len(plain) > MAX_BYTES:
+        raise DraftTooLarge("the draft is too large")
+    return crypto.cipher().encrypt(plain, draft_aad(seal_uid))
+
+
+@contextmanager
+def editing(kind: str, subject_key: str, *, token: uuid.UUID | None, first_step: str) -> Iterator[Draft]:
+    """Open the draft for change, locked, creating it if needed, and save it at the end of the block, in one transaction.
+
+    A page that carries the token of a finished draft gets that one, unlocked and not saved: look at ``finished_at``.
+    Two tabs of one account share one draft; each step keeps what was sent last.
+    """
+    now = clock.now()
+    with transaction():
+        done = finished_draft(kind, subject_key, token)
+        if done is not None:
+            yield done
+            return
+        row = _open_row(kind, subject_key, lock=True)
+        if row is None:
+            row = _create(kind, subject_key, token=token, first_step=first_step, now=now)
+            if row is None:  # another click finished it while we waited
+                done = finished_draft(kind, subject_key, token)
+                if done is None:
+                    raise RuntimeError("the draft could not be opened")
+                yield done
+                return
+        draft = _open(row)
+        yield draft
+        row.step = draft.step
+        row.updated_at = now
+        row.version += 1
+        if draft.finished_at is None:
+            row.expires_at = now + LIFETIME
+            row.data = _sealed(draft, row.seal_uid)
+        else:
+            row.finished_at, row.result_url = draft.finished_at, draft.result_url
+            row.expires_at = now + FINISHED_LIFETIME
+            row.data = None
+
+
+def _create(kind: str, subject_key: str, *, token: uuid.UUID | None, first_step: str, now: datetime) -> WizardDraft | None:
+    # An expired draft still holds the place until the purge: it goes now.
+    db.session.execute(
+        delete(WizardDraft)
+        .where(
+            WizardDraft.user_id == _account(),
+            WizardDraft.kind == kind,
+            WizardDraft.subject_key == subject_key,
+            WizardDraft.finished_at.is_(None),
+            WizardDraft.expires_at <= now,
+        )
+        .execution_options(synchronize_session=False)
+    )
+    row: WizardDraft | None = None
+    # A second time when the token is somebody else's: a page of the account that used this browser before.
+    for candidate in (token or uuid.uuid4(), uuid.uuid4()):
+        seal_uid = uuid.uuid4()
+        empty = Draft(token=candidate, step=first_step)
+        # Two clicks on a first page at once: the second waits here for the first, then finds its row.
+        db.session.execute(
+            insert(WizardDraft)
+            .values(
+                organisation_id=current_scope().organisation_id,
+                user_id=_account(),
+                kind=kind,
+                subject_key=subject_key,
+                step=first_step,
+                token=candidate,
+                seal_uid=seal_uid,
+                data=_sealed(empty, seal_uid),
+                version=1,
+                created_at=now,
+                updated_at=now,
+                expires_at=now + LIFETIME,
+            )
+            .on_conflict_do_nothing()
+        )
+        row = _open_row(kind, subject_key, lock=True)
+        if row is not None or finished_draft(kind, subject_key, token) is not None:
+            break
+    return row
+
+
+def discard(kind: str, subject_key: str) -> bool:
+    """Forget the open draft; return whether there was one."""
+    with transaction():
+        gone = db.session.execute(
+            delete(WizardDraft)
+            .where(
+                WizardDraft.user_id == _account(),
+                WizardDraft.kind == kind,
+                WizardDraft.subject_key == subject_key,
+                WizardDraft.finished_at.is_(None),
+            )
+            .execution_options(synchronize_session=False)
+        )
+    return bool(gone.rowcount)  # type: ignore[attr-defined]  # a DELETE gives a cursor result
+
+
+def open_drafts(kind: str | None = None) -> list[tuple[str, str, datetime]]:
+    """Return (kind, subject key, last saved) of the account's open drafts, newest first: for the home page."""
+    statement = select(WizardDraft.kind, WizardDraft.subject_key, WizardDraft.updated_at).where(
+        WizardDraft.user_id == _account(), WizardDraft.finished_at.is_(None), WizardDraft.expires_at > clock.now()
+    )
+    if kind is not None:
+        statement = statement.where(WizardDraft.kind == kind)
+    return [(row[0], row[1], row[2]) for row in db.session.execute(statement.order_by(WizardDraft.updated_at.desc()))]
+
+
+def purge() -> int:
+    """Delete the drafts that have expired, open or finished; return how many."""
+    with transaction():
+        gone = db.session.execute(
+            delete(WizardDraft).where(WizardDraft.expires_at <= clock.now()).execution_options(synchronize_session=False)
+        )
+    return int(gone.rowcount)  # type: ignore[attr-defined]  # a DELETE gives a cursor result
+
+
+def raw_of(formdata: Mapping[str, Any], names: set[str]) -> RawStep:
+    """Return the posted values of the named fields, as typed."""
+    getlist = getattr(formdata, "getlist", None)
+    return {
+        name: [str(one) for one in (getlist(name) if getlist else [formdata[name]])]
+        for name in sorted(names)
+        if name in formdata
+    }
+
+
+__all__ = ["Draft", "DraftTooLarge", "discard", "editing", "find_draft", "finished_draft", "open_drafts", "purge", "raw_of"]

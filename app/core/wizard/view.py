@@ -1,0 +1,414 @@
+"""The base of every multi-step page.
+
+A feature writes::
+
+    class OpeningWizard(Wizard):
+        route_base = "/actions/<int:action_id>/ouverture"
+        class_permission_name = "ActionOpening"
+        kind = "action-opening"
+        steps = (
+            Step("dates", _l("Dates"), DatesForm, "actions/opening_dates.html"),
+            Step("recap", _l("Summary"), RecapForm, "actions/opening_recap.html"),
+        )
+
+        def load_subject(self, action_id: int) -> Action: ...            # None answers 404
+        def finish(self, state: WizardState) -> str: ...                 # does the act, returns the address to go to
+        def leave_url(self, state: WizardState) -> str: ...              # where "give up" and "save and leave" lead
+
+and, for each step, a template that extends ``wizard/step.html`` and fills the block ``fields``.
+
+What holds for all of them: a POST answers with a redirect when it is accepted; a step opens only when those before it are done;
+going back loses nothing, not even what is wrong; each POST saves, and so does ``<step>/brouillon`` while typing; the draft is
+found again after a sign-out; a GET writes nothing; the final act happens once, however often its button is pressed.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from flask import abort, flash, redirect, request, url_for
+from flask_appbuilder import BaseView, expose, has_access
+from flask_appbuilder.security.decorators import permission_name
+from flask_babel import gettext as _
+from sqlalchemy.exc import IntegrityError
+from werkzeug.datastructures import MultiDict
+from werkzeug.wrappers import Response
+from wtforms import Form
+
+from app.core import clock
+from app.core.concurrency import canonical, display
+from app.core.errors_db import translate
+from app.core.transaction import transaction
+from app.core.wizard import drafts
+from app.core.wizard.drafts import Draft
+
+TOKEN = "wizard_token"  # noqa: S105 - the name of a form field
+GO = "go"
+RESUMED = "reprise"
+BACK, NEXT, LEAVE = "back", "next", "leave"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One page: its word in the address, its name in the stepper, its form (none: nothing to type) and its template."""
+
+    name: str
+    label: Any
+    form: type[Form] | None = None
+    template: str = "wizard/step.html"
+
+
+class StepRefused(Exception):
+    """``finish`` refuses: shown on ``step`` (beside ``field`` if given); everything typed stays."""
+
+    def __init__(self, step: str, message: str, *, field: str | None = None) -> None:
+        super().__init__(step)
+        self.step, self.message, self.field = step, message, field
+
+
+@dataclass(slots=True)
+class WizardState:
+    """What a wizard knows while it answers one request."""
+
+    wizard: Wizard
+    arguments: Mapping[str, Any]
+    subject: Any
+    draft: Draft
+    _forms: dict[str, Form] = field(default_factory=dict)
+
+    def form(self, step_name: str) -> Form:
+        """The form of a step with what was typed there, or with its initial values."""
+        if step_name not in self._forms:
+            self._forms[step_name] = self.wizard.bound_form(self.wizard.step(step_name), self)
+        return self._forms[step_name]
+
+    def values(self, step_name: str) -> dict[str, Any]:
+        """The cleaned values of a step."""
+        return dict(self.form(step_name).data)
+
+    @property
+    def memo(self) -> dict[str, Any]:
+        """Room in the draft for what a step found out (an id, never a record); JSON only, encrypted like the rest."""
+        return self.draft.memo
+
+
+class Wizard(BaseView):
+    """See the module's text."""
+
+    kind: ClassVar[str] = ""
+    steps: ClassVar[tuple[Step, ...]] = ()
+    default_view = "start"
+    #: Word on the button of the last step.
+    final_label: ClassVar[Any] = None
+
+    # -- to be written by the feature -----------------------------------------------------------------------------
+
+    def load_subject(self, **arguments: Any) -> Any:
+        """Return what the wizard is about; ``None`` answers 404.  Also the place to refuse with ``abort(403)``."""
+        return arguments
+
+    def subject_key(self, **arguments: Any) -> str:
+        """Return the key under which the draft is found again."""
+        return ":".join(str(arguments[name]) for name in sorted(arguments)) or "-"
+
+    def initial(self, step: Step, state: WizardState) -> dict[str, Any]:
+        """Return the values of a form before anything was typed."""
+        return {}
+
+    def prepare_form(self, form: Form, step: Step, state: WizardState) -> None:
+        """Give a form what depends on the subject, such as its choices; called each time one is built."""
+
+    def check_step(self, step: Step, form: Form, state: WizardState) -> bool:
+        """Judge what the form alone cannot; add the sentences to ``form.<field>.errors`` and return ``False`` to refuse."""
+        return True
+
+    def step_context(self, step: Step, state: WizardState) -> dict[str, Any]:
+        """Return further variables of a step's template."""
+        return {}
+
+    def finish(self, state: WizardState) -> str:
+        """Do the act, inside the transaction that ends the draft, and return the address to go to.
+
+        Raises :class:`StepRefused` with a sentence for the person.
+        """
+        raise NotImplementedError
+
+    def leave_url(self, state: WizardState) -> str:
+        """Return where to go when the wizard is left."""
+        return "/"
+
+    def breadcrumb(self, state: WizardState) -> Sequence[tuple[str, str | None]]:
+        """Return the breadcrumb of all its pages."""
+        return ()
+
+    # -- pages ----------------------------------------------------------------------------------------------------
+
+    @expose("/", methods=["GET"])
+    @has_access
+    @permission_name("use")
+    def start(self, **arguments: Any) -> Response:
+        """Go to where the account stopped, or to the first step."""
+        state = self._state(arguments)
+        if state.draft.is_new:
+            return self._go(self.steps[0].name, state)
+        return redirect(self.url("show", state, step_name=self._allowed(state.draft.step, state), **{RESUMED: 1}))
+
+    @expose("/<step_name>", methods=["GET"])
+    @has_access
+    @permission_name("use")
+    def show(self, step_name: str, **arguments: Any) -> Any:
+        """Show one step, as it was left."""
+        state = self._state(arguments)
+        step = self.step(step_name)
+        allowed = self._allowed(step.name, state)
+        if allowed != step.name:
+            return self._go(allowed, state)
+        return self._page(step, state)
+
+    @expose("/<step_name>", methods=["POST"])
+    @has_access
+    @permission_name("use")
+    def save(self, step_name: str, **arguments: Any) -> Any:
+        """Keep what was typed, then go where the button says."""
+        token = _token()
+        done = drafts.finished_draft(self.kind, self.subject_key(**arguments), token)
+        if done is not None:  # before the subject is looked at: the act may have changed what it allows
+            return self._already_done(done)
+        state = self._state(arguments)
+        step = self.step(step_name)
+        allowed = self._allowed(step.name, state)
+        if allowed != step.name:
+            # another click may have finished it since the first look
+            done = drafts.finished_draft(self.kind, self.subject_key(**arguments), token)
+            return self._already_done(done) if done is not None else self._go(allowed, state)
+        go = request.form.get(GO, NEXT)
+        accepted = False
+        with self._editing(state, token) as draft:
+            state.draft = draft
+            if draft.finished_at is not None:
+                return self._already_done(draft)
+            self._keep(step, state)
+            draft.step = step.name
+            if go == BACK:
+                draft.step = self._neighbour(step, -1)
+            elif go != LEAVE:
+                accepted = self._judge(step, state)
+                if accepted and step is not self.steps[-1]:
+                    draft.step = self._neighbour(step, +1)
+        if go == LEAVE:
+            flash(_("What you typed is saved: you will find it again here."), "success")
+            return redirect(self.leave_url(state))
+        if go == BACK:
+            return self._go(draft.step, state)
+        if not accepted:
+            return self._page(step, state), 422
+        if step is not self.steps[-1]:
+            return self._go(draft.step, state)
+        return self._finish(state, draft.token)
+
+    @expose("/<step_name>/brouillon", methods=["POST"])
+    @has_access
+    @permission_name("use")
+    def save_draft(self, step_name: str, **arguments: Any) -> Any:
+        """Keep what is being typed, without judging it; answers 204."""
+        state = self._state(arguments)
+        step = self.step(step_name)
+        if self._allowed(step.name, state) != step.name:
+            return "", 204
+        with self._editing(state, _token()) as draft:
+            state.draft = draft
+            if draft.finished_at is None:
+                self._keep(step, state)
+                draft.step = step.name
+        return "", 204
+
+    @expose("/abandon", methods=["POST"])
+    @has_access
+    @permission_name("use")
+    def abandon(self, **arguments: Any) -> Response:
+        """Forget the draft."""
+        state = self._state(arguments)
+        drafts.discard(self.kind, self.subject_key(**arguments))
+        flash(_("Your draft was deleted."), "info")
+        return redirect(self.leave_url(state))
+
+    # -- inside ---------------------------------------------------------------------------------------------------
+
+    def step(self, name: str) -> Step:
+        """Return the step of that name; an unknown one answers 404."""
+        for step in self.steps:
+            if step.name == name:
+                return step
+        return abort(404)
+
+    def _position(self, name: str) -> int:
+        return [step.name for step in self.steps].index(name)
+
+    def _neighbour(self, step: Step, distance: int) -> str:
+        position = self._position(step.name) + distance
+        return self.steps[max(0, min(position, len(self.steps) - 1))].name
+
+    def _state(self, arguments: Mapping[str, Any]) -> WizardState:
+        subject = self.load_subject(**arguments)
+        if subject is None:
+            abort(404)
+        draft = drafts.find_draft(self.kind, self.subject_key(**arguments))
+        return WizardState(self, arguments, subject, draft or Draft(token=uuid.uuid4(), step=self.steps[0].name))
+
+    @contextmanager
+    def _editing(self, state: WizardState, token: uuid.UUID | None) -> Iterator[Draft]:
+        try:
+            with drafts.editing(self.kind, self.subject_key(**state.arguments), token=token, first_step=self.steps[0].name) as draft:
+                yield draft
+        except drafts.DraftTooLarge:
+            abort(413)
+
+    def _allowed(self, wanted: str, state: WizardState) -> str:
+        """Return the wanted step, or the furthest one before it that may be opened."""
+        for step in self.steps:
+            if step.name == wanted or step.name not in state.draft.done:
+                return step.name
+        return wanted
+
+    def bound_form(self, step: Step, state: WizardState) -> Form:
+        """Build the form of a step from its draft."""
+        form_class = step.form or Form
+        raw = state.draft.steps.get(step.name)
+        meta = {"csrf": False}  # the whole portal is under CSRFProtect; a draft carries no token
+        if raw is not None:
+            form = form_class(formdata=MultiDict((name, one) for name, many in raw.items() for one in many), meta=meta)
+        else:
+            form = form_class(formdata=None, data=self.initial(step, state), meta=meta)
+        self.prepare_form(form, step, state)
+        return form
+
+    def _keep(self, step: Step, state: WizardState) -> None:
+        """Put what was posted into the draft, as typed, for the fields of the step and nothing else."""
+        if step.form is None:
+            return
+        known = set(state.form(step.name)._fields)
+        names = {name for name in request.form if name.partition("-")[0] in known and name != "csrf_token"}
+        state.draft.steps[step.name] = drafts.raw_of(request.form, names)
+        state._forms.pop(step.name, None)
+
+    def _judge(self, step: Step, state: WizardState) -> bool:
+        """Check one step, and note in the draft whether it is done."""
+        form = state.form(step.name)
+        done = [name for name in state.draft.done if name != step.name]
+        accepted = bool(form.validate()) and self.check_step(step, form, state)
+        state.draft.done = [*done, step.name] if accepted else done
+        return accepted
+
+    def _finish(self, state: WizardState, token: uuid.UUID) -> Any:
+        """Check every step again, then do the act once: a second click waits for the lock and finds it done."""
+        try:
+            with self._editing(state, token) as draft:
+                state.draft = draft
+                state._forms.clear()
+                if draft.finished_at is not None:
+                    return self._already_done(draft)
+                for step in self.steps:
+                    if not self._judge(step, state):
+                        raise _Incomplete(step)
+                with transaction():
+                    url = self.finish(state)
+                draft.finished_at, draft.result_url = clock.now(), url
+            return redirect(url)
+        except IntegrityError as error:
+            state = self._state(state.arguments)
+            return self._page(self.steps[-1], state, refusal=translate(error)), 422
+        except _Incomplete as incomplete:
+            flash(_("This step has to be completed first."), "warning")
+            return self._page(incomplete.step, state), 422
+        except StepRefused as refused:
+            step = self.step(refused.step)
+            state._forms.clear()
+            # what the rolled-back transaction loaded is stale: start again from the database
+            state = self._state(state.arguments)
+            form = state.form(step.name)
+            if refused.field and refused.field in form:
+                form[refused.field].errors = [*form[refused.field].errors, refused.message]
+                return self._page(step, state), 422
+            return self._page(step, state, refusal=refused.message), 422
+
+    def _already_done(self, draft: Draft) -> Response:
+        flash(_("This was already recorded: it is done once only."), "info")
+        return redirect(draft.result_url or "/")
+
+    def url(self, method: str, state: WizardState, **values: Any) -> str:
+        """Address of one of the wizard's own pages."""
+        return url_for(f"{self.endpoint}.{method}", **{**state.arguments, **values})
+
+    def _go(self, step_name: str, state: WizardState) -> Response:
+        return redirect(self.url("show", state, step_name=step_name))
+
+    def stepper(self, state: WizardState) -> list[dict[str, Any]]:
+        """Return the steps for the macro ``stepper``; those that may be opened have an address."""
+        shown = []
+        for step in self.steps:
+            reachable = self._allowed(step.name, state) == step.name
+            shown.append(
+                {
+                    "key": step.name,
+                    "label": str(step.label),
+                    "href": self.url("show", state, step_name=step.name) if reachable else None,
+                    "done": step.name in state.draft.done,
+                }
+            )
+        return shown
+
+    def recap(self, state: WizardState, *step_names: str) -> list[dict[str, Any]]:
+        """Return, for each step, its label, the address to change it and its rows (label, value) for ``summary_list``."""
+        parts = []
+        for step in self.steps:
+            if step.form is None or (step_names and step.name not in step_names):
+                continue
+            rows = [
+                (str(one.label.text), display(one, canonical(one.data)) or "—")
+                for one in state.form(step.name)
+                if one.type not in ("HiddenField", "SubmitField", "CSRFTokenField")
+            ]
+            parts.append({"label": str(step.label), "href": self.url("show", state, step_name=step.name), "rows": rows})
+        return parts
+
+    def _page(self, step: Step, state: WizardState, *, refusal: str | None = None) -> Any:
+        position = self._position(step.name)
+        return self.render_template(
+            step.template,
+            wizard=self,
+            state=state,
+            step=step,
+            subject=state.subject,
+            form=state.form(step.name),
+            steps=self.stepper(state),
+            wizard_token=str(state.draft.token),
+            token_name=TOKEN,
+            draft_url=self.url("save_draft", state, step_name=step.name) if step.form is not None else None,
+            abandon_url=self.url("abandon", state),
+            leave_url=self.leave_url(state),
+            resumed_at=state.draft.updated_at if request.method == "GET" and request.args.get(RESUMED) else None,
+            refusal=refusal,
+            is_first=position == 0,
+            is_last=position == len(self.steps) - 1,
+            final_label=self.final_label or _("Validate"),
+            breadcrumb=list(self.breadcrumb(state)),
+            **self.step_context(step, state),
+        )
+
+
+class _Incomplete(Exception):
+    def __init__(self, step: Step) -> None:
+        super().__init__(step.name)
+        self.step = step
+
+
+def _token() -> uuid.UUID | None:
+    """The token the page carried; ``None`` when it is missing or malformed."""
+    try:
+        return uuid.UUID(request.form.get(TOKEN, ""))
+    except ValueError:
+        return None

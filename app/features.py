@@ -1,0 +1,13 @@
+"""The features, in the order of the menu and of the direction of imports: each may use those before it."""
+
+from __future__ import annotations
+
+FEATURES: tuple[str, ...] = (
+    "app.reference",
+    "app.accounts",
+    "app.partners",
+    "app.actions",
+    "app.trainees",
+    "app.imports",
+    "app.dashboard",
+)

@@ -1,0 +1,153 @@
+"""Workers and schedulers as real processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.outbox.conftest import World
+
+pytestmark = [pytest.mark.processes, pytest.mark.slow]
+
+ROOT = Path(__file__).resolve().parents[2]
+Start = Callable[[str], subprocess.Popen[str]]
+
+
+def nap() -> None:
+    """A job that takes two seconds; run in the worker's process."""
+    from app.core.jobs.connection import nudging_client
+
+    nudging_client().set("nap", "begun")
+    time.sleep(2)
+    nudging_client().set("nap", "done")
+
+
+@pytest.fixture
+def redis(world: World) -> Iterator[Any]:
+    from app.core.jobs.connection import nudging_client
+
+    client = nudging_client()
+    client.flushdb()
+    yield client
+    client.flushdb()
+
+
+@pytest.fixture
+def start(world: World, tmp_path: Path) -> Iterator[Start]:
+    """``start("from … import …; …")``: a process on the world's database and Redis."""
+    from app.core.extensions import db
+
+    settings = {name: world.app.config.get(name.upper()) for name in asdict_names()}
+    environment = os.environ | {name.upper(): str(value) for name, value in settings.items() if value not in (None, "", False)}
+    environment |= {"DEMO": "1", "PORTAL_ENV": "test", "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+    started: list[subprocess.Popen[str]] = []
+    db.session.remove()
+
+    def run(code: str) -> subprocess.Popen[str]:
+        log = tmp_path / f"{len(started)}.log"
+        with log.open("w") as output:
+            process = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT, text=True)
+        process.log = log  # type: ignore[attr-defined]
+        started.append(process)
+        return process
+
+    yield run
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+
+
+def asdict_names() -> list[str]:
+    from dataclasses import fields
+
+    from config import Settings
+
+    return [field.name for field in fields(Settings) if field.name != "process"]
+
+
+def wait_for(condition: Callable[[], Any], seconds: float = 40, why: Callable[[], str] = lambda: "") -> Any:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if found := condition():
+            return found
+        time.sleep(0.1)
+    pytest.fail(f"waited {seconds} s in vain: {why()}")
+
+
+WORKER = "from app.core.jobs.worker import run_worker; run_worker('back')"
+SCHEDULER = "from app.core.jobs.scheduler import run_scheduler; run_scheduler()"
+
+
+def said(process: subprocess.Popen[str], word: str) -> bool:
+    return word in process.log.read_text()  # type: ignore[attr-defined]
+
+
+def test_a_worker_asked_to_stop_finishes_its_job(world: World, redis: Any, start: Start) -> None:
+    from app.core.jobs.queues import push
+
+    worker = start(WORKER)
+    push(redis, "tests.outbox.test_processes:nap", [], queue="default")
+    wait_for(lambda: redis.get("nap") == b"begun", why=worker.log.read_text)  # type: ignore[attr-defined]
+    worker.send_signal(signal.SIGTERM)
+    assert worker.wait(15) == 0
+    assert redis.get("nap") == b"done"
+
+
+def test_an_idle_worker_stops_at_once(world: World, redis: Any, start: Start) -> None:
+    worker = start(WORKER)
+    wait_for(lambda: redis.scard("rq:workers"), why=worker.log.read_text)  # type: ignore[attr-defined]
+    begin = time.monotonic()
+    worker.send_signal(signal.SIGTERM)
+    assert worker.wait(15) == 0
+    assert time.monotonic() - begin < 5
+
+
+def test_a_second_scheduler_stands_by_and_takes_over(world: World, redis: Any, start: Start) -> None:
+    from app.core.jobs import heartbeat
+
+    heartbeat.declare()
+    world.sql("UPDATE periodic_run SET active = (name = 'outbox-sweep')")
+    first = start(SCHEDULER)
+    wait_for(lambda: said(first, "scheduler_ready"), why=first.log.read_text)  # type: ignore[attr-defined]
+    second = start(SCHEDULER)
+    wait_for(lambda: redis.llen("rq:queue:partners") == 1)
+    time.sleep(4)
+    assert redis.llen("rq:queue:partners") == 1  # due once in fifteen seconds, though two look
+    assert not said(second, "scheduler_ready")
+    first.kill()
+    wait_for(lambda: said(second, "scheduler_ready"), why=second.log.read_text)  # type: ignore[attr-defined]
+    world.sql("UPDATE periodic_run SET next_due_at = now()")
+    wait_for(lambda: redis.llen("rq:queue:partners") == 2)
+    second.send_signal(signal.SIGTERM)
+    assert second.wait(15) == 0
+
+
+def test_scheduler_and_worker_outlive_their_connections(world: World, redis: Any, start: Start, engines: dict[str, str]) -> None:
+    import psycopg
+
+    from app.core.jobs import heartbeat
+
+    heartbeat.declare()
+    scheduler, worker = start(SCHEDULER), start(WORKER)
+    wait_for(lambda: said(scheduler, "scheduler_ready") and redis.scard("rq:workers"), why=worker.log.read_text)  # type: ignore[attr-defined]
+    redis.client_kill_filter(_type="normal", skipme=True)
+    redis.client_kill_filter(_type="pubsub")
+    redis.flushdb()
+    with psycopg.connect(engines["superuser"], autocommit=True) as superuser:
+        superuser.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'portal_app' AND pid <> pg_backend_pid()")
+    world.sql("UPDATE periodic_run SET next_due_at = now(), started_at = NULL WHERE name = 'outbox-sweep'")
+    wait_for(
+        lambda: world.sql("SELECT 1 FROM periodic_run WHERE name = 'outbox-sweep' AND started_at IS NOT NULL"),
+        why=lambda: scheduler.log.read_text() + worker.log.read_text(),  # type: ignore[attr-defined]
+    )
+    assert (scheduler.poll(), worker.poll()) == (None, None)
