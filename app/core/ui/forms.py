@@ -1,0 +1,103 @@
+"""Form fields written the French way."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+from flask_babel import ngettext
+from wtforms import Field, RadioField
+from wtforms.fields import SelectChoice
+from wtforms.widgets import TextInput
+
+_DAY_MONTH_YEAR = re.compile(r"^(\d{1,2})[/.\- ](\d{1,2})[/.\- ](\d{4})$")
+_RUN_TOGETHER = re.compile(r"^(\d{2})(\d{2})(\d{4})$")
+_ISO = re.compile(r"^(\d{4})-(\d{2})-(\d{2})$")
+#: No exponent, and few enough digits for exact rounding: ``1e30`` is not a number anybody means.
+_DECIMAL = re.compile(r"[+-]?(?=[.,]?\d)\d{0,15}(?:[.,]\d{0,8})?", re.ASCII)
+
+
+def parse_fr_date(text: str) -> date:
+    """Read ``05/01/2023``, ``5/1/2023``, ``05.01.2023``, ``05012023`` or ``2023-01-05``.
+
+    Raises ValueError for anything else, two-digit years included: guessing a century would enrol people in 1923.
+    """
+    text = text.strip()
+    if match := _DAY_MONTH_YEAR.match(text) or _RUN_TOGETHER.match(text):
+        day, month, year = (int(part) for part in match.groups())
+    elif match := _ISO.match(text):
+        year, month, day = (int(part) for part in match.groups())
+    else:
+        raise ValueError("not a date")
+    if year < 1900:
+        raise ValueError("too long ago")
+    return date(year, month, day)
+
+
+class FrDateField(Field):
+    """A date typed jj/mm/aaaa. What cannot be read is shown back as typed."""
+
+    widget = TextInput()
+
+    def _value(self) -> str:
+        if self.raw_data:
+            return str(self.raw_data[0])
+        return self.data.strftime("%d/%m/%Y") if self.data else ""
+
+    def process_formdata(self, valuelist: list[Any]) -> None:
+        """Read what was typed; raises ValueError with the sentence to show."""
+        text = str(valuelist[0]).strip() if valuelist else ""
+        self.data = None
+        if not text:
+            return
+        try:
+            self.data = parse_fr_date(text)
+        except ValueError:
+            raise ValueError(_("This date cannot be read: write it dd/mm/yyyy, for instance 05/01/2026.")) from None
+
+
+class FrDecimalField(Field):
+    """A number with a decimal comma; spaces between thousands are accepted, and a point too."""
+
+    widget = TextInput()
+
+    def __init__(self, label: Any = None, validators: Any = None, places: int = 2, **kwargs: Any) -> None:
+        self.places = places
+        super().__init__(label, validators, **kwargs)
+
+    def _value(self) -> str:
+        if self.raw_data:
+            return str(self.raw_data[0])
+        return f"{self.data:.{self.places}f}".replace(".", ",") if self.data is not None else ""
+
+    def process_formdata(self, valuelist: list[Any]) -> None:
+        """Read what was typed; raises ValueError with the sentence to show."""
+        text = re.sub(r"[\s\u00a0\u202f]", "", str(valuelist[0])) if valuelist else ""
+        self.data = None
+        if not text:
+            return
+        if not _DECIMAL.fullmatch(text):
+            raise ValueError(_("This is not a number: write for instance 1234,50."))
+        value = Decimal(text.replace(",", "."))
+        if value != round(value, self.places):
+            raise ValueError(ngettext("At most %(num)s digit after the comma.", "At most %(num)s digits after the comma.", self.places))
+        self.data = round(value, self.places)
+
+
+def _yes_or_no(value: Any) -> bool | None:
+    return {True: True, "oui": True, False: False, "non": False}.get(value)
+
+
+class YesNoField(RadioField):
+    """Oui / Non as radio buttons; ``data`` is True, False, or None when nothing is chosen.
+
+    Make it mandatory with ``InputRequired``: ``DataRequired`` would refuse "Non".
+    """
+
+    def __init__(self, label: Any = None, validators: Any = None, **kwargs: Any) -> None:
+        kwargs.setdefault("choices", [SelectChoice("oui", _l("Yes")), SelectChoice("non", _l("No"))])
+        super().__init__(label, validators, coerce=_yes_or_no, validate_choice=False, **kwargs)

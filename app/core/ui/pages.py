@@ -1,0 +1,81 @@
+"""The few pages the layout itself needs: quick search, accessibility, personal data, theme, token, style guide."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, Flask, Response, abort, current_app, jsonify, redirect, render_template, request
+from flask.typing import ResponseReturnValue
+from flask_wtf.csrf import generate_csrf
+
+from app.core.ui import theme as theme_colours
+from app.core.ui.assets import static_url
+from app.core.ui.paths import login_url
+from app.core.ui.permissions import signed_in
+from app.core.ui.search import MIN_LENGTH, quick_search
+
+bp = Blueprint("ui", __name__)
+MAX_QUERY = 100
+
+
+@bp.get("/recherche")
+def search() -> ResponseReturnValue:
+    """Quick search over what each feature finds, within what the account may see."""
+    if not signed_in():
+        address = login_url()
+        if address is None:
+            abort(401)
+        return redirect(f"{address}?next=/recherche")
+    text = " ".join(request.args.get("q", "").replace("\x00", "")[:MAX_QUERY].split())
+    return render_template("portal/search.html", search_text=text, groups=quick_search(text), too_short=len(text) < MIN_LENGTH)
+
+
+@bp.get("/accessibilite")
+def accessibility() -> str:
+    """The accessibility statement (public)."""
+    return render_template("portal/accessibility.html")
+
+
+@bp.get("/donnees-personnelles")
+def data_protection() -> str:
+    """What becomes of personal data (public)."""
+    return render_template("portal/data_protection.html")
+
+
+@bp.get("/jeton")
+def token() -> ResponseReturnValue:
+    """A fresh form token for a page that stayed open across a sign-in; for our own pages only."""
+    if request.headers.get("Sec-Fetch-Site", "same-origin") != "same-origin":
+        abort(403)
+    return jsonify(token=generate_csrf(), signed_in=signed_in())
+
+
+@bp.get("/theme/<_digest>.css")
+def theme(_digest: str) -> Response:
+    """The accent colour of the Région, as a style sheet: an inline style would need a weaker policy."""
+    return Response(theme_colours.stylesheet(str(current_app.config.get("REGION_ACCENT") or "")), mimetype="text/css")
+
+
+@bp.get("/favicon.ico")
+def favicon() -> ResponseReturnValue:
+    """Browsers ask for it whatever the page says."""
+    return redirect(static_url("img/favicon.svg"))
+
+
+@bp.get("/robots.txt")
+def robots() -> Response:
+    """Nothing here is for search engines."""
+    return Response("User-agent: *\nDisallow: /\n", mimetype="text/plain")
+
+
+def _styleguide() -> Any:
+    from app.core.ui.styleguide import render
+
+    return render()
+
+
+def init_app(app: Flask) -> None:
+    """Register the pages; the style guide in demonstration mode only."""
+    app.register_blueprint(bp)
+    if app.config.get("DEMO"):
+        app.add_url_rule("/ui", "ui.styleguide", _styleguide, methods=["GET"])
