@@ -1,0 +1,282 @@
+"""Rules of accounts and organisations: states, blocking, who may do what to whom, identifiants, SIRET.
+
+Standard library only. Source: guide 004; docs/glossary.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+from app.core.roles import ORGANISATION_ROLES, Role
+
+# ---- figures ---------------------------------------------------------------------------------------------------------
+
+#: "au-delà de 3 tentatives le compte est bloqué" (guide 004 §2.4): the third wrong password blocks.
+MAX_FAILED_ATTEMPTS: Final = 3
+#: An account also blocks at this many wrong passwords within ``FAILURE_WINDOW``, even with right ones between them.
+MAX_FAILURES_IN_WINDOW: Final = 25
+FAILURE_WINDOW: Final = timedelta(hours=24)
+#: One address may block so many accounts in ``ADDRESS_WINDOW``; further tries are refused and not counted.
+MAX_BLOCKED_BY_ADDRESS: Final = 5
+ADDRESS_WINDOW: Final = timedelta(hours=1)
+
+SESSION_IDLE: Final = timedelta(minutes=30)
+SESSION_LIFETIME: Final = timedelta(hours=12)
+#: The last-seen time of a session is written at most this often: a page is not worth a write.
+SESSION_TOUCH: Final = timedelta(minutes=1)
+
+IDENTIFIANT_MAX: Final = 64
+GENERATED_IDENTIFIANT_LENGTH: Final = 10
+
+
+# ---- states ----------------------------------------------------------------------------------------------------------
+
+
+class BlockReason(StrEnum):
+    """Why an account is blocked."""
+
+    WRONG_PASSWORDS = "wrong_passwords"
+    TOO_MANY_FAILURES = "too_many_failures"
+
+
+class AccountState(StrEnum):
+    """The one state that decides; on screen guide 004 shows two facets of it, statut and blocage."""
+
+    ACTIVE = "active"
+    PENDING = "pending"
+    BLOCKED = "blocked"
+    INACTIVE = "inactive"
+    DELETED = "deleted"
+
+
+@dataclass(frozen=True, slots=True)
+class AccountFacts:
+    """What decides about an account."""
+
+    active: bool
+    has_password: bool = True
+    failed_attempts: int = 0
+    blocked_at: datetime | None = None
+    deactivated_at: datetime | None = None
+    deleted_at: datetime | None = None
+
+
+def is_blocked(facts: AccountFacts) -> bool:
+    """Whether sign-in is refused for wrong passwords.
+
+    The counter counts too: a try is counted before its password is checked, so if the process dies in between, the
+    account has no tries left although nobody wrote ``blocked_at``.
+    """
+    return facts.blocked_at is not None or facts.failed_attempts >= MAX_FAILED_ATTEMPTS
+
+
+def state_of(facts: AccountFacts) -> AccountState:
+    """The state of an account; deleted outweighs inactive, which outweighs blocked."""
+    if facts.deleted_at is not None:
+        return AccountState.DELETED
+    if not facts.active or facts.deactivated_at is not None:
+        return AccountState.INACTIVE
+    if is_blocked(facts):
+        return AccountState.BLOCKED
+    if not facts.has_password:
+        return AccountState.PENDING
+    return AccountState.ACTIVE
+
+
+def session_alive(*, created_at: datetime, last_seen_at: datetime, at: datetime) -> bool:
+    """Whether a session is within its idle time and its lifetime."""
+    return at < created_at + SESSION_LIFETIME and at < last_seen_at + SESSION_IDLE
+
+
+# ---- who may do what to whom -----------------------------------------------------------------------------------------
+
+
+class Act(StrEnum):
+    """What can be done to an account."""
+
+    VIEW = "view"
+    CREATE = "create"
+    EDIT = "edit"
+    REGENERATE = "regenerate"
+    DELETE = "delete"
+    UNBLOCK = "unblock"
+    DEACTIVATE = "deactivate"
+    REACTIVATE = "reactivate"
+    CHANGE_ROLES = "change_roles"
+
+
+class Refusal(StrEnum):
+    """Why an act on an account is refused."""
+
+    NOT_ALLOWED = "not_allowed"
+    OTHER_ORGANISATION = "other_organisation"
+    OWN_ACCOUNT = "own_account"
+    WRONG_STATE = "wrong_state"
+    LAST_ADMINISTRATOR = "last_administrator"
+    LAST_PRINCIPAL = "last_principal"
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """An account as actor or as target."""
+
+    id: int | None
+    roles: frozenset[str]
+    organisation_id: int | None = None
+
+    def has(self, role: Role) -> bool:
+        return role in self.roles
+
+
+_STAFF_ACTS: Final = {
+    Role.SUPPORT: frozenset({Act.VIEW, Act.REGENERATE, Act.UNBLOCK, Act.DEACTIVATE, Act.REACTIVATE}),
+    Role.REGION_MANAGER: frozenset({Act.VIEW, Act.UNBLOCK}),
+}
+_PRINCIPAL_ACTS: Final = frozenset(Act) - {Act.CHANGE_ROLES}
+#: Acts nobody may do to their own account: they would be a way up, or out.
+_NEVER_ON_ONESELF: Final = frozenset(Act) - {Act.VIEW, Act.EDIT}
+
+
+def is_organisation_account(party: Party) -> bool:
+    """Whether the account belongs to an organisation and holds no role of the Région or of support."""
+    return party.organisation_id is not None and party.roles <= ORGANISATION_ROLES
+
+
+def refusal_of(actor: Party, act: Act, target: Party) -> Refusal | None:
+    """Why ``actor`` may not do ``act`` to ``target``, or None when it may.
+
+    The principal manages the secondary accounts of its own organisation and no others (guide 004 §2); support and the
+    Région's managers help organisations; only the Région's administrators touch accounts of the Région or of support,
+    since a helper who could renew an administrator's password would be one.
+    """
+    if actor.id is not None and actor.id == target.id and act in _NEVER_ON_ONESELF:
+        return Refusal.OWN_ACCOUNT
+    if actor.has(Role.REGION_ADMIN):
+        return None
+    for role, acts in _STAFF_ACTS.items():
+        if actor.has(role) and act in acts:
+            return None if act is Act.VIEW or is_organisation_account(target) else Refusal.NOT_ALLOWED
+    if actor.has(Role.PRINCIPAL) and actor.organisation_id is not None:
+        return _refusal_of_principal(actor, act, target)
+    return Refusal.NOT_ALLOWED
+
+
+def _refusal_of_principal(actor: Party, act: Act, target: Party) -> Refusal | None:
+    if target.organisation_id != actor.organisation_id:
+        return Refusal.OTHER_ORGANISATION
+    if act is Act.VIEW:
+        return None
+    manageable = is_organisation_account(target) and not target.has(Role.PRINCIPAL)
+    return None if manageable and act in _PRINCIPAL_ACTS else Refusal.NOT_ALLOWED
+
+
+#: The states from which an act makes sense.
+_STATES_FOR: Final[dict[Act, frozenset[AccountState]]] = {
+    Act.UNBLOCK: frozenset({AccountState.BLOCKED, AccountState.INACTIVE}),
+    Act.DEACTIVATE: frozenset({AccountState.ACTIVE, AccountState.PENDING, AccountState.BLOCKED}),
+    Act.REACTIVATE: frozenset({AccountState.INACTIVE}),
+    Act.REGENERATE: frozenset({AccountState.ACTIVE, AccountState.PENDING, AccountState.BLOCKED}),
+    Act.EDIT: frozenset(set(AccountState) - {AccountState.DELETED}),
+    Act.DELETE: frozenset(set(AccountState) - {AccountState.DELETED}),
+    Act.CHANGE_ROLES: frozenset(set(AccountState) - {AccountState.DELETED}),
+}
+
+
+def refusal_in_state(act: Act, facts: AccountFacts) -> Refusal | None:
+    """Why ``act`` makes no sense for an account in this state, or None.
+
+    An inactive account may be unblocked (it can be both), but only if it is blocked.
+    """
+    if act is Act.UNBLOCK and not is_blocked(facts):
+        return Refusal.WRONG_STATE
+    allowed = _STATES_FOR.get(act)
+    return Refusal.WRONG_STATE if allowed is not None and state_of(facts) not in allowed else None
+
+
+def refusal_to_leave(*, was_last_admin: bool, was_last_principal: bool) -> Refusal | None:
+    """Why an account may not lose its role, be deactivated or deleted: somebody must be left to manage."""
+    if was_last_admin:
+        return Refusal.LAST_ADMINISTRATOR
+    if was_last_principal:
+        return Refusal.LAST_PRINCIPAL
+    return None
+
+
+def consistent_roles(roles: Collection[str], organisation_id: int | None) -> bool:
+    """Whether these roles fit together: an organisation's account holds organisation roles only, staff none of them."""
+    organisation_roles = set(roles) & {str(role) for role in ORGANISATION_ROLES}
+    if organisation_id is None:
+        return not organisation_roles
+    return bool(roles) and len(organisation_roles) == len(set(roles))
+
+
+# ---- identifiants ----------------------------------------------------------------------------------------------------
+
+#: ASCII only, so that "without regard to case" means the same to Python and to any PostgreSQL collation; a first
+#: character that no spreadsheet takes for a formula.
+_IDENTIFIANT: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._@ -]{0,62}[A-Za-z0-9._@-])?")
+#: Without 0/o, 1/l/i: people read these out over the telephone.
+IDENTIFIANT_ALPHABET: Final = "abcdefghjkmnpqrstuvwxyz23456789"
+
+
+def normalise_identifiant(text: str | None) -> str:
+    """An identifiant as it is compared: without surrounding blanks, inner ones single, without regard to case.
+
+    NUL, which PostgreSQL cannot take, becomes a character that no identifiant holds.
+    """
+    return " ".join((text or "").replace("\x00", "\N{REPLACEMENT CHARACTER}").split()).lower()
+
+
+def is_identifiant(text: str) -> bool:
+    """Whether ``text`` may be chosen as identifiant: 1 to 64 letters, digits, dots, hyphens, underscores, at signs, blanks."""
+    return bool(_IDENTIFIANT.fullmatch(text)) and "  " not in text
+
+
+# ---- SIRET -----------------------------------------------------------------------------------------------------------
+
+_LA_POSTE_SIREN: Final = "356000000"
+_LA_POSTE_HEAD_OFFICE: Final = "35600000000048"
+
+
+def compact_siret(text: str | None) -> str:
+    """``text`` without blanks, dots and hyphens."""
+    return re.sub(r"[\s. -]", "", text or "")
+
+
+def is_siret(text: str) -> bool:
+    """Whether the 14 digits hold together: Luhn over all of them, or La Poste's rule for its establishments.
+
+    The SIREN alone is not checked again: the guides' own organisation, 12345678913000, has none that would pass.
+    """
+    if not re.fullmatch(r"[0-9]{14}", text):
+        return False
+    digits = [int(character) for character in text]
+    if text.startswith(_LA_POSTE_SIREN) and text != _LA_POSTE_HEAD_OFFICE:
+        return sum(digits) % 5 == 0
+    doubled = (digit if index % 2 else digit * 2 - 9 * (digit > 4) for index, digit in enumerate(digits))
+    return sum(doubled) % 10 == 0
+
+
+def format_siret(siret: str) -> str:
+    """A SIRET as people read it: 123 456 789 13000."""
+    return f"{siret[:3]} {siret[3:6]} {siret[6:9]} {siret[9:]}" if len(siret) == 14 else siret
+
+
+# ---- local addresses -------------------------------------------------------------------------------------------------
+
+
+def local_path(target: str | None) -> str | None:
+    """``target`` if it is a path on this site, else None: a sign-in page must never lead away (open redirect).
+
+    Browsers take backslashes for slashes and drop control characters, so ``/\\host`` and ``/\\t/host`` lead away too.
+    """
+    if not target or len(target) > 2000 or not target.startswith("/") or target.startswith("//"):
+        return None
+    if "\\" in target or any(ord(character) < 33 or ord(character) == 127 for character in target):
+        return None
+    return target

@@ -1,0 +1,163 @@
+"""The words of accounts: civilité, statut, blocage, refusals, why an account cannot sign in (guide 004)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+from flask_babel import ngettext
+
+from app.accounts import domain
+from app.accounts.domain import AccountState, BlockReason, Refusal
+from app.accounts.models import Civility, User
+from app.accounts.passwords import PasswordFault
+from app.core.ui.format import fr_date, fr_time
+
+CIVILITIES: tuple[tuple[str, Any], ...] = ((Civility.MADAME.value, _l("Madam")), (Civility.MONSIEUR.value, _l("Sir")))
+_LONG = dict(CIVILITIES)
+_SHORT = {Civility.MADAME.value: _l("Mrs"), Civility.MONSIEUR.value: _l("Mr")}
+
+
+def manager(user: User) -> str:
+    """ "Mme BLA PAU": the account's holder in tables and cards."""
+    return f"{_SHORT.get(user.civility or '', '')} {user.get_full_name()}".strip()
+
+
+def person(user: User) -> str:
+    """ "Madame NOM PRENOM": the account's holder in sentences."""
+    return f"{_LONG.get(user.civility or '', '')} {user.get_full_name()}".strip()
+
+
+def status(user: User) -> tuple[str, str]:
+    """Statut du compte, and its tone."""
+    state = domain.state_of(user.facts)
+    if state is AccountState.DELETED:
+        return _("Deleted"), "neutral"
+    if state is AccountState.INACTIVE:
+        return _("Inactive"), "neutral"
+    return _("Active"), "success"
+
+
+def blocking(user: User) -> tuple[str, str]:
+    """Blocage du compte, and its tone."""
+    return (_("Blocked"), "danger") if domain.is_blocked(user.facts) else (_("Unblocked"), "success")
+
+
+def why_closed(user: User) -> str | None:
+    """Why the account cannot sign in, in words; None when it can."""
+    facts = user.facts
+    state = domain.state_of(facts)
+    if state is AccountState.DELETED:
+        return _("deleted on %(date)s", date=fr_date(user.deleted_at))
+    if state is AccountState.INACTIVE:
+        if user.deactivated_at is None:
+            return _("deactivated")
+        return _("deactivated on %(date)s", date=fr_date(user.deactivated_at))
+    if state is AccountState.BLOCKED:
+        return _why_blocked(user)
+    if user.organisation is not None and not user.organisation.active:
+        return _("its organisation is closed")
+    if state is AccountState.PENDING:
+        return _("no password chosen yet")
+    return None
+
+
+def _why_blocked(user: User) -> str:
+    at = user.blocked_at or user.last_failed_at
+    if user.blocked_reason == BlockReason.TOO_MANY_FAILURES:
+        return _(
+            "blocked on %(date)s at %(time)s after %(count)s wrong passwords within a day",
+            date=fr_date(at),
+            time=fr_time(at),
+            count=user.failed_in_window,
+        )
+    count = max(user.failed_attempts, domain.MAX_FAILED_ATTEMPTS)
+    return ngettext(
+        "blocked on %(date)s at %(time)s after %(num)s wrong password",
+        "blocked on %(date)s at %(time)s after %(num)s wrong passwords",
+        count,
+        date=fr_date(at),
+        time=fr_time(at),
+    )
+
+
+def state_in_words(user: User) -> str:
+    """One sentence for the console: can it sign in, and if not why."""
+    reason = why_closed(user)
+    return _("can sign in") if reason is None else reason
+
+
+def organisation_of(user: User) -> str:
+    """The organisation an account belongs to, or the Région or support."""
+    if user.organisation is not None:
+        return str(user.organisation.legal_name)
+    return ", ".join(sorted(role.name for role in user.roles))
+
+
+#: Order matters: most browsers also name those they descend from.
+_BROWSERS: tuple[tuple[str, str], ...] = (
+    ("Edg", "Edge"),
+    ("OPR/", "Opera"),
+    ("Firefox/", "Firefox"),
+    ("Chrome/", "Chrome"),
+    ("Safari/", "Safari"),
+)
+_SYSTEMS: tuple[tuple[str, str], ...] = (
+    ("Windows", "Windows"),
+    ("Android", "Android"),
+    ("iPhone", "iPhone"),
+    ("iPad", "iPad"),
+    ("Mac OS", "macOS"),
+    ("Linux", "Linux"),
+)
+
+
+def browser(user_agent: str | None) -> str:
+    """A browser as its owner knows it ("Firefox, Windows"); what is not recognised is shown as sent, cut short."""
+    text = user_agent or ""
+    names = [next((name for mark, name in table if mark in text), None) for table in (_BROWSERS, _SYSTEMS)]
+    return ", ".join(name for name in names if name) or text[:40] or _("unknown")
+
+
+def unblocked(user: User) -> str:
+    """ "Le compte secondaire de Madame X de l'organisme de formation Y a bien été débloqué." (guide 004 §2.4)."""
+    if user.organisation is None:
+        return _("The account of %(person)s has been unblocked.", person=person(user))
+    if any(role.name == "Compte principal" for role in user.roles):
+        return _(
+            "The principal account of %(person)s of the training organisation %(organisation)s has been unblocked.",
+            person=person(user),
+            organisation=user.organisation.legal_name,
+        )
+    return _(
+        "The secondary account of %(person)s of the training organisation %(organisation)s has been unblocked.",
+        person=person(user),
+        organisation=user.organisation.legal_name,
+    )
+
+
+def refusal(reason: Refusal) -> str:
+    """Why an act was refused, as a sentence."""
+    sentences = {
+        Refusal.NOT_ALLOWED: _("Your account may not do this to that account."),
+        Refusal.OTHER_ORGANISATION: _("This account does not exist."),
+        Refusal.OWN_ACCOUNT: _("You may not do this to your own account: ask another administrator, or support."),
+        Refusal.WRONG_STATE: _("Nothing was changed: the account is no longer in that state."),
+        Refusal.LAST_ADMINISTRATOR: _("This is the last administrator of the Région: give the role to someone else first."),
+        Refusal.LAST_PRINCIPAL: _("This is the last account that manages the organisation: give the role to someone else first."),
+    }
+    return sentences[reason]
+
+
+def password_fault(fault: PasswordFault) -> str:
+    """Why a password was refused, and what to do."""
+    sentences = {
+        PasswordFault.TOO_SHORT: _(
+            "Too short: 12 characters with small and capital letters, digits and special characters; or 14 with three of these; or 20 of any."
+        ),
+        PasswordFault.TOO_LONG: _("Too long: 128 characters at most."),
+        PasswordFault.PERSONAL: _("Too easy to guess: it is made of your identifiant, your name, your organisation or a word of the portal."),
+        PasswordFault.COMMON: _("Too common: it is among the passwords that are tried first. Choose something longer or less usual."),
+    }
+    return sentences[fault]

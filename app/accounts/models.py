@@ -1,0 +1,264 @@
+"""Organisation, what the portal adds to Flask-AppBuilder's account, sessions and sign-in attempts.
+
+Columns are attached to Flask-AppBuilder's ``User``: a subclass would give a second object for one row, blind to the other's
+changes. Only the system's scope writes accounts; an organisation, the Région and support read.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final
+
+from flask_appbuilder.security.sqla.models import User
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    DateTime,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    String,
+    UniqueConstraint,
+    func,
+    text,
+)
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from app.accounts import domain
+from app.core import clock, tenancy
+from app.core.db import TimestampMixin, VersionedMixin
+from app.core.extensions import db
+
+
+class Civility(StrEnum):
+    """Civilité, as stored."""
+
+    MADAME = "MME"
+    MONSIEUR = "M"
+
+
+class Organisation(VersionedMixin, TimestampMixin, db.Model):  # type: ignore[name-defined,misc]  # db.Model is dynamic
+    """A training organisation (organisme de formation): the tenant. It reads itself; the Région writes."""
+
+    __tablename__ = "organisation"
+    __table_args__ = (
+        CheckConstraint("siret ~ '^[0-9]{14}$'", name="siret_digits"),
+        CheckConstraint("btrim(legal_name) <> ''", name="legal_name_given"),
+    )
+    __rls__ = "tenant"
+    __rls_key__ = "id"
+    __rls_support__ = True
+    # Reading is by policy; writing is nobody's but the Région's and the system's.
+    __rls_extra__ = ("REVOKE INSERT, UPDATE, DELETE ON organisation FROM portal_tenant, portal_support",)
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    legal_name: Mapped[str] = mapped_column(String(200), nullable=False)
+    trade_name: Mapped[str | None] = mapped_column(String(200))
+    siret: Mapped[str] = mapped_column(String(14), unique=True, nullable=False)
+    nda: Mapped[str | None] = mapped_column(String(11))
+    contact_email: Mapped[str | None] = mapped_column(String(320))
+    contact_phone: Mapped[str | None] = mapped_column(String(20))
+    active: Mapped[bool] = mapped_column(Boolean, nullable=False, default=True, server_default="true")
+    #: Set by the database when the organisation is closed: a session opened before is worth nothing, even after a reopening.
+    sessions_valid_from: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+    def __str__(self) -> str:
+        return self.legal_name
+
+
+class UserSession(db.Model):  # type: ignore[name-defined,misc]  # db.Model is dynamic
+    """A signed-in browser. The cookie holds a random identifier; here is only its SHA-256."""
+
+    __tablename__ = "user_session"
+    __table_args__ = (Index("ix_user_session_open", "user_id", postgresql_where=text("revoked_at IS NULL")),)
+    __rls__ = "system"
+    __audit__ = False
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    token_hash: Mapped[str] = mapped_column(String(64), unique=True, nullable=False)
+    user_id: Mapped[int] = mapped_column(ForeignKey("ab_user.id", ondelete="CASCADE"), nullable=False)
+    #: ``session_epoch`` of the account when it signed in; the session is dead once they differ.
+    epoch: Mapped[int] = mapped_column(Integer, nullable=False)
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), nullable=False, default=clock.now)
+    last_seen_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), nullable=False, default=clock.now)
+    revoked_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    ip: Mapped[str | None] = mapped_column(String(45))
+    user_agent: Mapped[str | None] = mapped_column(String(400))
+
+
+class SignInOutcome(StrEnum):
+    """How a sign-in attempt ended."""
+
+    STARTED = "started"
+    SUCCESS = "success"
+    REFUSED = "refused"
+
+
+class SignInAttempt(db.Model):  # type: ignore[name-defined,misc]  # db.Model is dynamic
+    """One try to sign in. It holds no identifiant as typed: people type passwords there."""
+
+    __tablename__ = "sign_in_attempt"
+    __table_args__ = (
+        Index("ix_sign_in_attempt_blocking", "address", "at", postgresql_where=text("blocking")),
+        Index("ix_sign_in_attempt_user", "user_id", "at"),
+        Index("ix_sign_in_attempt_at", "at"),
+    )
+    __rls__ = "system"
+    __audit__ = False
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    at: Mapped[datetime] = mapped_column(DateTime(timezone=True), nullable=False, default=clock.now)
+    address: Mapped[str] = mapped_column(String(45), nullable=False)
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("ab_user.id", ondelete="SET NULL"))
+    outcome: Mapped[str] = mapped_column(String(10), nullable=False, default=SignInOutcome.STARTED)
+    #: Whether it took the account's last try (until the password proves right).
+    blocking: Mapped[bool] = mapped_column(Boolean, nullable=False, default=False, server_default="false")
+
+
+# ---- Flask-AppBuilder's account --------------------------------------------------------------------------------------
+
+_USER_COLUMNS: Final[dict[str, Any]] = {
+    "organisation_id": lambda: mapped_column(Integer, ForeignKey("organisation.id"), nullable=True, index=True),
+    "civility": lambda: mapped_column(String(3), nullable=True),
+    "failed_attempts": lambda: mapped_column(Integer, nullable=False, default=0, server_default="0"),
+    "failed_in_window": lambda: mapped_column(Integer, nullable=False, default=0, server_default="0"),
+    "failed_since": lambda: mapped_column(DateTime(timezone=True), nullable=True),
+    "last_failed_at": lambda: mapped_column(DateTime(timezone=True), nullable=True),
+    "blocked_at": lambda: mapped_column(DateTime(timezone=True), nullable=True),
+    "blocked_reason": lambda: mapped_column(String(30), nullable=True),
+    "deactivated_at": lambda: mapped_column(DateTime(timezone=True), nullable=True),
+    "deleted_at": lambda: mapped_column(DateTime(timezone=True), nullable=True),
+    "session_epoch": lambda: mapped_column(Integer, nullable=False, default=0, server_default="0"),
+    "password_changed_at": lambda: mapped_column(DateTime(timezone=True), nullable=True),
+    "last_sign_in_at": lambda: mapped_column(DateTime(timezone=True), nullable=True),
+}
+
+
+def _facts(user: User) -> domain.AccountFacts:
+    return domain.AccountFacts(
+        active=bool(user.active),
+        has_password=user.password is not None,
+        failed_attempts=user.failed_attempts or 0,
+        blocked_at=user.blocked_at,
+        deactivated_at=user.deactivated_at,
+        deleted_at=user.deleted_at,
+    )
+
+
+def _full_name(user: User) -> str:
+    """Nom d'usage, then prénom, as the guides write them."""
+    return f"{user.last_name} {user.first_name}".strip()
+
+
+def _is_active(user: User) -> bool:
+    """Closes sign-in, live sessions and every permission at once."""
+    return bool(user.active) and user.blocked_at is None and user.deactivated_at is None and user.deleted_at is None
+
+
+def _party(user: User) -> domain.Party:
+    return domain.Party(id=user.id, roles=frozenset(role.name for role in user.roles), organisation_id=user.organisation_id)
+
+
+def _extend_user() -> None:
+    if "organisation_id" in User.__table__.c:
+        return
+    for name, column in _USER_COLUMNS.items():
+        setattr(User, name, column())
+    User.organisation = relationship(Organisation, foreign_keys=[User.organisation_id])
+    User.facts = property(_facts)
+    User.party = property(_party)
+    User.is_active = property(_is_active)
+    User.get_full_name = _full_name
+    User.__str__ = _full_name
+
+    table = User.__table__
+    # Several accounts may share a mailbox (a secretariat's); identifiants are unique without regard to case.
+    for constraint in [c for c in table.constraints if isinstance(c, UniqueConstraint)]:
+        if [column.name for column in constraint.columns] == ["email"]:
+            table.constraints.discard(constraint)
+    table.c.email.unique = None
+    Index("uq_ab_user_username_lower", func.lower(table.c.username), unique=True)
+    table.append_constraint(CheckConstraint("failed_attempts >= 0 AND failed_in_window >= 0", name="failed_attempts_positive"))
+    table.append_constraint(CheckConstraint("civility IN ('MME', 'M')", name="civility_known"))
+
+    User.__rls__ = "tenant"
+    User.__rls_support__ = True
+    User.__audit_redact__ = ("password",)
+    # The life of the counters is in sign_in_attempt; what they lead to (blocked_at…) is in the journal.
+    User.__audit_ignore__ = (
+        "failed_attempts",
+        "failed_in_window",
+        "failed_since",
+        "last_failed_at",
+        "last_sign_in_at",
+        "session_epoch",
+    )
+    User.__rls_extra__ = ("REVOKE INSERT, UPDATE, DELETE ON ab_user FROM portal_tenant, portal_support, portal_region",)
+
+
+#: Whatever writes the row, an account's sessions end when it is closed, gets another password, another organisation or
+#: other roles. In the database, so that no path, present or future, can forget it.
+EPOCH_DDL: Final = (
+    """
+CREATE OR REPLACE FUNCTION portal_end_sessions() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.session_epoch := GREATEST(NEW.session_epoch, OLD.session_epoch + 1);
+    RETURN NEW;
+END $$
+""".strip(),
+    """
+CREATE TRIGGER ab_user_end_sessions BEFORE UPDATE ON ab_user FOR EACH ROW WHEN (
+    OLD.password IS DISTINCT FROM NEW.password
+    OR OLD.organisation_id IS DISTINCT FROM NEW.organisation_id
+    OR (OLD.active AND NEW.active IS NOT TRUE)
+    OR (OLD.blocked_at IS NULL AND NEW.blocked_at IS NOT NULL)
+    OR (OLD.deactivated_at IS NULL AND NEW.deactivated_at IS NOT NULL)
+    OR (OLD.deleted_at IS NULL AND NEW.deleted_at IS NOT NULL)
+) EXECUTE FUNCTION portal_end_sessions()
+""".strip(),
+    """
+CREATE OR REPLACE FUNCTION portal_end_sessions_of_role_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE ab_user SET session_epoch = session_epoch + 1
+     WHERE id IN (CASE WHEN TG_OP <> 'INSERT' THEN OLD.user_id END, CASE WHEN TG_OP <> 'DELETE' THEN NEW.user_id END);
+    RETURN NULL;
+END $$
+""".strip(),
+    """
+CREATE TRIGGER ab_user_role_end_sessions AFTER INSERT OR UPDATE OR DELETE ON ab_user_role
+    FOR EACH ROW EXECUTE FUNCTION portal_end_sessions_of_role_change()
+""".strip(),
+    # The accounts of an organisation are not written when it is closed (the Région's role may not): their sessions are
+    # worth something only if they were opened since.
+    """
+CREATE OR REPLACE FUNCTION portal_end_sessions_of_organisation() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.sessions_valid_from := clock_timestamp();
+    RETURN NEW;
+END $$
+""".strip(),
+    """
+CREATE TRIGGER organisation_end_sessions BEFORE UPDATE ON organisation FOR EACH ROW
+    WHEN (OLD.active AND NOT NEW.active) EXECUTE FUNCTION portal_end_sessions_of_organisation()
+""".strip(),
+)
+
+#: For the downgrade of the migration that carries ``EPOCH_DDL``.
+EPOCH_DDL_DOWN: Final = (
+    "DROP TRIGGER IF EXISTS organisation_end_sessions ON organisation",
+    "DROP FUNCTION IF EXISTS portal_end_sessions_of_organisation()",
+    "DROP TRIGGER IF EXISTS ab_user_role_end_sessions ON ab_user_role",
+    "DROP TRIGGER IF EXISTS ab_user_end_sessions ON ab_user",
+    "DROP FUNCTION IF EXISTS portal_end_sessions_of_role_change()",
+    "DROP FUNCTION IF EXISTS portal_end_sessions()",
+)
+UserSession.__rls_extra__ = EPOCH_DDL
+
+_extend_user()
+tenancy.register_tenant_entity(Organisation, "id")
+tenancy.register_tenant_entity(User, "organisation_id")
+
+__all__ = ["Civility", "Organisation", "SignInAttempt", "SignInOutcome", "User", "UserSession"]

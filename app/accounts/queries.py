@@ -1,0 +1,136 @@
+"""Reads of accounts and organisations, within the scope of whoever asks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from enum import StrEnum
+from typing import Any, Final
+
+from flask_appbuilder.security.sqla.models import Role as RoleRow
+from sqlalchemy import ColumnElement, Select, func, literal_column, or_, select
+from sqlalchemy.orm import joinedload
+
+from app.accounts import domain, sessions
+from app.accounts.models import Organisation, SignInAttempt, User
+from app.core import clock
+from app.core.extensions import db
+from app.core.roles import Role
+from app.core.tenancy import Scope, bound_scope
+from app.core.textsearch import MAX_WORDS, fold, fold_sql
+
+_BLOCKED: Final = or_(User.blocked_at.is_not(None), User.failed_attempts >= domain.MAX_FAILED_ATTEMPTS)
+
+
+class Shown(StrEnum):
+    """Which accounts the console lists."""
+
+    BLOCKED = "blocked"
+    ALL = "all"
+
+
+def account(user_id: int) -> User | None:
+    """An account the scope may see, with roles and organisation; None otherwise."""
+    return db.session.scalars(_with_details(select(User).where(User.id == user_id))).unique().one_or_none()
+
+
+def organisation(organisation_id: int) -> Organisation | None:
+    """An organisation the scope may see."""
+    return db.session.scalar(select(Organisation).where(Organisation.id == organisation_id))
+
+
+def principal_account(organisation_id: int) -> User | None:
+    """The account that manages the organisation (the oldest open one, should there be several)."""
+    statement = (
+        select(User)
+        .where(User.organisation_id == organisation_id, User.deleted_at.is_(None), _holds(Role.PRINCIPAL))
+        .order_by(User.active.desc(), User.id)
+        .limit(1)
+    )
+    return db.session.scalar(statement)
+
+
+def secondary_accounts(organisation_id: int, *, page: int, size: int) -> tuple[list[User], int]:
+    """A page of INFORMATIONS DES COMPTES SECONDAIRES, by name, and how many there are in all (guide 004 §2)."""
+    condition = (User.organisation_id == organisation_id, User.deleted_at.is_(None), ~_holds(Role.PRINCIPAL))
+    total = int(db.session.scalar(select(func.count()).select_from(User).where(*condition)) or 0)
+    statement = (
+        select(User)
+        .where(*condition)
+        .options(joinedload(User.roles), joinedload(User.organisation))
+        .order_by(func.lower(User.last_name), func.lower(User.first_name), User.id)
+    )
+    return _page(statement, page, size), total
+
+
+def find_accounts(typed: str, shown: Shown, *, page: int, size: int) -> tuple[list[User], int]:
+    """Accounts found by name, identifiant, e-mail, organisation or SIRET, beginnings of words being enough."""
+    conditions: list[ColumnElement[bool]] = [User.deleted_at.is_(None), *_matching(typed)]
+    if shown is Shown.BLOCKED:
+        conditions.append(_BLOCKED)
+    base = select(User).outerjoin(Organisation, Organisation.id == User.organisation_id).where(*conditions)
+    total = int(db.session.scalar(select(func.count()).select_from(base.with_only_columns(User.id).subquery())) or 0)
+    order: tuple[Any, ...] = (func.lower(User.last_name), func.lower(User.first_name), User.id)
+    if shown is Shown.BLOCKED:
+        order = (func.coalesce(User.blocked_at, User.last_failed_at).desc(), User.id)
+    return _page(_with_details(base).order_by(*order), page, size), total
+
+
+def count_blocked() -> int:
+    """How many accounts the console lists as blocked: the same count for the home page."""
+    return int(db.session.scalar(select(func.count(User.id)).where(User.deleted_at.is_(None), _BLOCKED)) or 0)
+
+
+def recent_attempts(user_id: int) -> int:
+    """How many tries were made on the account within a day. Attempts are the system's: the caller has checked the account."""
+    with bound_scope(Scope.system()):
+        since = clock.now() - domain.FAILURE_WINDOW
+        return int(db.session.scalar(select(func.count()).select_from(SignInAttempt).where(SignInAttempt.user_id == user_id, SignInAttempt.at > since)) or 0)
+
+
+def open_sessions(user_id: int, *, current_token: str | None) -> list[sessions.OpenSession]:
+    """The open sessions of an account. Sessions are the system's: the caller has checked the account."""
+    with bound_scope(Scope.system()):
+        return sessions.list_open(db.session(), user_id, current_token=current_token)
+
+
+def names_of(user_ids: Iterable[int]) -> dict[int, str]:
+    """Names for histories, also of people outside the reader's scope: "who did it" is never hidden."""
+    wanted = {user_id for user_id in user_ids if user_id is not None}
+    if not wanted:
+        return {}
+    with bound_scope(Scope.system()):
+        rows = db.session.execute(select(User.id, User.last_name, User.first_name).where(User.id.in_(wanted))).all()
+    return {user_id: f"{last} {first}".strip() for user_id, last, first in rows}
+
+
+# ---- parts -----------------------------------------------------------------------------------------------------------
+
+
+def _holds(role: Role) -> ColumnElement[bool]:
+    condition: ColumnElement[bool] = User.roles.any(RoleRow.name == role.value)
+    return condition
+
+
+def _with_details(statement: Select[Any]) -> Select[Any]:
+    return statement.options(joinedload(User.roles), joinedload(User.organisation))
+
+
+def _page(statement: Select[Any], page: int, size: int) -> list[User]:
+    return list(db.session.scalars(statement.limit(size).offset((max(page, 1) - 1) * size)).unique())
+
+
+#: Folded text of an account; each word typed must begin one of its words.
+_HAYSTACK: Final[ColumnElement[str]] = literal_column(
+    "(' ' || "
+    + fold_sql(
+        "concat_ws(' ', ab_user.last_name, ab_user.first_name, ab_user.username, ab_user.email, "
+        "organisation.legal_name, organisation.trade_name, organisation.siret)"
+    )
+    + ")"
+)
+
+
+def _matching(typed: str) -> Sequence[ColumnElement[bool]]:
+    compact = domain.compact_siret(typed)
+    words = [compact] if compact.isdigit() and len(compact) >= 3 else fold(typed).split()[:MAX_WORDS]
+    return [_HAYSTACK.contains(f" {word}", autoescape=True) for word in words]

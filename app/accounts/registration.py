@@ -1,0 +1,90 @@
+"""The table of contents of the feature."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flask import current_app
+from flask_babel import lazy_gettext as _l
+from flask_login import current_user
+
+if TYPE_CHECKING:
+    from flask_appbuilder import AppBuilder
+
+    from app.core.ui import SearchHit
+
+
+def register(appbuilder: AppBuilder) -> None:
+    """Add the screens, the menu, the sentences of constraints, the commands and the periodic job."""
+    from app.accounts import commands
+    from app.accounts.views.console import AccountConsoleView
+    from app.accounts.views.my_account import MyAccountView
+    from app.accounts.views.organisation import GROUP, MyOrganisationView, OrganisationAccountsView
+    from app.accounts.views.organisations import OrganisationView
+    from app.core.errors_db import register_constraint
+    from app.core.fab import add_list
+    from app.core.jobs import register_periodic
+    from app.core.ui import SearchProvider, register_menu, register_organisation_name, register_search
+
+    appbuilder.add_view_no_menu(MyOrganisationView)
+    appbuilder.add_view_no_menu(OrganisationAccountsView)
+    appbuilder.add_view_no_menu(AccountConsoleView)
+    appbuilder.add_view_no_menu(MyAccountView)
+    add_list(appbuilder, OrganisationView, order=30)
+
+    register_menu(group=GROUP, label=_l("My organisation"), endpoint="MyOrganisationView.show", permission=("can_read", "MyOrganisation"), order=10)
+    register_menu(
+        group=GROUP,
+        label=_l("User accounts"),
+        endpoint="OrganisationAccountsView.list",
+        permission=("can_read", "OrganisationAccounts"),
+        order=20,
+    )
+    register_menu(
+        group="Sécurité",
+        label=_l("Blocked accounts and account search"),
+        endpoint="AccountConsoleView.list",
+        permission=("can_read", "AccountConsole"),
+        order=10,
+    )
+    register_organisation_name(_organisation_name)
+    register_search(SearchProvider("accounts", _l("Accounts"), _find_accounts, permission=("can_read", "AccountConsole"), order=80))
+
+    register_constraint("uq_organisation_siret", _l("Another organisation has this SIRET."), field="siret")
+    register_constraint("ck_organisation_siret_digits", _l("A SIRET has 14 digits."), field="siret")
+    register_constraint("ck_organisation_legal_name_given", _l("Give the legal name."), field="legal_name")
+    register_constraint("uq_ab_user_username_lower", _l("This identifiant is already taken."), field="username")
+    register_constraint("uq_ab_user_username", _l("This identifiant is already taken."), field="username")
+
+    register_periodic(
+        name="purge-sign-in-data",
+        func="app.accounts.jobs:purge_sign_in_data",
+        cron="17 3 * * *",
+        label=_l("Delete sign-in attempts and sessions older than a year"),
+    )
+    commands.init_app(current_app._get_current_object(), appbuilder)  # type: ignore[attr-defined]  # LocalProxy
+
+
+def _find_accounts(text: str, limit: int) -> list[SearchHit]:
+    """Accounts for the quick search of support and the Région."""
+    from flask import url_for
+
+    from app.accounts import labels, queries
+    from app.core.ui import SearchHit
+
+    users, _total = queries.find_accounts(text, queries.Shown.ALL, page=1, size=limit)
+    return [
+        SearchHit(
+            title=labels.manager(user),
+            href=url_for("AccountConsoleView.show", user_id=user.id),
+            detail=f"{user.username} · {labels.organisation_of(user)}",
+            badge=labels.blocking(user)[0] if labels.why_closed(user) and labels.blocking(user)[1] == "danger" else None,
+            tone="danger",
+        )
+        for user in users
+    ]
+
+
+def _organisation_name() -> str | None:
+    organisation = getattr(current_user, "organisation", None)
+    return None if organisation is None else str(organisation.legal_name)

@@ -1,0 +1,173 @@
+"""Server-side sessions: the cookie holds a random identifier, the database says whether it is worth anything.
+
+A session dies by sign-out, by age, by idleness, and at once, on every web process, when the account's ``session_epoch``
+moves: a database trigger moves it whenever the account is closed, or gets another password, organisation or role.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import and_, or_, select, update
+from sqlalchemy.orm import Session, joinedload
+
+from app.accounts import domain
+from app.accounts.models import Organisation, User, UserSession
+from app.core import clock
+
+#: Where Flask-Login keeps what identifies the account; here it is the session's secret, never an account's number.
+COOKIE_KEY: Final = "_user_id"
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSession:
+    """One line of "sessions ouvertes"."""
+
+    id: int
+    created_at: datetime
+    last_seen_at: datetime
+    ip: str | None
+    user_agent: str | None
+    current: bool
+
+
+def digest(token: str) -> str:
+    """What is stored of a session's secret."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def open_session(session: Session, *, user_id: int, epoch: int, ip: str | None, user_agent: str | None) -> str:
+    """Record a new session in the open transaction and give its secret, which is nowhere else."""
+    token = secrets.token_urlsafe(32)
+    now = clock.now()
+    session.add(
+        UserSession(
+            token_hash=digest(token),
+            user_id=user_id,
+            epoch=epoch,
+            created_at=now,
+            last_seen_at=now,
+            ip=ip,
+            user_agent=(user_agent or "")[:400] or None,
+        )
+    )
+    return token
+
+
+def find(session: Session, token: str) -> tuple[User, UserSession] | None:
+    """The account and the session behind ``token`` with roles and organisation, in one statement; None if it is worth nothing."""
+    now = clock.now()
+    statement = (
+        select(User, UserSession)
+        .join(UserSession, UserSession.user_id == User.id)
+        .outerjoin(Organisation, Organisation.id == User.organisation_id)
+        .where(
+            UserSession.token_hash == digest(token),
+            UserSession.revoked_at.is_(None),
+            UserSession.epoch == User.session_epoch,
+            UserSession.created_at > now - domain.SESSION_LIFETIME,
+            UserSession.last_seen_at > now - domain.SESSION_IDLE,
+            User.active.is_(True),
+            User.blocked_at.is_(None),
+            User.deactivated_at.is_(None),
+            User.deleted_at.is_(None),
+            or_(
+                User.organisation_id.is_(None),
+                and_(
+                    Organisation.active.is_(True),
+                    or_(Organisation.sessions_valid_from.is_(None), UserSession.created_at > Organisation.sessions_valid_from),
+                ),
+            ),
+        )
+        .options(joinedload(User.roles), joinedload(User.organisation))
+        .execution_options(populate_existing=True)
+    )
+    row = session.execute(statement).unique().one_or_none()
+    return None if row is None else (row[0], row[1])
+
+
+def touch(session: Session, session_id: int) -> None:
+    """Note that the session was used."""
+    session.execute(
+        update(UserSession)
+        .where(UserSession.id == session_id, UserSession.revoked_at.is_(None))
+        .values(last_seen_at=clock.now())
+        .execution_options(synchronize_session=False)
+    )
+
+
+def revoke(session: Session, token: str) -> None:
+    """End the session behind ``token``."""
+    session.execute(
+        update(UserSession)
+        .where(UserSession.token_hash == digest(token), UserSession.revoked_at.is_(None))
+        .values(revoked_at=clock.now())
+        .execution_options(synchronize_session=False)
+    )
+
+
+def revoke_all(session: Session, user_id: int, *, except_token: str | None = None) -> int:
+    """End the sessions of an account (but one) and give how many were open. The one kept follows the account's epoch.
+
+    To be called after the change that ended them: the epoch then moves with it, and moves here if nothing else did.
+    """
+    epoch = session.scalar(
+        update(User)
+        .where(User.id == user_id)
+        .values(session_epoch=User.session_epoch + 1)
+        .returning(User.session_epoch)
+        .execution_options(synchronize_session=False)
+    )
+    kept = digest(except_token) if except_token else ""
+    ended = session.execute(
+        update(UserSession)
+        .where(UserSession.user_id == user_id, UserSession.revoked_at.is_(None), UserSession.token_hash != kept)
+        .values(revoked_at=clock.now())
+        .execution_options(synchronize_session=False)
+    )
+    if kept and epoch is not None:
+        session.execute(
+            update(UserSession)
+            .where(UserSession.user_id == user_id, UserSession.revoked_at.is_(None), UserSession.token_hash == kept)
+            .values(epoch=epoch)
+            .execution_options(synchronize_session=False)
+        )
+    return int(getattr(ended, "rowcount", 0))
+
+
+def list_open(session: Session, user_id: int, *, current_token: str | None) -> list[OpenSession]:
+    """The sessions of an account that still open a door, the most recently used first."""
+    now = clock.now()
+    current = digest(current_token) if current_token else ""
+    rows = session.scalars(
+        select(UserSession)
+        .join(User, User.id == UserSession.user_id)
+        .where(
+            UserSession.user_id == user_id,
+            UserSession.revoked_at.is_(None),
+            UserSession.epoch == User.session_epoch,
+            UserSession.created_at > now - domain.SESSION_LIFETIME,
+            UserSession.last_seen_at > now - domain.SESSION_IDLE,
+        )
+        .order_by(UserSession.last_seen_at.desc(), UserSession.id.desc())
+        .limit(50)
+    )
+    return [OpenSession(row.id, row.created_at, row.last_seen_at, row.ip, row.user_agent, row.token_hash == current) for row in rows]
+
+
+def address_key(address: str | None) -> str:
+    """The address as it is counted: an IPv6 customer holds 2⁶⁴ of them, so its network counts as one."""
+    try:
+        parsed = ipaddress.ip_address((address or "").split("%")[0])
+    except ValueError:
+        return "unknown"
+    if isinstance(parsed, ipaddress.IPv6Address):
+        if parsed.ipv4_mapped is not None:
+            return str(parsed.ipv4_mapped)
+        return str(ipaddress.ip_network((parsed, 64), strict=False))
+    return str(parsed)

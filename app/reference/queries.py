@@ -1,0 +1,70 @@
+"""Reads of the value lists."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Any, TypeVar
+
+from sqlalchemy import or_, select
+
+from app.core import clock
+from app.core.extensions import db
+from app.reference.models import Contact, Programme, Site, Town
+
+V = TypeVar("V")
+
+
+def active(model: type[V], *, on: date | None = None, including: Any = None) -> Sequence[V]:
+    """The values of ``model`` that may be chosen ``on`` a day (today), in their order.
+
+    ``including``: a value, or its id, that stays in the list although its validity ended (the row being edited holds it).
+    """
+    day = on or clock.today()
+    listed: Any = model
+    condition = (listed.valid_from <= day) & (or_(listed.valid_to.is_(None), listed.valid_to >= day))
+    held = getattr(including, "id", including)
+    if held is not None:
+        condition = or_(condition, listed.id == held)
+    order = [listed.position, listed.label, listed.id] if hasattr(model, "position") else [listed.town, listed.name, listed.id]
+    return db.session.scalars(select(model).where(condition).order_by(*order)).all()
+
+
+def choices(model: type[Any], *, on: date | None = None, including: Any = None) -> list[tuple[int, str]]:
+    """The same as (id, words) pairs for a form."""
+    return [(value.id, str(value)) for value in active(model, on=on, including=including)]
+
+
+def by_code(model: type[V], code: str) -> V | None:
+    """The value whose code is ``code``."""
+    listed: Any = model
+    return db.session.scalars(select(model).where(listed.code == code)).one_or_none()
+
+
+def programme(code: str) -> Programme | None:
+    """The programme (dispositif) whose code is ``code``."""
+    return by_code(Programme, code)
+
+
+def sites_in(postal_code: str) -> Sequence[Site]:
+    """The sites of a postal code, by name."""
+    return db.session.scalars(select(Site).where(Site.postal_code == postal_code).order_by(Site.name, Site.id)).all()
+
+
+def towns_for_postal_code(postal_code: str) -> Sequence[Town]:
+    """The towns that ``postal_code`` serves, CEDEX last; nothing when it is not five digits."""
+    wanted = postal_code.strip().replace(" ", "")
+    if len(wanted) != 5 or not (wanted.isascii() and wanted.isdigit()):
+        return []
+    return db.session.scalars(select(Town).where(Town.postal_code == wanted).order_by(Town.cedex, Town.name, Town.id)).all()
+
+
+def town(postal_code: str, insee_code: str) -> Town | None:
+    """The town of this pair of codes; None when they do not go together."""
+    statement = select(Town).where(Town.postal_code == postal_code, Town.insee_code == insee_code).order_by(Town.id).limit(1)
+    return db.session.scalars(statement).first()
+
+
+def shown_contacts() -> Sequence[Contact]:
+    """Contacts et assistance of the footer, in their order."""
+    return db.session.scalars(select(Contact).where(Contact.shown).order_by(Contact.position, Contact.id)).all()

@@ -1,0 +1,40 @@
+"""The brake on refusals by address, shared by all web processes through Redis (F5), and what is never braked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from app.core.extensions import db
+from tests.accounts.helpers import WRONG, post, sign_in
+
+
+@pytest.fixture
+def limited(databases: Any, make_settings: Callable[..., Any]) -> Iterator[Flask]:
+    """An application with the limits of production."""
+    from app import create_app
+
+    application = create_app(make_settings(*databases.create("limited"), ratelimit_enabled=True))
+    application.config["AUTH_RATE_LIMIT"] = "20 per minute"
+    with application.app_context():
+        application.appbuilder.sm.limiter.reset()  # type: ignore[attr-defined]  # set by Flask-AppBuilder
+    yield application
+    with application.app_context():
+        application.appbuilder.sm.limiter.reset()  # type: ignore[attr-defined]
+        db.session.remove()
+        db.engine.dispose()
+    databases.drop("limited")
+
+
+def test_refusals_are_braked_by_address_and_successes_never(limited: Flask) -> None:
+    for _ in range(22):
+        browser = limited.test_client()
+        assert sign_in(browser, "principal", address="203.0.113.5").status_code == 303
+        assert post(browser, "/deconnexion", environ_overrides={"REMOTE_ADDR": "203.0.113.5"}).status_code == 303
+    statuses = [sign_in(limited.test_client(), f"personne-{number}", WRONG, address="203.0.113.5").status_code for number in range(21)]
+    assert statuses == [422] * 20 + [429]
+    assert sign_in(limited.test_client(), "principal", address="203.0.113.5").status_code == 429
+    assert sign_in(limited.test_client(), "principal", address="203.0.113.6").status_code == 303
