@@ -1,0 +1,31 @@
+"""Contracts, actions and components: from the opening to the closing (guide 003)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from flask_appbuilder import AppBuilder
+
+
+def register(appbuilder: AppBuilder) -> None:
+    """Add the pages, the opening wizard, the Région's screens, the menu and the quick search."""
+    from flask_babel import lazy_gettext as _l
+
+    from app.core.fab import add_list
+    from app.core.ui import SearchProvider, register_menu, register_search
+
+    from . import opening, reference_views, search, views
+
+    appbuilder.add_view_no_menu(views.ActionsView)
+    appbuilder.add_view_no_menu(opening.OpeningView)
+    for order, view in zip((4, 3, 2, 1), reference_views.VIEWS, strict=True):
+        add_list(appbuilder, view, order=order)
+    register_menu(
+        group="Actions de formation",
+        label=_l("List of the actions"),
+        endpoint="ActionsView.index",
+        permission=("can_read", views.VIEW),
+        order=10,
+    )
+    register_search(SearchProvider("actions", _l("Training actions"), search.find, permission=("can_read", views.VIEW), order=10, all_url=search.all_url))

@@ -1,0 +1,281 @@
+"""Contracts, actions, components and their sites.
+
+Source: guide 003, DOMAIN §3.  Every link between tenant tables is composite (organisation and id), so that no row can
+point into another organisation.  Relations join on the id alone: the organisation is set by the parent, never by a join.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from flask_appbuilder import Model
+from flask_babel import lazy_gettext as _l
+from sqlalchemy import (
+    CheckConstraint,
+    Computed,
+    DateTime,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    Numeric,
+    SmallInteger,
+    String,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.dialects.postgresql import TSVECTOR
+from sqlalchemy.orm import Mapped, mapped_column, relationship, validates
+
+from app.core import clock, textsearch
+from app.core.db import TenantMixin, TimestampMixin, VersionedMixin
+from app.core.errors_db import register_constraint
+
+from .domain import ActionStatus, BillingPeriod, ContractKind, DeclarationFrequency
+
+if TYPE_CHECKING:
+    from app.accounts.models import Organisation
+    from app.reference.models import Level, Programme, Site
+
+
+def _one_of(column: str, values: type) -> str:
+    return f"{column} IN ({', '.join(repr(v.value) for v in values)})"  # type: ignore[attr-defined]
+
+
+class Contract(TenantMixin, VersionedMixin, TimestampMixin, Model):
+    """A lot of a public market, or a convention; its holder (titulaire) is the organisation of the row."""
+
+    __tablename__ = "contract"
+    __table_args__ = (
+        UniqueConstraint("organisation_id", "id"),
+        UniqueConstraint("number", "lot_number", name="uq_contract_number_lot"),
+        CheckConstraint(_one_of("kind", ContractKind), name="kind"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    number: Mapped[str] = mapped_column(String(32))
+    label: Mapped[str] = mapped_column(String(300))
+    lot_number: Mapped[str] = mapped_column(String(10), default="", server_default="")
+    lot_label: Mapped[str] = mapped_column(String(300), default="", server_default="")
+    territory: Mapped[str] = mapped_column(String(120), default="", server_default="")
+    kind: Mapped[str] = mapped_column(String(12), default=ContractKind.MARKET.value)
+    programme_id: Mapped[int] = mapped_column(ForeignKey("programme.id"), index=True)
+
+    programme: Mapped[Programme] = relationship("Programme")
+    organisation: Mapped[Organisation] = relationship("Organisation", primaryjoin="foreign(Contract.organisation_id) == Organisation.id")
+    actions: Mapped[list[Action]] = relationship(
+        "Action", primaryjoin="Contract.id == foreign(Action.contract_id)", back_populates="contract", passive_deletes="all"
+    )
+
+    @property
+    def group_label(self) -> str:
+        """The line above its actions in the list: number, lot and label (guide 003)."""
+        parts = [self.number]
+        if self.lot_number:
+            parts.append(f"Lot {self.lot_number}")
+        parts.append(self.lot_label or self.label)
+        return " – ".join(parts)
+
+    def __str__(self) -> str:
+        return self.group_label
+
+
+class Action(TenantMixin, VersionedMixin, TimestampMixin, Model):
+    """A training action (bon de commande): what is opened, run, invoiced and closed."""
+
+    __tablename__ = "action"
+    __table_args__ = (
+        UniqueConstraint("organisation_id", "id"),
+        UniqueConstraint("number", name="uq_action_number"),
+        ForeignKeyConstraint(["organisation_id", "contract_id"], ["contract.organisation_id", "contract.id"], name="fk_action_contract"),
+        CheckConstraint(_one_of("status", ActionStatus), name="status"),
+        CheckConstraint(_one_of("declaration_frequency", DeclarationFrequency), name="declaration_frequency"),
+        CheckConstraint(_one_of("billing_period", BillingPeriod), name="billing_period"),
+        CheckConstraint("planned_start <= planned_end", name="planned_dates"),
+        CheckConstraint("actual_start <= planned_end", name="actual_start"),
+        CheckConstraint(
+            "(status IN ('EC', 'CL')) = (actual_start IS NOT NULL AND declaration_frequency IS NOT NULL AND billing_period IS NOT NULL)",
+            name="opened_whole",
+        ),
+        CheckConstraint("(status = 'CL') = (closed_at IS NOT NULL)", name="closed_whole"),
+        Index("ix_action_contract", "contract_id", "sort_key"),
+        Index("ix_action_org_sort", "organisation_id", "sort_key", "id"),
+        Index("ix_action_sort", "sort_key", "id"),
+        Index("ix_action_org_status", "organisation_id", "status", "sort_key", "id"),
+        Index("ix_action_status", "status", "sort_key", "id"),
+        Index("ix_action_running", "organisation_id", "planned_end", postgresql_where="status = 'EC'"),
+        Index("ix_action_year", "year"),
+        Index("ix_action_org_year", "organisation_id", "year"),
+        Index("ix_action_search", "search_vector", postgresql_using="gin"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    contract_id: Mapped[int] = mapped_column(Integer)
+    number: Mapped[str] = mapped_column(String(40))
+    title: Mapped[str] = mapped_column(String(400))
+    status: Mapped[str] = mapped_column(String(2), default=ActionStatus.WAITING.value)
+    year: Mapped[int] = mapped_column(SmallInteger)
+    planned_start: Mapped[date]
+    planned_end: Mapped[date]
+    actual_start: Mapped[date | None]
+    declaration_frequency: Mapped[str | None] = mapped_column(String(12))
+    billing_period: Mapped[str | None] = mapped_column(String(12))
+    closed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    esf_cofunded: Mapped[bool] = mapped_column(default=False, server_default="false")
+    #: The actions of a contract and lot share the beginning of their number: sorting by it groups them, in numeric order.
+    sort_key: Mapped[str] = mapped_column(
+        Text,
+        Computed("split_part(number, '_', 1) || '_' || lpad(split_part(number, '_', 2), 6, '0')", persisted=True),
+    )
+    search_vector: Mapped[Any] = mapped_column(TSVECTOR, Computed(textsearch.vector_sql("number || ' ' || title"), persisted=True), deferred=True)
+
+    contract: Mapped[Contract] = relationship("Contract", primaryjoin="foreign(Action.contract_id) == Contract.id", back_populates="actions")
+    organisation: Mapped[Organisation] = relationship("Organisation", primaryjoin="foreign(Action.organisation_id) == Organisation.id", viewonly=True)
+    components: Mapped[list[Component]] = relationship(
+        "Component",
+        primaryjoin="Action.id == foreign(Component.action_id)",
+        back_populates="action",
+        order_by="Component.number",
+        passive_deletes="all",
+    )
+
+    @validates("contract")
+    def _belong_to_holder(self, _key: str, contract: Contract) -> Contract:
+        if contract is not None and contract.organisation_id is not None:
+            self.organisation_id = contract.organisation_id
+        return contract
+
+    def is_late(self, today: date) -> bool:
+        """« En retard de fermeture »: running, and the planned end has passed."""
+        return self.status == ActionStatus.RUNNING and self.planned_end < today
+
+    def __str__(self) -> str:
+        return f"{self.number} – {self.title}"
+
+
+class Component(TenantMixin, VersionedMixin, TimestampMixin, Model):
+    """A component of an action: what a trainee is enrolled on."""
+
+    __tablename__ = "component"
+    __table_args__ = (
+        UniqueConstraint("organisation_id", "id"),
+        UniqueConstraint("action_id", "number", name="uq_component_number"),
+        ForeignKeyConstraint(["organisation_id", "action_id"], ["action.organisation_id", "action.id"], name="fk_component_action"),
+        CheckConstraint("planned_start <= planned_end", name="planned_dates"),
+        CheckConstraint("hours_centre >= 0 AND hours_company >= 0", name="hours"),
+        CheckConstraint("places >= 0", name="places"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    action_id: Mapped[int] = mapped_column(Integer)
+    number: Mapped[str] = mapped_column(String(4))
+    title: Mapped[str] = mapped_column(String(400))
+    level_id: Mapped[int | None] = mapped_column(ForeignKey("level.id"))
+    certif_info: Mapped[str | None] = mapped_column(String(12))
+    formacode: Mapped[str | None] = mapped_column(String(12))
+    planned_start: Mapped[date]
+    planned_end: Mapped[date]
+    hours_centre: Mapped[Decimal] = mapped_column(Numeric(10, 2), default=0, server_default="0")
+    hours_company: Mapped[Decimal] = mapped_column(Numeric(10, 2), default=0, server_default="0")
+    places: Mapped[int] = mapped_column(default=0, server_default="0")
+
+    action: Mapped[Action] = relationship("Action", primaryjoin="foreign(Component.action_id) == Action.id", back_populates="components")
+    level: Mapped[Level | None] = relationship("Level")
+    places_of_training: Mapped[list[ComponentSite]] = relationship(
+        "ComponentSite",
+        primaryjoin="Component.id == foreign(ComponentSite.component_id)",
+        back_populates="component",
+        cascade="all, delete-orphan",
+    )
+
+    @validates("action")
+    def _belong_to_action(self, _key: str, action: Action) -> Action:
+        if action is not None and action.organisation_id is not None:
+            self.organisation_id = action.organisation_id
+        return action
+
+    @property
+    def sites(self) -> list[Site]:
+        """The sites, by town."""
+        return sorted((link.site for link in self.places_of_training), key=lambda site: (site.town, site.name))
+
+    def __str__(self) -> str:
+        return f"{self.number} – {self.title}"
+
+
+class ComponentSite(TenantMixin, Model):
+    """A site where a component takes place."""
+
+    __tablename__ = "component_site"
+    __table_args__ = (
+        UniqueConstraint("component_id", "site_id", name="uq_component_site"),
+        ForeignKeyConstraint(
+            ["organisation_id", "component_id"], ["component.organisation_id", "component.id"], name="fk_component_site_component", ondelete="CASCADE"
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    component_id: Mapped[int] = mapped_column(Integer)
+    site_id: Mapped[int] = mapped_column(ForeignKey("site.id"), index=True)
+
+    component: Mapped[Component] = relationship(
+        "Component", primaryjoin="foreign(ComponentSite.component_id) == Component.id", back_populates="places_of_training"
+    )
+    site: Mapped[Site] = relationship("Site")
+
+    def __str__(self) -> str:
+        return str(self.site)
+
+    @validates("component")
+    def _belong_to_component(self, _key: str, component: Component) -> Component:
+        if component is not None and component.organisation_id is not None:
+            self.organisation_id = component.organisation_id
+        return component
+
+
+class AdvanceInvoiceRequest(TenantMixin, Model):
+    """The trigger of the advance invoice: made by the opening, once per action whatever is clicked twice (guide 003 §1)."""
+
+    __tablename__ = "advance_invoice_request"
+    __table_args__ = (
+        UniqueConstraint("action_id", name="uq_advance_invoice_request_action"),
+        ForeignKeyConstraint(["organisation_id", "action_id"], ["action.organisation_id", "action.id"], name="fk_advance_invoice_request_action"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    action_id: Mapped[int] = mapped_column(Integer)
+    requested_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=clock.now)
+
+
+class ActionHistory(TenantMixin, Model):
+    """What happened to an action as a whole: one line per transition, with who, when, from, to and why."""
+
+    __tablename__ = "action_history"
+    __table_args__ = (
+        ForeignKeyConstraint(["organisation_id", "action_id"], ["action.organisation_id", "action.id"], name="fk_action_history_action"),
+        Index("ix_action_history_action", "action_id", "id"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    action_id: Mapped[int] = mapped_column(Integer)
+    event: Mapped[str] = mapped_column(String(20))
+    from_status: Mapped[str] = mapped_column(String(2))
+    to_status: Mapped[str] = mapped_column(String(2))
+    happened_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=clock.now)
+    actor_id: Mapped[int | None]
+    #: The name as it was: the account may be deleted since, or belong to the Région, which an organisation cannot read.
+    actor_name: Mapped[str] = mapped_column(String(140), default="", server_default="")
+    comment: Mapped[str] = mapped_column(Text, default="", server_default="")
+
+
+register_constraint("uq_contract_number_lot", _l("This contract number and lot already exist."), field="number")
+register_constraint("uq_action_number", _l("This action number already exists."), field="number")
+register_constraint("uq_component_number", _l("This action already has a component with this number."), field="number")
+register_constraint("ck_action_planned_dates", _l("The planned end comes before the planned start."), field="planned_end")
+register_constraint("ck_action_actual_start", _l("The planned end comes before the actual start."), field="planned_end")
+register_constraint("ck_component_planned_dates", _l("The planned end comes before the planned start."), field="planned_end")
+register_constraint("ck_component_hours", _l("Hours cannot be negative."), field="hours_centre")
+register_constraint("fk_action_contract", _l("This contract has actions: its holder can no longer change, nor can it be deleted."))
+register_constraint("fk_component_action", _l("This action has components: it cannot be deleted."))

@@ -1,0 +1,71 @@
+"""What actions need to know of their trainees, and tell them.
+
+Trainees are a later feature (imports run one way): it registers itself here.  Without it an action has no trainee.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Protocol
+
+from .domain import EntryFacts
+from .models import Action
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """A part of the action page that another feature brings: an anchor, a heading and a template with its values."""
+
+    anchor: str
+    heading: str
+    template: str
+    values: dict[str, object]
+
+
+class TraineeSide(Protocol):
+    """The view that the trainees feature gives of itself."""
+
+    def facts(self, action_id: int, today: date) -> EntryFacts:
+        """Who is enrolled, has entered, is still in training."""
+        ...
+
+    def action_closed(self, action: Action, on: date) -> None:
+        """The action was just closed, in the transaction under way: tell the partners."""
+        ...
+
+    def panel(self, action: Action) -> Panel:
+        """The trainees, for the action page."""
+        ...
+
+
+class _NoTrainees:
+    def facts(self, action_id: int, today: date) -> EntryFacts:
+        return EntryFacts()
+
+    def action_closed(self, action: Action, on: date) -> None:
+        return None
+
+    def panel(self, action: Action) -> Panel:
+        raise LookupError("the trainees feature is not registered")
+
+
+_side: TraineeSide = _NoTrainees()
+_panels: list[str] = []
+
+
+def register_trainee_side(side: TraineeSide) -> None:
+    """Called once, by the trainees feature."""
+    global _side
+    _side = side
+
+
+def trainee_side() -> TraineeSide:
+    """The registered side; a null one when there is none."""
+    return _side
+
+
+def panels(action: Action) -> Sequence[Panel]:
+    """The parts other features bring to the page of ``action``."""
+    return () if isinstance(_side, _NoTrainees) else (_side.panel(action),)

@@ -1,0 +1,222 @@
+"""Reads of actions.  Lists are paged by key: the last page costs what the first does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, func, literal, literal_column, select, text, tuple_
+from sqlalchemy.orm import contains_eager, joinedload, selectinload
+
+from app.core import textsearch
+from app.core.extensions import db
+from app.core.ui.components import KeysetPage
+
+from .domain import ActionStatus, StatusFilter
+from .models import Action, ActionHistory, Component, ComponentSite, Contract
+
+#: Beyond, the exact number helps nobody and would cost a scan of everything.
+COUNT_CAP = 10_000
+PAGE_SIZES = (25, 50, 100)
+
+
+@dataclass(frozen=True, slots=True)
+class ActionFilter:
+    """What the list is narrowed to; every value comes from the address."""
+
+    text: str = ""
+    status: StatusFilter | None = None
+    year: int | None = None
+    programme_id: int | None = None
+
+    @property
+    def active(self) -> bool:
+        """Whether anything narrows the list."""
+        return self != ActionFilter()
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """A place in the list: just after, or just before, one row.  An address carries the row's id only: a sort key may be a name."""
+
+    id: int
+    backwards: bool = False
+
+    @classmethod
+    def of(cls, after: str | None, before: str | None) -> Cursor | None:
+        """Read the ``after`` or ``before`` of an address; None for anything mangled, which shows the first page."""
+        number = (after or before or "").partition("~")[0]  # addresses kept from before carried the sort key behind
+        if not (number.isascii() and number.isdecimal()) or len(number) > 10 or int(number) > 2**31 - 1:
+            return None
+        return cls(int(number), backwards=not after)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The rows of one page, and what the pagination macro needs."""
+
+    rows: list[Any]
+    keyset: KeysetPage
+
+
+@dataclass(frozen=True, slots=True)
+class ActionCounters:
+    """Home page, "Mes actions"."""
+
+    waiting: int
+    running: int
+    late: int
+
+
+def tsquery(query: str) -> Any:
+    """``query`` (see ``textsearch.prefix_query``) for comparison with a generated vector."""
+    return func.to_tsquery(literal_column("'simple'::regconfig"), query)
+
+
+def _conditions(narrowed: ActionFilter, today: date) -> list[ColumnElement[bool]]:
+    found: list[ColumnElement[bool]] = []
+    match narrowed.status:
+        case None:
+            pass
+        case StatusFilter.LATE:
+            found += [Action.status == ActionStatus.RUNNING.value, Action.planned_end < today]
+        case status:
+            found.append(Action.status == status.value)
+    if narrowed.year is not None:
+        found.append(Action.year == narrowed.year)
+    if narrowed.programme_id is not None:
+        found.append(Action.contract_id.in_(select(Contract.id).where(Contract.programme_id == narrowed.programme_id)))
+    if narrowed.text.strip():
+        found.append(_matches(narrowed.text))
+    return found
+
+
+def _matches(typed: str) -> ColumnElement[bool]:
+    """Words of the number or title; or the number of the contract, which the line above the actions shows."""
+    query = textsearch.prefix_query(typed)
+    if query is None:
+        return Action.id == -1
+    by_contract = select(Contract.id).where(Contract.number.like(typed.strip().upper().replace("%", "").replace("_", r"\_") + "%"))
+    return Action.search_vector.bool_op("@@")(tsquery(query)) | Action.contract_id.in_(by_contract)
+
+
+def keyset_page(statement: Select[Any], sort: Any, identity: Any, *, cursor: Cursor | None, size: int, counted: Select[Any]) -> Page:
+    """One page of ``statement`` ordered by (``sort``, ``identity``): two statements, three beyond the first page, at any depth.
+
+    ``sort`` and ``identity`` are columns of the selected entity; ``counted`` selects the same rows' ids without relations.
+    A cursor whose row is gone, or out of scope, shows the first page.
+    """
+    key = db.session.scalar(select(sort).where(identity == cursor.id)) if cursor is not None else None
+    if key is None:
+        cursor = None
+    backwards = cursor is not None and cursor.backwards
+    if cursor is not None:
+        here, place = tuple_(sort, identity), tuple_(literal(key), literal(cursor.id))
+        statement = statement.where(here < place if backwards else here > place)
+    order = (sort.desc(), identity.desc()) if backwards else (sort, identity)
+    rows = list(db.session.scalars(statement.order_by(*order).limit(size + 1)).unique())
+    more = len(rows) > size
+    rows = rows[:size]
+    if backwards:
+        rows.reverse()
+    total, capped = capped_count(counted)
+    before = after = None
+    if rows:
+        first, last = rows[0], rows[-1]
+        if more if backwards else cursor is not None:
+            before = str(first.id)
+        if backwards or more:
+            after = str(last.id)
+    return Page(rows, KeysetPage(size=size, shown=len(rows), after=after, before=before, total=total, capped=capped))
+
+
+def capped_count(statement: Select[Any]) -> tuple[int, bool]:
+    """Number of rows of ``statement``, counted no further than the cap; and whether the cap was reached."""
+    limited = statement.limit(COUNT_CAP + 1).subquery()
+    count = db.session.scalar(select(func.count()).select_from(limited)) or 0
+    return min(count, COUNT_CAP), count > COUNT_CAP
+
+
+def list_actions(narrowed: ActionFilter, *, today: date, cursor: Cursor | None = None, size: int = PAGE_SIZES[0]) -> Page:
+    """One page of actions, those of a contract and lot together: two statements whatever the number of rows."""
+    conditions = _conditions(narrowed, today)
+    statement = (
+        select(Action)
+        .join(Action.contract)
+        .where(*conditions)
+        .options(contains_eager(Action.contract).joinedload(Contract.programme), joinedload(Action.organisation))
+    )
+    return keyset_page(statement, Action.sort_key, Action.id, cursor=cursor, size=size, counted=select(Action.id).where(*conditions))
+
+
+def years() -> list[int]:
+    """The years that have actions, newest first, found by skipping from one to the next along the index."""
+    skip = text(
+        "WITH RECURSIVE years AS ("
+        " (SELECT year FROM action ORDER BY year DESC LIMIT 1)"
+        " UNION ALL"
+        " SELECT (SELECT a.year FROM action a WHERE a.year < years.year ORDER BY a.year DESC LIMIT 1) FROM years WHERE years.year IS NOT NULL"
+        ") SELECT year FROM years WHERE year IS NOT NULL"
+    )
+    return list(db.session.scalars(skip))
+
+
+def counters(today: date) -> ActionCounters:
+    """Actions waiting, running and late, in one statement."""
+    row = db.session.execute(
+        select(
+            func.count().filter(Action.status == ActionStatus.WAITING.value).label("waiting"),
+            func.count().filter(Action.status == ActionStatus.RUNNING.value).label("running"),
+            func.count().filter((Action.status == ActionStatus.RUNNING.value) & (Action.planned_end < today)).label("late"),
+        ).where(Action.status.in_((ActionStatus.WAITING.value, ActionStatus.RUNNING.value)))
+    ).one()
+    return ActionCounters(row.waiting, row.running, row.late)
+
+
+def get_action(action_id: int) -> Action | None:
+    """One action with its contract, programme and holder; None outside the scope."""
+    return db.session.scalars(
+        select(Action).where(Action.id == action_id).options(joinedload(Action.contract).joinedload(Contract.programme), joinedload(Action.organisation))
+    ).one_or_none()
+
+
+def components_of(action_id: int) -> list[Component]:
+    """The components with their level and sites."""
+    return list(
+        db.session.scalars(
+            select(Component)
+            .where(Component.action_id == action_id)
+            .order_by(Component.number)
+            .options(joinedload(Component.level), selectinload(Component.places_of_training).joinedload(ComponentSite.site))
+        )
+    )
+
+
+def get_component(component_id: int) -> Component | None:
+    """One component with its sites and action; None outside the scope."""
+    return db.session.scalars(
+        select(Component)
+        .where(Component.id == component_id)
+        .options(joinedload(Component.action), selectinload(Component.places_of_training).joinedload(ComponentSite.site))
+    ).one_or_none()
+
+
+def history_of(action_id: int) -> list[ActionHistory]:
+    """What happened to the action, latest first."""
+    return list(db.session.scalars(select(ActionHistory).where(ActionHistory.action_id == action_id).order_by(ActionHistory.id.desc()).limit(200)))
+
+
+def find_by_number(typed: str, *, limit: int = 5) -> list[Action]:
+    """For the quick search: actions whose number or title begins with the words typed."""
+    if textsearch.prefix_query(typed) is None:
+        return []
+    return list(db.session.scalars(select(Action).where(*_conditions(replace(ActionFilter(), text=typed), date.min)).order_by(Action.sort_key).limit(limit)))
+
+
+def numbers_of(action_ids: Sequence[int]) -> dict[int, str]:
+    """Numbers of actions by id, within the scope."""
+    if not action_ids:
+        return {}
+    return {row.id: row.number for row in db.session.execute(select(Action.id, Action.number).where(Action.id.in_(action_ids)))}

@@ -1,0 +1,228 @@
+"""Pages of the actions: list, page, closing.  They parse and render; services decide."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import Any
+
+from flask import abort, flash, redirect, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_appbuilder import BaseView, expose
+from flask_appbuilder.security.decorators import has_access, permission_name
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+from sqlalchemy.exc import IntegrityError
+
+from app.core import clock
+from app.core.errors_db import translate
+from app.core.extensions import db
+from app.core.tenancy import current_scope
+from app.core.ui import allowed
+from app.reference.models import Programme
+from app.reference.queries import active
+
+from . import domain, labels, ports, queries, services
+from .domain import ActionEvent, EntryFacts, StatusFilter
+from .models import Action
+from .queries import PAGE_SIZES, ActionFilter, Cursor
+
+VIEW = "Actions"
+
+
+def page_size() -> int:
+    """The number of rows asked for, among those offered."""
+    asked = request.args.get("size", type=int)
+    return asked if asked in PAGE_SIZES else PAGE_SIZES[0]
+
+
+def found_or_404(action_id: int) -> Action:
+    """The action, or the same 404 whether it does not exist or belongs to somebody else."""
+    action = queries.get_action(action_id)
+    if action is None:
+        abort(404)
+    return action
+
+
+def crumbs(action: Action | None = None, *more: tuple[str, str | None]) -> list[tuple[str, str | None]]:
+    """« Accueil » Actions de formation » Gestion » … » (guide 000)."""
+    path: list[tuple[str, str | None]] = [(_("Training actions"), url_for("ActionsView.index"))]
+    if action is not None:
+        path.append((_("Management of %(number)s", number=action.number), url_for("ActionsView.show", action_id=action.id)))
+    return [*path, *more]
+
+
+class ActionsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only partly typed
+    """« Actions de formation »: the list and the page of one action."""
+
+    route_base = "/actions-de-formation"
+    class_permission_name = VIEW
+    permission_label = _l("Training actions")
+    default_view = "index"
+
+    @expose("/")
+    @has_access
+    @permission_name("read")
+    def index(self) -> ResponseReturnValue:
+        """The list, grouped by contract and lot (guide 003 §1)."""
+        narrowed = _filter_from_address()
+        today = clock.today()
+        page = queries.list_actions(
+            narrowed,
+            today=today,
+            cursor=Cursor.of(request.args.get("after"), request.args.get("before")),
+            size=page_size(),
+        )
+        programmes = active(Programme)
+        return self.render_template(
+            "actions/list.html",
+            breadcrumb=[(_("Training actions"), None)],
+            page=page,
+            narrowed=narrowed,
+            today=today,
+            groups=_grouped(page.rows),
+            programme_choices=[(programme.id, str(programme)) for programme in programmes],
+            year_choices=[(year, year) for year in queries.years()],
+            chips=_chips(narrowed, {programme.id: str(programme) for programme in programmes}),
+            show_holder=current_scope().sees_all,
+            labels=labels,
+            wide=True,
+        )
+
+    @expose("/<int:action_id>")
+    @has_access
+    @permission_name("read")
+    def show(self, action_id: int) -> ResponseReturnValue:
+        """« Gérer l'action de formation »: where it stands, what can be done now, and what blocks the rest."""
+        action = found_or_404(action_id)
+        today = clock.today()
+        facts = ports.trainee_side().facts(action_id, today)
+        panels = ports.panels(action)
+        return self.render_template(
+            "actions/show.html",
+            breadcrumb=[*crumbs(), (action.number, None)],
+            menu_current="ActionsView.index",
+            action=action,
+            today=today,
+            facts=facts,
+            offers=_offers(action, facts),
+            components=queries.components_of(action_id),
+            history=[_told(line) for line in queries.history_of(action_id)],
+            panels=panels,
+            panel_tabs=[(panel.heading, f"#{panel.anchor}") for panel in panels],
+            labels=labels,
+            wide=True,
+        )
+
+    @expose("/<int:action_id>/cloture", methods=["GET", "POST"])
+    @has_access
+    @permission_name("close")
+    def close(self, action_id: int) -> ResponseReturnValue:
+        """The Région closes the action; asked twice, because nothing leads back."""
+        action = found_or_404(action_id)
+        address = url_for("ActionsView.show", action_id=action_id)
+        if request.method == "POST":
+            try:
+                closed = services.close_action(action_id)
+            except services.ActionNotFound:
+                abort(404)
+            except services.Refused as refusal:
+                for reason in refusal.reasons:
+                    flash(labels.reason_text(reason), "danger")
+                return redirect(address)
+            except IntegrityError as error:
+                db.session.rollback()
+                flash(translate(error), "danger")  # nothing is typed here: the page of the action says how it stands
+                return redirect(address)
+            flash(
+                _("The action %(number)s is closed; the AGORA files of its trainees are being closed.", number=action.number)
+                if closed
+                else _("The action %(number)s was closed already.", number=action.number),
+                "success" if closed else "info",
+            )
+            return redirect(address)
+        facts = ports.trainee_side().facts(action_id, clock.today())
+        reasons = domain.blockers(action.status, ActionEvent.CLOSE, facts)
+        if reasons:
+            for reason in reasons:
+                flash(labels.reason_text(reason), "danger")
+            return redirect(address)
+        return self.render_template(
+            "portal/confirm.html",
+            breadcrumb=crumbs(action, (_("Closing"), None)),
+            heading=_("Close the action %(number)s?", number=action.number),
+            body=labels.closing_consequence(facts.enrolled),
+            action_url=url_for("ActionsView.close", action_id=action_id),
+            verb=_("Close the action"),
+            cancel_url=address,
+        )
+
+
+def _grouped(actions: list[Action]) -> list[dict[str, Any]]:
+    """The rows of one page under the line of their contract and lot."""
+    return [
+        {"contract": rows[0].contract, "holder": rows[0].organisation, "actions": rows}
+        for _contract, grouped in groupby(actions, key=lambda action: action.contract_id)
+        for rows in [list(grouped)]
+    ]
+
+
+def _filter_from_address() -> ActionFilter:
+    status = request.args.get("statut", "")
+    return ActionFilter(
+        text=" ".join(request.args.get("texte", "").replace("\x00", "").split())[:100],
+        status=StatusFilter(status) if status in set(StatusFilter) else None,
+        year=_number("annee", 2100),
+        programme_id=_number("dispositif", 2**31 - 1),
+    )
+
+
+def _number(name: str, largest: int) -> int | None:
+    value = request.args.get(name, type=int)
+    return value if value is not None and 0 < value <= largest else None
+
+
+def _chips(narrowed: ActionFilter, programmes: dict[int, str]) -> list[tuple[str, str, str]]:
+    from app.core.ui.components import url_without
+
+    found: list[tuple[str, str, str]] = []
+    if narrowed.text:
+        found.append((_("Text"), narrowed.text, url_without("texte")))
+    if narrowed.status is not None:
+        found.append((_("Status"), labels.status_filter_label(narrowed.status), url_without("statut")))
+    if narrowed.year is not None:
+        found.append((_("Year"), str(narrowed.year), url_without("annee")))
+    if narrowed.programme_id is not None:
+        found.append((_("Programme"), programmes.get(narrowed.programme_id, "?"), url_without("dispositif")))
+    return found
+
+
+def _offers(action: Action, facts: EntryFacts) -> list[dict[str, Any]]:
+    """What the account may do with the action, each with what blocks it, in words."""
+    offers: list[dict[str, Any]] = []
+    for offer in domain.LIFE.offers(domain.ActionStatus(action.status), facts):
+        match offer.event:
+            case ActionEvent.OPEN if allowed("can_use", "ActionOpening"):
+                label, href = _("Open the action"), url_for("OpeningView.start", action_id=action.id)
+            case ActionEvent.CLOSE if allowed("can_close", VIEW):
+                label, href = _("Close the action"), url_for("ActionsView.close", action_id=action.id)
+            case _:
+                continue
+        offers.append(
+            {
+                "event": offer.event,
+                "label": label,
+                "href": href,
+                "blockers": [labels.reason_text(reason) for reason in offer.blockers if isinstance(reason, domain.Reason)],
+            }
+        )
+    return offers
+
+
+def _told(line: Any) -> dict[str, Any]:
+    return {
+        "text": labels.history_text(line.event),
+        "at": line.happened_at,
+        "actor": line.actor_name or None,
+        "tone": labels.STATUS_TONES.get(line.to_status, "neutral"),
+        "note": line.comment or None,
+    }

@@ -1,0 +1,111 @@
+"""The home page (guide 003): what there is to do now, and the way to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from flask import current_app, redirect, url_for
+from flask.typing import ResponseReturnValue
+from flask_appbuilder import IndexView, expose
+from flask_babel import gettext as _
+from flask_babel import ngettext
+
+from app.actions import queries as actions
+from app.actions.domain import StatusFilter
+from app.core import clock
+from app.core.tenancy import current_scope
+from app.core.ui import allowed, signed_in
+from app.core.ui.paths import login_url, safe_url
+from app.core.wizard.drafts import open_drafts
+from app.trainees import queries as trainees
+from app.trainees.queries import Todo
+
+from . import queries
+
+#: Kinds of drafts that the home page knows how to resume: kind → (endpoint, name of the argument).
+RESUMABLE = {"trainee-registration": "RegistrationView.start", "action-opening": "OpeningView.start"}
+MAX_DRAFTS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """A number, what it counts, where it leads, and in which tone."""
+
+    label: str
+    number: int
+    href: str | None
+    tone: str = "neutral"
+    detail: str | None = None
+
+
+class HomeView(IndexView):  # type: ignore[misc]  # Flask-AppBuilder is only partly typed
+    """« Accueil »."""
+
+    @expose("/")
+    def index(self) -> ResponseReturnValue:
+        """Each kind of account sees what it can act on; nobody signed in is asked to."""
+        if not signed_in():
+            return redirect(login_url() or url_for(current_app.config.get("LOGIN_ENDPOINT", "AuthDBView.login")))
+        sees_actions = allowed("can_read", "Actions")
+        sees_trainees = allowed("can_read", "Trainees")
+        return self.render_template(
+            "dashboard/home.html",
+            all_organisations=current_scope().sees_all,
+            action_tiles=list(_action_tiles()) if sees_actions else [],
+            todo_tiles=[tile for tile in _todo_tiles() if tile.number] if sees_trainees else [],
+            account_tiles=list(_account_tiles()) if allowed("can_read", "AccountConsole") else [],
+            drafts=_drafts() if sees_actions else [],
+            sees_actions=sees_actions,
+            sees_trainees=sees_trainees,
+            menu_current="HomeView.index",
+        )
+
+
+def _action_tiles() -> Iterator[Tile]:
+    counted = actions.counters(clock.today())
+
+    def to(status: StatusFilter) -> str:
+        return url_for("ActionsView.index", statut=status.value)
+
+    yield Tile(_("Actions waiting to be opened"), counted.waiting, to(StatusFilter.WAITING))
+    yield Tile(_("Actions running"), counted.running, to(StatusFilter.RUNNING))
+    yield Tile(_("Actions late to be closed"), counted.late, to(StatusFilter.LATE), "warning" if counted.late else "neutral")
+
+
+def _todo_tiles() -> Iterator[Tile]:
+    counted = trainees.todo_counts()
+
+    def to(todo: Todo) -> str:
+        return url_for("TraineesView.index", a_faire=todo.value)
+
+    yield Tile(_("Trainees to mend for AGORA"), counted.agora_rejected, to(Todo.AGORA_REJECTED), "danger")
+    yield Tile(
+        _("Registrations without AGORA number"), counted.agora_waiting, to(Todo.AGORA_WAITING), "info", _("The number comes by itself when AGORA answers.")
+    )
+    yield Tile(_("NIA to regularise"), counted.nia, to(Todo.NIA), "warning")
+    yield Tile(_("ESF data to complete"), counted.esf, to(Todo.ESF), "warning")
+
+
+def _account_tiles() -> Iterator[Tile]:
+    blocked = queries.blocked_accounts()
+    yield Tile(ngettext("Blocked account", "Blocked accounts", blocked), blocked, safe_url("AccountConsoleView.list"), "warning" if blocked else "neutral")
+
+
+def _drafts() -> list[dict[str, Any]]:
+    """Unfinished input of this account, latest first."""
+    found: list[dict[str, Any]] = []
+    drafts = [(kind, key, at) for kind, key, at in open_drafts() if kind in RESUMABLE and key.isdecimal()][:MAX_DRAFTS]
+    numbers = actions.numbers_of([int(key) for _kind, key, _at in drafts])
+    for kind, key, at in drafts:
+        number = numbers.get(int(key))
+        if number is None:
+            continue
+        label = (
+            _("Registration of a trainee on %(number)s", number=number)
+            if kind == "trainee-registration"
+            else _("Opening of the action %(number)s", number=number)
+        )
+        found.append({"label": label, "href": url_for(RESUMABLE[kind], action_id=int(key)), "at": at})
+    return found

@@ -1,0 +1,9 @@
+"""Who may open the page of bulk files."""
+
+from __future__ import annotations
+
+from app.core.roles import Grants, Role
+
+from .views import VIEW
+
+GRANTS: Grants = {Role.PRINCIPAL: [("can_read", VIEW)], Role.SECONDARY: [("can_read", VIEW)]}

@@ -1,0 +1,42 @@
+"""Trainees: registration, enrolment, exit, and what AGORA learns of them (guide 000)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from flask_appbuilder import AppBuilder
+
+
+def register(appbuilder: AppBuilder) -> None:
+    """Add the pages, the handlers of the outbox, the periodic jobs, the menu and the quick search."""
+    from flask_babel import lazy_gettext as _l
+
+    from app.actions.ports import register_trainee_side
+    from app.core.fab.supervision import name_subject
+    from app.core.jobs import register_periodic
+    from app.core.nir.storage import register_nir_column
+    from app.core.rotation import register_encrypted_column
+    from app.core.ui import SearchProvider, register_menu, register_search
+
+    from . import agora, side, views
+    from .models import IdentityRequest, Trainee
+    from .permissions import READ
+    from .services.identity import request_aad
+
+    register_trainee_side(side.Trainees())
+    name_subject("trainee", _l("Trainee"))
+    name_subject("enrolment", _l("Enrolment"))
+    for view in views.VIEWS:
+        appbuilder.add_view_no_menu(view)
+    register_nir_column(Trainee)
+    register_encrypted_column(IdentityRequest, "question", lambda row: request_aad("question", row["seal_uid"]))
+    register_encrypted_column(IdentityRequest, "answer", lambda row: request_aad("answer", row["seal_uid"]))
+    agora.register()
+    register_periodic(
+        name="purge-identity-requests", func="app.trainees.jobs:purge_identity_requests", every=600,
+        label=_l("Purge of the identity searches"),
+    )  # fmt: skip
+    register_periodic(name="recheck-identities", func="app.trainees.jobs:recheck_identities", every=900, label=_l("Check of the typed identities"))
+    register_menu(group="Actions de formation", label=_l("Trainees"), endpoint="TraineesView.index", permission=READ, order=20)
+    register_search(SearchProvider("trainees", _l("Trainees"), side.find, permission=READ, order=20, all_url=side.all_url))

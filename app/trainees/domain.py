@@ -1,0 +1,206 @@
+"""Rules of trainees, registrations and enrolments.
+
+Pure: nothing here knows a database or a request.  Codes that AGORA also uses (civility, gender, BOE, status of a file)
+are those of its port.  Source: guide 000, DOMAIN §4, domain-facts §1.6, §4.4, §5.
+Checks answer with :class:`Problem`: the field concerned, a code and its values; words are made in ``labels``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from enum import StrEnum
+
+from app.partners.agora.port import Outcome
+
+
+class IdentitySource(StrEnum):
+    """Where an identity comes from; what was typed is checked again when AGORA answers."""
+
+    AGORA = "AGORA"
+    TYPED = "TYPED"
+
+
+class EsfState(StrEnum):
+    """Données FSE of a registration."""
+
+    NOT_CONCERNED = "none"
+    COMPLETE = "complete"
+    LATER = "later"
+
+
+class EsfAnswer(StrEnum):
+    """Answer to an ESF indicator."""
+
+    YES = "yes"
+    NO = "no"
+    REFUSED = "refused"
+
+
+class AgoraState(StrEnum):
+    """Where an enrolment stands with AGORA, as the portal sees it."""
+
+    NOT_CONCERNED = "none"  # programme outside the flow (AVENIR)
+    WAITING_NIR = "nir"  # known by an NIA only: nothing is sent until the NIR is
+    WAITING = "waiting"  # written in the outbox, no number yet
+    REGISTERED = "done"  # AGORA gave a number
+    REJECTED = "rejected"  # AGORA refused: to be mended
+
+
+class IdentityState(StrEnum):
+    """Life of an identity search."""
+
+    PENDING = "pending"
+    FOUND = "found"
+    UNKNOWN = "unknown"  # AGORA knows nobody under this number
+    MISMATCH = "mismatch"  # the number exists under another birth name
+    UNAVAILABLE = "unavailable"  # AGORA is down, or too slow
+
+
+class ProblemCode(StrEnum):
+    """What can be wrong with an enrolment, an exit or a person."""
+
+    BEFORE_COMPONENT = "before_component"
+    AFTER_COMPONENT = "after_component"
+    END_BEFORE_START = "end_before_start"
+    EXIT_BEFORE_ENTRY = "exit_before_entry"
+    EXIT_IN_FUTURE = "exit_in_future"
+    EXIT_AFTER_COMPONENT = "exit_after_component"
+    ALREADY_LEFT = "already_left"
+    ALREADY_ENROLLED = "already_enrolled"
+    SITE_NOT_OF_COMPONENT = "site_not_of_component"
+    NO_HOURS = "no_hours"
+    TOO_MANY_HOURS = "too_many_hours"
+    BEFORE_ACTUAL_START = "before_actual_start"
+    NO_MORE_TRAINEE = "no_more_trainee"
+    ALREADY_REGISTERED = "already_registered"
+    BAD_FT_NUMBER = "bad_ft_number"
+    BIRTH_DATE = "birth_date"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing to mend: the field, the code, and the values of its sentence."""
+
+    field: str
+    code: ProblemCode
+    params: Mapping[str, object] = dataclasses.field(default_factory=dict)
+
+
+class Refused(Exception):
+    """A use case was refused; ``problems`` say why, field by field."""
+
+    def __init__(self, *problems: Problem) -> None:
+        super().__init__(", ".join(problem.code for problem in problems))
+        self.problems = problems
+
+
+@dataclass(frozen=True, slots=True)
+class EnrolmentPlan:
+    """What is typed to enrol somebody on a component (guide 000, "Parcours" and "Volumes")."""
+
+    planned_start: date
+    planned_end: date
+    site_id: int
+    hours_centre: Decimal
+    hours_company: Decimal
+
+
+#: More hours than a trainee can spend in a year of training: surely a slip of the keyboard.
+MAX_HOURS = Decimal(3000)
+
+
+def enrolment_problems(
+    plan: EnrolmentPlan, *, component_start: date, component_end: date, site_ids: frozenset[int], actual_start: date | None
+) -> tuple[Problem, ...]:
+    """Everything wrong with ``plan``: dates outside the component's, site that is not the component's, hours.
+
+    Once the action is open, nobody may enter before its actual start, which is by definition the first entry.
+    """
+    problems: list[Problem] = []
+    if plan.planned_end < plan.planned_start:
+        problems.append(Problem("planned_end", ProblemCode.END_BEFORE_START))
+    if plan.planned_start < component_start:
+        problems.append(Problem("planned_start", ProblemCode.BEFORE_COMPONENT, {"date": component_start}))
+    elif plan.planned_start > component_end:
+        problems.append(Problem("planned_start", ProblemCode.AFTER_COMPONENT, {"date": component_end}))
+    elif actual_start is not None and plan.planned_start < actual_start:
+        problems.append(Problem("planned_start", ProblemCode.BEFORE_ACTUAL_START, {"date": actual_start}))
+    if plan.planned_end > component_end:
+        problems.append(Problem("planned_end", ProblemCode.AFTER_COMPONENT, {"date": component_end}))
+    if plan.site_id not in site_ids:
+        problems.append(Problem("site_id", ProblemCode.SITE_NOT_OF_COMPONENT))
+    if plan.hours_centre + plan.hours_company <= 0:
+        problems.append(Problem("hours_centre", ProblemCode.NO_HOURS))
+    for name, hours in (("hours_centre", plan.hours_centre), ("hours_company", plan.hours_company)):
+        if hours > MAX_HOURS:
+            problems.append(Problem(name, ProblemCode.TOO_MANY_HOURS, {"max": MAX_HOURS}))
+    return tuple(problems)
+
+
+def exit_problems(actual_end: date, *, planned_start: date, component_end: date, already: date | None, today: date) -> tuple[Problem, ...]:
+    """Everything wrong with an exit date."""
+    if already is not None:
+        return (Problem("actual_end", ProblemCode.ALREADY_LEFT, {"date": already}),)
+    if actual_end > today:
+        return (Problem("actual_end", ProblemCode.EXIT_IN_FUTURE),)
+    if actual_end < planned_start:
+        return (Problem("actual_end", ProblemCode.EXIT_BEFORE_ENTRY, {"date": planned_start}),)
+    if actual_end > component_end:
+        return (Problem("actual_end", ProblemCode.EXIT_AFTER_COMPONENT, {"date": component_end}),)
+    return ()
+
+
+def is_early(actual_end: date, planned_end: date) -> bool:
+    """Sortie anticipée: before the planned end of the trainee's own path."""
+    return actual_end < planned_end
+
+
+def outcome_of(*, planned_start: date, actual_end: date | None, early: bool | None) -> Outcome:
+    """Réalisation at closing, from the exit: whole unless the trainee left early; nothing for who left on the first day."""
+    if actual_end is None or not early:
+        return Outcome.FULL
+    return Outcome.NOT_DONE if actual_end <= planned_start else Outcome.PARTIAL
+
+
+def initial_agora_state(*, agora_enabled: bool, nir_kind: str | None) -> AgoraState:
+    """Where an enrolment starts: a programme outside the flow never sends, an NIA waits for the NIR (guide 000)."""
+    if not agora_enabled:
+        return AgoraState.NOT_CONCERNED
+    if nir_kind != "NIR":
+        return AgoraState.WAITING_NIR
+    return AgoraState.WAITING
+
+
+_FT_OLD = re.compile(r"^\d{7}[0-9A-Z]$")
+_FT_NEW = re.compile(r"^\d{11}$")
+
+
+def normalise_ft_number(typed: str) -> str | None:
+    """Numéro de demandeur d'emploi in either format (7 digits and a letter or digit, or 11 digits), else None.
+
+    A number made of zeros only is what some people type to get past the field: refused (domain-facts §4.4).
+    """
+    number = re.sub(r"[\s.\-]", "", typed).upper()
+    if not (_FT_OLD.match(number) or _FT_NEW.match(number)) or not number.strip("0"):
+        return None
+    return number
+
+
+def birth_date_problem(birth_date: date, today: date) -> Problem | None:
+    """A trainee is born, and between 14 and 100 years old: anything else is a slip."""
+    age = today.year - birth_date.year - ((today.month, today.day) < (birth_date.month, birth_date.day))
+    if 14 <= age <= 100:
+        return None
+    return Problem("birth_date", ProblemCode.BIRTH_DATE)
+
+
+def esf_state(*, cofunded: bool, complete: bool) -> EsfState:
+    """Completeness mark of the trainee list (guide 000)."""
+    if not cofunded:
+        return EsfState.NOT_CONCERNED
+    return EsfState.COMPLETE if complete else EsfState.LATER

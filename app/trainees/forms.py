@@ -1,0 +1,310 @@
+"""Forms of the registration wizard, of the enrolment and of the exit (guide 000, field by field).
+
+Values are plain (numbers, text, days): they travel in the draft.  Only what a field offers is accepted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import phonenumbers
+from email_validator import EmailNotValidError, validate_email
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+from flask_wtf import FlaskForm
+from wtforms import IntegerField, RadioField, SelectField, StringField, TextAreaField, ValidationError
+from wtforms.fields import SelectChoice
+from wtforms.validators import InputRequired, Length, NumberRange, Optional, Regexp
+from wtforms.widgets import HiddenInput
+
+from app.actions.forms import options
+from app.core import clock
+from app.core.concurrency import VersionedForm
+from app.core.fab.fields import clean_text
+from app.core.nir import Nir, NirError, parse
+from app.core.nir.messages import problem_message
+from app.core.textsearch import fold
+from app.core.ui.forms import FrDateField, FrDecimalField, YesNoField
+from app.reference import models as reference_models
+from app.reference import queries as reference
+
+from .domain import EsfState, ProblemCode, birth_date_problem, normalise_ft_number
+from .labels import _SENTENCES, BOE_LABELS, CIVILITY_LABELS, ESF_ANSWER_LABELS, ESF_STATE_LABELS, GENDER_LABELS, problem_text
+
+REQUIRED = InputRequired(_l("Fill in this field."))
+CHOOSE = InputRequired(_l("Choose an answer."))
+
+STREET_EXTENSIONS = [SelectChoice("", _l("None (extension)")), SelectChoice("bis"), SelectChoice("ter"), SelectChoice("quater")]
+
+
+def text(label: Any, *validators: Any, limit: int, **kwargs: Any) -> StringField:
+    """A text box trimmed and limited."""
+    return StringField(label, [*validators, Length(max=limit)], filters=[clean_text], render_kw={"maxlength": limit, **kwargs})
+
+
+class ReferenceSelect(SelectField):
+    """One value of a reference list, kept by its id; the list is read when the form is shown."""
+
+    def __init__(self, label: Any, validators: Any = None, *, model: str, **kwargs: Any) -> None:
+        super().__init__(label, validators, coerce=_identifier, choices=[], validate_choice=True, **kwargs)
+        self._model = model
+        self._loaded = False
+
+    def process(self, formdata: Any, data: Any = None, extra_filters: Any = None) -> None:
+        """Offer the values in force, and the one held already even if it no longer is."""
+        super().process(formdata, data, extra_filters)
+        if not self._loaded:
+            self._loaded = True
+            held = self.object_data if isinstance(self.object_data, int) else None
+            offered = reference.choices(getattr(reference_models, self._model), including=held)
+            self.choices = [SelectChoice("", _("Select…")), *(SelectChoice(str(key), label) for key, label in offered)]
+
+
+def _identifier(value: Any) -> int | str:
+    return int(value) if value not in (None, "", "None") else ""
+
+
+def yes_no(label: Any) -> YesNoField:
+    """Oui / Non, to be answered."""
+    return YesNoField(label, [CHOOSE])
+
+
+class PortalBaseForm(FlaskForm):
+    """CSRF is checked once for the whole application."""
+
+    class Meta:
+        csrf = False
+
+
+def _born(_form: Any, field: Any) -> None:
+    problem = birth_date_problem(field.data, clock.today()) if field.data else None
+    if problem:
+        raise ValidationError(problem_text(problem))
+
+
+CIVILITIES = options(CIVILITY_LABELS)
+GENDERS = options(GENDER_LABELS)
+#: Civil status, as it is asked when AGORA does not give it.
+CIVIL_FIELDS = ("civility", "birth_name", "usual_name", "first_name", "birth_date", "gender")
+
+
+class VerificationForm(PortalBaseForm):
+    """« Vérification »: by number (NIR or NIA, key, birth name), or by civil status where no number may be asked (AVENIR).
+
+    The wizard takes away the fields of the other way.
+    """
+
+    nir = StringField(_l("NIR / NIA"), render_kw={"maxlength": 30})
+    key = StringField(_l("Key"), render_kw={"maxlength": 4})
+    civility = RadioField(_l("Civility"), [CHOOSE], choices=CIVILITIES)
+    birth_name = text(_l("Name"), REQUIRED, limit=60, autocomplete="off")
+    usual_name = text(_l("Usual name"), Optional(), limit=60, autocomplete="off")
+    first_name = text(_l("First name"), REQUIRED, limit=60, autocomplete="off")
+    birth_date = FrDateField(_l("Date of birth"), [REQUIRED, _born])
+    gender = RadioField(_l("Gender"), [CHOOSE], choices=GENDERS)
+
+    number: Nir | None = None
+
+    def validate(self, extra_validators: Any = None) -> bool:
+        """Each field, then number and key together; the message goes to the box at fault."""
+        valid = bool(super().validate(extra_validators))
+        if "nir" not in self:
+            return valid
+        try:
+            self.number = parse(self.nir.data, self.key.data)
+        except NirError as error:
+            box = self.key if error.problem.field == "key" else self.nir
+            box.errors = [*box.errors, problem_message(error.problem)]
+            return False
+        return valid
+
+
+def _phone(mobile: bool) -> Callable[[Any, Any], None]:
+    def check(_form: Any, field: Any) -> None:
+        if not field.data:
+            return
+        try:
+            number = phonenumbers.parse(field.data, "FR")
+        except phonenumbers.NumberParseException:
+            number = None
+        if number is None or not phonenumbers.is_valid_number(number):
+            raise ValidationError(_("This is not a phone number: 10 digits, or + and the country code."))
+        kinds = (phonenumbers.PhoneNumberType.MOBILE, phonenumbers.PhoneNumberType.FIXED_LINE_OR_MOBILE)
+        if mobile and phonenumbers.number_type(number) not in kinds:
+            raise ValidationError(_("Enter a mobile number: in France it begins with 06 or 07."))
+        field.data = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+    return check
+
+
+def _email(_form: Any, field: Any) -> None:
+    if not field.data:
+        return
+    try:
+        field.data = validate_email(field.data, check_deliverability=False).normalized
+    except EmailNotValidError:
+        raise ValidationError(_("This is not an e-mail address: check it, for example prenom.nom@exemple.fr.")) from None
+
+
+class ContactForm(VersionedForm, PortalBaseForm):
+    """Nationality, address and contact details."""
+
+    nationality_id = ReferenceSelect(_l("Nationality"), [REQUIRED], model="Nationality")
+    street_number = text(_l("Street number"), Optional(), limit=10)
+    street_extension = SelectField(_l("Street extension"), [Optional()], choices=STREET_EXTENSIONS)
+    street_type_id = ReferenceSelect(_l("Street type"), [REQUIRED], model="StreetType")
+    street_name = text(_l("Street name"), REQUIRED, limit=120)
+    address_complement = text(_l("Entrance, building, residence…"), Optional(), limit=120)
+    special_mention = text(_l("Special mention (BP, CS…) – geographic town"), Optional(), limit=120)
+    postal_code = text(
+        _l("Postal code"), REQUIRED, Regexp(r"^\d{5}$", message=_l("The postal code has 5 digits.")), limit=5, inputmode="numeric", autocomplete="off"
+    )
+    town = text(_l("Town (address)"), REQUIRED, limit=80)
+    insee_code: str | None = None
+    cedex = text(_l("Cedex"), Optional(), limit=12)
+    mobile = StringField(_l("Mobile phone"), [REQUIRED, _phone(True)], filters=[clean_text], render_kw={"maxlength": 20, "inputmode": "tel"})
+    landline = StringField(_l("Landline phone"), [Optional(), _phone(False)], filters=[clean_text], render_kw={"maxlength": 20, "inputmode": "tel"})
+    email = StringField(_l("E-mail"), [REQUIRED, _email], filters=[clean_text], render_kw={"maxlength": 254, "inputmode": "email"})
+    other_information = TextAreaField(_l("Other information"), [Optional(), Length(max=2000)], filters=[clean_text])
+
+    def towns(self) -> list[str]:
+        """The towns of the postal code typed so far, for the list offered; none for a CEDEX or a mistyped code."""
+        return [town.name for town in reference.towns_for_postal_code(self.postal_code.data or "")]
+
+    def validate_town(self, field: Any) -> None:
+        """A town of its postal code when the code is known; anything for a CEDEX, which belongs to no town."""
+        towns = reference.towns_for_postal_code(self.postal_code.data or "")
+        found = [town for town in towns if fold(town.name) == fold(field.data or "")]
+        if found:
+            self.insee_code, field.data = found[0].insee_code, found[0].name
+        elif towns and field.data and not self.cedex.data:
+            raise ValidationError(_("This town does not have this postal code: choose one of the list."))
+
+
+class IdentificationForm(ContactForm):
+    """Step "Identification": contact details, after the civil status when it has to be typed."""
+
+    civility = RadioField(_l("Civility"), [Optional()], choices=CIVILITIES)
+    birth_name = text(_l("Name"), Optional(), limit=60)
+    usual_name = text(_l("Usual name"), Optional(), limit=60)
+    first_name = text(_l("First name"), Optional(), limit=60)
+    birth_date = FrDateField(_l("Date of birth"), [Optional(), _born])
+    gender = RadioField(_l("Gender"), [Optional()], choices=GENDERS)
+
+
+def _years() -> list[SelectChoice]:
+    this = clock.today().year
+    return [SelectChoice("", _l("Select…")), *(SelectChoice(str(year)) for year in range(this, this - 71, -1))]
+
+
+def _year(value: Any) -> int | None:
+    return int(value) if value not in (None, "", "None") else None
+
+
+class SituationForm(VersionedForm, PortalBaseForm):
+    """Step "Situation initiale": situation at entry, schooling, ESF."""
+
+    public_category_id = ReferenceSelect(_l("Public category"), [Optional()], model="PublicCategory")
+    general_objective_id = ReferenceSelect(_l("General objective"), [REQUIRED], model="GeneralObjective")
+    professional_situation_id = ReferenceSelect(_l("Professional situation"), [REQUIRED], model="ProfessionalSituation")
+    ft_registered = yes_no(_l("Registered with France Travail"))
+    ft_registered_on = FrDateField(_l("Date of registration with France Travail"), [Optional()])
+    ft_number = text(_l("Jobseeker number"), Optional(), limit=16, autocomplete="off")
+    ft_agency_code = text(_l("ALE code"), Optional(), limit=10)
+    receives_are = yes_no(_l("Receives ARE"))
+    receives_other = yes_no(_l("Receives other minimum benefits (other than RSA and AAH)"))
+    receives_rsa = yes_no(_l("Receives RSA"))
+    receives_aah = yes_no(_l("Receives AAH"))
+    boe = RadioField(_l("Beneficiary of an employment obligation (BOE)"), [CHOOSE], choices=options(BOE_LABELS))
+    school_leaver = yes_no(_l("Left school less than a year ago"))
+    entry_level_id = ReferenceSelect(_l("Level at entry"), [REQUIRED], model="Level")
+    last_class_id = ReferenceSelect(_l("Last class attended"), [REQUIRED], model="LastClass")
+    last_class_year = SelectField(_l("Year of the last class attended"), [Optional()], coerce=_year, choices=_years)
+    highest_diploma_id = ReferenceSelect(_l("Highest diploma obtained"), [REQUIRED], model="HighestDiploma")
+    highest_level_id = ReferenceSelect(_l("Level of the highest certification obtained"), [REQUIRED], model="Level")
+    highest_level_year = SelectField(_l("Year of the certification"), [Optional()], coerce=_year, choices=_years)
+    esf_state = RadioField(
+        _l("Entry of ESF data"),
+        [CHOOSE],
+        choices=options({state: ESF_STATE_LABELS[state] for state in (EsfState.COMPLETE, EsfState.LATER)}),
+    )
+    esf_parent_abroad = RadioField(_l("One of the parents was born abroad"), [Optional()], choices=options(ESF_ANSWER_LABELS))
+    esf_birth_postal_code = text(
+        _l("Postal code of the town of birth"), Optional(), Regexp(r"^\d{5}$", message=_l("The postal code has 5 digits.")), limit=5, inputmode="numeric"
+    )
+    esf_homeless = RadioField(_l("Homeless or facing exclusion from housing"), [Optional()], choices=options(ESF_ANSWER_LABELS))
+
+    #: The wizard takes the ESF block away when the action is not co-funded.
+    ESF_FIELDS = ("esf_state", "esf_parent_abroad", "esf_birth_postal_code", "esf_homeless")
+
+    def without_esf(self) -> SituationForm:
+        """The form of an action that is not co-funded."""
+        for name in self.ESF_FIELDS:
+            del self[name]
+        return self
+
+    def validate(self, extra_validators: Any = None) -> bool:
+        """Each field, then those that depend on another's answer."""
+        valid = bool(super().validate(extra_validators))
+        return self._jobseeker() & self._esf() & valid
+
+    def _jobseeker(self) -> bool:
+        if not self.ft_registered.data:
+            self.ft_number.data = self.ft_registered_on.data = None
+            self.ft_number.errors, self.ft_registered_on.errors = [], []
+            return True
+        number = normalise_ft_number(self.ft_number.data or "")
+        if number is None:
+            self.ft_number.errors = [*self.ft_number.errors, str(_SENTENCES[ProblemCode.BAD_FT_NUMBER])]
+            return False
+        self.ft_number.data = number
+        if self.ft_registered_on.data and self.ft_registered_on.data > clock.today():
+            self.ft_registered_on.errors = [*self.ft_registered_on.errors, _("This date is in the future.")]
+            return False
+        return True
+
+    def _esf(self) -> bool:
+        if "esf_state" not in self or self.esf_state.data != EsfState.COMPLETE:
+            return True
+        valid = True
+        for name in self.ESF_FIELDS[1:]:
+            field = self[name]
+            if not field.data and not field.errors:
+                field.errors = [_("Fill in this field, or choose “To be entered later”.")]
+            valid &= not field.errors
+        return valid
+
+
+class EnrolmentForm(VersionedForm, PortalBaseForm):
+    """« Parcours » and "Volumes" of an enrolment on a component."""
+
+    planned_start = FrDateField(_l("Planned start"), [REQUIRED])
+    planned_end = FrDateField(_l("Planned end"), [REQUIRED])
+    site_id = SelectField(_l("Training site"), [REQUIRED], coerce=_identifier)
+    hours_centre = FrDecimalField(_l("Trainee hours billed (hcf)"), [REQUIRED, NumberRange(min=0, message=_l("Hours cannot be negative."))], places=2)
+    hours_company = FrDecimalField(_l("Trainee hours in company (he)"), [REQUIRED, NumberRange(min=0, message=_l("Hours cannot be negative."))], places=2)
+    version = IntegerField(widget=HiddenInput(), validators=[Optional()])
+
+
+class ExitForm(PortalBaseForm):
+    """Exit of a trainee from a component."""
+
+    actual_end = FrDateField(_l("Actual end"), [REQUIRED])
+    exit_reason_id = ReferenceSelect(_l("Exit reason"), [REQUIRED], model="ExitReason")
+    version = IntegerField(widget=HiddenInput(), validators=[Optional()])
+
+
+class RevealForm(PortalBaseForm):
+    """Why the number must be read in clear: asked and journaled (décret 2019-341)."""
+
+    reason = text(_l("Reason for reading the number"), REQUIRED, Length(min=10, message=_l("Say why in at least 10 characters.")), limit=200)
+
+
+#: Not columns of a sheet: the version check, and the civil status, which is the person's.
+_TECHNICAL = frozenset({"row_version", "row_base", "version", *CIVIL_FIELDS})
+
+
+def plain(form: FlaskForm) -> dict[str, Any]:
+    """The values of a form as columns of the sheet take them: nothing rather than an empty text."""
+    return {field.name: None if field.data == "" else field.data for field in form if field.name not in _TECHNICAL}

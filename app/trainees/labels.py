@@ -1,0 +1,159 @@
+"""Words for the codes of ``domain`` and of AGORA (guide 000), and the sentence for each problem."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+
+from app.actions.labels import status_label
+from app.core.ui.format import fr_long_date, fr_number
+from app.partners.agora.port import Civility, DisabilityStatus, FileStatus, Gender
+
+from .domain import AgoraState, EsfAnswer, EsfState, IdentitySource, Problem, ProblemCode
+from .queries import Todo
+
+CIVILITY_LABELS: dict[str, Any] = {Civility.MRS: _l("Mrs"), Civility.MR: _l("Mr")}
+GENDER_LABELS: dict[str, Any] = {Gender.FEMALE: _l("Female"), Gender.MALE: _l("Male")}
+BOE_LABELS: dict[str, Any] = {
+    DisabilityStatus.YES: _l("Yes"),
+    DisabilityStatus.NO: _l("No"),
+    DisabilityStatus.UNKNOWN: _l("Not known"),
+    DisabilityStatus.PENDING: _l("Recognition under way"),
+}
+ESF_ANSWER_LABELS: dict[str, Any] = {
+    EsfAnswer.YES: _l("Yes"),
+    EsfAnswer.NO: _l("No"),
+    EsfAnswer.REFUSED: _l("Does not wish to answer"),
+}
+ESF_STATE_LABELS: dict[str, Any] = {
+    EsfState.COMPLETE: _l("Complete (ESF)"),
+    EsfState.LATER: _l("To be entered later"),
+    EsfState.NOT_CONCERNED: _l("Not concerned"),
+}
+SOURCE_LABELS: dict[str, Any] = {
+    IdentitySource.AGORA: _l("Identity confirmed by AGORA"),
+    IdentitySource.TYPED: _l("Identity typed by hand"),
+}
+
+#: Status of an AGORA file, as guide 000 writes it, and its tone.
+AGORA_STATUS_LABELS: dict[str, tuple[Any, str]] = {
+    FileStatus.DRAFT: (_l("Being drawn up"), "info"),
+    FileStatus.VALIDATED: (_l("Funding validated"), "info"),
+    FileStatus.ENTERED: (_l("Entered training"), "success"),
+    FileStatus.EXITED: (_l("Left training"), "neutral"),
+    FileStatus.CLOSED_FULL: (_l("Closed (file)"), "neutral"),
+    FileStatus.CLOSED_PARTIAL: (_l("Closed (file)"), "neutral"),
+    FileStatus.CLOSED_NOT_DONE: (_l("Closed (file)"), "neutral"),
+    FileStatus.CANCELLED: (_l("Cancelled (file)"), "danger"),
+}
+AGORA_STATE_LABELS: dict[str, tuple[Any, str]] = {
+    AgoraState.NOT_CONCERNED: (_l("Not sent to AGORA"), "neutral"),
+    AgoraState.WAITING_NIR: (_l("NIR awaited"), "warning"),
+    AgoraState.WAITING: (_l("AGORA number awaited"), "info"),
+    AgoraState.REJECTED: (_l("To be mended for AGORA"), "danger"),
+}
+TODO_LABELS: dict[Todo, Any] = {
+    Todo.AGORA_REJECTED: _l("To be mended for AGORA"),
+    Todo.AGORA_WAITING: _l("Without AGORA number"),
+    Todo.NIA: _l("NIA to regularise"),
+    Todo.ESF: _l("ESF data to complete"),
+    Todo.NOT_ENROLLED: _l("Not enrolled on a component"),
+}
+#: Portal's names of what AGORA may refuse.
+PATH_LABELS: dict[str, Any] = {
+    "holder": _l("trainee"),
+    "holder.nir": _l("NIR / NIA"),
+    "holder.key": _l("key of the NIR"),
+    "holder.birth_name": _l("birth name"),
+    "holder.first_name": _l("first name"),
+    "holder.birth_date": _l("date of birth"),
+    "holder.gender": _l("gender"),
+    "holder.postal_code": _l("postal code"),
+    "holder.insee_code": _l("town"),
+    "holder.email": _l("e-mail"),
+    "holder.phone": _l("mobile phone"),
+    "holder.entry_level": _l("level at entry"),
+    "holder.professional_situation": _l("professional situation"),
+    "holder.disability": _l("employment obligation (BOE)"),
+    "objective": _l("general objective"),
+    "entry_date": _l("planned start"),
+    "planned_end": _l("planned end"),
+    "hours_centre": _l("hours in centre (hcf)"),
+    "hours_company": _l("hours in company (he)"),
+    "action.site_postal_code": _l("site"),
+    "action.certif_info": _l("Certif Info code of the component"),
+    "action.formacode": _l("Formacode of the component"),
+    "programme": _l("programme"),
+    "body.siret": _l("SIRET of the organisation"),
+    "date": _l("actual end"),
+    "reason": _l("exit reason"),
+}
+
+
+def agora_badge(state: str, status: str | None) -> tuple[Any, str]:
+    """Label and tone of an enrolment's AGORA badge: a refusal and a wait are said before the last known status."""
+    if state == AgoraState.REGISTERED and status is not None:
+        return AGORA_STATUS_LABELS[status]
+    if status is not None and state == AgoraState.WAITING:
+        return AGORA_STATUS_LABELS[status]
+    return AGORA_STATE_LABELS.get(state, AGORA_STATE_LABELS[AgoraState.WAITING])
+
+
+_SENTENCES: Mapping[ProblemCode, Any] = {
+    ProblemCode.BEFORE_COMPONENT: _l("This date comes before the start of the component (%(date)s)."),
+    ProblemCode.AFTER_COMPONENT: _l("This date comes after the end of the component (%(date)s)."),
+    ProblemCode.END_BEFORE_START: _l("The planned end comes before the planned start."),
+    ProblemCode.EXIT_BEFORE_ENTRY: _l("The exit cannot come before the entry (%(date)s)."),
+    ProblemCode.EXIT_IN_FUTURE: _l("The exit cannot be in the future: enter it on the day, or after."),
+    ProblemCode.EXIT_AFTER_COMPONENT: _l("The exit comes after the end of the component (%(date)s)."),
+    ProblemCode.ALREADY_LEFT: _l("This enrolment can no longer be modified here: AGORA holds it, or the trainee has left."),
+    ProblemCode.ALREADY_ENROLLED: _l("This trainee is already enrolled on this component."),
+    ProblemCode.SITE_NOT_OF_COMPONENT: _l("Choose one of the sites of the component."),
+    ProblemCode.NO_HOURS: _l("Enter the hours in centre, the hours in company, or both."),
+    ProblemCode.TOO_MANY_HOURS: _l("This is more than %(max)s hours: check the number."),
+    ProblemCode.BEFORE_ACTUAL_START: _l("The action opened on %(date)s: nobody can enter before that day."),
+    ProblemCode.NO_MORE_TRAINEE: _l("The action is “%(status)s”: its trainees can no longer be modified."),
+    ProblemCode.ALREADY_REGISTERED: _l("This trainee is already registered on the action."),
+    ProblemCode.BAD_FT_NUMBER: _l("The jobseeker number has 7 digits then a letter or a digit, or 11 digits."),
+    ProblemCode.BIRTH_DATE: _l("Check the date of birth: a trainee is between 14 and 100 years old."),
+}
+
+
+def problem_text(problem: Problem) -> str:
+    """The sentence for one problem."""
+    values: dict[str, Any] = dict(problem.params)
+    if "date" in values:
+        values["date"] = fr_long_date(values["date"])
+    if "max" in values:
+        values["max"] = fr_number(values["max"])
+    if "status" in values:
+        values["status"] = status_label(str(values["status"]))
+    sentence = str(_SENTENCES[problem.code])
+    return sentence % values if values and "%(" in sentence else sentence
+
+
+_REFUSALS: Mapping[str, Any] = {
+    "unknown_person": _l("AGORA knows nobody under this NIR and birth name."),
+    "name_mismatch": _l("AGORA knows this NIR under another birth name."),
+    "invalid_nir": _l("AGORA does not accept this NIR."),
+    "no_number": _l(
+        "The portal knows no AGORA number: the creation of the file was settled by hand. The Région must tell AGORA itself: contact the assistance."
+    ),
+    "forbidden_transition": _l("AGORA’s file is at a status that does not allow this: ask the assistance."),
+}
+
+
+def refusal_text(refusal: Mapping[str, Any]) -> str:
+    """Why AGORA refused, in words."""
+    known = _REFUSALS.get(str(refusal.get("meaning")))
+    if known is not None:
+        return str(known)
+    return _("AGORA answered: “%(title)s”.", title=refusal.get("title") or refusal.get("code"))
+
+
+def path_text(path: str) -> str:
+    """The portal's name of what AGORA refused."""
+    return str(PATH_LABELS.get(path, path or _("the file")))

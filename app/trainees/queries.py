@@ -1,0 +1,239 @@
+"""Reads of trainees.  Lists are paged by key; what a page shows costs the same number of statements at any size."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, String, func, literal_column, select, union_all
+from sqlalchemy.orm import joinedload, selectinload
+
+from app.actions.domain import EntryFacts
+from app.actions.models import Action, Component, ComponentSite
+from app.actions.queries import PAGE_SIZES, Cursor, Page, keyset_page, tsquery
+from app.core import textsearch
+from app.core.extensions import db
+
+from .domain import AgoraState, EsfState
+from .models import Enrolment, Registration, Trainee
+
+
+class Todo(StrEnum):
+    """What there is to do about trainees; filters of the lists and tiles of the home page."""
+
+    AGORA_REJECTED = "agora-a-corriger"
+    AGORA_WAITING = "sans-numero-agora"
+    NIA = "nia"
+    ESF = "fse"
+    NOT_ENROLLED = "sans-inscription"
+
+
+@dataclass(frozen=True, slots=True)
+class TraineeFilter:
+    """What a trainee list is narrowed to."""
+
+    text: str = ""
+    todo: Todo | None = None
+
+    @property
+    def active(self) -> bool:
+        """Whether anything narrows the list."""
+        return self != TraineeFilter()
+
+
+@dataclass(frozen=True, slots=True)
+class TodoCounts:
+    """How much there is to do; zeros are not shown."""
+
+    agora_rejected: int
+    agora_waiting: int
+    nia: int
+    esf: int
+
+
+#: Written in the outbox, and AGORA gave no number yet.
+_WITHOUT_NUMBER = (Enrolment.agora_state == AgoraState.WAITING.value, Enrolment.agora_number.is_(None))
+
+
+def _todo(todo: Todo) -> ColumnElement[bool]:
+    """Registrations concerned by one thing to do."""
+
+    def enrolled(*states: AgoraState) -> ColumnElement[bool]:
+        values = [state.value for state in states]
+        return Registration.id.in_(select(Enrolment.registration_id).where(Enrolment.agora_state.in_(values)))
+
+    match todo:
+        case Todo.AGORA_REJECTED:
+            return enrolled(AgoraState.REJECTED)
+        case Todo.AGORA_WAITING:
+            return Registration.id.in_(select(Enrolment.registration_id).where(*_WITHOUT_NUMBER))
+        case Todo.NIA:
+            return Registration.trainee_id.in_(select(Trainee.id).where(Trainee.nir_kind == "NIA"))
+        case Todo.ESF:
+            return Registration.esf_state == EsfState.LATER.value
+        case Todo.NOT_ENROLLED:
+            return ~select(Enrolment.id).where(Enrolment.registration_id == Registration.id).exists()
+
+
+def _named(typed: str) -> ColumnElement[bool]:
+    """By the beginnings of names, or by AGORA number."""
+    digits = typed.replace(" ", "")
+    if digits.isdecimal() and len(digits) >= 6:
+        return Registration.id.in_(select(Enrolment.registration_id).where(Enrolment.agora_number == digits))
+    query = textsearch.prefix_query(typed)
+    if query is None:
+        return Registration.id == -1
+    return Registration.trainee_id.in_(select(Trainee.id).where(Trainee.search_vector.bool_op("@@")(tsquery(query))))
+
+
+def _conditions(narrowed: TraineeFilter) -> list[ColumnElement[bool]]:
+    found: list[ColumnElement[bool]] = []
+    if narrowed.todo is not None:
+        found.append(_todo(narrowed.todo))
+    if narrowed.text.strip():
+        found.append(_named(narrowed.text.strip()))
+    return found
+
+
+def list_registrations(narrowed: TraineeFilter, *, action_id: int | None = None, cursor: Cursor | None = None, size: int = PAGE_SIZES[0]) -> Page:
+    """Trainees of an action (or of all those in scope) by name, with their components: three statements whatever the size."""
+    conditions = _conditions(narrowed)
+    if action_id is not None:
+        conditions.append(Registration.action_id == action_id)
+    statement = (
+        select(Registration)
+        .where(*conditions)
+        .options(
+            joinedload(Registration.trainee, innerjoin=True),
+            joinedload(Registration.action, innerjoin=True),
+            selectinload(Registration.enrolments).joinedload(Enrolment.component, innerjoin=True),
+        )
+    )
+    return keyset_page(statement, Registration.sort_name, Registration.id, cursor=cursor, size=size, counted=select(Registration.id).where(*conditions))
+
+
+def first_registrations(action_id: int, limit: int = 10) -> list[Registration]:
+    """The first trainees of an action, for its page."""
+    return list_registrations(TraineeFilter(), action_id=action_id, size=limit).rows
+
+
+def get_registration(registration_id: int) -> Registration | None:
+    """One registration with the person, the action and the enrolments; None outside the scope."""
+    return db.session.scalars(
+        select(Registration)
+        .where(Registration.id == registration_id)
+        .options(
+            joinedload(Registration.trainee),
+            joinedload(Registration.action).joinedload(Action.contract),
+            joinedload(Registration.nationality),
+            joinedload(Registration.public_category),
+            joinedload(Registration.general_objective),
+            joinedload(Registration.professional_situation),
+            joinedload(Registration.entry_level),
+            joinedload(Registration.highest_level),
+            joinedload(Registration.last_class),
+            joinedload(Registration.highest_diploma),
+        )
+        .execution_options(populate_existing=True)
+    ).one_or_none()
+
+
+def enrolments_of(registration_id: int) -> list[Enrolment]:
+    """The enrolments of a registration with component and site, in the order of the components."""
+    return list(
+        db.session.scalars(
+            select(Enrolment)
+            .join(Enrolment.component)
+            .where(Enrolment.registration_id == registration_id)
+            .options(joinedload(Enrolment.component), joinedload(Enrolment.site), joinedload(Enrolment.exit_reason))
+            .order_by(Component.number, Enrolment.id)
+            .execution_options(populate_existing=True)
+        )
+    )
+
+
+def get_enrolment(enrolment_id: int) -> Enrolment | None:
+    """One enrolment with all its page shows; None outside the scope."""
+    return db.session.scalars(
+        select(Enrolment)
+        .where(Enrolment.id == enrolment_id)
+        .options(
+            joinedload(Enrolment.component).selectinload(Component.places_of_training).joinedload(ComponentSite.site),
+            joinedload(Enrolment.site),
+            joinedload(Enrolment.exit_reason),
+            joinedload(Enrolment.action).joinedload(Action.contract),
+            joinedload(Enrolment.registration).joinedload(Registration.trainee),
+        )
+        .execution_options(populate_existing=True)
+    ).one_or_none()
+
+
+def get_trainee(trainee_id: int) -> Trainee | None:
+    """One person with its registrations and their actions; None outside the scope."""
+    return db.session.scalars(
+        select(Trainee)
+        .where(Trainee.id == trainee_id)
+        .options(
+            selectinload(Trainee.registrations).joinedload(Registration.action),
+            selectinload(Trainee.registrations).selectinload(Registration.enrolments).joinedload(Enrolment.component),
+        )
+    ).one_or_none()
+
+
+def last_registration(trainee_id: int) -> Registration | None:
+    """The latest sheet of a known person, whose details are proposed for the next."""
+    return db.session.scalars(select(Registration).where(Registration.trainee_id == trainee_id).order_by(Registration.id.desc()).limit(1)).one_or_none()
+
+
+def entry_facts(action_id: int, today: date) -> EntryFacts:
+    """Who is enrolled, has entered and is still in training, in one statement."""
+    row = db.session.execute(
+        select(
+            func.count().label("enrolled"),
+            func.count().filter(Enrolment.planned_start <= today).label("entered"),
+            func.min(Enrolment.planned_start).label("first_entry"),
+            func.count().filter(Enrolment.actual_end.is_(None)).label("still_in"),
+        ).where(Enrolment.action_id == action_id)
+    ).one()
+    return EntryFacts(enrolled=row.enrolled, entered=row.entered, first_entry=row.first_entry, still_in=row.still_in)
+
+
+def todo_counts() -> TodoCounts:
+    """The counts of the home page, in one statement over small partial indexes."""
+
+    def count(label: str, column: Any, *where: ColumnElement[bool]) -> Select[str, int]:
+        counted = select(literal_column(f"'{label}'", String).label("what"), func.count(column).label("number"))
+        return counted.where(*where)
+
+    statement = union_all(
+        count("rejected", func.distinct(Enrolment.registration_id), Enrolment.agora_state == AgoraState.REJECTED.value),
+        count("waiting", func.distinct(Enrolment.registration_id), *_WITHOUT_NUMBER),
+        count("nia", Registration.id, _todo(Todo.NIA)),
+        count("esf", Registration.id, _todo(Todo.ESF)),
+    )
+    found = {row.what: row.number for row in db.session.execute(statement)}
+    return TodoCounts(found["rejected"], found["waiting"], found["nia"], found["esf"])
+
+
+def esf_rate(action_id: int) -> tuple[int, int]:
+    """Complete ESF sheets and all sheets of a co-funded action."""
+    row = db.session.execute(
+        select(func.count().filter(Registration.esf_state == EsfState.COMPLETE.value), func.count()).where(Registration.action_id == action_id)
+    ).one()
+    return row[0], row[1]
+
+
+def find_by_name(typed: str, *, limit: int = 5) -> Sequence[Registration]:
+    """For the quick search: registrations whose person's names begin with the words typed."""
+    return list(
+        db.session.scalars(
+            select(Registration)
+            .where(_named(typed))
+            .order_by(Registration.sort_name, Registration.id)
+            .limit(limit)
+            .options(joinedload(Registration.trainee), joinedload(Registration.action))
+        )
+    )

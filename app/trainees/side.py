@@ -1,0 +1,61 @@
+"""What the actions learn of their trainees (``app.actions.ports.TraineeSide``), and the quick search."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from flask import url_for
+from flask_babel import gettext as _
+
+from app.actions.domain import EntryFacts, registration_blockers
+from app.actions.models import Action
+from app.actions.ports import Panel
+from app.core.ui import SearchHit
+
+from . import labels, presenters, queries
+from .services.enrolment import close_files
+
+
+class Trainees:
+    """The side registered at start."""
+
+    def facts(self, action_id: int, today: date) -> EntryFacts:
+        """Who is enrolled, has entered, is still in training."""
+        return queries.entry_facts(action_id, today)
+
+    def action_closed(self, action: Action, on: date) -> None:
+        """AGORA learns that every file of the action is closed."""
+        close_files(action, on)
+
+    def panel(self, action: Action) -> Panel:
+        """The first trainees, on the page of the action."""
+        return Panel(
+            anchor="stagiaires",
+            heading=_("Trainees"),
+            template="trainees/_panel.html",
+            values={
+                "lines": presenters.list_lines(queries.first_registrations(action.id)),
+                "labels": labels,
+                "presenters": presenters,
+                "list_url": url_for("TraineesView.of_action", action_id=action.id),
+                "register_url": url_for("RegistrationView.start", action_id=action.id),
+                "takes_trainees": not registration_blockers(action.status),
+            },
+        )
+
+
+def find(text: str, limit: int) -> list[SearchHit]:
+    """Trainees by the beginnings of their names, or by AGORA number."""
+    return [
+        SearchHit(
+            title=registration.trainee.display_name,
+            href=url_for("RegistrationPages.show", registration_id=registration.id),
+            detail=f"{registration.action.number} – {registration.action.title}",
+        )
+        for registration in queries.find_by_name(text, limit=limit)
+    ]
+
+
+def all_url(text: str) -> str:
+    """The list, narrowed to the same words."""
+    return url_for("TraineesView.index", texte=text)

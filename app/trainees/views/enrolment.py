@@ -1,0 +1,251 @@
+"""Enrolment on a component, its mending, and the exit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import abort, flash, redirect, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_appbuilder import BaseView, expose
+from flask_appbuilder.security.decorators import has_access, permission_name
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+from sqlalchemy.exc import IntegrityError
+from wtforms.fields import SelectChoice
+
+from app.actions.domain import registration_blockers
+from app.actions.models import Component
+from app.actions.queries import components_of
+from app.core import clock
+from app.core.concurrency import StaleError, conflict_context
+from app.core.extensions import db
+
+from .. import labels, queries
+from ..domain import AgoraState, EnrolmentPlan, Problem, Refused, initial_agora_state
+from ..forms import EnrolmentForm, ExitForm
+from ..models import Registration
+from ..permissions import VIEW
+from ..services import enrolment as services
+from .common import enrolment_or_404, registration_or_404, sheet_crumbs, show_database_refusal
+
+
+def show_problems(form: Any, problems: tuple[Problem, ...]) -> None:
+    """Put each problem beside its field; those of no field go on top."""
+    for problem in problems:
+        sentence = labels.problem_text(problem)
+        if problem.field in form:
+            form[problem.field].errors = [*form[problem.field].errors, sentence]
+        else:
+            form.form_errors.append(sentence)
+
+
+def _offer_sites(form: EnrolmentForm, component: Component) -> None:
+    form.site_id.choices = [SelectChoice(str(site.id), str(site)) for site in component.sites]
+
+
+def _plan(form: Any) -> EnrolmentPlan:
+    return EnrolmentPlan(
+        planned_start=form.planned_start.data,
+        planned_end=form.planned_end.data,
+        site_id=form.site_id.data,
+        hours_centre=form.hours_centre.data,
+        hours_company=form.hours_company.data,
+    )
+
+
+class EnrolmentView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only partly typed
+    """« Inscrire sur une composante », "Parcours", "Sortie"."""
+
+    route_base = "/stagiaires/inscription"
+    class_permission_name = VIEW
+    permission_label = _l("Trainees")
+    default_view = "choose"
+
+    @expose("/fiche/<int:registration_id>")
+    @has_access
+    @permission_name("enrol")
+    def choose(self, registration_id: int) -> ResponseReturnValue:
+        """Which component; straight to the form when there is only one."""
+        registration = registration_or_404(registration_id)
+        self._refuse_if_over(registration)
+        current = {e.component_id for e in queries.enrolments_of(registration_id) if e.actual_end is None}
+        components = [one for one in components_of(registration.action_id) if one.id not in current]
+        if len(components) == 1:
+            return redirect(url_for("EnrolmentView.add", registration_id=registration_id, component_id=components[0].id))
+        return self.render_template(
+            "trainees/choose_component.html",
+            breadcrumb=sheet_crumbs(registration, (_("Enrol on a component"), None)),
+            menu_current="ActionsView.index",
+            registration=registration,
+            components=components,
+        )
+
+    @expose("/fiche/<int:registration_id>/composante/<int:component_id>", methods=["GET", "POST"])
+    @has_access
+    @permission_name("enrol")
+    def add(self, registration_id: int, component_id: int) -> ResponseReturnValue:
+        """Dates, site and hours (guide 000, "Parcours" and "Volumes")."""
+        registration = registration_or_404(registration_id)
+        self._refuse_if_over(registration)
+        component = next((one for one in components_of(registration.action_id) if one.id == component_id), None)
+        if component is None:
+            abort(404)
+        form = EnrolmentForm(data=_proposed(component)) if request.method == "GET" else EnrolmentForm()
+        _offer_sites(form, component)
+        if request.method == "POST" and form.validate():
+            try:
+                services.enrol(registration_id, component_id, _plan(form))
+            except LookupError:
+                abort(404)
+            except Refused as refusal:
+                show_problems(form, refusal.problems)
+            except IntegrityError as error:
+                db.session.rollback()
+                show_database_refusal(form, error)
+            else:
+                registration, component = self._read_again(registration_id, component_id)
+                flash(_said(registration, component), "success")
+                return redirect(url_for("RegistrationPages.show", registration_id=registration_id))
+            registration, component = self._read_again(registration_id, component_id)
+        return self._form_page(registration, component, form, _("Enrol on a component"))
+
+    @staticmethod
+    def _read_again(registration_id: int, component_id: int) -> tuple[Registration, Component]:
+        """The page's rows as they are after the act, which let go of those read before."""
+        registration = registration_or_404(registration_id)
+        return registration, next(one for one in components_of(registration.action_id) if one.id == component_id)
+
+    @expose("/<int:enrolment_id>/modification", methods=["GET", "POST"])
+    @has_access
+    @permission_name("enrol")
+    def change(self, enrolment_id: int) -> ResponseReturnValue:
+        """Mend an enrolment that AGORA does not hold yet."""
+        enrolment = enrolment_or_404(enrolment_id)
+        registration = registration_or_404(enrolment.registration_id)
+        address = url_for("RegistrationPages.show", registration_id=registration.id)
+        if registration_blockers(enrolment.action.status) or not services.may_change_plan(enrolment):
+            flash(_("This enrolment can no longer be modified here: AGORA holds it, or the trainee has left."), "danger")
+            return redirect(address)
+        form = EnrolmentForm(obj=enrolment)
+        _offer_sites(form, enrolment.component)
+        if request.method == "GET":
+            form.bind_row(enrolment, services.PLAN_FIELDS)
+        elif form.validate():
+            try:
+                services.change_plan(enrolment_id, form)
+            except Refused as refusal:
+                show_problems(form, refusal.problems)
+            except StaleError as stale:
+                db.session.rollback()
+                context = conflict_context(form, stale, cancel_url=address, breadcrumb=sheet_crumbs(registration))
+                return self.render_template("concurrency/conflict.html", **context), 409
+            except IntegrityError as error:
+                db.session.rollback()
+                show_database_refusal(form, error)
+            else:
+                flash(_("The enrolment is saved."), "success")
+                return redirect(address)
+            registration, enrolment = registration_or_404(registration.id), enrolment_or_404(enrolment_id)
+        return self._form_page(registration, enrolment.component, form, _("Modify the enrolment"))
+
+    @expose("/<int:enrolment_id>/sortie", methods=["GET", "POST"])
+    @has_access
+    @permission_name("exit")
+    def leave(self, enrolment_id: int) -> ResponseReturnValue:
+        """Exit, early or not; AGORA's file goes to "Sortie de formation" under the same number.  A refused exit is corrected here."""
+        enrolment = enrolment_or_404(enrolment_id)
+        registration = registration_or_404(enrolment.registration_id)
+        address = url_for("RegistrationPages.show", registration_id=registration.id)
+        form: Any = ExitForm(data={"version": enrolment.version}) if request.method == "GET" else ExitForm()
+        if request.method == "GET" and services.may_mend_exit(enrolment):
+            form.actual_end.data, form.exit_reason_id.data = enrolment.actual_end, enrolment.exit_reason_id
+        elif request.method == "GET" and enrolment.planned_end <= clock.today():
+            form.actual_end.data = enrolment.planned_end
+        if request.method == "POST" and form.validate():
+            try:
+                left = services.record_exit(
+                    enrolment_id,
+                    actual_end=form.actual_end.data,
+                    exit_reason_id=form.exit_reason_id.data,
+                    version=form.version.data or 0,
+                )
+            except Refused as refusal:
+                show_problems(form, refusal.problems)
+            except StaleError:
+                db.session.rollback()
+                flash(_("Somebody modified this enrolment meanwhile: check it, then enter the exit again."), "warning")
+                return redirect(address)
+            except IntegrityError as error:
+                db.session.rollback()
+                show_database_refusal(form, error)
+            else:
+                flash(
+                    _("The early exit of %(name)s is saved.", name=registration.trainee.display_name)
+                    if left.early_exit
+                    else _("The exit of %(name)s is saved.", name=registration.trainee.display_name),
+                    "success",
+                )
+                return redirect(address)
+            registration, enrolment = registration_or_404(registration.id), enrolment_or_404(enrolment_id)
+        return self.render_template(
+            "trainees/exit.html",
+            breadcrumb=sheet_crumbs(registration, (_("Exit"), None)),
+            menu_current="ActionsView.index",
+            registration=registration,
+            enrolment=enrolment,
+            form=form,
+            cancel_url=address,
+        ), _status(form)
+
+    def _form_page(self, registration: Any, component: Component, form: EnrolmentForm, heading: str) -> ResponseReturnValue:
+        return self.render_template(
+            "trainees/enrol.html",
+            breadcrumb=sheet_crumbs(registration, (heading, None)),
+            menu_current="ActionsView.index",
+            heading=heading,
+            registration=registration,
+            component=component,
+            form=form,
+            cancel_url=url_for("RegistrationPages.show", registration_id=registration.id),
+        ), _status(form)
+
+    @staticmethod
+    def _refuse_if_over(registration: Any) -> None:
+        if registration_blockers(registration.action.status):
+            abort(404)
+
+
+def _status(form: Any) -> int:
+    return 422 if request.method == "POST" and (form.errors or form.form_errors) else 200
+
+
+def _proposed(component: Component) -> dict[str, Any]:
+    """What most enrolments are: the component's own dates and volumes, its site when there is one."""
+    sites = component.sites
+    return {
+        "planned_start": max(component.planned_start, component.action.actual_start or component.planned_start),
+        "planned_end": component.planned_end,
+        "site_id": sites[0].id if len(sites) == 1 else None,
+        "hours_centre": component.hours_centre or None,
+        "hours_company": component.hours_company,
+    }
+
+
+def _said(registration: Any, component: Component) -> str:
+    name = registration.trainee.display_name
+    programme = registration.action.contract.programme
+    state = initial_agora_state(agora_enabled=programme.agora_enabled, nir_kind=registration.trainee.nir_kind)
+    if state is AgoraState.WAITING:
+        return _("%(name)s is enrolled on the component %(number)s. The AGORA number appears below as soon as it is known.", name=name, number=component.number)
+    if state is AgoraState.WAITING_NIR:
+        return _(
+            "%(name)s is enrolled on the component %(number)s. An NIA is not sent to AGORA: nothing leaves until the NIR is known.",
+            name=name,
+            number=component.number,
+        )
+    return _(
+        "%(name)s is enrolled on the component %(number)s. The programme %(programme)s is not sent to AGORA.",
+        name=name,
+        number=component.number,
+        programme=programme.label,
+    )

@@ -1,0 +1,108 @@
+"""« Liste des stagiaires » of an action and of the organisation, and the page of one person."""
+
+from __future__ import annotations
+
+from flask import abort, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_appbuilder import BaseView, expose
+from flask_appbuilder.security.decorators import has_access, permission_name
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+
+from app.actions.domain import registration_blockers
+from app.actions.queries import Cursor
+from app.actions.views import found_or_404, page_size
+from app.core.ui.components import url_without
+
+from .. import labels, presenters, queries, recap
+from ..permissions import VIEW
+from ..queries import TraineeFilter
+from .common import filter_from_address
+
+
+class TraineesView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only partly typed
+    """Lists of trainees, and the person."""
+
+    route_base = "/stagiaires"
+    class_permission_name = VIEW
+    permission_label = _l("Trainees")
+    default_view = "index"
+
+    @expose("/")
+    @has_access
+    @permission_name("read")
+    def index(self) -> ResponseReturnValue:
+        """All registrations in scope, by name."""
+        narrowed = filter_from_address()
+        page = queries.list_registrations(narrowed, cursor=Cursor.of(request.args.get("after"), request.args.get("before")), size=page_size())
+        return self.render_template(
+            "trainees/index.html",
+            breadcrumb=[(_("Trainees"), None)],
+            page=page,
+            lines=presenters.list_lines(page.rows),
+            narrowed=narrowed,
+            chips=_chips(narrowed),
+            labels=labels,
+            presenters=presenters,
+            wide=True,
+        )
+
+    @expose("/action/<int:action_id>")
+    @has_access
+    @permission_name("read")
+    def of_action(self, action_id: int) -> ResponseReturnValue:
+        """« Liste des stagiaires » of an action (guide 000)."""
+        action = found_or_404(action_id)
+        narrowed = filter_from_address()
+        page = queries.list_registrations(
+            narrowed,
+            action_id=action_id,
+            cursor=Cursor.of(request.args.get("after"), request.args.get("before")),
+            size=page_size(),
+        )
+        from app.actions.views import crumbs
+
+        return self.render_template(
+            "trainees/of_action.html",
+            breadcrumb=crumbs(action, (_("List of the trainees"), None)),
+            menu_current="ActionsView.index",
+            action=action,
+            page=page,
+            lines=presenters.list_lines(page.rows),
+            narrowed=narrowed,
+            chips=_chips(narrowed),
+            takes_trainees=not registration_blockers(action.status),
+            esf=queries.esf_rate(action_id) if action.esf_cofunded else None,
+            labels=labels,
+            presenters=presenters,
+            wide=True,
+        )
+
+    @expose("/<int:trainee_id>")
+    @has_access
+    @permission_name("read")
+    def person(self, trainee_id: int) -> ResponseReturnValue:
+        """One person and its registrations."""
+        trainee = queries.get_trainee(trainee_id)
+        if trainee is None:
+            abort(404)
+        registrations = sorted(trainee.registrations, key=lambda registration: registration.id, reverse=True)
+        return self.render_template(
+            "trainees/person.html",
+            breadcrumb=[(_("Trainees"), url_for("TraineesView.index")), (trainee.display_name, None)],
+            menu_current="TraineesView.index",
+            trainee=trainee,
+            identity=recap.identity_rows(trainee),
+            lines=presenters.list_lines(registrations),
+            labels=labels,
+            presenters=presenters,
+        )
+
+
+def _chips(narrowed: TraineeFilter) -> list[tuple[str, str, str]]:
+    found: list[tuple[str, str, str]] = []
+    if narrowed.text:
+        found.append((_("Text"), narrowed.text, url_without("texte")))
+    if narrowed.todo is not None:
+        found.append((_("To do"), str(labels.TODO_LABELS[narrowed.todo]), url_without("a_faire")))
+    return found

@@ -1,0 +1,102 @@
+"""The home page: each kind of account sees what it can act on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy import text
+
+from app.accounts.domain import MAX_FAILED_ATTEMPTS
+from app.accounts.queries import Shown, find_accounts
+from app.core.extensions import db
+from app.dashboard import queries
+from tests.actions.helpers import make_action, make_enrolment, statements
+
+if TYPE_CHECKING:
+    from flask.testing import FlaskClient
+    from sqlalchemy.orm import Session
+
+    AsUser = Callable[[str], FlaskClient]
+
+
+def number_of(page: str, label: str) -> int | None:
+    """The number of a tile; None when it is not shown."""
+    found = re.search(rf'tile-label">\s*{label}.*?tile-number">\s*(\d+)', page, re.DOTALL)
+    return int(found[1]) if found else None
+
+
+def test_my_actions(as_user: AsUser) -> None:
+    """Guide 003: three counters, each a link to the list it counts."""
+    browser = as_user("principal")
+    before = browser.get("/").text
+    assert "Mes actions" in before
+    make_action()
+    after = browser.get("/").text
+    label = "Actions en attente d’ouverture"
+    assert number_of(after, label) == (number_of(before, label) or 0) + 1
+    for status in ("AO", "EC", "late"):
+        assert f"/actions-de-formation/?statut={status}" in after
+    assert "Voir toutes mes actions" in after
+
+
+def test_only_what_can_be_acted_on_is_shown(as_user: AsUser) -> None:
+    browser = as_user("autre-of")
+    db.session.execute(
+        text(
+            "UPDATE enrolment SET agora_state = 'done', agora_number = coalesce(agora_number, '9' || lpad(id::text, 8, '0')) WHERE agora_state IN ('waiting', 'rejected')"
+        )
+    )
+    assert number_of(browser.get("/").text, "Stagiaires à corriger pour AGORA") is None
+
+
+def test_what_is_to_mend_is_counted_and_linked(as_user: AsUser) -> None:
+    browser = as_user("principal")
+    enrolment_id = make_enrolment(make_action())
+    db.session.execute(text("UPDATE enrolment SET agora_state = 'rejected', agora_refusal = '{}' WHERE id = :id"), {"id": enrolment_id})
+    page = browser.get("/").text
+    assert (number_of(page, "Stagiaires à corriger pour AGORA") or 0) >= 1
+    assert "/stagiaires/?a_faire=agora-a-corriger" in page
+
+
+def test_the_region_counts_everything(as_user: AsUser) -> None:
+    page = as_user("region").get("/").text
+    assert "Actions de tous les organismes" in page
+    ours = sum(number_of(as_user(account).get("/").text, "Actions en cours") or 0 for account in ("principal", "autre-of"))
+    assert number_of(page, "Actions en cours") == ours
+
+
+def test_support_sees_accounts_and_nothing_else(as_user: AsUser) -> None:
+    page = as_user("support").get("/").text
+    assert "bloqué" in page
+    assert "Mes actions" not in page
+    assert "/stagiaires/" not in page
+
+
+def test_nobody_signed_in_is_sent_to_the_sign_in_page(client: FlaskClient) -> None:
+    answer = client.get("/")
+    assert answer.status_code in (302, 303)
+    assert "/connexion" in answer.headers["Location"]
+
+
+@pytest.mark.parametrize("account", ["principal", "region"])
+def test_the_home_page_costs_the_same_whatever_there_is(as_user: AsUser, account: str) -> None:
+    browser = as_user(account)
+    costs = []
+    for more in (1, 6):
+        for _ in range(more):
+            make_enrolment(make_action())
+        browser.get("/")
+        with statements() as sent:
+            assert browser.get("/").status_code == 200
+        costs.append(len(sent))
+    assert costs[0] == costs[1]
+
+
+def test_blocked_accounts_are_counted_as_the_console_lists_them(db_session: Session) -> None:
+    """Also the account that has no tries left although nobody wrote that it is blocked."""
+    before = queries.blocked_accounts()
+    db_session.execute(text("UPDATE ab_user SET failed_attempts = :most WHERE username = 'secondaire'"), {"most": MAX_FAILED_ATTEMPTS})
+    assert queries.blocked_accounts() == before + 1 == find_accounts("", Shown.BLOCKED, page=1, size=10)[1]

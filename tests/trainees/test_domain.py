@@ -1,0 +1,125 @@
+"""Rules of trainees and enrolments, without application nor database."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.partners.agora.port import Outcome
+from app.trainees import domain
+from app.trainees.domain import AgoraState, EnrolmentPlan, EsfState, ProblemCode
+
+START, END = date(2023, 1, 2), date(2024, 6, 30)
+
+
+def plan(**changes: object) -> EnrolmentPlan:
+    values = {"planned_start": START, "planned_end": END, "site_id": 1, "hours_centre": Decimal(300), "hours_company": Decimal(100)}
+    return EnrolmentPlan(**(values | changes))  # type: ignore[arg-type]
+
+
+def codes(tested: EnrolmentPlan, actual_start: date | None = None) -> set[tuple[str, ProblemCode]]:
+    found = domain.enrolment_problems(tested, component_start=START, component_end=END, site_ids=frozenset({1, 2}), actual_start=actual_start)
+    return {(problem.field, problem.code) for problem in found}
+
+
+def test_a_plan_within_the_component_is_free() -> None:
+    assert codes(plan()) == set()
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"planned_start": date(2023, 1, 1)}, ("planned_start", ProblemCode.BEFORE_COMPONENT)),
+        ({"planned_end": date(2024, 7, 1)}, ("planned_end", ProblemCode.AFTER_COMPONENT)),
+        ({"planned_start": date(2024, 7, 2)}, ("planned_start", ProblemCode.AFTER_COMPONENT)),
+        ({"planned_end": date(2022, 12, 31)}, ("planned_end", ProblemCode.END_BEFORE_START)),
+        ({"site_id": 3}, ("site_id", ProblemCode.SITE_NOT_OF_COMPONENT)),
+        ({"hours_centre": Decimal(0), "hours_company": Decimal(0)}, ("hours_centre", ProblemCode.NO_HOURS)),
+        ({"hours_centre": Decimal(3001)}, ("hours_centre", ProblemCode.TOO_MANY_HOURS)),
+    ],
+)
+def test_each_slip_is_named(changes: dict[str, object], expected: tuple[str, ProblemCode]) -> None:
+    assert expected in codes(plan(**changes))
+
+
+def test_nobody_enters_an_open_action_before_its_start() -> None:
+    assert codes(plan(), date(2023, 1, 5)) == {("planned_start", ProblemCode.BEFORE_ACTUAL_START)}
+
+
+@pytest.mark.parametrize(
+    ("day", "already", "code"),
+    [
+        (date(2023, 3, 2), None, ProblemCode.EXIT_IN_FUTURE),
+        (date(2022, 12, 31), None, ProblemCode.EXIT_BEFORE_ENTRY),
+        (date(2023, 2, 1), date(2023, 1, 31), ProblemCode.ALREADY_LEFT),
+        (date(2023, 3, 1), None, None),
+        (START, None, None),
+    ],
+)
+def test_exits(day: date, already: date | None, code: ProblemCode | None) -> None:
+    found = domain.exit_problems(day, planned_start=START, component_end=END, already=already, today=date(2023, 3, 1))
+    assert [problem.code for problem in found] == ([code] if code else [])
+
+
+def test_early_exit_and_outcome() -> None:
+    """Réalisation totale, partielle, non réalisée."""
+    assert domain.is_early(date(2024, 6, 29), END)
+    assert not domain.is_early(END, END)
+    assert domain.outcome_of(planned_start=START, actual_end=END, early=False) is Outcome.FULL
+    assert domain.outcome_of(planned_start=START, actual_end=date(2023, 5, 1), early=True) is Outcome.PARTIAL
+    assert domain.outcome_of(planned_start=START, actual_end=START, early=True) is Outcome.NOT_DONE
+
+
+@pytest.mark.parametrize(
+    ("enabled", "kind", "state"),
+    [
+        (True, "NIR", AgoraState.WAITING),
+        (True, "NIA", AgoraState.WAITING_NIR),
+        (True, None, AgoraState.WAITING_NIR),
+        (False, None, AgoraState.NOT_CONCERNED),
+        (False, "NIR", AgoraState.NOT_CONCERNED),
+    ],
+)
+def test_what_goes_to_agora(enabled: bool, kind: str | None, state: AgoraState) -> None:
+    """Guide 000: an NIA and a programme outside the flow are never sent."""
+    assert domain.initial_agora_state(agora_enabled=enabled, nir_kind=kind) is state
+
+
+@pytest.mark.parametrize(
+    ("typed", "number"),
+    [
+        ("8783435M", "8783435M"),
+        ("8783435m ", "8783435M"),
+        ("878 3435 1", "87834351"),
+        ("12345678901", "12345678901"),
+        ("00000000", None),
+        ("00000000000", None),
+        ("8783435", None),
+        ("0167942369Z", None),
+        ("M8783435", None),
+        ("", None),
+    ],
+)
+def test_jobseeker_number_in_both_formats(typed: str, number: str | None) -> None:
+    assert domain.normalise_ft_number(typed) == number
+
+
+@given(st.text())
+def test_jobseeker_number_takes_anything(typed: str) -> None:
+    number = domain.normalise_ft_number(typed)
+    assert number is None or len(number) in (8, 11)
+
+
+def test_esf_mark() -> None:
+    assert domain.esf_state(cofunded=False, complete=True) is EsfState.NOT_CONCERNED
+    assert domain.esf_state(cofunded=True, complete=True) is EsfState.COMPLETE
+    assert domain.esf_state(cofunded=True, complete=False) is EsfState.LATER
+
+
+@pytest.mark.parametrize(("born", "fine"), [(date(2009, 3, 1), True), (date(2009, 3, 2), False), (date(1923, 3, 1), True), (date(1921, 1, 1), False)])
+def test_age(born: date, fine: bool) -> None:
+    assert (domain.birth_date_problem(born, date(2023, 3, 1)) is None) is fine
