@@ -1,0 +1,165 @@
+"""A crowd: copies of every kind of row, made by SQL from the models' own metadata, so that a new table is in it by itself.
+
+Three times over: as worlds apart (each row has parents of its own, down to its organisation), within one organisation, and under one
+parent. A page that reads something once per row, per organisation or per child then shows it in its number of statements.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+from sqlalchemy import Index, Table, UniqueConstraint
+from sqlalchemy.engine import make_url
+
+from app.core.extensions import db
+
+COPIES = 120
+
+#: Rights, sessions under way and what never grows with use.
+_NOT_COPIED = {
+    "ab_permission", "ab_view_menu", "ab_permission_view", "ab_permission_view_role", "ab_user_group", "ab_group", "ab_group_role",
+    "ab_api_key", "ab_register_user", "seeded_value", "audit_seal", "audit_sealed",
+}  # fmt: skip
+
+#: The row to copy, where not any row would do.
+_MODEL = {
+    "action": "status = 'EC'",
+    "enrolment": "actual_end IS NULL",
+    "trainee": "nir_hash IS NOT NULL",
+    "ab_user": "username = 'secondaire'",
+    "ab_user_role": "user_id = (SELECT id FROM ab_user WHERE username = 'secondaire')",
+    "user_session": "revoked_at IS NULL",
+}
+
+#: Columns without foreign key that name a row all the same.
+_SOFT = {"actor_id": "ab_user"}
+
+#: Always the copied row's own.
+_KEPT_ALWAYS = {("ab_user_role", "role_id")}
+
+#: In the third crowd, the parent all copies share.
+_SHARED_PARENT = {
+    ("registration", "action_id"), ("component", "action_id"), ("action", "contract_id"), ("action_history", "action_id"),
+    ("enrolment", "action_id"), ("enrolment", "registration_id"), ("component_site", "component_id"), ("user_session", "user_id"),
+    ("contact", "programme_id"),
+}  # fmt: skip
+
+#: A row for each table that the demonstration leaves empty: text of SQL after the table's name.
+_EXAMPLES = {
+    "mail_message": "(id, created_at, recipient, template, subject, state, attempts, next_attempt_at) "
+    "VALUES (gen_random_uuid(), now(), 'a@example.org', 'x', 'Objet', 'kept', 0, now())",
+    "nir_reading": "(at, actor_id, subject_type, subject_id, organisation_id, purpose, reason) "
+    "VALUES (now(), {user}, 'trainee', 1, {organisation}, 'display', 'Vérification')",
+    "outbox_partner": "(name) VALUES ('agora')",
+    "outbox_intervention": "(partner, kind, actor_id, created_at) VALUES ('agora', 'replay', {user}, now())",
+    "periodic_run": "(name, func, queue, every_seconds) VALUES ('essai', 'x:y', 'default', 60)",
+    "audit_entry": "(transaction_id, table_name, operation, actor_id) VALUES (1, 'action', 'INSERT', {user})",
+}
+
+
+class Crowd:
+    """Fills the database of one application."""
+
+    def __init__(self, superuser_url: str, application_url: str) -> None:
+        database = make_url(application_url).database
+        self.url = make_url(superuser_url).set(database=database).render_as_string(hide_password=False)
+        self.tables = [table for table in db.metadata.sorted_tables if table.name not in _NOT_COPIED]
+
+    def connect(self) -> psycopg.Connection[Any]:
+        """Somebody who holds the whole server; no trigger fires."""
+        connection = psycopg.connect(self.url, autocommit=True)
+        connection.execute("SET session_replication_role = replica")
+        return connection
+
+    def prepare(self) -> None:
+        """At least one row everywhere, few towns, and no check: copies have numbers of their own."""
+        with self.connect() as sql:
+            for table, name in sql.execute(
+                "SELECT conrelid::regclass::text, conname FROM pg_constraint WHERE contype = 'c' AND connamespace = 'public'::regnamespace"
+            ).fetchall():
+                sql.execute(f'ALTER TABLE {table} DROP CONSTRAINT "{name}"')
+            sql.execute("DELETE FROM town WHERE id NOT IN (SELECT id FROM town ORDER BY id LIMIT 3)")
+            organisation, user = self._one(sql, "SELECT organisation_id, id FROM ab_user WHERE username = 'principal'")
+            for table, example in _EXAMPLES.items():
+                if self._one(sql, f"SELECT 1 FROM {table} LIMIT 1") is None:
+                    sql.execute(f"INSERT INTO {table} {example.format(organisation=organisation, user=user)}")
+
+    def gather(self) -> None:
+        """The three crowds."""
+        with self.connect() as sql:
+            (organisation,) = self._one(sql, "SELECT organisation_id FROM ab_user WHERE username = 'principal'")
+            models = {table.name: self._model(sql, table, organisation) for table in self.tables}
+            models["organisation"] = organisation
+            for batch in (1, 2, 3):
+                for table in self.tables:
+                    if models[table.name] is not None:
+                        self._copy(sql, table, models, batch)
+            sql.execute("ANALYZE")
+
+    @staticmethod
+    def _one(sql: psycopg.Connection[Any], statement: str) -> Any:
+        return sql.execute(statement).fetchone()
+
+    def _model(self, sql: psycopg.Connection[Any], table: Table, organisation: int) -> Any:
+        key = self._key(table)
+        conditions = [_MODEL[table.name]] if table.name in _MODEL else []
+        order = f"(organisation_id = {organisation}) DESC NULLS LAST, {key}" if "organisation_id" in table.c else key
+        found = self._one(sql, f"SELECT {key} FROM {table.name} WHERE {' AND '.join(conditions) or 'true'} ORDER BY {order} LIMIT 1")
+        return found[0] if found else None
+
+    @staticmethod
+    def _key(table: Table) -> str:
+        return next(iter(table.primary_key.columns)).name
+
+    def _copy(self, sql: psycopg.Connection[Any], table: Table, models: dict[str, Any], batch: int) -> None:
+        base, key = batch * 1_000_000, self._key(table)
+        if batch > 1 and table.name == "organisation":
+            return
+        values: dict[str, str] = {}
+        distinct = {key}
+        for column in table.columns:
+            if column.computed is not None:
+                continue
+            target = next((fk.column.table.name for fk in column.foreign_keys if fk.column.name == self._key(fk.column.table)), _SOFT.get(column.name))
+            own = f'm."{column.name}"'
+            if column.name == key and target is None:
+                values[key] = self._fresh(column, base, batch)
+            elif target is None or models.get(target) is None or (table.name, column.name) in _KEPT_ALWAYS or target in _NOT_COPIED:
+                values[column.name] = own
+            elif (target == "organisation" and batch > 1) or (batch == 3 and (table.name, column.name) in _SHARED_PARENT):
+                values[column.name] = f"CASE WHEN {own} IS NOT NULL THEN {models[target]!r} END"
+            else:
+                values[column.name] = f"CASE WHEN {own} IS NOT NULL THEN {base} + n END"
+                distinct.add(column.name)
+        for name in self._unique_left(table, distinct, values):
+            values[name] = self._fresh(table.c[name], batch * 200 + 100, batch)
+        names = ", ".join(f'"{name}"' for name in values)
+        sql.execute(
+            f"INSERT INTO {table.name} ({names}) OVERRIDING SYSTEM VALUE SELECT {', '.join(values.values())} "
+            f"FROM {table.name} m, generate_series(1, {COPIES}) n WHERE m.{key}::text = %s",
+            (str(models[table.name]),),
+        )
+
+    @staticmethod
+    def _unique_left(table: Table, distinct: set[str], values: dict[str, str]) -> set[str]:
+        """A column to make different for each uniqueness that new parents do not ensure."""
+        chosen: set[str] = set()
+        rules = [[column.name for column in one.columns] for one in table.constraints if isinstance(one, UniqueConstraint)]
+        rules += [[column.name for column in one.columns] for one in table.indexes if isinstance(one, Index) and one.unique]
+        rules += [[column.name] for column in table.columns if column.unique]
+        for names in rules:
+            if not (distinct | chosen) & set(names):
+                chosen.add(next(name for name in names if name in values and not table.c[name].foreign_keys))
+        return chosen
+
+    @staticmethod
+    def _fresh(column: Any, base: int, batch: int) -> str:
+        kind = column.type.python_type
+        if kind is int:
+            return f"{base} + n"
+        if kind is str:
+            return f"'Z' || ({batch * 200} + n)"
+        if kind is bytes:
+            return f"sha256(('{batch}-' || n)::bytea)"
+        return "gen_random_uuid()"

@@ -1,0 +1,141 @@
+"""What every route answers to whom: the table that ``test_routes`` holds the application against.
+
+An endpoint that is not here fails the build. ``allowed`` names the actors that may use it; ``owner`` says that the object of the
+address belongs to organisation A, so that an account of organisation B that holds the same rights gets a 404.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+#: A signed-out browser, organisation A's accounts, organisation B's principal, the Région's and the support's.
+ACTORS = ("nobody", "principal", "secondaire", "lecture", "autre-of", "validateur", "gestionnaire", "admin", "support")
+
+ORGANISATION = frozenset({"principal", "secondaire", "lecture", "autre-of"})
+WRITERS = frozenset({"principal", "secondaire", "autre-of"})
+PRINCIPALS = frozenset({"principal", "autre-of"})
+REGION = frozenset({"validateur", "gestionnaire", "admin"})
+CLOSERS = frozenset({"gestionnaire", "admin"})
+ADMIN = frozenset({"admin"})
+SIGNED_IN = frozenset(ACTORS) - {"nobody"}
+READERS = ORGANISATION | REGION
+CONSOLE = frozenset({"gestionnaire", "admin", "support"})
+
+
+@dataclass(frozen=True)
+class Route:
+    """The outcome declared for one endpoint."""
+
+    allowed: frozenset[str]
+    owner: bool = False
+    public: bool = False
+
+
+PUBLIC = Route(frozenset(ACTORS), public=True)
+
+
+def _screens(view: str, readers: Iterable[str], writers: Iterable[str] = (), *, owner: bool = False, extra: dict[str, Route] | None = None) -> dict[str, Route]:
+    """The endpoints of one list of Flask-AppBuilder."""
+    read, write = frozenset(readers), frozenset(writers)
+    routes = {f"{view}.{name}": Route(read, owner=owner and name == "show") for name in ("list", "show", "export", "lookup")}
+    if write:
+        routes |= {f"{view}.{name}": Route(write, owner=owner and name != "add") for name in ("add", "edit", "delete")}
+    return routes | (extra or {})
+
+
+_VALUE_LISTS = (
+    "ProgrammeView",
+    "LevelView",
+    "PublicCategoryView",
+    "GeneralObjectiveView",
+    "ProfessionalSituationView",
+    "ExitReasonView",
+    "NationalityView",
+    "LastClassView",
+    "HighestDiplomaView",
+    "StreetTypeView",
+    "SiteView",
+    "ContactView",
+)
+_SUPERVISION = (
+    "AuditEntryView",
+    "NirReadingView",
+    "OutboxMessageView",
+    "OutboxPartnerView",
+    "OutboxInterventionView",
+    "PeriodicRunView",
+    "MailMessageView",
+    "RoleView",
+)
+_MARKETS = ("ContractModelView", "ActionModelView", "ComponentModelView", "ComponentSiteModelView")
+
+
+def _all() -> dict[str, Route]:
+    routes: dict[str, Route] = {
+        # kernel
+        **dict.fromkeys(
+            (
+                "assets.file",
+                "ui.accessibility",
+                "ui.data_protection",
+                "ui.favicon",
+                "ui.robots",
+                "ui.theme",
+                "ui.token",
+                "csp.report",
+                "health.healthz",
+                "health.readyz",
+                "metrics.metrics",
+                "ui.styleguide",
+                "SignInView.login",
+                "DemoMailView.index",
+                "DemoMailView.show",
+                "DemoMailView.source",
+            ),
+            PUBLIC,
+        ),
+        "SignInView.logout": Route(SIGNED_IN),
+        "ui.search": Route(SIGNED_IN),
+        "TownLookup.communes": Route(SIGNED_IN),
+        "HomeView.index": Route(SIGNED_IN),
+        # accounts
+        **{f"MyAccountView.{name}": Route(SIGNED_IN) for name in ("show", "change_password", "end_sessions")},
+        "MyOrganisationView.show": Route(PRINCIPALS),
+        "OrganisationAccountsView.list": Route(PRINCIPALS),
+        "OrganisationAccountsView.unblock": Route(PRINCIPALS, owner=True),
+        **{f"AccountConsoleView.{name}": Route(CONSOLE) for name in ("list", "show", "unblock")},
+        # actions
+        "ActionsView.index": Route(READERS),
+        "ActionsView.show": Route(READERS, owner=True),
+        "ActionsView.close": Route(CLOSERS),
+        **{f"OpeningView.{name}": Route(WRITERS, owner=True) for name in ("start", "show", "save", "save_draft", "abandon")},
+        # trainees
+        "TraineesView.index": Route(READERS),
+        "TraineesView.of_action": Route(READERS, owner=True),
+        "TraineesView.person": Route(READERS, owner=True),
+        **{f"RegistrationView.{name}": Route(WRITERS, owner=True) for name in ("start", "show", "save", "save_draft", "abandon", "identity")},
+        "RegistrationPages.show": Route(READERS, owner=True),
+        "RegistrationPages.agora": Route(READERS, owner=True),
+        "RegistrationPages.contact": Route(WRITERS, owner=True),
+        "RegistrationPages.situation": Route(WRITERS, owner=True),
+        "RegistrationPages.reveal": Route(WRITERS | ADMIN, owner=True),
+        "RegistrationPages.towns": Route(WRITERS),
+        **{f"EnrolmentView.{name}": Route(WRITERS, owner=True) for name in ("choose", "add", "change", "leave")},
+        "ImportsView.index": Route(WRITERS),
+        # supervision
+        "OutboxMessageView.action": Route(ADMIN),
+        "OutboxMessageView.action_post": Route(ADMIN),
+        "OutboxMessageView.settle": Route(ADMIN),
+    }
+    for view in _VALUE_LISTS:
+        routes |= _screens(view, REGION, ADMIN)
+    routes |= _screens("TownView", REGION)
+    for view in _SUPERVISION:
+        routes |= _screens(view, ADMIN)
+    for view in _MARKETS:
+        routes |= _screens(view, REGION, ADMIN)
+    return routes | _screens("OrganisationView", REGION | {"support"}, ADMIN, extra={"OrganisationView.export": Route(CLOSERS)})
+
+
+ROUTES: dict[str, Route] = _all()

@@ -1,0 +1,141 @@
+"""The schema holds the invariants by itself: tenancy, versions, one line of migrations that goes both ways."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine, text
+
+from app.core import rls, schema
+from app.core.db import TenantMixin, VersionedMixin
+from app.core.extensions import db
+
+schema.load_models()
+
+MAPPED = sorted((mapper.class_ for mapper in db.Model.registry.mappers), key=lambda c: c.__name__)
+
+#: Rows nobody edits on a screen: written once, by the system, or by Flask-AppBuilder's own security tables.
+NOT_EDITED = {
+    "AuditEntry",
+    "AuditSeal",
+    "AuditSealed",
+    "NirReading",
+    "MailMessage",
+    "OutboxMessage",
+    "OutboxPartner",
+    "PeriodicRun",
+    "WizardDraft",
+    "UserSession",
+    "SignInAttempt",
+    "IdentityRequest",
+    "AdvanceInvoiceRequest",
+    "ActionHistory",
+    "OutboxIntervention",
+    "SeededValue",
+    "ComponentSite",
+    "Town",
+    "ApiKey",
+    "Group",
+    "Permission",
+    "PermissionView",
+    "RegisterUser",
+    "Role",
+    "User",
+    "ViewMenu",
+}
+
+
+def test_one_head() -> None:
+    assert len(schema.heads()) == 1
+
+
+def test_every_editable_model_is_versioned() -> None:
+    unversioned = {c.__name__ for c in MAPPED if not issubclass(c, VersionedMixin)}
+    assert unversioned <= NOT_EDITED, unversioned - NOT_EDITED
+
+
+def test_no_stale_exemption() -> None:
+    assert {c.__name__ for c in MAPPED} >= NOT_EDITED - {"NirReading"}
+
+
+@pytest.mark.parametrize("entity", [c for c in MAPPED if issubclass(c, TenantMixin)], ids=lambda c: c.__name__)
+def test_no_row_can_point_into_another_organisation(entity: type[Any]) -> None:
+    """A foreign key between tenant tables carries the organisation, so the database refuses a crossing."""
+    tenant_tables = {c.__table__ for c in MAPPED if issubclass(c, TenantMixin)}
+    for constraint in entity.__table__.foreign_key_constraints:
+        if constraint.referred_table in tenant_tables:
+            columns = {column.name for column in constraint.columns}
+            referred = {element.column.name for element in constraint.elements}
+            assert "organisation_id" in columns and "organisation_id" in referred, constraint.name
+
+
+def test_row_security_everywhere(app: Any, db_session: Any) -> None:
+    """Every table has row-level security, forced, and the application's role neither owns one nor steps over it."""
+    rows = db_session.execute(
+        text(
+            "SELECT c.relname, c.relrowsecurity, c.relforcerowsecurity, c.relowner::regrole::text, "
+            "(SELECT count(*) FROM pg_policy p WHERE p.polrelid = c.oid) "
+            "FROM pg_class c WHERE c.relkind IN ('r','p') AND c.relnamespace = 'public'::regnamespace AND c.relname <> 'alembic_version'"
+        )
+    ).all()
+    assert len(rows) > 20
+    weak = [row for row in rows if not (row[1] and row[2] and row[4] > 0) or row[3].startswith("portal_app")]
+    assert not weak
+    roles = db_session.execute(
+        text("SELECT rolname FROM pg_roles WHERE rolname = ANY(:names) AND (rolsuper OR rolbypassrls)"),
+        {"names": ["portal_app", *rls.ROLES]},
+    ).all()
+    assert not roles
+
+
+def test_migrations_match_the_models(databases: Any, make_settings: Callable[..., Any]) -> None:
+    settings = make_settings(*databases.create_empty("fresh"))
+    schema.upgrade(settings)
+    engine = create_engine(settings.sqlalchemy_owner_url)
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, db.metadata) == []
+    engine.dispose()
+    databases.drop("fresh")
+
+
+def test_security_of_a_migrated_database_is_what_the_models_say(databases: Any, make_settings: Callable[..., Any]) -> None:
+    """The frozen statements of the migrations give the same policies and grants as the models ask for."""
+    settings = make_settings(*databases.create_empty("policies"))
+    schema.upgrade(settings)
+    engine = create_engine(settings.sqlalchemy_owner_url)
+    with engine.connect() as connection:
+        found = {(row[0], row[1]) for row in connection.execute(text("SELECT tablename, policyname FROM pg_policies WHERE schemaname = 'public'"))}
+    engine.dispose()
+    databases.drop("policies")
+    expected = set()
+    for table, entity in rls.owned_tables():
+        for statement in rls.statements_for(table, entity):
+            if statement.startswith("CREATE POLICY"):
+                words = statement.split()
+                expected.add((words[4], words[2]))
+    assert expected <= found, expected - found
+
+
+def test_every_migration_goes_both_ways(databases: Any, make_settings: Callable[..., Any]) -> None:
+    settings = make_settings(*databases.create_empty("updown"))
+    revisions = [revision.revision for revision in ScriptDirectory(str(schema.MIGRATIONS)).walk_revisions()]
+    for revision in reversed(revisions):
+        schema.upgrade(settings, revision)
+    for revision in [*revisions[1:], "base"]:
+        schema.downgrade(settings, revision)
+    engine = create_engine(settings.sqlalchemy_owner_url)
+    with engine.connect() as connection:
+        left = connection.scalars(
+            text("SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r','v','S') AND relname <> 'alembic_version'")
+        ).all()
+        functions = connection.scalars(text("SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace")).all()
+    engine.dispose()
+    assert left == [] and functions == []
+    schema.upgrade(settings)
+    databases.drop("updown")

@@ -1,0 +1,36 @@
+"""``python -m tests.bench [drain] [lists] [memory]``: prints JSON lines; ends with 1 if a bar is missed."""
+
+from __future__ import annotations
+
+import sys
+
+from tests.bench.report import Report
+
+
+def main(names: list[str]) -> int:
+    """Run the benches asked for, all without names."""
+    report = Report()
+    wanted = set(names or ("drain", "lists", "memory"))
+    if wanted & {"drain", "lists"}:
+        from tests.bench.world import open_world
+
+        with open_world() as world:
+            if "drain" in wanted:
+                from tests.bench import drain
+
+                drain.run(world, report)
+            if "lists" in wanted:
+                from tests.bench import lists
+
+                lists.run(world, report)
+    if "memory" in wanted:
+        from tests.bench import memory
+
+        memory.run(report)
+    for name in report.missed:
+        report.note(f"missed its bar: {name}")
+    return 1 if report.missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
