@@ -30,6 +30,10 @@ SESSION_LIFETIME: Final = timedelta(hours=12)
 #: The last-seen time of a session is written at most this often: a page is not worth a write.
 SESSION_TOUCH: Final = timedelta(minutes=1)
 
+#: How long a link may be used: one asked for by its holder, one sent by somebody else (invitation, regeneration).
+RECOVERY_LINK_LIFETIME: Final = timedelta(minutes=60)
+INVITATION_LINK_LIFETIME: Final = timedelta(hours=24)
+
 IDENTIFIANT_MAX: Final = 64
 GENERATED_IDENTIFIANT_LENGTH: Final = 10
 

@@ -56,6 +56,11 @@ def register(appbuilder: AppBuilder) -> None:
     register_constraint("uq_ab_user_username_lower", _l("This identifiant is already taken."), field="username")
     register_constraint("uq_ab_user_username", _l("This identifiant is already taken."), field="username")
 
+    register_constraint("uq_ab_user_principal", _l("This organisation already has a principal account."))
+    register_constraint("organisation_keeps_a_principal", _l("This is the last account that manages the organisation: give the role to someone else first."))
+    register_constraint("ex_delegation_overlap", _l("Another delegation is under way on these days."), field="starts_on")
+    register_constraint("ck_delegation_dates", _l("The last day comes before the first."), field="ends_on")
+
     register_periodic(
         name="purge-sign-in-data",
         func="app.accounts.jobs:purge_sign_in_data",

@@ -10,6 +10,7 @@ from uuid import uuid4
 
 _request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 _actor_id: ContextVar[int | None] = ContextVar("actor_id", default=None)
+_on_behalf_of: ContextVar[int | None] = ContextVar("on_behalf_of", default=None)
 
 _WELL_FORMED = re.compile(r"^[A-Za-z0-9-]{8,64}$")
 
@@ -44,13 +45,25 @@ def set_actor_id(value: int | None) -> None:
     _actor_id.set(value)
 
 
+def on_behalf_of() -> int | None:
+    """The account for which the actor acts ("pour le compte de"): a delegation, or support looking through its eyes."""
+    return _on_behalf_of.get()
+
+
+def set_on_behalf_of(value: int | None) -> None:
+    """Name the account for which the actor acts; ``tenancy.act_on_behalf_of`` also tells an open database transaction."""
+    _on_behalf_of.set(value)
+
+
 @contextmanager
 def acting(*, actor: int | None, reference: str | None = None) -> Iterator[None]:
     """Run a block as ``actor``, under ``reference`` (a fresh one if None)."""
     actor_token = _actor_id.set(actor)
     request_token = _request_id.set(reference or new_request_id())
+    behalf_token = _on_behalf_of.set(None)
     try:
         yield
     finally:
+        _on_behalf_of.reset(behalf_token)
         _actor_id.reset(actor_token)
         _request_id.reset(request_token)

@@ -35,6 +35,7 @@ def init_app(app: Flask) -> None:
     def _open() -> None:
         context.set_request_id(context.accept_request_id(request.headers.get(REQUEST_ID_HEADER)))
         context.set_actor_id(None)
+        context.set_on_behalf_of(None)
         tenancy.bind(tenancy.Scope.nothing())
         g.request_id = context.request_id()
 
@@ -46,4 +47,5 @@ def init_app(app: Flask) -> None:
     @app.teardown_request
     def _close(_error: BaseException | None) -> None:
         context.set_actor_id(None)
+        context.set_on_behalf_of(None)
         tenancy.reset()

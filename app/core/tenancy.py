@@ -92,6 +92,13 @@ def bind(scope: Scope) -> None:
     _apply_to_open_transaction()
 
 
+def act_on_behalf_of(user_id: int | None) -> None:
+    """Say for whose account the rest of the request or job is done, also in a database transaction already open."""
+    if context.on_behalf_of() != user_id:
+        context.set_on_behalf_of(user_id)
+        _apply_to_open_transaction()
+
+
 def reset() -> None:
     """Close the scope at the end of a request or job, without touching a transaction that may be broken."""
     _scope.set(Scope.nothing())
@@ -154,14 +161,14 @@ def _apply_to_open_transaction() -> None:
 
 _SET = (
     "SELECT set_config('role', %s, true), set_config('app.organisation_id', %s, true), "
-    "set_config('app.actor_id', %s, true), set_config('app.request_id', %s, true)"
+    "set_config('app.actor_id', %s, true), set_config('app.request_id', %s, true), set_config('app.on_behalf_of', %s, true)"
 )
 
 
 def apply_to(connection: Connection) -> None:
     """Give the open database transaction of ``connection`` the role and settings of the current scope."""
     scope = _scope.get()
-    actor = context.actor_id()
+    actor, behalf = context.actor_id(), context.on_behalf_of()
     connection.exec_driver_sql(
         _SET,
         (
@@ -169,6 +176,7 @@ def apply_to(connection: Connection) -> None:
             str(scope.organisation_id) if scope.organisation_id is not None else "",
             str(actor) if actor is not None else "",
             context.request_id() or "",
+            str(behalf) if behalf is not None else "",
         ),
     )
 

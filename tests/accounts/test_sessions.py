@@ -283,8 +283,6 @@ def test_the_last_principal_stays(db_session: Session) -> None:
         with pytest.raises(services.AccountRefused) as refused:
             act()
         assert refused.value.refusal is domain.Refusal.LAST_PRINCIPAL
-    services.set_roles(id_of(db_session, "secondaire"), [Role.PRINCIPAL], actor_id=admin)
-    services.set_roles(principal, [Role.SECONDARY], actor_id=admin)
 
 
 def test_roles_fit_the_organisation(db_session: Session) -> None:

@@ -150,7 +150,8 @@ class Crowd:
         rules += [[column.name] for column in table.columns if column.unique]
         for names in rules:
             if not (distinct | chosen) & set(names):
-                chosen.add(next(name for name in names if name in values and not table.c[name].foreign_keys))
+                # none left: a partial rule over a parent alone, which the row to copy must be outside of
+                chosen.update([name for name in names if name in values and not table.c[name].foreign_keys][:1])
         return chosen
 
     @staticmethod

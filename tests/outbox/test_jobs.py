@@ -180,7 +180,7 @@ def test_a_wiped_redis_loses_nothing(world: World, redis: Any) -> None:
     from app.core.outbox.jobs import sweep
 
     messages = [world.publish(n) for n in range(10)]
-    redis.flushall()
+    redis.flushdb()
     sweep()
     work_off()
     assert {world.row(i).state for i in messages} == {"done"}

@@ -140,11 +140,15 @@ def test_scheduler_and_worker_outlive_their_connections(world: World, redis: Any
     heartbeat.declare()
     scheduler, worker = start(SCHEDULER), start(WORKER)
     wait_for(lambda: said(scheduler, "scheduler_ready") and redis.scard("rq:workers"), why=worker.log.read_text)  # type: ignore[attr-defined]
-    redis.client_kill_filter(_type="normal", skipme=True)
-    redis.client_kill_filter(_type="pubsub")
+    # those of this world alone: other tests share the two servers
+    mine = redis.connection_pool.connection_kwargs["db"]
+    for client in redis.client_list():
+        if int(client["db"]) == mine and client["id"] != str(redis.client_id()):
+            redis.client_kill_filter(_id=client["id"])
     redis.flushdb()
+    database = world.sql("SELECT current_database()")[0][0]
     with psycopg.connect(engines["superuser"], autocommit=True) as superuser:
-        superuser.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'portal_app' AND pid <> pg_backend_pid()")
+        superuser.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'portal_app' AND datname = %s", (database,))
     world.sql("UPDATE periodic_run SET next_due_at = now(), started_at = NULL WHERE name = 'outbox-sweep'")
     wait_for(
         lambda: world.sql("SELECT 1 FROM periodic_run WHERE name = 'outbox-sweep' AND started_at IS NOT NULL"),

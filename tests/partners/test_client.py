@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -439,8 +440,10 @@ def test_nothing_personal_is_logged(agora: AgoraHttp, sandbox: SandboxProcess, c
     agora.find_files(external_reference=created.external_reference)
     with pytest.raises(PartnerRejected):
         agora.search_identity(replace(SION, birth_name="INCONNU"))
-    for secret in ("1620713155089", "SION", "Sion", "ANDRE", "1962", "Bearer", "eyJ"):
+    for secret in ("1620713155089", "SION", "Sion", "ANDRE", "1962", "eyJ"):
         assert secret not in caplog.text
+    # the name of the scheme may stand there (a server says it in a 401), a credential may not
+    assert not re.search(r"Bearer\s+\S", caplog.text)
 
 
 SETTINGS = {

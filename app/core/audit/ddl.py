@@ -42,28 +42,29 @@ DECLARE
     one_key text := CASE WHEN cardinality(keys) = 1 THEN keys[1] END;
     actor integer := NULLIF(current_setting('app.actor_id', true), '')::integer;
     request text := NULLIF(current_setting('app.request_id', true), '');
+    behalf integer := NULLIF(current_setting('app.on_behalf_of', true), '')::integer;
     acting text := NULLIF(current_setting('role', true), 'none');
     xid bigint := pg_current_xact_id()::text::bigint;
 BEGIN
     IF TG_OP = 'INSERT' THEN
         INSERT INTO public.audit_entry
-            (transaction_id, actor_id, acting_role, request_id, organisation_id, table_name, row_id, operation, after)
-        SELECT xid, actor, acting, request, (r.j ->> owner_column)::integer, TG_TABLE_NAME,
+            (transaction_id, actor_id, on_behalf_of_id, acting_role, request_id, organisation_id, table_name, row_id, operation, after)
+        SELECT xid, actor, behalf, acting, request, (r.j ->> owner_column)::integer, TG_TABLE_NAME,
                CASE WHEN one_key IS NOT NULL THEN r.j ->> one_key ELSE public.audit_row_key(r.j, keys) END,
                'INSERT', public.audit_hide(r.j - ignored, hidden)
           FROM (SELECT to_jsonb(n) AS j FROM new_rows n) r;
     ELSIF TG_OP = 'DELETE' THEN
         INSERT INTO public.audit_entry
-            (transaction_id, actor_id, acting_role, request_id, organisation_id, table_name, row_id, operation, before)
-        SELECT xid, actor, acting, request, (r.j ->> owner_column)::integer, TG_TABLE_NAME,
+            (transaction_id, actor_id, on_behalf_of_id, acting_role, request_id, organisation_id, table_name, row_id, operation, before)
+        SELECT xid, actor, behalf, acting, request, (r.j ->> owner_column)::integer, TG_TABLE_NAME,
                CASE WHEN one_key IS NOT NULL THEN r.j ->> one_key ELSE public.audit_row_key(r.j, keys) END,
                'DELETE', public.audit_hide(r.j - ignored, hidden)
           FROM (SELECT to_jsonb(o) AS j FROM old_rows o) r;
     ELSE
         -- A row whose key itself changed has no counterpart: it shows as one that left and one that came.
         INSERT INTO public.audit_entry
-            (transaction_id, actor_id, acting_role, request_id, organisation_id, table_name, row_id, operation, before, after)
-        SELECT xid, actor, acting, request, (COALESCE(n.j, o.j) ->> owner_column)::integer, TG_TABLE_NAME,
+            (transaction_id, actor_id, on_behalf_of_id, acting_role, request_id, organisation_id, table_name, row_id, operation, before, after)
+        SELECT xid, actor, behalf, acting, request, (COALESCE(n.j, o.j) ->> owner_column)::integer, TG_TABLE_NAME,
                COALESCE(n.k, o.k),
                CASE WHEN o.j IS NULL THEN 'INSERT' WHEN n.j IS NULL THEN 'DELETE' ELSE 'UPDATE' END,
                d.before, d.after
@@ -104,9 +105,10 @@ _TRUNCATE_FUNCTION = """\
 CREATE OR REPLACE FUNCTION public.audit_write_truncate() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $audit$
 BEGIN
-    INSERT INTO public.audit_entry (transaction_id, actor_id, acting_role, request_id, table_name, operation)
+    INSERT INTO public.audit_entry (transaction_id, actor_id, on_behalf_of_id, acting_role, request_id, table_name, operation)
     VALUES (pg_current_xact_id()::text::bigint,
             NULLIF(current_setting('app.actor_id', true), '')::integer,
+            NULLIF(current_setting('app.on_behalf_of', true), '')::integer,
             NULLIF(current_setting('role', true), 'none'),
             NULLIF(current_setting('app.request_id', true), ''), TG_TABLE_NAME, 'TRUNCATE');
     RETURN NULL;

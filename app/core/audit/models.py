@@ -18,7 +18,18 @@ from app.core.extensions import db
 
 _OWN = "organisation_id = NULLIF(current_setting('app.organisation_id', true), '')::integer"
 #: What the support may read of the journal: accounts and organisations, never anything about a trainee.
-SUPPORT_TABLES = ("ab_user", "ab_user_role", "organisation")
+SUPPORT_TABLES = (
+    "ab_user",
+    "ab_user_role",
+    "organisation",
+    "access_link",
+    "second_factor",
+    "recovery_code",
+    "api_token",
+    "delegation",
+    "account_review",
+    "observation",
+)
 
 
 class AuditEntry(db.Model):  # type: ignore[name-defined]  # db.Model is dynamic
@@ -56,6 +67,8 @@ class AuditEntry(db.Model):  # type: ignore[name-defined]  # db.Model is dynamic
     #: Groups the entries of one act.  Unique within one life of the database cluster only; nothing relies on its order.
     transaction_id: Mapped[int] = mapped_column(BigInteger, nullable=False)
     actor_id: Mapped[int | None] = mapped_column(Integer)
+    #: The account for which the actor acted: a delegation, or support looking through its eyes.
+    on_behalf_of_id: Mapped[int | None] = mapped_column(Integer)
     acting_role: Mapped[str | None] = mapped_column(String(63))
     request_id: Mapped[str | None] = mapped_column(String(64))
     organisation_id: Mapped[int | None] = mapped_column(Integer)

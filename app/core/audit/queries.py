@@ -41,6 +41,7 @@ class HistoryLine:
     row_id: str | None
     actor_id: int | None
     actor_name: str | None
+    on_behalf_of_name: str | None
     acting_role: str | None
     request_id: str | None
     transaction_id: int
@@ -79,7 +80,7 @@ def history(
     if before_id is not None:
         statement = statement.where(AuditEntry.id < before_id)
     entries = list(db.session.scalars(statement))
-    actors = {entry.actor_id for entry in entries if entry.actor_id is not None}
+    actors = {number for entry in entries for number in (entry.actor_id, entry.on_behalf_of_id) if number is not None}
     names: dict[int, str] = {}
     if actors:
         full = func.trim(func.concat_ws(" ", User.first_name, User.last_name))
@@ -93,6 +94,7 @@ def history(
             row_id=entry.row_id,
             actor_id=entry.actor_id,
             actor_name=names.get(entry.actor_id) if entry.actor_id is not None else None,
+            on_behalf_of_name=names.get(entry.on_behalf_of_id) if entry.on_behalf_of_id is not None else None,
             acting_role=entry.acting_role,
             request_id=entry.request_id,
             transaction_id=entry.transaction_id,

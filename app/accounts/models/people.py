@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from flask_appbuilder.security.sqla.models import User
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     Boolean,
     CheckConstraint,
@@ -52,7 +53,11 @@ class Organisation(VersionedMixin, TimestampMixin, db.Model):  # type: ignore[na
     __rls_key__ = "id"
     __rls_support__ = True
     # Reading is by policy; writing is nobody's but the Région's and the system's.
-    __rls_extra__ = ("REVOKE INSERT, UPDATE, DELETE ON organisation FROM portal_tenant, portal_support",)
+    __rls_extra__ = (
+        "REVOKE INSERT, UPDATE, DELETE ON organisation FROM portal_tenant, portal_support",
+        # The check that a principal remains runs as the owner, whom FORCE ROW LEVEL SECURITY subjects to policies as well.
+        "CREATE POLICY owner_select ON organisation FOR SELECT TO CURRENT_USER USING (true)",
+    )
 
     id: Mapped[int] = mapped_column(Integer, primary_key=True)
     legal_name: Mapped[str] = mapped_column(String(200), nullable=False)
@@ -69,11 +74,21 @@ class Organisation(VersionedMixin, TimestampMixin, db.Model):  # type: ignore[na
         return self.legal_name
 
 
+class SessionPurpose(StrEnum):
+    """What a session opens: the portal, or only the page that asks the second factor."""
+
+    FULL = "full"
+    SECOND_FACTOR = "second_factor"
+
+
 class UserSession(db.Model):  # type: ignore[name-defined,misc]  # db.Model is dynamic
     """A signed-in browser. The cookie holds a random identifier; here is only its SHA-256."""
 
     __tablename__ = "user_session"
-    __table_args__ = (Index("ix_user_session_open", "user_id", postgresql_where=text("revoked_at IS NULL")),)
+    __table_args__ = (
+        Index("ix_user_session_open", "user_id", postgresql_where=text("revoked_at IS NULL")),
+        CheckConstraint("purpose IN ('full', 'second_factor')", name="purpose_known"),
+    )
     __rls__ = "system"
     __audit__ = False
 
@@ -82,6 +97,9 @@ class UserSession(db.Model):  # type: ignore[name-defined,misc]  # db.Model is d
     user_id: Mapped[int] = mapped_column(ForeignKey("ab_user.id", ondelete="CASCADE"), nullable=False)
     #: ``session_epoch`` of the account when it signed in; the session is dead once they differ.
     epoch: Mapped[int] = mapped_column(Integer, nullable=False)
+    purpose: Mapped[str] = mapped_column(String(20), nullable=False, default=SessionPurpose.FULL.value, server_default="full")
+    #: The observation under way: support looks through another account's eyes, read only.
+    observation_id: Mapped[int | None] = mapped_column(ForeignKey("observation.id", ondelete="SET NULL"))
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), nullable=False, default=clock.now)
     last_seen_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), nullable=False, default=clock.now)
     revoked_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
@@ -134,6 +152,14 @@ _USER_COLUMNS: Final[dict[str, Any]] = {
     "session_epoch": lambda: mapped_column(Integer, nullable=False, default=0, server_default="0"),
     "password_changed_at": lambda: mapped_column(DateTime(timezone=True), nullable=True),
     "last_sign_in_at": lambda: mapped_column(DateTime(timezone=True), nullable=True),
+    # Kept by the database from the roles: what "one principal account per organisation" is checked on.
+    "is_principal": lambda: mapped_column(Boolean, nullable=False, default=False, server_default="false"),
+    # What a secondary account may do (domain.Function); NULL: everything its role allows.
+    "functions": lambda: mapped_column(ARRAY(String(20)), nullable=True),
+    # Whether it sees only the actions given to it.
+    "limited_to_actions": lambda: mapped_column(Boolean, nullable=False, default=False, server_default="false"),
+    # When its holder was told that it would be deactivated for want of use.
+    "inactivity_notice_at": lambda: mapped_column(DateTime(timezone=True), nullable=True),
 }
 
 
@@ -182,6 +208,13 @@ def _extend_user() -> None:
     table.c.email.unique = None
     Index("uq_ab_user_username_lower", func.lower(table.c.username), unique=True)
     table.append_constraint(CheckConstraint("failed_attempts >= 0 AND failed_in_window >= 0", name="failed_attempts_positive"))
+    Index(
+        "uq_ab_user_principal",
+        table.c.organisation_id,
+        unique=True,
+        postgresql_where=text("is_principal AND deleted_at IS NULL"),
+    )
+    table.append_constraint(UniqueConstraint("organisation_id", "id"))
     table.append_constraint(CheckConstraint("civility IN ('MME', 'M')", name="civility_known"))
 
     User.__rls__ = "tenant"
@@ -195,8 +228,12 @@ def _extend_user() -> None:
         "last_failed_at",
         "last_sign_in_at",
         "session_epoch",
+        "is_principal",
     )
-    User.__rls_extra__ = ("REVOKE INSERT, UPDATE, DELETE ON ab_user FROM portal_tenant, portal_support, portal_region",)
+    User.__rls_extra__ = (
+        "REVOKE INSERT, UPDATE, DELETE ON ab_user FROM portal_tenant, portal_support, portal_region",
+        "CREATE POLICY owner_select ON ab_user FOR SELECT TO CURRENT_USER USING (true)",
+    )
 
 
 #: Whatever writes the row, an account's sessions end when it is closed, gets another password, another organisation or
@@ -244,6 +281,65 @@ END $$
 CREATE TRIGGER organisation_end_sessions BEFORE UPDATE ON organisation FOR EACH ROW
     WHEN (OLD.active AND NOT NEW.active) EXECUTE FUNCTION portal_end_sessions_of_organisation()
 """.strip(),
+)
+
+#: The same, for the links and tokens of an account; ``is_principal`` follows the roles; and an open organisation never
+#: loses its last active principal, whatever writes the row.
+GUARD_DDL: Final = (
+    """
+CREATE OR REPLACE FUNCTION portal_end_sessions() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.session_epoch := GREATEST(NEW.session_epoch, OLD.session_epoch + 1);
+    UPDATE access_link SET revoked_at = clock_timestamp() WHERE user_id = NEW.id AND used_at IS NULL AND revoked_at IS NULL;
+    UPDATE api_token SET revoked_at = clock_timestamp() WHERE user_id = NEW.id AND revoked_at IS NULL;
+    RETURN NEW;
+END $$
+""".strip(),
+    """
+CREATE OR REPLACE FUNCTION portal_end_sessions_of_role_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE ab_user u SET session_epoch = session_epoch + 1,
+           is_principal = EXISTS (SELECT FROM ab_user_role l JOIN ab_role r ON r.id = l.role_id
+                                   WHERE l.user_id = u.id AND r.name = 'Compte principal')
+     WHERE id IN (CASE WHEN TG_OP <> 'INSERT' THEN OLD.user_id END, CASE WHEN TG_OP <> 'DELETE' THEN NEW.user_id END);
+    RETURN NULL;
+END $$
+""".strip(),
+    """
+CREATE OR REPLACE FUNCTION portal_keep_a_principal() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF EXISTS (SELECT FROM public.organisation WHERE id = OLD.organisation_id AND active)
+       AND NOT EXISTS (SELECT FROM public.ab_user WHERE organisation_id = OLD.organisation_id AND is_principal
+                          AND active AND deactivated_at IS NULL AND deleted_at IS NULL) THEN
+        RAISE EXCEPTION USING ERRCODE = 'check_violation', CONSTRAINT = 'organisation_keeps_a_principal',
+            MESSAGE = 'the organisation would be left without an active principal account';
+    END IF;
+    RETURN NULL;
+END $$
+""".strip(),
+    "REVOKE ALL ON FUNCTION portal_keep_a_principal() FROM PUBLIC",
+    """
+CREATE CONSTRAINT TRIGGER ab_user_keeps_a_principal AFTER UPDATE ON ab_user DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (
+    OLD.is_principal AND OLD.active AND OLD.deactivated_at IS NULL AND OLD.deleted_at IS NULL
+    AND NOT (NEW.is_principal AND NEW.active AND NEW.deactivated_at IS NULL AND NEW.deleted_at IS NULL
+             AND NEW.organisation_id IS NOT DISTINCT FROM OLD.organisation_id)
+) EXECUTE FUNCTION portal_keep_a_principal()
+""".strip(),
+    """
+CREATE CONSTRAINT TRIGGER ab_user_keeps_a_principal_deleted AFTER DELETE ON ab_user DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (
+    OLD.is_principal AND OLD.active AND OLD.deactivated_at IS NULL AND OLD.deleted_at IS NULL
+) EXECUTE FUNCTION portal_keep_a_principal()
+""".strip(),
+)
+
+#: For the downgrade of the migration that carries ``GUARD_DDL``: what it replaced comes back from ``EPOCH_DDL``.
+GUARD_DDL_DOWN: Final = (
+    "DROP TRIGGER IF EXISTS ab_user_keeps_a_principal_deleted ON ab_user",
+    "DROP TRIGGER IF EXISTS ab_user_keeps_a_principal ON ab_user",
+    "DROP FUNCTION IF EXISTS portal_keep_a_principal()",
+    EPOCH_DDL[0],
+    EPOCH_DDL[2],
 )
 
 #: For the downgrade of the migration that carries ``EPOCH_DDL``.

@@ -1,0 +1,153 @@
+"""What every use case of accounts shares: the refusals, the writing transaction, who may act, who must stay."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from flask_appbuilder.security.sqla.models import Role as RoleRow
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session, joinedload
+
+from app.accounts import domain, passwords
+from app.accounts.domain import Act, Refusal
+from app.accounts.models import Organisation, User
+from app.core import context
+from app.core.locks import Lock
+from app.core.roles import Role
+from app.core.tenancy import Scope, bound_scope
+from app.core.transaction import transaction
+
+
+class AccountRefused(Exception):
+    """The act is not allowed, or makes no sense in this state; nothing was changed."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.value)
+        self.refusal = refusal
+
+
+class AccountNotFound(Exception):
+    """No such account, or none that the actor may know of."""
+
+
+class WeakPassword(Exception):
+    """The password is outside the policy."""
+
+    def __init__(self, faults: list[passwords.PasswordFault]) -> None:
+        super().__init__(", ".join(faults))
+        self.faults = faults
+
+
+class WrongPassword(Exception):
+    """The present password given is not the account's. ``ended`` says that it was the last try: the account is blocked."""
+
+    def __init__(self, *, ended: bool) -> None:
+        super().__init__("wrong password")
+        self.ended = ended
+
+
+class IdentifiantTaken(Exception):
+    """Another account has this identifiant, whatever its case."""
+
+
+@contextmanager
+def writing(actor_id: int | None = None) -> Iterator[Session]:
+    """The transaction of an act on accounts, in the system's scope, on behalf of whoever is signed in."""
+    with bound_scope(Scope.system(), actor_id=actor_id if actor_id is not None else context.actor_id()), transaction() as session:
+        yield session
+
+
+def locked_account(session: Session, user_id: int) -> User:
+    """The account with its roles and organisation, held against other writers for the transaction."""
+    session.execute(select(User.id).where(User.id == user_id).with_for_update())
+    user = (
+        session.scalars(
+            select(User)
+            .where(User.id == user_id, User.deleted_at.is_(None))
+            .options(joinedload(User.roles), joinedload(User.organisation))
+            .execution_options(populate_existing=True)
+        )
+        .unique()
+        .one_or_none()
+    )
+    if user is None:
+        raise AccountNotFound(user_id)
+    return user
+
+
+def allow(session: Session, actor_id: int, act: Act, target: User) -> None:
+    """Refuse an act the actor may not do to the target, or that makes no sense in its state.
+
+    Raises AccountNotFound (the target belongs to another organisation) and AccountRefused.
+    """
+    actor = session.get(User, actor_id)
+    if actor is None or not actor.is_active:
+        raise AccountRefused(Refusal.NOT_ALLOWED)
+    refusal = domain.refusal_of(actor.party, act, target.party)
+    if refusal is Refusal.OTHER_ORGANISATION:
+        raise AccountNotFound(target.id)
+    refusal = refusal or domain.refusal_in_state(act, target.facts)
+    if refusal is not None:
+        raise AccountRefused(refusal)
+
+
+def role_rows(session: Session, names: set[str]) -> list[RoleRow]:
+    """The rows of these roles. Raises LookupError when ``sync-security`` never ran."""
+    rows = list(session.scalars(select(RoleRow).where(RoleRow.name.in_(names))))
+    lacking = names - {row.name for row in rows}
+    if lacking:
+        raise LookupError(f"roles {sorted(lacking)} are missing: run sync-security")
+    return rows
+
+
+def password_context(user: User) -> passwords.PasswordContext:
+    """What this account's password must not be made of."""
+    organisation = user.organisation
+    return passwords.PasswordContext(
+        identifiant=user.username or "",
+        first_name=user.first_name or "",
+        last_name=user.last_name or "",
+        email=user.email or "",
+        organisation=organisation.legal_name if organisation is not None else "",
+        siret=organisation.siret if organisation is not None else "",
+        others=(organisation.trade_name or "",) if organisation is not None else (),
+    )
+
+
+def check_policy(session: Session, user: User, password: str) -> None:
+    """Raises WeakPassword for a password outside the policy for this account."""
+    if user.organisation is None and user.organisation_id is not None:
+        user.organisation = session.get(Organisation, user.organisation_id)
+    with session.no_autoflush:
+        faults = passwords.faults_of(password, password_context(user))
+    if faults:
+        raise WeakPassword(faults)
+
+
+def hold_leaving(session: Session) -> None:
+    """Let one act at a time take away a principal or an administrator, until the end of the transaction."""
+    session.execute(select(func.pg_advisory_xact_lock(int(Lock.LEAVE_ACCOUNT))))
+
+
+def may_leave(session: Session, user: User, wanted: set[str], *, leaves: bool) -> None:
+    """Refuse to leave the Région without an administrator, or an organisation without a principal."""
+    before = {role.name for role in user.roles}
+    lost = before if leaves else before - wanted
+    others_active = (
+        select(func.count())
+        .select_from(User)
+        .where(
+            User.id != user.id,
+            User.active.is_(True),
+            User.deleted_at.is_(None),
+            User.deactivated_at.is_(None),
+        )
+    )
+    last_admin = Role.REGION_ADMIN in lost and not session.scalar(others_active.where(User.roles.any(RoleRow.name == Role.REGION_ADMIN.value)))
+    last_principal = Role.PRINCIPAL in lost and not session.scalar(
+        others_active.where(User.organisation_id == user.organisation_id, User.roles.any(RoleRow.name == Role.PRINCIPAL.value))
+    )
+    refusal = domain.refusal_to_leave(was_last_admin=last_admin, was_last_principal=last_principal)
+    if refusal is not None:
+        raise AccountRefused(refusal)
