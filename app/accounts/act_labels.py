@@ -83,6 +83,11 @@ def account_of(user: User) -> str:
     return _("The secondary account of %(person)s of the training organisation %(organisation)s", **names)
 
 
+def _inside(account: str) -> str:
+    """The same words, not at the beginning of the sentence."""
+    return account[:1].lower() + account[1:]
+
+
 def created(user: User) -> str:
     """The message of guide 004 §1."""
     return _("%(account)s has been created. A password recovery e-mail has been sent to the e-mail address of the account.", account=account_of(user))
@@ -92,7 +97,7 @@ def edited(user: User, *, changed: bool, address_changed: bool, invited_again: b
     """What became of an edition."""
     account = account_of(user)
     if not changed:
-        return _("Nothing was changed: %(account)s already says this.", account=account[:1].lower() + account[1:])
+        return _("Nothing was changed: %(account)s already says this.", account=_inside(account))
     if invited_again:
         return _("%(account)s has been modified. A new link to choose a password has been sent to the new e-mail address.", account=account)
     if address_changed:
@@ -117,4 +122,4 @@ def done(act: Act, user: User) -> str:
 
 def gone(user: User) -> str:
     """Said to whoever acts on an account that somebody else has deleted meanwhile."""
-    return _("Nothing was changed: %(account)s has been deleted meanwhile.", account=(lambda text: text[:1].lower() + text[1:])(account_of(user)))
+    return _("Nothing was changed: %(account)s has been deleted meanwhile.", account=_inside(account_of(user)))

@@ -178,7 +178,7 @@ def test_each_act_by_each_actor_in_each_state(db_session: Session, actor: str) -
     for act, state in ((act, state) for act in SERVICES for state in STATES):
         user = invite(db_session, Holder(None, "N", f"{act.value} {state}", "n@example.org"))
         user_id, former = user.id, user.username
-        set_state(db_session, former, password="x", **{k: v for k, v in STATES[state].items() if k != "password"})  # noqa: S106
+        set_state(db_session, former, password="x", **{k: v for k, v in STATES[state].items() if k != "password"})
         if state == "pending":
             set_state(db_session, former, password=None)
 
@@ -197,7 +197,8 @@ def test_each_act_by_each_actor_in_each_state(db_session: Session, actor: str) -
                 act_on()
         else:
             act_on()
-            line = history("ab_user", user_id, limit=1)[0]
+            links = list(db_session.scalars(select(AccessLink.id).where(AccessLink.user_id == user_id)))
+            line = history("ab_user", user_id, also=[("access_link", links)], limit=1)[0]
             assert line.actor_id == actor_id, (act, state)
 
 
@@ -417,7 +418,7 @@ def test_without_its_base_a_form_overwrites_nothing(db_session: Session) -> None
 def test_another_address_is_told_to_both(db_session: Session) -> None:
     user = account(db_session, "secondaire")
     services.regenerate(user.id, actor_id=id_of(db_session, "support"))
-    set_state(db_session, "secondaire", password="x")  # noqa: S106
+    set_state(db_session, "secondaire", password="x")
     edited = edit(db_session, user, values_of(user), email="nouveau@example.org")
     assert (edited.changed, edited.invited_again) == ({"email"}, False)
     told = {message.recipient: text_of(message) for message in mails(db_session, "email_changed")}
@@ -475,7 +476,7 @@ def at_once(app: Flask, *acts: Callable[[], Any]) -> list[Any]:
 @pytest.fixture
 def ids(committed: Flask) -> dict[str, int]:
     with committed.app_context(), bound_scope(Scope.system()):
-        found = {name: number for name, number in db.session.execute(select(User.username, User.id))}
+        found = {row.username: row.id for row in db.session.execute(select(User.username, User.id))}
         found["organisation"] = db.session.scalars(select(User.organisation_id).where(User.username == "principal")).one()
         db.session.remove()
     return found
