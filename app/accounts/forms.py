@@ -11,7 +11,7 @@ from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
 from wtforms import EmailField, HiddenField, PasswordField, RadioField, StringField
 from wtforms.fields import SelectChoice
-from wtforms.validators import AnyOf, EqualTo, InputRequired, Length, ValidationError
+from wtforms.validators import AnyOf, DataRequired, EqualTo, InputRequired, Length, ValidationError
 
 from app.accounts import domain, labels
 from app.accounts.passwords import MAX_READ
@@ -81,9 +81,9 @@ def _address(_form: Any, field: Any) -> None:
         ) from None
 
 
-def _name(label: Any, autocomplete: str) -> StringField:
+def _name(label: Any, missing: Any) -> StringField:
     too_long = Length(max=domain.NAME_MAX, message=_l("64 characters at most."))
-    return StringField(label, [_REQUIRED, too_long, _person_name], filters=[_squeezed], render_kw={"autocomplete": autocomplete})
+    return StringField(label, [DataRequired(missing), too_long, _person_name], filters=[_squeezed], render_kw={"autocomplete": "off"})
 
 
 class AccountForm(VersionedForm, _Form):
@@ -96,11 +96,11 @@ class AccountForm(VersionedForm, _Form):
         coerce=lambda value: value or None,
         validate_choice=False,
     )
-    last_name = _name(_l("Last name in use"), "off")
-    first_name = _name(_l("First name"), "off")
+    last_name = _name(_l("Last name in use"), _l("Give the last name in use."))
+    first_name = _name(_l("First name"), _l("Give the first name."))
     email = EmailField(
         _l("E-mail"),
-        [_REQUIRED, Length(max=EMAIL_MAX, message=_l("254 characters at most.")), _address],
+        [DataRequired(_l("Give the e-mail address.")), Length(max=EMAIL_MAX, message=_l("254 characters at most.")), _address],
         filters=[_squeezed],
         render_kw={"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"},
     )

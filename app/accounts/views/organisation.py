@@ -98,6 +98,7 @@ class OrganisationAccountsView(AccountActs, BaseView):  # type: ignore[misc]  # 
             typed=typed,
             labels=labels,
             format_siret=domain.format_siret,
+            wide=True,
             breadcrumb=[(_("Organisation management"), None), (_("User accounts"), None)],
         )
 

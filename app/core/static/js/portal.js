@@ -446,6 +446,7 @@
     setUp(part);
     const first = part.closest("dialog[open]") && !$("[data-autofocus]", part) && $("input:not([type=hidden]), select, textarea", part);
     if (first) first.focus();
+    else if (part.id === "content") part.focus();
   });
   document.addEventListener("click", (event) => {
     const link = event.target.closest(".error-summary a[href^='#']");
