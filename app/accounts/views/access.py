@@ -7,6 +7,12 @@ from flask_appbuilder import BaseView, expose
 from flask_babel import gettext as _
 
 
+def _page(view: BaseView) -> str:
+    title = _("Password generation")
+    page: str = view.render_template("portal/auth_base.html", heading=title, title=title, breadcrumb=[(title, None)])
+    return page
+
+
 class AccessView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only partly typed
     """The pages behind a link of access."""
 
@@ -16,11 +22,9 @@ class AccessView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only pa
     @expose("/acces/<token>")
     def open(self, token: str) -> ResponseReturnValue:
         """The page that a link of a mail leads to."""
-        page: str = self.render_template("portal/auth_base.html", heading=_("Password generation"), title=_("Password generation"))
-        return page
+        return _page(self)
 
     @expose("/authentification/generation-mot-de-passe")
     def recover(self) -> ResponseReturnValue:
         """Génération de mot de passe."""
-        page: str = self.render_template("portal/auth_base.html", heading=_("Password generation"), title=_("Password generation"))
-        return page
+        return _page(self)
