@@ -74,7 +74,7 @@ def test_the_life_of_an_account(signed_in: SignIn) -> None:
     expect(page.get_by_text("Nombre de résultats : 2")).to_be_visible()
     assert_no_horizontal_scroll(page)
     identifiant = page.get_by_role("row", name=re.compile("NOM TEST COMPTE")).locator("code").inner_text()
-    words = mail(page, "Votre compte sur")
+    words = mail(page, "Votre compte sur «")
     for part in (identifiant, "NOM TEST COMPTE", "PRENOM TEST COMPTE", "/acces/", "/authentification/generation-mot-de-passe", "24 heures", "CNIL"):
         assert part in words, part
 
