@@ -137,10 +137,10 @@ class Party:
         return role in self.roles
 
 
-_STAFF_ACTS: Final = {
-    Role.SUPPORT: frozenset({Act.VIEW, Act.REGENERATE, Act.UNBLOCK, Act.DEACTIVATE, Act.REACTIVATE}),
-    Role.REGION_MANAGER: frozenset({Act.VIEW, Act.UNBLOCK}),
-}
+#: "editing, regenerating, deleting, unblocking, deactivating/reactivating: … by the Région and support on all" (guide 004 §2).
+#: All organisations' accounts, that is: see ``refusal_of``. Creating an account is for those who answer for it.
+_HELP: Final = frozenset({Act.VIEW, Act.EDIT, Act.REGENERATE, Act.DELETE, Act.UNBLOCK, Act.DEACTIVATE, Act.REACTIVATE})
+_STAFF_ACTS: Final = {Role.SUPPORT: _HELP, Role.REGION_MANAGER: _HELP}
 _PRINCIPAL_ACTS: Final = frozenset(Act) - {Act.CHANGE_ROLES}
 #: Acts nobody may do to their own account: they would be a way up, or out.
 _NEVER_ON_ONESELF: Final = frozenset(Act) - {Act.VIEW, Act.EDIT}
@@ -211,6 +211,32 @@ def refusal_to_leave(*, was_last_admin: bool, was_last_principal: bool) -> Refus
     return None
 
 
+#: The acts on an account that exists, in the order in which the screens show them.
+ACTS_ON_ACCOUNTS: Final = (Act.EDIT, Act.REGENERATE, Act.UNBLOCK, Act.DEACTIVATE, Act.REACTIVATE, Act.DELETE)
+#: The acts after which an account manages nothing any more.
+LEAVING: Final = frozenset({Act.DELETE, Act.DEACTIVATE})
+
+
+def manages(facts: AccountFacts) -> bool:
+    """Whether an account with the right roles counts as one that manages: a blocked one does, its holder can be helped."""
+    return facts.active and facts.deactivated_at is None and facts.deleted_at is None
+
+
+def is_last_principal(target: Party, facts: AccountFacts, *, organisation_open: bool) -> bool:
+    """Whether an organisation would be left unmanaged without this account: it has one principal, and is open."""
+    return organisation_open and target.has(Role.PRINCIPAL) and manages(facts)
+
+
+def offered(actor: Party, target: Party, facts: AccountFacts, *, organisation_open: bool) -> tuple[Act, ...]:
+    """The acts that ``actor`` may do to the account now: those whose buttons are shown."""
+    stays = is_last_principal(target, facts, organisation_open=organisation_open)
+    return tuple(
+        act
+        for act in ACTS_ON_ACCOUNTS
+        if refusal_of(actor, act, target) is None and refusal_in_state(act, facts) is None and not (act in LEAVING and stays)
+    )
+
+
 def consistent_roles(roles: Collection[str], organisation_id: int | None) -> bool:
     """Whether these roles fit together: an organisation's account holds organisation roles only, staff none of them."""
     organisation_roles = set(roles) & {str(role) for role in ORGANISATION_ROLES}
@@ -239,6 +265,25 @@ def normalise_identifiant(text: str | None) -> str:
 def is_identifiant(text: str) -> bool:
     """Whether ``text`` may be chosen as identifiant: 1 to 64 letters, digits, dots, hyphens, underscores, at signs, blanks."""
     return bool(_IDENTIFIANT.fullmatch(text)) and "  " not in text
+
+
+def deleted_identifiant(user_id: int) -> str:
+    """What takes the place of a deleted account's identifiant, which others may then choose; nobody can choose this one."""
+    return f"~{user_id}"
+
+
+# ---- names -----------------------------------------------------------------------------------------------------------
+
+NAME_MAX: Final = 64
+_NOT_IN_NAMES: Final = frozenset('<>/\\@:;"|=+*#&%$!?_^`~[]{}')
+
+
+def is_person_name(text: str) -> bool:
+    """Whether ``text`` may be a person's name: at least one letter, and nothing an address or a formula is written with.
+
+    Names go into the mails of the portal: they must not carry a link to somewhere else.
+    """
+    return any(character.isalpha() for character in text) and all(character.isprintable() and character not in _NOT_IN_NAMES for character in text)
 
 
 # ---- SIRET -----------------------------------------------------------------------------------------------------------

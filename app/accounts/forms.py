@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import Any
 
+from email_validator import EmailNotValidError, validate_email
+from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
-from wtforms import HiddenField, PasswordField, StringField
-from wtforms.validators import EqualTo, InputRequired, Length
+from wtforms import EmailField, HiddenField, PasswordField, RadioField, StringField
+from wtforms.fields import SelectChoice
+from wtforms.validators import AnyOf, DataRequired, EqualTo, InputRequired, Length, ValidationError
 
+from app.accounts import domain, labels
 from app.accounts.passwords import MAX_READ
+from app.core.concurrency import VersionedForm
 
 
 class _Form(FlaskForm):  # type: ignore[misc]  # Flask-WTF is untyped
@@ -45,3 +51,61 @@ class ChangePasswordForm(_Form):
     current = _password(_l("Current password"), "current-password")
     new = _password(_l("New password"), "new-password")
     confirmation = _password(_l("Confirm the new password"), "new-password", EqualTo("new", message=_l("The two passwords differ.")))
+
+
+# ---- Gestion du compte (guide 004 §1 and §2.1) -----------------------------------------------------------------------
+
+EMAIL_MAX = 254
+
+
+def _squeezed(text: str | None) -> str | None:
+    """Without surrounding blanks, inner ones single."""
+    return " ".join(text.replace("\x00", "").split()) if text else text
+
+
+def _person_name(_form: Any, field: Any) -> None:
+    if field.data and not domain.is_person_name(field.data):
+        raise ValidationError(
+            _("“%(value)s” is not a name: use letters, spaces, hyphens, apostrophes and full stops.", value=field.data[: domain.NAME_MAX])
+        )
+
+
+def _address(_form: Any, field: Any) -> None:
+    """What the portal could send mail to; whether somebody reads it, nobody knows before the first message."""
+    try:
+        # the same leniency as core.mail: an address inside a network is one too
+        validate_email(field.data or "", check_deliverability=False, globally_deliverable=False)
+    except EmailNotValidError:
+        raise ValidationError(
+            _("“%(value)s” is not an e-mail address: write it like prenom.nom@exemple.fr.", value=(field.data or "")[:EMAIL_MAX])
+        ) from None
+
+
+def _name(label: Any, missing: Any) -> StringField:
+    too_long = Length(max=domain.NAME_MAX, message=_l("64 characters at most."))
+    return StringField(label, [DataRequired(missing), too_long, _person_name], filters=[_squeezed], render_kw={"autocomplete": "off"})
+
+
+class AccountForm(VersionedForm, _Form):
+    """The dialog "Gestion du compte": who holds the account. ``once`` tells a second click from a second account."""
+
+    civility = RadioField(
+        _l("Civility"),
+        [AnyOf([None, *(value for value, _label in labels.CIVILITIES)], message=_l("Choose one of the two, or none."))],
+        choices=[SelectChoice(value, label) for value, label in labels.CIVILITIES],
+        coerce=lambda value: value or None,
+        validate_choice=False,
+    )
+    last_name = _name(_l("Last name in use"), _l("Give the last name in use."))
+    first_name = _name(_l("First name"), _l("Give the first name."))
+    email = EmailField(
+        _l("E-mail"),
+        [DataRequired(_l("Give the e-mail address.")), Length(max=EMAIL_MAX, message=_l("254 characters at most.")), _address],
+        filters=[_squeezed],
+        render_kw={"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"},
+    )
+    once = HiddenField()
+
+    def new_once(self) -> None:
+        """Number this showing of the form."""
+        self.once.data = secrets.token_urlsafe(16)

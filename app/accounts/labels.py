@@ -29,6 +29,16 @@ def person(user: User) -> str:
     return f"{_LONG.get(user.civility or '', '')} {user.get_full_name()}".strip()
 
 
+def named(civility: str | None, last_name: str, first_name: str) -> str:
+    """ "Mme BLA PAU", from the columns alone."""
+    return f"{_SHORT.get(civility or '', '')} {last_name} {first_name}".strip()
+
+
+def deleted(name: str) -> str:
+    """ "compte supprimé : Mme BLA PAU": who it was, in histories."""
+    return _("deleted account: %(person)s", person=name)
+
+
 def status(user: User) -> tuple[str, str]:
     """Statut du compte, and its tone."""
     state = domain.state_of(user.facts)
@@ -118,23 +128,6 @@ def browser(user_agent: str | None) -> str:
     text = user_agent or ""
     names = [next((name for mark, name in table if mark in text), None) for table in (_BROWSERS, _SYSTEMS)]
     return ", ".join(name for name in names if name) or text[:40] or _("unknown")
-
-
-def unblocked(user: User) -> str:
-    """ "Le compte secondaire de Madame X de l'organisme de formation Y a bien été débloqué." (guide 004 §2.4)."""
-    if user.organisation is None:
-        return _("The account of %(person)s has been unblocked.", person=person(user))
-    if any(role.name == "Compte principal" for role in user.roles):
-        return _(
-            "The principal account of %(person)s of the training organisation %(organisation)s has been unblocked.",
-            person=person(user),
-            organisation=user.organisation.legal_name,
-        )
-    return _(
-        "The secondary account of %(person)s of the training organisation %(organisation)s has been unblocked.",
-        person=person(user),
-        organisation=user.organisation.legal_name,
-    )
 
 
 def refusal(reason: Refusal) -> str:

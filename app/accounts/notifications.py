@@ -1,27 +1,93 @@
-"""The messages about accounts (guide 004), in plain French."""
+"""The messages about accounts (guide 004), in plain French; each leaves with the transaction that it speaks of.
+
+An address that cannot receive mail does not stand in the way of the act: the screens say where the message went.
+"""
 
 from __future__ import annotations
 
-import structlog
+from typing import Any
 
-from app.accounts.models import User
-from app.core.mail import send_mail
+import structlog
+from flask_babel import force_locale
+from flask_babel import gettext as _
+
+from app.accounts import domain, labels
+from app.accounts.models import LinkPurpose, User
+from app.accounts.services.links import LIFETIMES
+from app.core import clock
+from app.core.mail import public_link, send_mail
 from app.core.mail.services import InvalidAddress
+from app.core.roles import Role
 
 log = structlog.get_logger(__name__)
 
 
 def account_unblocked(user: User) -> None:
-    """Tell the person that the account can be used again; inside the transaction that unblocked it.
+    """The account can be used again."""
+    _send(user, "account_unblocked")
 
-    An address that cannot receive mail does not keep the account blocked.
-    """
+
+def account_created(user: User, token: str) -> None:
+    """Identifiant, and the link that leads to the choice of a password (guide 004 §1)."""
+    _send(user, "account_created", **_link(token, LinkPurpose.INVITATION))
+
+
+def account_regenerated(user: User, token: str, *, by: User | None) -> None:
+    """The password no longer opens; the link leads to the choice of another (guide 004 §2.2)."""
+    _send(user, "account_regenerated", by=_by(by), **_link(token, LinkPurpose.REGENERATION))
+
+
+def account_deactivated(user: User, *, by: User | None) -> None:
+    """The account sleeps: signing in is refused until somebody wakes it up."""
+    _send(user, "account_deactivated", by=_by(by))
+
+
+def account_reactivated(user: User, token: str | None, *, by: User | None) -> None:
+    """The account can be used again; with a link when it has no password."""
+    _send(user, "account_reactivated", by=_by(by), **(_link(token, LinkPurpose.REGENERATION) if token else {"link": None}))
+
+
+def account_deleted(user: User, *, by: User | None) -> None:
+    """The account is gone; to be called while it still has its address."""
+    _send(user, "account_deleted", by=_by(by))
+
+
+def email_changed(user: User, former: str, *, by: User | None) -> None:
+    """To the former address and to the new one: messages go to another address from now on."""
+    for address, is_former in ((former, True), (user.email, False)):
+        _send(user, "email_changed", to=address, by=_by(by), former=is_former)
+
+
+def _link(token: str, purpose: LinkPurpose) -> dict[str, Any]:
+    lifetime = LIFETIMES[purpose]
+    return {
+        "link": public_link("AccessView.open", token=token),
+        "hours": int(lifetime.total_seconds() // 3600),
+        "until": clock.now() + lifetime,
+        "recovery_link": public_link("AccessView.recover"),
+    }
+
+
+def _by(actor: User | None) -> str:
+    """Who did it, as its holder knows them: a colleague by name, the Région and support by what they are."""
+    with force_locale("fr"):
+        if actor is None:
+            return str(_("the portal"))
+        if domain.is_organisation_account(actor.party):
+            return labels.person(actor)
+        return str(_("the assistance of the portal") if actor.party.has(Role.SUPPORT) else _("the Région"))
+
+
+def _send(user: User, template: str, *, to: str | None = None, **context: Any) -> None:
+    organisation = user.organisation
+    variables = {
+        "first_name": user.first_name,
+        "last_name": user.last_name,
+        "username": user.username,
+        "organisation_name": organisation.legal_name if organisation is not None else None,
+        **context,
+    }
     try:
-        send_mail(
-            user.email,
-            "account_unblocked",
-            {"first_name": user.first_name, "last_name": user.last_name},
-            organisation_id=user.organisation_id,
-        )
+        send_mail(user.email if to is None else to, template, variables, organisation_id=user.organisation_id)
     except InvalidAddress:
         log.warning("mail_not_sent", account=user.id, reason="address")

@@ -10,7 +10,7 @@ from flask_appbuilder.security.sqla.models import Role as RoleRow
 from sqlalchemy import ColumnElement, Select, func, literal_column, or_, select
 from sqlalchemy.orm import joinedload
 
-from app.accounts import domain, sessions
+from app.accounts import domain, labels, sessions
 from app.accounts.models import Organisation, SignInAttempt, User
 from app.core import clock
 from app.core.extensions import db
@@ -49,16 +49,31 @@ def principal_account(organisation_id: int) -> User | None:
     return db.session.scalar(statement)
 
 
-def secondary_accounts(organisation_id: int, *, page: int, size: int) -> tuple[list[User], int]:
-    """A page of INFORMATIONS DES COMPTES SECONDAIRES, by name, and how many there are in all (guide 004 §2)."""
-    condition = (User.organisation_id == organisation_id, User.deleted_at.is_(None), ~_holds(Role.PRINCIPAL))
-    total = int(db.session.scalar(select(func.count()).select_from(User).where(*condition)) or 0)
-    statement = (
-        select(User)
-        .where(*condition)
-        .options(joinedload(User.roles), joinedload(User.organisation))
-        .order_by(func.lower(User.last_name), func.lower(User.first_name), User.id)
+_BY_NAME: Final = (func.lower(User.last_name), func.lower(User.first_name))
+#: What the list of secondary accounts can be sorted by.
+SORTS: Final[dict[str, tuple[ColumnElement[Any], ...]]] = {
+    "name": _BY_NAME,
+    "username": (func.lower(User.username),),
+    "email": (func.lower(User.email), *_BY_NAME),
+}
+
+
+def secondary_accounts(
+    organisation_id: int, *, page: int, size: int, typed: str = "", sort: str = "name", descending: bool = False
+) -> tuple[list[User], int]:
+    """A page of INFORMATIONS DES COMPTES SECONDAIRES, by name unless told otherwise, and how many there are (guide 004 §2).
+
+    ``typed`` narrows it to those of whose name, identifiant or address each word typed begins a word.
+    """
+    condition = (
+        User.organisation_id == organisation_id,
+        User.deleted_at.is_(None),
+        ~_holds(Role.PRINCIPAL),
+        *(_PERSON.contains(f" {word}", autoescape=True) for word in fold(typed).split()[:MAX_WORDS]),
     )
+    total = int(db.session.scalar(select(func.count()).select_from(User).where(*condition)) or 0)
+    order = [*SORTS.get(sort, _BY_NAME), User.id]
+    statement = _with_details(select(User).where(*condition)).order_by(*((one.desc() for one in order) if descending else order))
     return _page(statement, page, size), total
 
 
@@ -94,13 +109,16 @@ def open_sessions(user_id: int, *, current_token: str | None) -> list[sessions.O
 
 
 def names_of(user_ids: Iterable[int]) -> dict[int, str]:
-    """Names for histories, also of people outside the reader's scope: "who did it" is never hidden."""
-    wanted = {user_id for user_id in user_ids if user_id is not None}
-    if not wanted:
-        return {}
-    with bound_scope(Scope.system()):
-        rows = db.session.execute(select(User.id, User.last_name, User.first_name).where(User.id.in_(wanted))).all()
-    return {user_id: f"{last} {first}".strip() for user_id, last, first in rows}
+    """Names for histories, of those the reader may see; "compte supprimé : Mme X" for who has no account any more."""
+    rows = db.session.execute(
+        select(User.id, User.civility, User.last_name, User.first_name, User.deleted_at).where(User.id.in_(set(user_ids)))
+    )
+    return {
+        row.id: labels.deleted(labels.named(row.civility, row.last_name, row.first_name))
+        if row.deleted_at is not None
+        else f"{row.first_name} {row.last_name}".strip()
+        for row in rows
+    }
 
 
 # ---- parts -----------------------------------------------------------------------------------------------------------
@@ -119,6 +137,10 @@ def _page(statement: Select[Any], page: int, size: int) -> list[User]:
     return list(db.session.scalars(statement.limit(size).offset((max(page, 1) - 1) * size)).unique())
 
 
+#: Folded text of a person's account: what one searches a colleague by.
+_PERSON: Final[ColumnElement[str]] = literal_column(
+    "(' ' || " + fold_sql("concat_ws(' ', ab_user.last_name, ab_user.first_name, ab_user.username, ab_user.email)") + ")"
+)
 #: Folded text of an account; each word typed must begin one of its words.
 _HAYSTACK: Final[ColumnElement[str]] = literal_column(
     "(' ' || "

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 def register(appbuilder: AppBuilder) -> None:
     """Add the screens, the menu, the sentences of constraints, the commands and the periodic job."""
-    from app.accounts import commands
+    from app.accounts import commands, queries
+    from app.accounts.views.access import AccessView
     from app.accounts.views.console import AccountConsoleView
     from app.accounts.views.my_account import MyAccountView
     from app.accounts.views.organisation import GROUP, MyOrganisationView, OrganisationAccountsView
@@ -24,8 +25,10 @@ def register(appbuilder: AppBuilder) -> None:
     from app.core.errors_db import register_constraint
     from app.core.fab import add_list
     from app.core.jobs import register_periodic
+    from app.core.people import register_account_names
     from app.core.ui import SearchProvider, register_menu, register_organisation_name, register_search
 
+    appbuilder.add_view_no_menu(AccessView)
     appbuilder.add_view_no_menu(MyOrganisationView)
     appbuilder.add_view_no_menu(OrganisationAccountsView)
     appbuilder.add_view_no_menu(AccountConsoleView)
@@ -48,6 +51,7 @@ def register(appbuilder: AppBuilder) -> None:
         order=10,
     )
     register_organisation_name(_organisation_name)
+    register_account_names(queries.names_of)
     register_search(SearchProvider("accounts", _l("Accounts"), _find_accounts, permission=("can_read", "AccountConsole"), order=80))
 
     register_constraint("uq_organisation_siret", _l("Another organisation has this SIRET."), field="siret")

@@ -16,6 +16,7 @@ from sqlalchemy.exc import IntegrityError
 from app.core import clock
 from app.core.errors_db import translate
 from app.core.extensions import db
+from app.core.people import account_names
 from app.core.tenancy import current_scope
 from app.core.ui import allowed
 from app.reference.models import Programme
@@ -106,7 +107,7 @@ class ActionsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only p
             facts=facts,
             offers=_offers(action, facts),
             components=queries.components_of(action_id),
-            history=[_told(line) for line in queries.history_of(action_id)],
+            history=_history(action_id),
             panels=panels,
             panel_tabs=[(panel.heading, f"#{panel.anchor}") for panel in panels],
             labels=labels,
@@ -218,11 +219,18 @@ def _offers(action: Action, facts: EntryFacts) -> list[dict[str, Any]]:
     return offers
 
 
-def _told(line: Any) -> dict[str, Any]:
+def _history(action_id: int) -> list[dict[str, Any]]:
+    lines = queries.history_of(action_id)
+    names = account_names(line.actor_id for line in lines)
+    return [_told(line, names) for line in lines]
+
+
+def _told(line: Any, names: dict[int, str]) -> dict[str, Any]:
+    """One line; who acted is called as today ("compte supprimé : …"), or as then when the reader may not see the account."""
     return {
         "text": labels.history_text(line.event),
         "at": line.happened_at,
-        "actor": line.actor_name or None,
+        "actor": names.get(line.actor_id) or line.actor_name or None,
         "tone": labels.STATUS_TONES.get(line.to_status, "neutral"),
         "note": line.comment or None,
     }

@@ -95,12 +95,60 @@ def test_a_principal_manages_its_secondaries() -> None:
 
 
 def test_support_helps_organisations_but_is_no_way_up() -> None:
-    for act in (Act.VIEW, Act.UNBLOCK, Act.REGENERATE, Act.DEACTIVATE, Act.REACTIVATE):
-        assert domain.refusal_of(SUPPORT, act, PRINCIPAL) is None
-    for act in set(Act) - {Act.VIEW}:
-        assert domain.refusal_of(SUPPORT, act, ADMIN) is Refusal.NOT_ALLOWED
-    for act in (Act.CREATE, Act.EDIT, Act.DELETE, Act.CHANGE_ROLES):
-        assert domain.refusal_of(SUPPORT, act, PRINCIPAL) is Refusal.NOT_ALLOWED
+    """Editing, regenerating, deleting, unblocking, deactivating and reactivating, on all organisations' accounts."""
+    for actor in (SUPPORT, MANAGER):
+        for act, target in itertools.product((Act.VIEW, *domain.ACTS_ON_ACCOUNTS), (PRINCIPAL, SECONDARY, READER, FOREIGN_SECONDARY)):
+            assert domain.refusal_of(actor, act, target) is None
+        for act, target in itertools.product(set(Act) - {Act.VIEW}, (ADMIN, VALIDATOR, *({SUPPORT, MANAGER} - {actor}))):
+            assert domain.refusal_of(actor, act, target) is Refusal.NOT_ALLOWED
+        for act in (Act.CREATE, Act.CHANGE_ROLES):
+            assert domain.refusal_of(actor, act, PRINCIPAL) is Refusal.NOT_ALLOWED
+
+
+OPEN = AccountFacts(active=True)
+BLOCKED = AccountFacts(active=True, blocked_at=NOW)
+ASLEEP = AccountFacts(active=False, deactivated_at=NOW)
+
+
+@pytest.mark.parametrize(
+    ("actor", "target", "facts", "acts"),
+    [
+        (PRINCIPAL, SECONDARY, OPEN, "edit regenerate deactivate delete"),
+        (PRINCIPAL, SECONDARY, BLOCKED, "edit regenerate unblock deactivate delete"),
+        (PRINCIPAL, SECONDARY, ASLEEP, "edit reactivate delete"),
+        (PRINCIPAL, SECONDARY, AccountFacts(active=False, blocked_at=NOW), "edit unblock reactivate delete"),
+        (PRINCIPAL, SECONDARY, AccountFacts(active=True, deleted_at=NOW), ""),
+        (PRINCIPAL, PRINCIPAL, OPEN, ""),
+        (PRINCIPAL, FOREIGN_SECONDARY, OPEN, ""),
+        (SECONDARY, OTHER_SECONDARY, OPEN, ""),
+        (SUPPORT, SECONDARY, OPEN, "edit regenerate deactivate delete"),
+        (SUPPORT, PRINCIPAL, BLOCKED, "edit regenerate unblock"),
+        (SUPPORT, PRINCIPAL, ASLEEP, "edit reactivate delete"),
+        (SUPPORT, ADMIN, BLOCKED, ""),
+        (ADMIN, SUPPORT, OPEN, "edit regenerate deactivate delete"),
+        (ADMIN, ADMIN, OPEN, "edit"),
+    ],
+)
+def test_the_buttons_that_are_shown(actor: Party, target: Party, facts: AccountFacts, acts: str) -> None:
+    assert " ".join(domain.offered(actor, target, facts, organisation_open=True)) == acts
+
+
+def test_the_principal_of_a_closed_organisation_may_leave() -> None:
+    assert Act.DELETE in domain.offered(ADMIN, PRINCIPAL, OPEN, organisation_open=False)
+
+
+@pytest.mark.parametrize("name", ["BLANC", "de la Forêt-Noire", "O’Brien", "D'Almeida", "pa B.", "Nguyễn", "李", "NOM TEST COMPTE 2"])
+def test_names(name: str) -> None:
+    assert domain.is_person_name(name)
+
+
+@pytest.mark.parametrize("name", ["", " ", "12", "https://ailleurs.example", "a@b", "<b>x</b>", "=1+1", "x\ty", "x\u202ey", "a\\b"])
+def test_not_names(name: str) -> None:
+    assert not domain.is_person_name(name)
+
+
+def test_nobody_can_choose_the_identifiant_of_a_deleted_account() -> None:
+    assert not domain.is_identifiant(domain.deleted_identifiant(7))
 
 
 def test_administrators_may_do_all_but_to_themselves() -> None:

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
 
+ACTS = ("edit", "regenerate", "unblock", "deactivate", "reactivate", "delete")
+
+
 def grants_in_database(session: Session) -> dict[str, set[tuple[str, str]]]:
     with bound_scope(Scope.system()):
         rows = session.execute(
@@ -62,9 +65,9 @@ def test_accounts_matrix(app: Flask, db_session: Session) -> None:
     holders = {
         ("can_read", "MyOrganisation"): {Role.PRINCIPAL},
         ("can_read", "OrganisationAccounts"): {Role.PRINCIPAL},
-        ("can_unblock", "OrganisationAccounts"): {Role.PRINCIPAL},
+        **{(f"can_{act}", "OrganisationAccounts"): {Role.PRINCIPAL} for act in ("create", *ACTS)},
         ("can_read", "AccountConsole"): {Role.REGION_ADMIN, Role.REGION_MANAGER, Role.SUPPORT},
-        ("can_unblock", "AccountConsole"): {Role.REGION_ADMIN, Role.REGION_MANAGER, Role.SUPPORT},
+        **{(f"can_{act}", "AccountConsole"): {Role.REGION_ADMIN, Role.REGION_MANAGER, Role.SUPPORT} for act in ACTS},
         ("can_add", "Organisations"): {Role.REGION_ADMIN},
         ("can_edit", "Organisations"): {Role.REGION_ADMIN},
         ("can_delete", "Organisations"): {Role.REGION_ADMIN},

@@ -21,6 +21,8 @@ ADMIN = frozenset({"admin"})
 SIGNED_IN = frozenset(ACTORS) - {"nobody"}
 READERS = ORGANISATION | REGION
 CONSOLE = frozenset({"gestionnaire", "admin", "support"})
+#: What can be done to an account that exists.
+ACCOUNT_ACTS = ("edit", "regenerate", "unblock", "deactivate", "reactivate", "delete")
 
 
 @dataclass(frozen=True)
@@ -103,8 +105,11 @@ def _all() -> dict[str, Route]:
         **{f"MyAccountView.{name}": Route(SIGNED_IN) for name in ("show", "change_password", "end_sessions")},
         "MyOrganisationView.show": Route(PRINCIPALS),
         "OrganisationAccountsView.list": Route(PRINCIPALS),
-        "OrganisationAccountsView.unblock": Route(PRINCIPALS, owner=True),
-        **{f"AccountConsoleView.{name}": Route(CONSOLE) for name in ("list", "show", "unblock")},
+        "OrganisationAccountsView.create": Route(PRINCIPALS),
+        **{f"OrganisationAccountsView.{name}": Route(PRINCIPALS, owner=True) for name in ACCOUNT_ACTS},
+        **{f"AccountConsoleView.{name}": Route(CONSOLE) for name in ("list", "show", *ACCOUNT_ACTS)},
+        "AccessView.open": PUBLIC,
+        "AccessView.recover": PUBLIC,
         # actions
         "ActionsView.index": Route(READERS),
         "ActionsView.show": Route(READERS, owner=True),

@@ -100,6 +100,7 @@ def _world(one: Callable[[str], Any]) -> World:
         "component_id": one(f"SELECT component_id FROM enrolment WHERE id = {enrolment}"),
         "trainee_id": one(f"SELECT id FROM trainee WHERE organisation_id = {own} ORDER BY id LIMIT 1"),
         "user_id": one("SELECT id FROM ab_user WHERE username = 'secondaire'"),
+        "token": "0" * 43,
         "step_name": "verification",
         "kind": "csv",
         "column": "organisation",

@@ -131,7 +131,13 @@ def hold_leaving(session: Session) -> None:
 
 
 def may_leave(session: Session, user: User, wanted: set[str], *, leaves: bool) -> None:
-    """Refuse to leave the Région without an administrator, or an organisation without a principal."""
+    """Refuse to leave the Région without an administrator, or an open organisation without a principal.
+
+    The trigger ``ab_user_keeps_a_principal`` says the same: an account that manages nothing now, being inactive, may leave, and
+    so may the principal of a closed organisation.
+    """
+    if not domain.manages(user.facts):
+        return
     before = {role.name for role in user.roles}
     lost = before if leaves else before - wanted
     others_active = (
@@ -145,7 +151,8 @@ def may_leave(session: Session, user: User, wanted: set[str], *, leaves: bool) -
         )
     )
     last_admin = Role.REGION_ADMIN in lost and not session.scalar(others_active.where(User.roles.any(RoleRow.name == Role.REGION_ADMIN.value)))
-    last_principal = Role.PRINCIPAL in lost and not session.scalar(
+    guarded = Role.PRINCIPAL in lost and user.organisation is not None and user.organisation.active
+    last_principal = guarded and not session.scalar(
         others_active.where(User.organisation_id == user.organisation_id, User.roles.any(RoleRow.name == Role.PRINCIPAL.value))
     )
     refusal = domain.refusal_to_leave(was_last_admin=last_admin, was_last_principal=last_principal)

@@ -1,26 +1,30 @@
-"""The life of an account (guide 004): created, unblocked, put to sleep, woken up, given other roles."""
+"""The life of an account (guide 004): created, given a new password, unblocked, put to sleep, woken up, deleted, given other roles."""
 
 from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable
+from datetime import timedelta
 from typing import Final
 
 import structlog
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app.accounts import domain, notifications, passwords, sessions
 from app.accounts.domain import Act
-from app.accounts.models import User
+from app.accounts.models import AccessLink, Delegation, LinkPurpose, RecoveryCode, SecondFactor, User
 from app.accounts.services.common import IdentifiantTaken, allow, check_policy, hold_leaving, locked_account, may_leave, role_rows, writing
+from app.accounts.services.links import issue_link
 from app.core import clock
 from app.core.roles import Role
 
 log = structlog.get_logger(__name__)
 
 _IDENTIFIANT_TRIES: Final = 20
+#: A second click on "Régénérer le mot de passe" comes within this time: it must not kill the link that the first one sent.
+_SECOND_CLICK: Final = timedelta(seconds=10)
 
 
 def generate_identifiant() -> str:
@@ -51,7 +55,7 @@ def create_account(
     if identifiant is not None and not domain.is_identifiant(identifiant):
         raise ValueError("an identifiant has 1 to 64 letters, digits, dots, hyphens, underscores, at signs or blanks")
     with writing(actor_id) as session:
-        name = identifiant or _free_identifiant(session)
+        name = identifiant or free_identifiant(session)
         user = User(
             first_name=first_name.strip(),
             last_name=last_name.strip(),
@@ -80,7 +84,8 @@ def create_account(
     return user_id
 
 
-def _free_identifiant(session: Session) -> str:
+def free_identifiant(session: Session) -> str:
+    """A generated identifiant that no account has. Raises RuntimeError when chance fails twenty times."""
     for _try in range(_IDENTIFIANT_TRIES):
         name = generate_identifiant()
         if session.scalar(select(User.id).where(func.lower(User.username) == name)) is None:
@@ -96,18 +101,57 @@ def unblock(user_id: int, *, actor_id: int) -> User:
     with writing(actor_id) as session:
         user = locked_account(session, user_id)
         allow(session, actor_id, Act.UNBLOCK, user)
-        user.blocked_at = None
-        user.blocked_reason = None
-        user.failed_attempts = 0
-        user.failed_in_window = 0
-        user.failed_since = None
+        _give_tries_back(user)
         notifications.account_unblocked(user)
     log.info("account_unblocked", account=user_id)
     return user
 
 
+def _give_tries_back(user: User) -> None:
+    user.blocked_at = None
+    user.blocked_reason = None
+    user.failed_attempts = 0
+    user.failed_in_window = 0
+    user.failed_since = None
+
+
+def regenerate(user_id: int, *, actor_id: int) -> User:
+    """Take an account's password away and send its holder a link to choose another (guide 004 §2.2).
+
+    Its sessions, tokens and older links end (the database sees to it as well), and a blocked account gets its tries back: its
+    holder proves to be who they are by reading that mail. Raises AccountNotFound, AccountRefused.
+    """
+    with writing(actor_id) as session:
+        user = locked_account(session, user_id)
+        allow(session, actor_id, Act.REGENERATE, user)
+        if _just_sent(session, user):
+            return user
+        _give_tries_back(user)
+        user.password = None
+        session.flush()
+        sessions.revoke_all(session, user_id)
+        link = issue_link(session, user, LinkPurpose.REGENERATION)
+        notifications.account_regenerated(user, link, by=session.get(User, actor_id))
+    log.info("account_regenerated", account=user_id)
+    return user
+
+
+def _just_sent(session: Session, user: User) -> bool:
+    """Whether a regeneration of a moment ago still holds: its link is good and nobody can sign in meanwhile."""
+    if user.password is not None or domain.is_blocked(user.facts):
+        return False
+    pending = select(AccessLink.id).where(
+        AccessLink.user_id == user.id,
+        AccessLink.purpose == LinkPurpose.REGENERATION.value,
+        AccessLink.used_at.is_(None),
+        AccessLink.revoked_at.is_(None),
+        AccessLink.created_at > clock.now() - _SECOND_CLICK,
+    )
+    return session.scalar(pending) is not None
+
+
 def deactivate(user_id: int, *, actor_id: int) -> User:
-    """Put an account to sleep; its sessions end. Raises AccountNotFound, AccountRefused."""
+    """Put an account to sleep (guide 004 §2.5); its sessions end. Raises AccountNotFound, AccountRefused."""
     with writing(actor_id) as session:
         hold_leaving(session)
         user = locked_account(session, user_id)
@@ -117,16 +161,61 @@ def deactivate(user_id: int, *, actor_id: int) -> User:
         user.deactivated_at = clock.now()
         session.flush()
         sessions.revoke_all(session, user_id)
+        notifications.account_deactivated(user, by=session.get(User, actor_id))
+    log.info("account_deactivated", account=user_id)
     return user
 
 
 def reactivate(user_id: int, *, actor_id: int) -> User:
-    """Wake an account up; sessions of before stay dead. Raises AccountNotFound, AccountRefused."""
+    """Wake an account up; sessions of before stay dead. One that never chose a password gets another link.
+
+    Raises AccountNotFound, AccountRefused.
+    """
     with writing(actor_id) as session:
         user = locked_account(session, user_id)
         allow(session, actor_id, Act.REACTIVATE, user)
         user.active = True
         user.deactivated_at = None
+        user.inactivity_notice_at = None
+        session.flush()
+        link = issue_link(session, user, LinkPurpose.REGENERATION) if user.password is None else None
+        notifications.account_reactivated(user, link, by=session.get(User, actor_id))
+    log.info("account_reactivated", account=user_id)
+    return user
+
+
+def delete_account(user_id: int, *, actor_id: int) -> User:
+    """Delete an account for good (guide 004 §2.3): nobody signs in with it again, and every history still says who it was.
+
+    The row stays, with name, civilité, organisation and roles: what it did remains attributed to it. The rest goes: password,
+    e-mail address, second factor; its identifiant is free for others (the journal keeps the former one). Delegations end.
+
+    Raises AccountNotFound, also when it is deleted already, and AccountRefused.
+    """
+    with writing(actor_id) as session:
+        hold_leaving(session)
+        user = locked_account(session, user_id)
+        allow(session, actor_id, Act.DELETE, user)
+        may_leave(session, user, {role.name for role in user.roles}, leaves=True)
+        notifications.account_deleted(user, by=session.get(User, actor_id))
+        now = clock.now()
+        user.deleted_at = now
+        user.active = False
+        user.password = None
+        user.username = domain.deleted_identifiant(user.id)
+        user.email = ""
+        _give_tries_back(user)
+        session.flush()
+        sessions.revoke_all(session, user_id)
+        for table in (SecondFactor, RecoveryCode):
+            session.execute(delete(table).where(table.user_id == user_id).execution_options(synchronize_session=False))
+        session.execute(
+            update(Delegation)
+            .where(or_(Delegation.delegate_id == user_id, Delegation.delegator_id == user_id), Delegation.ended_at.is_(None))
+            .values(ended_at=now)
+            .execution_options(synchronize_session=False)
+        )
+    log.info("account_deleted", account=user_id)
     return user
 
 

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Integer, and_, cast, func, or_, select
+from sqlalchemy import and_, or_, select
 
 from app.core.audit.models import AuditEntry
 from app.core.extensions import db
+from app.core.people import account_names
 
 #: What stands in the journal for a value that is not shown.
 HIDDEN = "•"
@@ -70,8 +71,6 @@ def history(
     Load the object itself first: its absence is the 404.  ``before_id`` is the last ``entry_id`` of the page before.
     Accounts that the reader may not see have no name.
     """
-    from flask_appbuilder.security.sqla.models import User
-
     wanted = [and_(AuditEntry.table_name == table, AuditEntry.row_id == str(row_id))]
     wanted += [
         and_(AuditEntry.table_name == name, AuditEntry.row_id.in_([str(one) for one in ids])) for name, ids in also if ids
@@ -80,11 +79,7 @@ def history(
     if before_id is not None:
         statement = statement.where(AuditEntry.id < before_id)
     entries = list(db.session.scalars(statement))
-    actors = {number for entry in entries for number in (entry.actor_id, entry.on_behalf_of_id) if number is not None}
-    names: dict[int, str] = {}
-    if actors:
-        full = func.trim(func.concat_ws(" ", User.first_name, User.last_name))
-        names = {row[0]: row[1] for row in db.session.execute(select(cast(User.id, Integer), full).where(User.id.in_(actors)))}
+    names = account_names(number for entry in entries for number in (entry.actor_id, entry.on_behalf_of_id))
     return [
         HistoryLine(
             entry_id=entry.id,

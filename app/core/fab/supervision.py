@@ -10,17 +10,14 @@ from flask import flash, redirect, request
 from flask_appbuilder import expose
 from flask_appbuilder.actions import action
 from flask_appbuilder.security.decorators import has_access
-from flask_appbuilder.security.sqla.models import User
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_babel import ngettext
-from sqlalchemy import select
 from wtforms import TextAreaField
 from wtforms.validators import InputRequired, Length
 
 from app.core import clock
 from app.core.audit.models import AuditEntry, NirReading
-from app.core.extensions import db
 from app.core.fab.badges import badge
 from app.core.fab.declarations import Titles
 from app.core.fab.fields import clean_text
@@ -33,19 +30,12 @@ from app.core.jobs.models import PeriodicRun
 from app.core.jobs.schedule import PERIODIC, is_late
 from app.core.mail.models import MailMessage, MailState
 from app.core.outbox.models import InterventionKind, MessageState, OutboxIntervention, OutboxMessage, OutboxPartner
+from app.core.people import account_names
 
 if TYPE_CHECKING:
     from flask_appbuilder import AppBuilder
 
 _NOTHING = ""
-
-
-def account_names(ids: set[int]) -> dict[int, str]:
-    """Account → name, for those this person may see."""
-    if not ids:
-        return {}
-    rows = db.session.execute(select(User.id, User.first_name, User.last_name).where(User.id.in_(ids)))
-    return {key: f"{first or ''} {last or ''}".strip() for key, first, last in rows}
 
 
 class _WithActors(PortalModelView):
@@ -61,7 +51,7 @@ class _WithActors(PortalModelView):
         return str(self.item_title) % {"id": self.key_of(item)}
 
     def prepare(self, items: Sequence[Any]) -> None:
-        names = account_names({one.actor_id for one in items if one.actor_id is not None})
+        names = account_names(one.actor_id for one in items)
         for one in items:
             one.actor_name = names.get(one.actor_id) if one.actor_id is not None else _("The system")
 
@@ -458,4 +448,4 @@ def register(appbuilder: AppBuilder) -> None:
         add_list(appbuilder, view, order=order * 10)
 
 
-__all__ = ["VIEWS", "account_names", "name_subject", "register"]
+__all__ = ["VIEWS", "name_subject", "register"]

@@ -88,15 +88,23 @@
   });
 
   /* ---------------------------------------------------------------- dialogs */
+  /* One dialog serves many rows: its opener says what the form acts on and whom the title speaks of. */
+  function aim(dialog, { dialogAction, dialogSubject }) {
+    const form = $("form", dialog);
+    if (form && dialogAction) form.action = dialogAction;
+    $$("[data-dialog-subject]", dialog).forEach((place) => { place.textContent = dialogSubject || ""; });
+    $$("[data-dialog-body]", dialog).forEach((place) => place.replaceChildren());
+  }
   document.addEventListener("click", (event) => {
     const opener = event.target.closest("[data-dialog]");
     if (opener) {
       const dialog = document.getElementById(opener.dataset.dialog);
-      if (dialog && dialog.showModal && !event.ctrlKey && !event.metaKey && !event.shiftKey) { event.preventDefault(); dialog.showModal(); }
+      if (dialog && dialog.showModal && !event.ctrlKey && !event.metaKey && !event.shiftKey) { event.preventDefault(); aim(dialog, opener.dataset); dialog.showModal(); }
       return;
     }
     const closer = event.target.closest("[data-dialog-close]");
-    if (closer) { closer.closest("dialog").close(); return; }
+    const closed = closer && closer.closest("dialog");
+    if (closed) { event.preventDefault(); closed.close(); return; }
     if (event.target.matches && event.target.matches("dialog.dialog[open]")) {
       const box = event.target.getBoundingClientRect();
       const inside = event.clientX >= box.left && event.clientX <= box.right && event.clientY >= box.top && event.clientY <= box.bottom;
@@ -404,15 +412,22 @@
 
   /* ---------------------------------------------------------------- live parts (htmx) */
   document.addEventListener("htmx:configRequest", (event) => { if (event.detail.verb !== "get") event.detail.headers["X-CSRFToken"] = token(); });
+  /* A form sent back with its errors, or with a conflict, is an answer to show. */
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    if ([409, 422].includes(event.detail.xhr.status)) { event.detail.shouldSwap = true; event.detail.isError = false; }
+  });
+  /* What was to fill a dialog did not come: the message is on the page behind. */
+  const closeEmpty = () => $$("dialog[open]").forEach((one) => { const place = $("[data-dialog-body]", one); if (place && !place.firstElementChild) one.close(); });
   document.addEventListener("htmx:responseError", (event) => {
     const answer = event.detail.xhr;
+    closeEmpty();
     if (answer.status === 401 || answer.status === 419) { sessionExpired(); return; }
     const parsed = new DOMParser().parseFromString(answer.responseText || "", "text/html").querySelector(".alert");
     const box = $("#messages");
     if (parsed && box) box.replaceChildren(document.importNode(parsed, true)); else notice(say("serverError"));
   });
-  document.addEventListener("htmx:sendError", () => notice(say("networkError")));
-  document.addEventListener("htmx:timeout", () => notice(say("networkError")));
+  document.addEventListener("htmx:sendError", () => { closeEmpty(); notice(say("networkError")); });
+  document.addEventListener("htmx:timeout", () => { closeEmpty(); notice(say("networkError")); });
 
   /* ---------------------------------------------------------------- start, and again in every part that arrives */
   function setUp(root = document) {
@@ -425,7 +440,14 @@
     const summary = $("[data-autofocus]", root);
     if (summary) summary.focus();
   }
-  document.addEventListener("htmx:load", (event) => { if (event.detail.elt !== body) setUp(event.detail.elt); });
+  document.addEventListener("htmx:load", (event) => {
+    const part = event.detail.elt;
+    if (part === body) return;
+    setUp(part);
+    const first = part.closest("dialog[open]") && !$("[data-autofocus]", part) && $("input:not([type=hidden]), select, textarea", part);
+    if (first) first.focus();
+    else if (part.id === "content") part.focus();
+  });
   document.addEventListener("click", (event) => {
     const link = event.target.closest(".error-summary a[href^='#']");
     if (!link) return;
