@@ -126,7 +126,8 @@ class Level(ReferenceValue, Model):
         """ "5 – BTS, DUT (bac + 2) (ancien III)": the guides write "5 – III", people know the diplomas."""
         if not self.old_label:
             return f"{self.number} – {self.label}"
-        return f"{self.number} – {self.label} ({gettext('former %(level)s', level=self.old_label)})"
+        former = gettext("former %(level)s", level=self.old_label)
+        return f"{self.number} – {self.label} ({former})"
 
 
 register_constraint("uq_level_code", _l("This level already exists."), field="number")  # its code is its number

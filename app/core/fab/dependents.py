@@ -42,7 +42,8 @@ def still_used(name: str, item: Any) -> str | None:
     uses = ", ".join(names.counted(table, count) for table, count in found)
     said = _("“%(name)s” cannot be deleted: still in use by %(uses)s.", name=name, uses=uses)
     if hasattr(type(item), "valid_to"):
-        return f"{said} {_('End its validity instead: it can no longer be chosen, and what holds it keeps it.')}"
+        instead = _("End its validity instead: it can no longer be chosen, and what holds it keeps it.")
+        return f"{said} {instead}"
     return str(said)
 
 

@@ -139,8 +139,8 @@ def _simple(view: PortalModelView, name: str, label: Any, validators: list[Any],
         field = FrDateField
     elif isinstance(kind, sa_types.Integer):
         limit = _INT16 if isinstance(kind, sa_types.SmallInteger) else _INT32
-        rules.append(Within(-limit, limit, _l("This number is too large.")))
-        field = WholeNumberField
+        # The rule of the field first: "from 2000 to 2100" says more than "too large".
+        return WholeNumberField(label, [*rules, *validators, Within(-limit, limit, _l("This number is too large."))], **common)
     elif isinstance(kind, sa_types.Numeric):
         if kind.precision is not None:
             limit = 10 ** (kind.precision - (kind.scale or 0))

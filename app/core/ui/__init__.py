@@ -22,7 +22,7 @@ PUBLIC_ENDPOINTS = frozenset(
 )
 """Pages of this package that need no account; ``ui.styleguide`` exists in demonstration mode only and is public there."""
 
-SIGNED_IN_ENDPOINTS = frozenset({"ui.search"})
+SIGNED_IN_ENDPOINTS = frozenset({"ui.search", "ui.resume"})
 """Pages of this package that need an account but no permission: what they show is filtered inside."""
 
 __all__ = [
