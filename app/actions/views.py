@@ -89,7 +89,6 @@ class ActionsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only p
             chips=_chips(narrowed, {programme.id: str(programme) for programme in programmes}),
             show_holder=current_scope().sees_all,
             labels=labels,
-            wide=True,
         )
 
     @expose("/<int:action_id>")
@@ -116,7 +115,6 @@ class ActionsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only p
             panels=panels,
             panel_tabs=[(panel.heading, f"#{panel.anchor}") for panel in panels],
             labels=labels,
-            wide=True,
         )
 
     @expose("/<int:action_id>/cloture", methods=["GET", "POST"])

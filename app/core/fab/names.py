@@ -99,6 +99,7 @@ def name_core_tables() -> None:
         ("ab_group", _l("Groups of accounts")),
         ("ab_group_role", _l("Roles of groups")),
         ("ab_user_group", _l("Members of groups")),
+        ("ab_api_key", _l("Keys of the programming interface")),
         ("ab_register_user", _l("Registrations of accounts")),
         ("audit_entry", _l("Journal of changes")),
         ("audit_seal", _l("Seals of the journal")),

@@ -291,7 +291,6 @@ class PortalModelView(WriteRoutes, ActionRoutes):
             bulk_actions=self.actions_for("multiple"),
             breadcrumb=self.breadcrumb(),
             editors=self._editors(),
-            wide=len(self.list_columns) > 7,
         )
 
     def _editors(self) -> Sequence[str]:
