@@ -15,7 +15,11 @@ def register_names() -> None:
     name_table("trainee", _l("Trainees"), lambda count: ngettext("%(num)s trainee", "%(num)s trainees", count))
     name_table("registration", _l("Registrations"), lambda count: ngettext("%(num)s registration", "%(num)s registrations", count))
     name_table("enrolment", _l("Enrolments"), lambda count: ngettext("%(num)s enrolment", "%(num)s enrolments", count))
-    name_table("identity_request", _l("Searches of identities"), lambda count: ngettext("%(num)s search of an identity", "%(num)s searches of identities", count))
+    name_table(
+        "identity_request",
+        _l("Searches of identities"),
+        lambda count: ngettext("%(num)s search of an identity", "%(num)s searches of identities", count),
+    )
     name_operation(CREATE, _l("Creation of the file"))
     name_operation(CHANGE, _l("Change of the file"))
     name_operation(EXIT, _l("Exit of the trainee"))

@@ -21,10 +21,10 @@ from wtforms.validators import InputRequired, Length
 from app.core import clock
 from app.core.audit.models import AuditEntry, NirReading
 from app.core.extensions import db
+from app.core.fab import names
 from app.core.fab.badges import badge
 from app.core.fab.declarations import Titles
 from app.core.fab.fields import clean_text
-from app.core.fab import names
 from app.core.fab.filters import ChoiceFilter, ExactFilter
 from app.core.fab.forms import PortalForm
 from app.core.fab.history import previous_address

@@ -254,7 +254,7 @@ def _naming(label: str, message: str) -> str:
         return message
     if len(message) > 1 and not (message[1].isupper() or message[1].isdigit()):
         message = message[0].lower() + message[1:]
-    return gettext("%(label)s: %(message)s", label=label, message=message)
+    return str(gettext("%(label)s: %(message)s", label=label, message=message))
 
 
 def form_errors(*forms: Any) -> list[tuple[str | None, str]]:
