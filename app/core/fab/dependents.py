@@ -42,7 +42,7 @@ def still_used(name: str, item: Any) -> str | None:
     uses = ", ".join(names.counted(table, count) for table, count in found)
     said = _("“%(name)s” cannot be deleted: still in use by %(uses)s.", name=name, uses=uses)
     if hasattr(type(item), "valid_to"):
-        instead = _("End its validity instead: it can no longer be chosen, and what holds it keeps it.")
+        instead = _("End its validity instead: it is no longer offered, and nothing changes for what uses it already.")
         return f"{said} {instead}"
     return str(said)
 
