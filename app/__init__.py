@@ -50,7 +50,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         tenancy.install(db.engine)
         migrate.init_app(app, db, directory="migrations")
 
-        from app.core import commands, health, jobs, metrics, requests, schema, ui
+        from app.core import commands, health, jobs, metrics, requests, schema, typography, ui
 
         requests.init_app(app)
         ui.init_app(app)
@@ -58,6 +58,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         schema.load_models()
         builder = portal_appbuilder.PortalAppBuilder()
         builder.init_app(app, db.session)
+        typography.init_app(app)
         import_module("app.core.registration").register(builder)
         for feature in FEATURES:
             import_module(feature).register(builder)

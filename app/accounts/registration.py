@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def register(appbuilder: AppBuilder) -> None:
     """Add the screens, the menu, the sentences of constraints, the commands and the periodic job."""
-    from app.accounts import commands, queries
+    from app.accounts import commands, names, queries
     from app.accounts.views.access import AccessView
     from app.accounts.views.console import AccountConsoleView
     from app.accounts.views.my_account import MyAccountView
@@ -29,6 +29,7 @@ def register(appbuilder: AppBuilder) -> None:
     from app.core.ui import SearchProvider, register_menu, register_organisation_name, register_search
 
     appbuilder.add_view_no_menu(AccessView)
+    names.register_names()
     appbuilder.add_view_no_menu(MyOrganisationView)
     appbuilder.add_view_no_menu(OrganisationAccountsView)
     appbuilder.add_view_no_menu(AccountConsoleView)

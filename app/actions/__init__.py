@@ -15,7 +15,9 @@ def register(appbuilder: AppBuilder) -> None:
     from app.core.fab import add_list
     from app.core.ui import SearchProvider, register_menu, register_search
 
-    from . import opening, reference_views, search, views
+    from . import names, opening, reference_views, search, views
+
+    names.register_names()
 
     appbuilder.add_view_no_menu(views.ActionsView)
     appbuilder.add_view_no_menu(opening.OpeningView)

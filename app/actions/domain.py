@@ -38,6 +38,7 @@ class StatusFilter(StrEnum):
     RUNNING = "EC"
     LATE = "late"
     CLOSED = "CL"
+    CANCELLED = "AN"
 
 
 class ContractKind(StrEnum):

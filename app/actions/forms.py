@@ -9,9 +9,8 @@ from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
 from wtforms import RadioField
 from wtforms.fields import SelectChoice
-from wtforms.validators import InputRequired
 
-from app.core.ui.forms import FrDateField
+from app.core.ui.forms import FrDateField, Required
 
 from .labels import BILLING_LABELS, FREQUENCY_LABELS
 
@@ -27,6 +26,6 @@ class OpeningForm(FlaskForm):  # type: ignore[misc]  # WTForms is only partly ty
     class Meta:
         csrf = False  # checked once, for the whole application
 
-    actual_start = FrDateField(_l("Actual start"), [InputRequired(_l("Fill in this field."))])
-    declaration_frequency = RadioField(_l("Declaration frequency"), [InputRequired(_l("Choose an answer."))], choices=options(FREQUENCY_LABELS))
-    billing_period = RadioField(_l("Billing period"), [InputRequired(_l("Choose an answer."))], choices=options(BILLING_LABELS))
+    actual_start = FrDateField(_l("Actual start"), [Required()])
+    declaration_frequency = RadioField(_l("Declaration frequency"), [Required()], choices=options(FREQUENCY_LABELS))
+    billing_period = RadioField(_l("Billing period"), [Required()], choices=options(BILLING_LABELS))

@@ -106,6 +106,7 @@ STATUS_FILTER_LABELS: dict[str, Any] = {
     StatusFilter.RUNNING: STATUS_LABELS[ActionStatus.RUNNING],
     StatusFilter.LATE: LATE_LABEL,
     StatusFilter.CLOSED: STATUS_LABELS[ActionStatus.CLOSED],
+    StatusFilter.CANCELLED: STATUS_LABELS[ActionStatus.CANCELLED],
 }
 _HISTORY: dict[str, Any] = {
     ActionEvent.OPEN: _l("The action was opened."),

@@ -276,6 +276,8 @@ register_constraint("uq_component_number", _l("This action already has a compone
 register_constraint("ck_action_planned_dates", _l("The planned end comes before the planned start."), field="planned_end")
 register_constraint("ck_action_actual_start", _l("The planned end comes before the actual start."), field="planned_end")
 register_constraint("ck_component_planned_dates", _l("The planned end comes before the planned start."), field="planned_end")
+register_constraint("uq_component_site", _l("The component already takes place on this site."), field="site")
+register_constraint("ck_component_places", _l("This number cannot be negative: enter 0 or more."), field="places")
 register_constraint("ck_component_hours", _l("Hours cannot be negative."), field="hours_centre")
 register_constraint("fk_action_contract", _l("This contract has actions: its holder can no longer change, nor can it be deleted."))
 register_constraint("fk_component_action", _l("This action has components: it cannot be deleted."))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, func, literal, literal_column, select, text, tuple_
@@ -13,9 +13,10 @@ from sqlalchemy.orm import contains_eager, joinedload, selectinload
 from app.core import textsearch
 from app.core.extensions import db
 from app.core.ui.components import KeysetPage
+from app.reference.models import Programme
 
 from .domain import ActionStatus, StatusFilter
-from .models import Action, ActionHistory, Component, ComponentSite, Contract
+from .models import Action, ActionHistory, AdvanceInvoiceRequest, Component, ComponentSite, Contract
 
 #: Beyond, the exact number helps nobody and would cost a scan of everything.
 COUNT_CAP = 10_000
@@ -149,6 +150,17 @@ def list_actions(narrowed: ActionFilter, *, today: date, cursor: Cursor | None =
         .options(contains_eager(Action.contract).joinedload(Contract.programme), joinedload(Action.organisation))
     )
     return keyset_page(statement, Action.sort_key, Action.id, cursor=cursor, size=size, counted=select(Action.id).where(*conditions))
+
+
+def advance_requested_at(action_id: int) -> datetime | None:
+    """When the advance invoice of an action was requested; None before its opening."""
+    return db.session.scalar(select(AdvanceInvoiceRequest.requested_at).where(AdvanceInvoiceRequest.action_id == action_id))
+
+
+def programmes_of_contracts() -> list[Programme]:
+    """The programmes that the contracts of the scope are of: for an organisation, its own only."""
+    held = select(Contract.id).where(Contract.programme_id == Programme.id).exists()
+    return list(db.session.scalars(select(Programme).where(held).order_by(Programme.position, Programme.label, Programme.id)))
 
 
 def years() -> list[int]:

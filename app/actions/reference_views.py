@@ -9,24 +9,42 @@ from typing import Any, ClassVar
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from sqlalchemy import case, select
 from wtforms import StringField
 from wtforms.validators import Length
 
 from app.accounts.models import Organisation
+from app.core.extensions import db
 from app.core.fab import Lookup, PortalModelView, Refused, SafeInterface, Titles
+from app.core.fab.checks import a_year, not_negative, two_digits
 from app.reference.models import Site
 
 from . import domain, labels, models
 
 _HOLDER = Lookup(Organisation, ("siret", "legal_name"))
-_CONTRACT = Lookup(models.Contract, ("number", "lot_number", "lot_label"))
+_CONTRACT = Lookup(
+    models.Contract,
+    ("number", "label", "lot_label"),
+    label=lambda contract: contract.group_label,
+    # A number stands for several lots: number and lot together name one contract.
+    code=lambda: case((models.Contract.lot_number == "", models.Contract.number), else_=models.Contract.number + " – Lot " + models.Contract.lot_number),
+)
 _ACTION = Lookup(models.Action, ("number", "title"))
+
+
+def _component_code() -> Any:
+    """The number of the action and of the component, as SQL: together they name one component."""
+    number = select(models.Action.number).where(models.Action.id == models.Component.action_id).correlate(models.Component).scalar_subquery()
+    return number + " / " + models.Component.number
+
+
 _COMPONENT = Lookup(
     models.Component,
-    ("id", "title"),
-    label=lambda component: f"{component.id} – {component.action.number} – {component.number} {component.title}",
+    ("title",),
+    label=lambda component: f"{component.action.number} / {component.number} – {component.title}",
+    code=_component_code,
 )
-_SITE = Lookup(Site, ("id", "name", "town"), label=lambda site: f"{site.id} – {site.name} / {site.town} / {site.postal_code}")
+_SITE = Lookup(Site, ("name", "town", "postal_code"), label=str, code=lambda: Site.name + " / " + Site.town + " / " + Site.postal_code)
 
 _DATES: dict[str, Any] = {"planned_start": _l("Planned start"), "planned_end": _l("Planned end"), "updated_at": _l("Last change")}
 
@@ -87,6 +105,12 @@ class ComponentModelView(PortalModelView):
         "places": _l("Places"),
     }
     description_columns: ClassVar[dict[str, Any]] = {"number": _l("Two digits: 01, 02…")}
+    validators_columns: ClassVar[dict[str, Any]] = {
+        "number": [two_digits],
+        "hours_centre": [not_negative(_l("Hours cannot be negative."))],
+        "hours_company": [not_negative(_l("Hours cannot be negative."))],
+        "places": [not_negative()],
+    }
     lookups: ClassVar[dict[str, Lookup]] = {"action": _ACTION}
     code_columns = ("number", "action.number", "certif_info", "formacode")
     list_columns = ["action.number", "number", "title", "level", "planned_start", "planned_end", "places"]
@@ -136,6 +160,7 @@ class ActionModelView(PortalModelView):
         "organisation.legal_name": _l("Holder"),
     }
     description_columns: ClassVar[dict[str, Any]] = {"number": _l("Number of the contract, “_”, then the order: 23C00390257_1")}
+    validators_columns: ClassVar[dict[str, Any]] = {"year": [a_year()]}
     lookups: ClassVar[dict[str, Lookup]] = {"contract": _CONTRACT}
     choices: ClassVar[dict[str, Any]] = {"status": list(labels.STATUS_LABELS.items())}
     code_columns = ("number", "contract.number")
@@ -217,6 +242,21 @@ class ContractModelView(PortalModelView):
     quick_search = ("number", "label", "lot_label")
     base_order = ("number", "asc")
     related_views: ClassVar[list[type]] = [ActionModelView]
+
+    def pre_add(self, item: models.Contract) -> None:
+        """A number is either one contract, or lots that each have their number: never both, or nobody could tell which is meant."""
+        others = select(models.Contract.lot_number).where(models.Contract.number == item.number, models.Contract.id != (item.id or 0))
+        with db.session.no_autoflush:
+            lots = sorted(db.session.scalars(others))
+        if item.lot_number and "" in lots:
+            raise Refused(_("The contract %(number)s exists without a lot: give it a lot first, then add the others.", number=item.number), field="lot_number")
+        if not item.lot_number and any(lots):
+            raise Refused(
+                _("The contract %(number)s is made of lots (%(lots)s): enter the number of the lot.", number=item.number, lots=", ".join(lots)),
+                field="lot_number",
+            )
+
+    pre_update = pre_add
 
 
 VIEWS = (ComponentSiteModelView, ComponentModelView, ActionModelView, ContractModelView)

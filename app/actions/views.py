@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from itertools import groupby
 from typing import Any
 
@@ -19,6 +20,7 @@ from app.core.extensions import db
 from app.core.people import account_names
 from app.core.tenancy import current_scope
 from app.core.ui import allowed
+from app.core.ui.format import fr_long_date
 from app.reference.models import Programme
 from app.reference.queries import active
 
@@ -65,7 +67,9 @@ class ActionsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only p
     @permission_name("read")
     def index(self) -> ResponseReturnValue:
         """The list, grouped by contract and lot (guide 003 §1)."""
-        narrowed = _filter_from_address()
+        programmes = queries.programmes_of_contracts() if not current_scope().sees_all else active(Programme)
+        years = queries.years()
+        narrowed, ignored = _filter_from_address({programme.id for programme in programmes}, set(years))
         today = clock.today()
         page = queries.list_actions(
             narrowed,
@@ -73,7 +77,6 @@ class ActionsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only p
             cursor=Cursor.of(request.args.get("after"), request.args.get("before")),
             size=page_size(),
         )
-        programmes = active(Programme)
         return self.render_template(
             "actions/list.html",
             breadcrumb=[(_("Training actions"), None)],
@@ -82,11 +85,11 @@ class ActionsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only p
             today=today,
             groups=_grouped(page.rows),
             programme_choices=[(programme.id, str(programme)) for programme in programmes],
-            year_choices=[(year, year) for year in queries.years()],
+            year_choices=[(year, year) for year in years],
+            ignored=ignored,
             chips=_chips(narrowed, {programme.id: str(programme) for programme in programmes}),
             show_holder=current_scope().sees_all,
             labels=labels,
-            wide=True,
         )
 
     @expose("/<int:action_id>")
@@ -98,6 +101,7 @@ class ActionsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only p
         today = clock.today()
         facts = ports.trainee_side().facts(action_id, today)
         panels = ports.panels(action)
+        advance = queries.advance_requested_at(action_id)
         return self.render_template(
             "actions/show.html",
             breadcrumb=[*crumbs(), (action.number, None)],
@@ -107,11 +111,11 @@ class ActionsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only p
             facts=facts,
             offers=_offers(action, facts),
             components=queries.components_of(action_id),
-            history=_history(action_id),
+            history=_history(action_id, advance),
+            advance_requested_at=advance,
             panels=panels,
             panel_tabs=[(panel.heading, f"#{panel.anchor}") for panel in panels],
             labels=labels,
-            wide=True,
         )
 
     @expose("/<int:action_id>/cloture", methods=["GET", "POST"])
@@ -167,19 +171,22 @@ def _grouped(actions: list[Action]) -> list[dict[str, Any]]:
     ]
 
 
-def _filter_from_address() -> ActionFilter:
-    status = request.args.get("statut", "")
-    return ActionFilter(
+def _filter_from_address(programmes: set[int], years: set[int]) -> tuple[ActionFilter, list[tuple[str, str]]]:
+    """What the address asks for, and the (label, value) of what it asks for that no filter offers: ignored, and said."""
+    status, year, programme = (request.args.get(name, "").strip() for name in ("statut", "annee", "dispositif"))
+    narrowed = ActionFilter(
         text=" ".join(request.args.get("texte", "").replace("\x00", "").split())[:100],
         status=StatusFilter(status) if status in set(StatusFilter) else None,
-        year=_number("annee", 2100),
-        programme_id=_number("dispositif", 2**31 - 1),
+        year=_offered(year, years),
+        programme_id=_offered(programme, programmes),
     )
+    asked = ((_("Status"), status, narrowed.status), (_("Year"), year, narrowed.year), (_("Programme"), programme, narrowed.programme_id))
+    return narrowed, [(label, value[:40]) for label, value, understood in asked if value and understood is None]
 
 
-def _number(name: str, largest: int) -> int | None:
-    value = request.args.get(name, type=int)
-    return value if value is not None and 0 < value <= largest else None
+def _offered(text: str, offered: set[int]) -> int | None:
+    number = int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
+    return number if number in offered else None
 
 
 def _chips(narrowed: ActionFilter, programmes: dict[int, str]) -> list[tuple[str, str, str]]:
@@ -219,18 +226,21 @@ def _offers(action: Action, facts: EntryFacts) -> list[dict[str, Any]]:
     return offers
 
 
-def _history(action_id: int) -> list[dict[str, Any]]:
+def _history(action_id: int, advance: datetime | None) -> list[dict[str, Any]]:
     lines = queries.history_of(action_id)
     names = account_names(line.actor_id for line in lines)
-    return [_told(line, names) for line in lines]
+    return [_told(line, names, advance) for line in lines]
 
 
-def _told(line: Any, names: dict[int, str]) -> dict[str, Any]:
+def _told(line: Any, names: dict[int, str], advance: datetime | None) -> dict[str, Any]:
     """One line; who acted is called as today ("compte supprimé : …"), or as then when the reader may not see the account."""
+    notes = [line.comment or ""]
+    if line.event == ActionEvent.OPEN and advance is not None:
+        notes.insert(0, _("The advance invoice was requested on %(day)s.", day=fr_long_date(advance)))
     return {
         "text": labels.history_text(line.event),
         "at": line.happened_at,
         "actor": names.get(line.actor_id) or line.actor_name or None,
         "tone": labels.STATUS_TONES.get(line.to_status, "neutral"),
-        "note": line.comment or None,
+        "note": "\n".join(note for note in notes if note) or None,
     }

@@ -313,6 +313,8 @@ class ConflictPage:
     hidden: list[tuple[str, str]]
     their_name: str
     their_at: datetime | None
+    #: Saved by the very account that is asked: from another tab.
+    own: bool = False
     extra: dict[str, Any] = field(default_factory=dict)
 
 
@@ -340,22 +342,26 @@ def display(form_field: Field, value: Canonical) -> str:
     return text
 
 
-def _last_change(row: tuple[str, Any] | None) -> tuple[str | None, datetime | None]:
-    """Who saved last and when, as the journal tells."""
+def _last_change(row: tuple[str, Any] | None) -> tuple[str | None, datetime | None, bool]:
+    """Who saved last and when, as the journal tells, and whether it is the account that asks."""
     if row is None:
-        return None, None
+        return None, None, False
+    from app.core import context
     from app.core.audit.queries import history
 
     table, identity = row
     lines = history(table, ":".join(str(part) for part in identity), limit=1)
-    return (lines[0].actor_name, lines[0].at) if lines else (None, None)
+    if not lines:
+        return None, None, False
+    own = lines[0].actor_id is not None and lines[0].actor_id == context.actor_id()
+    return lines[0].actor_name, lines[0].at, own
 
 
 def conflict_page(form: Any, stale: StaleError, *, row: Any = None) -> ConflictPage:
     """Prepare the conflict page for what ``save_versioned`` raised.  ``row`` spares a query when it is at hand."""
     from app.core import clock
 
-    name, at = _last_change(stale.row)
+    name, at, own = _last_change(stale.row)
 
     def line(field_name: str, *, conflict: bool) -> ConflictRow:
         one = form[field_name]
@@ -382,7 +388,7 @@ def conflict_page(form: Any, stale: StaleError, *, row: Any = None) -> ConflictP
     hidden += [(CHOICE + n, THEIRS) for n in sorted(stands)]
     hidden.append(("row_version", str(stale.version)))
     hidden.append(("row_base", _sealed_again(form, stale)))
-    return ConflictPage(conflicts, merged, hidden, name or _("another user"), at or clock.now())
+    return ConflictPage(conflicts, merged, hidden, name or _("another user"), at or clock.now(), own)
 
 
 def _sealed_again(form: Any, stale: StaleError) -> str:
@@ -400,10 +406,12 @@ def _sealed_again(form: Any, stale: StaleError) -> str:
 
 def conflict_context(form: Any, stale: StaleError, *, cancel_url: str, action_url: str = "", heading: str | None = None, **extra: Any) -> dict[str, Any]:
     """Return the variables of ``concurrency/conflict.html``; ``extra`` goes to the template as it is (breadcrumb…)."""
+    page = conflict_page(form, stale)
+    title = _("You have changed this in another tab") if page.own else _("Someone else has changed this meanwhile")
     return {
-        "page": conflict_page(form, stale),
+        "page": page,
         "action_url": action_url,
         "cancel_url": cancel_url,
-        "heading": heading or _("Someone else has changed this meanwhile"),
+        "heading": heading or title,
         **extra,
     }

@@ -45,5 +45,24 @@ def translate(error: DBAPIError) -> str:
 
 
 def field_of(error: DBAPIError) -> str | None:
-    """The form field the violated constraint belongs to, if registered."""
-    return _fields.get(constraint_name(error) or "")
+    """The form field the violated constraint belongs to, if registered; for a missing value, its column."""
+    name = constraint_name(error)
+    if name is None and getattr(error.orig, "sqlstate", None) == "23502":
+        column: str | None = getattr(getattr(error.orig, "diag", None), "column_name", None)
+        return column
+    return _fields.get(name or "")
+
+
+def is_foreign_key(error: DBAPIError) -> bool:
+    """Whether rows of another table stand in the way."""
+    return getattr(error.orig, "sqlstate", None) in ("23503", "23001")
+
+
+def is_registered(name: str) -> bool:
+    """Whether the constraint ``name`` has its sentence."""
+    return name in _messages
+
+
+def registered_field(name: str) -> str | None:
+    """The form field beside which the sentence of the constraint ``name`` is shown."""
+    return _fields.get(name)

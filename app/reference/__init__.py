@@ -14,6 +14,9 @@ def register(appbuilder: AppBuilder) -> None:
     from app.core.ui.contacts import register_contacts
     from app.reference import views
     from app.reference.lookup import TownLookup
+    from app.reference.names import register_names
+
+    register_names()
 
     for order, view in enumerate(views.LISTS, start=1):
         add_list(appbuilder, view, order=order * 10)

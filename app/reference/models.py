@@ -9,6 +9,7 @@ from datetime import date
 from enum import StrEnum
 from typing import Any
 
+from flask_babel import gettext
 from flask_babel import lazy_gettext as _l
 from sqlalchemy import Boolean, CheckConstraint, Date, ForeignKey, Index, Integer, SmallInteger, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, declared_attr, mapped_column, relationship
@@ -122,9 +123,14 @@ class Level(ReferenceValue, Model):
     france_travail_code: Mapped[str | None] = mapped_column(String(30))
 
     def __str__(self) -> str:
-        return f"{self.number} - {self.old_label or self.label}"
+        """ "5 – BTS, DUT (bac + 2) (ancien III)": the guides write "5 – III", people know the diplomas."""
+        if not self.old_label:
+            return f"{self.number} – {self.label}"
+        former = gettext("former %(level)s", level=self.old_label)
+        return f"{self.number} – {self.label} ({former})"
 
 
+register_constraint("uq_level_code", _l("This level already exists."), field="number")  # its code is its number
 register_constraint("uq_level_number", _l("This level already exists."), field="number")
 register_constraint("ck_level_number", _l("The level goes from 1 to 8."), field="number")
 register_constraint("ck_level_old_label", _l("The former level is one of I, II, III, IV and V."), field="old_label")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from datetime import date
 from typing import Any, TypeVar
@@ -39,6 +40,21 @@ def by_code(model: type[V], code: str) -> V | None:
     """The value whose code is ``code``."""
     listed: Any = model
     return db.session.scalars(select(model).where(listed.code == code)).one_or_none()
+
+
+def same_code(model: type[V], code: str, *, other_than: int | None = None) -> V | None:
+    """The value whose code reads like ``code`` (case, blanks and accents aside), other than the row ``other_than``."""
+    listed: Any = model
+    wanted = _as_read(code)
+    with db.session.no_autoflush:
+        rows = db.session.execute(select(listed.id, listed.code)).all()
+        twin = next((key for key, known in rows if key != other_than and _as_read(known) == wanted), None)
+        return db.session.get(model, twin) if twin is not None else None
+
+
+def _as_read(code: str) -> str:
+    lowered = "".join(code.split()).casefold()
+    return "".join(one for one in unicodedata.normalize("NFKD", lowered) if not unicodedata.combining(one))
 
 
 def programme(code: str) -> Programme | None:

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
+from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from wtforms.validators import Regexp
 
 from app.core.fab import PortalModelView, Refused, SafeInterface, Titles
+from app.core.fab.checks import not_negative, phone_number
 from app.core.fab.filters import PrefixFilter, ValidityFilter
+from app.core.fab.forms import Within
 from app.core.ui.contacts import Contact as FooterContact
-from app.core.ui.contacts import forget_contacts
 from app.reference import models, queries
 
 _POSTAL = Regexp(r"^[0-9]{5}$", message=_l("A postal code has five digits."))
@@ -45,12 +47,23 @@ class ReferenceView(PortalModelView):
         "valid_to": _l("After this day the value can no longer be chosen; rows that hold it keep it. Leave empty if it is open."),
         "agora_code": _l("What AGORA calls this value, when it differs."),
     }
+    validators_columns = {"position": [not_negative()]}
     base_order = ("position", "asc")
     code_columns: ClassVar[Sequence[str]] = ("code", "agora_code")
     list_columns = ["code", "label", "valid_from", "valid_to"]
     add_columns = edit_columns = [*_CORE, "position", *_VALIDITY, "agora_code"]
     show_columns = [*_CORE, "position", *_VALIDITY, "agora_code", "updated_at"]
     search_columns = ["validity"]
+    #: The field that gives the code.
+    code_field: ClassVar[str] = "code"
+
+    def pre_add(self, item: Any) -> None:
+        """Codes that differ by case, blanks or accents alone are the same code to those who read them."""
+        twin = queries.same_code(type(item), item.code, other_than=item.id)
+        if twin is not None:
+            raise Refused(_("This code is already used by “%(name)s”: choose another one.", name=f"{twin.code} – {twin.label}"), field=self.code_field)
+
+    pre_update = pre_add
 
 
 class ProgrammeView(ReferenceView):
@@ -102,10 +115,13 @@ class LevelView(ReferenceView):
     ]  # fmt: skip
     show_columns = [*add_columns, "updated_at"]
     search_filters = in_force(models.Level)
+    validators_columns = {**ReferenceView.validators_columns, "number": [Within(1, 8, _l("The level goes from 1 to 8."))]}
+    code_field = "number"
 
     def pre_add(self, item: models.Level) -> None:
         """The code of a level is its number."""
         item.code = str(item.number)
+        super().pre_add(item)
 
     pre_update = pre_add
 
@@ -305,6 +321,7 @@ class ContactView(PortalModelView):
     }
     description_columns = {"subject": _l("What people ask about, in their words: “Invoicing”, “Account problems”.")}
     text_kinds = {"email": "email", "phone": "tel"}
+    validators_columns = {"position": [not_negative()], "phone": [phone_number]}
     choice_scope = {"programme": lambda query: query}
     base_order = ("position", "asc")
     quick_search = ("subject", "email", "text")
@@ -312,12 +329,6 @@ class ContactView(PortalModelView):
     add_columns = edit_columns = ["subject", "text", "email", "phone", "hours", "programme", "position", "shown"]
     show_columns = [*add_columns, "updated_at"]
     search_columns = ["programme", "shown"]
-
-    def post_add(self, item: models.Contact) -> None:
-        """The foot of the pages shows it at once."""
-        forget_contacts()
-
-    post_update = post_delete = post_add
 
 
 class TownView(PortalModelView):

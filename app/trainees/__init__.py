@@ -19,11 +19,12 @@ def register(appbuilder: AppBuilder) -> None:
     from app.core.rotation import register_encrypted_column
     from app.core.ui import SearchProvider, register_menu, register_search
 
-    from . import agora, side, views
+    from . import agora, names, side, views
     from .models import IdentityRequest, Trainee
     from .permissions import READ
     from .services.identity import request_aad
 
+    names.register_names()
     register_trainee_side(side.Trainees())
     name_subject("trainee", _l("Trainee"))
     name_subject("enrolment", _l("Enrolment"))

@@ -80,6 +80,8 @@ def test_a_mangled_place_in_the_list_is_harmless(as_user: AsUser, place: str) ->
 
 def test_status_filters(db_session: Session) -> None:
     today = clock.today()
+    make_action().status = "AN"
+    db_session.commit()
     for status in StatusFilter:
         rows = queries.list_actions(ActionFilter(status=status), today=today, size=100).rows
         assert rows, status
@@ -176,3 +178,53 @@ def test_quick_search_finds_an_action(as_user: AsUser) -> None:
     page = as_user("principal").get("/recherche?q=23C00390257").text
     assert GUIDE in page
     assert GUIDE not in as_user("autre-of").get("/recherche?q=23C00390257").text.split("</header>")[-1]
+
+
+# ---- filters and the advance invoice -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [({"statut": "ZZ"}, "Le filtre « Statut »"), ({"annee": "1789"}, "Le filtre « Année »"), ({"dispositif": "abc"}, "Le filtre « Dispositif »")],
+)
+def test_an_unknown_value_of_a_filter_is_ignored_and_said(as_user: AsUser, query: dict[str, str], said: str) -> None:
+    browser = as_user("principal")
+    everything = browser.get("/actions-de-formation/").get_data(as_text=True)
+    page = browser.get("/actions-de-formation/", query_string=query).get_data(as_text=True)
+    assert said in page.replace("\u00a0", " ")
+    assert page.count("<tr") == everything.count("<tr")
+    assert "Le filtre «" not in everything.replace("\u00a0", " ")
+
+
+def test_cancelled_actions_may_be_asked_for(as_user: AsUser, db_session: Session) -> None:
+    action = make_action()
+    action.status = "AN"
+    db_session.commit()
+    page = as_user("principal").get("/actions-de-formation/", query_string={"statut": "AN"}).get_data(as_text=True)
+    assert action.number in page
+    assert '<option value="AN" selected>Annulée' in page
+
+
+def test_an_organisation_chooses_among_the_programmes_of_its_contracts(as_user: AsUser, db_session: Session) -> None:
+    from app.actions.models import Contract
+    from app.reference.models import Programme
+
+    with bound_scope(Scope.organisation(organisation().id)):
+        held = set(db_session.scalars(select(Contract.programme_id)))
+    others = [row.id for row in db_session.scalars(select(Programme)) if row.id not in held]
+    assert others
+    page = as_user("principal").get("/actions-de-formation/").get_data(as_text=True)
+    choices = page.split('name="dispositif"')[1].split("</select>")[0]
+    assert all(f'<option value="{key}"' in choices for key in held)
+    assert not any(f'<option value="{key}"' in choices for key in others)
+
+
+def test_the_page_of_an_open_action_tells_of_its_advance_invoice(as_user: AsUser, db_session: Session) -> None:
+    from app.actions.models import AdvanceInvoiceRequest
+
+    key = db_session.scalars(select(AdvanceInvoiceRequest.action_id).join(Action, Action.id == AdvanceInvoiceRequest.action_id).limit(1)).one()
+    day = db_session.scalars(select(AdvanceInvoiceRequest.requested_at).where(AdvanceInvoiceRequest.action_id == key)).one()
+    page = as_user("region").get(f"/actions-de-formation/{key}").get_data(as_text=True)
+    assert f"demandée le {clock.to_local(day):%d/%m/%Y}" in page
+    waiting = make_action()
+    assert "pas encore demandée" in as_user("region").get(f"/actions-de-formation/{waiting.id}").get_data(as_text=True)

@@ -99,6 +99,7 @@ def _all() -> dict[str, Route]:
         ),
         "SignInView.logout": Route(SIGNED_IN),
         "ui.search": Route(SIGNED_IN),
+        "ui.resume": Route(SIGNED_IN),
         "TownLookup.communes": Route(SIGNED_IN),
         "HomeView.index": Route(SIGNED_IN),
         # accounts

@@ -31,6 +31,12 @@ document.addEventListener('securitypolicyviolation', (e) => window.__violations.
 """
 _WIDER = """() => document.documentElement.scrollWidth <= window.innerWidth ? [] :
 [...document.querySelectorAll('body *')].filter((e) => e.getBoundingClientRect().right > window.innerWidth + 1).slice(0, 3).map((e) => e.outerHTML.slice(0, 120))"""
+#: On a phone, the label of a cell stands beside its value, never under it.
+_OVERLAPS = """() => [...document.querySelectorAll('.table-cards tbody [data-label]')].filter((e) => {
+  const label = getComputedStyle(e, '::before'), value = e.querySelector(':scope > .cell');
+  if (!value || label.content === 'none' || getComputedStyle(e).display !== 'grid') return false;
+  return label.whiteSpace === 'nowrap' || e.getBoundingClientRect().left + parseFloat(label.width) > value.getBoundingClientRect().left + 1;
+}).slice(0, 3).map((e) => e.dataset.label)"""
 _LINKS = "(selector) => [...document.querySelectorAll(selector)].map((a) => a.getAttribute('href'))"
 _FOCUS_ON_MAIN_ACTION = """() => { const e = document.activeElement;
 return !!e && e.matches('main a.button-primary, main button.button-primary') }"""
@@ -74,6 +80,8 @@ class Visitor:
                 found.append(f"{theme}, {size['width']} px: {describe(broken)}")
         if wider := self.page.evaluate(_WIDER):
             found.append(f"wider than 320 px: {wider}")
+        if overlapping := self.page.evaluate(_OVERLAPS):
+            found.append(f"labels over their values: {overlapping}")
         self.page.set_viewport_size(DESK)  # type: ignore[arg-type]
         self.page.emulate_media(color_scheme="light")
         found += [f"policy: {one}" for one in self.page.evaluate("() => window.__violations || []")]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import func, select
 
+from app.core.context import acting
 from app.core.tenancy import Scope, bound_scope
 
 if TYPE_CHECKING:
@@ -333,6 +334,26 @@ def test_a_stale_form_compares_field_by_field_and_loses_nothing(browse: Any, db_
     db_session.expire_all()
     assert programme(db_session).label == "LECTIO (version de l’autre)"
     assert key == programme(db_session).id
+    # Both were the same account: no "other person" is blamed.
+    assert "Vous avez modifié ces données dans un autre onglet</h1>" in body
+    assert "Version de l’autre onglet" in body
+    assert "Une autre personne" not in body
+
+
+def test_what_somebody_else_saved_is_theirs(browse: Any, db_session: Session) -> None:
+    from app.accounts.models import User
+
+    row = programme(db_session)
+    address = f"/referentiels/dispositifs/edit/{row.id}"
+    page = browse("admin")
+    started, data = page.hidden(address), fields_of(row)
+    other = db_session.scalars(select(User.id).where(User.username == "region")).one()
+    with acting(actor=other):
+        row.label = "LECTIO (par une collègue)"
+        db_session.commit()
+    body = page.client.post(address, data=started | data | {"label": "LECTIO (la mienne)"}).get_data(as_text=True)
+    assert "Une autre personne a modifié ces données entre-temps</h1>" in body
+    assert "Version de l’autre onglet" not in body
 
 
 def test_changes_of_different_fields_are_both_kept(browse: Any, db_session: Session) -> None:

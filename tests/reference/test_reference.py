@@ -80,8 +80,8 @@ def test_levels_read_as_in_the_guide(db_session: Session) -> None:
     from app.reference.models import Level
 
     words = {row.number: str(row) for row in db_session.scalars(select(Level))}
-    assert (words[5], words[4]) == ("5 - III", "4 - IV")
-    assert words[1] == "1 - Savoirs de base"
+    assert (words[5], words[3]) == ("5 – BTS, DUT (bac + 2) (ancien III)", "3 – CAP, BEP (ancien V)")
+    assert words[1] == "1 – Savoirs de base"
 
 
 def test_the_table_of_towns_is_what_its_script_makes(tmp_path: Path) -> None:

@@ -107,7 +107,8 @@ def test_form_sent_after_the_session_ended_is_kept(ui_app: Flask) -> None:
     answer = client.post("/closed", data={"csrf_token": token, "nom": "SION"}, headers=SAME)
     assert answer.status_code == 419
     assert field_values(answer.text)["nom"] == ["SION"]
-    assert 'href="/login/"' in answer.text
+    # In a new tab, whose next page says to come back to this one.
+    assert 'href="/login/?next=%2Freprise" target="_blank"' in answer.text
     assert client.get("/closed").status_code == 302
 
 

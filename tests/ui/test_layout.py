@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask, render_template
 
-from app.core.ui import Contact, SearchHit, SearchProvider, forget_contacts, register_contacts, register_menu, register_search
+from app.core.ui import Contact, SearchHit, SearchProvider, register_contacts, register_menu, register_search
 from app.core.ui.theme import DARK_GROUND, LIGHT_GROUND, contrast, parse_colour, stylesheet
 
 
@@ -94,7 +94,6 @@ def test_footer_contacts_by_subject_even_when_the_provider_fails(ui_app: Flask) 
     assert "mailto:selfi@exemple.fr" in page
     assert "tel:0561000000" in page
     assert "mailto:selfi@exemple.fr" in client.get("/fail").text
-    forget_contacts()
     register_contacts(lambda: 1 / 0)  # type: ignore[arg-type, return-value]
     assert client.get("/accessibilite").status_code == 200
 

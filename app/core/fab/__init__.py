@@ -49,8 +49,9 @@ def add_list(appbuilder: AppBuilder, view: type[PortalModelView], *, order: int 
 
 def register(appbuilder: AppBuilder) -> None:
     """Add the screens of the kernel: supervision and the reading of roles."""
-    from app.core.fab import security_views, supervision
+    from app.core.fab import names, security_views, supervision
 
+    names.name_core_tables()
     supervision.register(appbuilder)
     security_views.register(appbuilder)
 

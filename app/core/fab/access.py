@@ -19,6 +19,21 @@ from app.core.extensions import db
 _KEY = "portal.permissions"
 
 
+def roles_holding(permission: str, view: str) -> list[str]:
+    """The names of the roles that hold ``permission`` on ``view``."""
+    statement = (
+        select(Role.name)
+        .join(assoc_permissionview_role, Role.id == assoc_permissionview_role.c.role_id)
+        .join(PermissionView, PermissionView.id == assoc_permissionview_role.c.permission_view_id)
+        .join(Permission, Permission.id == PermissionView.permission_id)
+        .join(ViewMenu, ViewMenu.id == PermissionView.view_menu_id)
+        .where(Permission.name == permission, ViewMenu.name == view)
+        .order_by(Role.name)
+        .distinct()
+    )
+    return list(db.session.scalars(statement))
+
+
 class CachedPermissionsMixin:
     """Put before FAB's ``SecurityManager``: what an account may do is read once per request, then looked up in a set."""
 

@@ -12,13 +12,13 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from sqlalchemy import String, cast, func, or_
 from sqlalchemy.orm import Query
-from wtforms import Field, SelectFieldBase, ValidationError
+from wtforms import SelectFieldBase, ValidationError
 from wtforms.fields import Choice, IntegerField
 from wtforms.widgets import Select, TextInput
 
 from app.core import clock
 from app.core.extensions import db
-from app.core.ui.forms import FrDateField, FrDecimalField, parse_fr_date
+from app.core.ui.forms import FrDateField, FrDecimalField, ReadField, parse_fr_date
 
 _TIME = re.compile(r"^(\d{1,2})[:hH](\d{2})?(?::\d{2})?$")
 _SPACES = re.compile(r"[\s\u00a0\u202f]+")
@@ -44,7 +44,7 @@ def clean_text(value: Any) -> Any:
     return value.replace("\x00", "").strip() or None
 
 
-class FrDateTimeField(Field):
+class FrDateTimeField(ReadField):
     """An instant, typed and shown as jj/mm/aaaa hh:mm on the Région's clock, kept in UTC."""
 
     widget = TextInput()
@@ -72,7 +72,7 @@ class FrDateTimeField(Field):
         self.data = local.astimezone(UTC)
 
 
-class WholeNumberField(IntegerField):
+class WholeNumberField(ReadField, IntegerField):
     """A whole number; spaces between thousands are accepted."""
 
     widget = TextInput()
@@ -180,12 +180,15 @@ class RelatedSelectMultipleField(RelatedSelectField):
 class Lookup:
     """How a row of a big table is found by typing: ``Lookup(Organisation, ("siret", "legal_name"))``.
 
-    The first column is the code; it identifies the row alone. ``label`` writes the row in the field and in the suggestions.
+    The first column is the code, which identifies the row alone, unless ``code`` gives it. ``label`` writes the row in the field
+    and in the suggestions: in words that people know, never an internal number.
     """
 
     model: type[Any]
     columns: tuple[str, ...]
     label: Callable[[Any], str] | None = None
+    #: SQL of what names one row when no single column does; the label starts with it.
+    code: Callable[[], Any] | None = None
     scope: Callable[[Query[Any]], Query[Any]] | None = field(default=None)
 
     #: What stands between the code and the rest of the label.
@@ -204,19 +207,28 @@ class Lookup:
     def matching(self, text: str, *, limit: int = 10) -> list[Any]:
         """Rows whose code or other columns hold ``text``, the code first."""
         pattern = f"%{escape_like(text)}%"
-        columns = [cast(getattr(self.model, name), String) for name in self.columns]
+        columns = self.searched()
         query = self.rows().filter(or_(*(column.ilike(pattern, escape="\\") for column in columns)))
         return query.order_by(columns[0]).limit(limit).all()
 
     def exactly(self, text: str) -> list[Any]:
-        """The row whose code is ``text`` (or the code part of a suggestion), else rows with another column equal to it."""
-        code = text.split(self.SEPARATOR, 1)[0].strip()
+        """The row whose code is ``text`` (or the beginning of a suggestion), else rows with another column equal to it."""
+        columns = self.searched()
+        parts = text.split(self.SEPARATOR)
+        # A code may hold the separator itself: the longest beginning wins.
+        codes = dict.fromkeys(self.SEPARATOR.join(parts[:length]).strip().lower() for length in range(len(parts), 0, -1))
+        rows = self.rows().add_columns(func.lower(columns[0])).filter(func.lower(columns[0]).in_(codes)).limit(10).all()
+        for code in codes:
+            if found := [row for row, known in rows if known == code]:
+                return found
+        if len(columns) == 1:
+            return []
+        return self.rows().filter(or_(*(func.lower(column) == text.lower() for column in columns[1:]))).limit(2).all()
+
+    def searched(self) -> list[Any]:
+        """What is looked through as text, the code first."""
         columns = [cast(getattr(self.model, name), String) for name in self.columns]
-        found = self.rows().filter(func.lower(columns[0]) == code.lower()).limit(2).all()
-        if not found and len(columns) > 1:
-            others = [func.lower(column) == text.lower() for column in columns[1:]]
-            found = self.rows().filter(or_(*others)).limit(2).all()
-        return found
+        return [self.code(), *columns] if self.code is not None else columns
 
 
 def escape_like(text: str) -> str:
@@ -224,7 +236,7 @@ def escape_like(text: str) -> str:
     return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
-class LookupField(Field):
+class LookupField(ReadField):
     """One row of a big table, found by typing its code or name; a plain text field without script."""
 
     widget = TextInput()

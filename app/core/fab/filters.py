@@ -237,8 +237,7 @@ class LookupFilter(TextFilter):
         if not text or self.lookup is None:
             return None
         code = text.split(Lookup.SEPARATOR, 1)[0].strip()
-        target = self.lookup.model
-        named = [contains(getattr(target, name), code) for name in self.lookup.columns]
+        named = [contains(column, code) for column in self.lookup.searched()]
         return self.column.has(or_(*named))
 
 

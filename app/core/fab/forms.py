@@ -12,7 +12,7 @@ from flask_wtf import FlaskForm
 from sqlalchemy import types as sa_types
 from wtforms import BooleanField, EmailField, Field, RadioField, SelectField, StringField, TelField, TextAreaField, URLField
 from wtforms.fields import SelectChoice
-from wtforms.validators import Email, InputRequired, Length, NumberRange, Optional
+from wtforms.validators import Email, Length, NumberRange, Optional, StopValidation, ValidationError
 from wtforms.widgets import CheckboxInput
 
 from app.core.concurrency import VersionedForm
@@ -28,13 +28,16 @@ from app.core.fab.fields import (
     WholeNumberField,
     clean_text,
 )
+from app.core.ui.forms import Required
 
 if TYPE_CHECKING:
     from app.core.fab.views import PortalModelView
 
 #: Up to this many values are radio buttons, beyond it is a list.
 MAX_RADIOS = 5
+#: The largest number of a column, by its type: what does not fit is said at the field.
 _INT32 = 2_147_483_647
+_INT16 = 32_767
 
 _TEXT_KINDS: dict[str, type[StringField]] = {"email": EmailField, "tel": TelField, "url": URLField, "textarea": TextAreaField}
 
@@ -78,8 +81,19 @@ def _field_for(view: PortalModelView, name: str, *, adding: bool) -> Any:
     return _simple(view, name, label, validators, common)
 
 
+class Within(NumberRange):
+    """Bounds of a number, its sentence being the only one said."""
+
+    def __call__(self, form: Any, field: Any) -> None:
+        """Raise StopValidation outside the bounds."""
+        try:
+            super().__call__(form, field)
+        except ValidationError as error:
+            raise StopValidation(str(error)) from None
+
+
 def _presence(required: bool) -> Any:
-    return InputRequired(_l("This field is required.")) if required else Optional(strip_whitespace=True)
+    return Required() if required else Optional(strip_whitespace=True)
 
 
 def _related(view: PortalModelView, name: str, label: Any, validators: list[Any], common: dict[str, Any]) -> Any:
@@ -124,12 +138,13 @@ def _simple(view: PortalModelView, name: str, label: Any, validators: list[Any],
     elif isinstance(kind, sa_types.Date):
         field = FrDateField
     elif isinstance(kind, sa_types.Integer):
-        rules.append(NumberRange(-_INT32, _INT32, _l("This number is too large.")))
-        field = WholeNumberField
+        limit = _INT16 if isinstance(kind, sa_types.SmallInteger) else _INT32
+        # The rule of the field first: "from 2000 to 2100" says more than "too large".
+        return WholeNumberField(label, [*rules, *validators, Within(-limit, limit, _l("This number is too large."))], **common)
     elif isinstance(kind, sa_types.Numeric):
         if kind.precision is not None:
             limit = 10 ** (kind.precision - (kind.scale or 0))
-            rules.append(NumberRange(-limit + 1, limit - 1, _l("This number is too large.")))
+            rules.append(Within(-limit + 1, limit - 1, _l("This number is too large.")))
         return FrDecimalField(label, [*rules, *validators], places=kind.scale or 0, **common)
     elif isinstance(kind, sa_types.String):
         if kind.length:
@@ -166,4 +181,4 @@ def _choice(view: PortalModelView, name: str, label: Any, rules: list[Any], comm
     return SelectField(label, rules, choices=[SelectChoice("", _l("Select…")), *choices], coerce=coerce, **common)
 
 
-__all__ = ["Lookup", "PortalForm", "build_form", "related_rows"]
+__all__ = ["Lookup", "PortalForm", "Within", "build_form", "related_rows"]

@@ -23,13 +23,15 @@ class Refused(Exception):
     """A save or a deletion that is refused, with the sentence to show.
 
     Raise it from the hooks of a view (``pre_add``, ``pre_update``, ``pre_delete``, an action): nothing is written and what was
-    typed stays on screen. ``field`` names the form field the sentence belongs to, if any.
+    typed stays on screen. ``field`` names the form field the sentence belongs to, if any. ``in_use`` tells that the database
+    refused because other rows depend on it.
     """
 
-    def __init__(self, message: Any, *, field: str | None = None) -> None:
+    def __init__(self, message: Any, *, field: str | None = None, in_use: bool = False) -> None:
         super().__init__(str(message))
         self.message = message
         self.field = field
+        self.in_use = in_use
 
 
 class StaleRow(Exception):
@@ -92,4 +94,4 @@ def guarded_write() -> Iterator[Session]:
     except DBAPIError as refused:
         # The class and the constraint only: the statement and its parameters may hold personal data.
         log.info("write refused by the database: %s (%s)", type(refused).__name__, errors_db.constraint_name(refused))
-        raise Refused(errors_db.translate(refused), field=errors_db.field_of(refused)) from None
+        raise Refused(errors_db.translate(refused), field=errors_db.field_of(refused), in_use=errors_db.is_foreign_key(refused)) from None

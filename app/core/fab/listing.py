@@ -116,7 +116,7 @@ class ListPage:
         """Parameter → (label, value) of each criterion in force."""
         said: dict[str, tuple[str, str]] = {}
         if self.view.quick_columns and self.form[filters.QUICK].data:
-            said[filters.QUICK] = (_("Search"), self.form[filters.QUICK].data)
+            said[filters.QUICK] = (_("Search words"), self.form[filters.QUICK].data)
         for one in self.view.filters:
             said.update(one.words(self.form))
         return said

@@ -18,10 +18,11 @@ from wtforms.validators import InputRequired, Length
 
 from app.core import clock
 from app.core.audit.models import AuditEntry, NirReading
+from app.core.fab import names
 from app.core.fab.badges import badge
 from app.core.fab.declarations import Titles
 from app.core.fab.fields import clean_text
-from app.core.fab.filters import ExactFilter
+from app.core.fab.filters import ChoiceFilter, ExactFilter
 from app.core.fab.forms import PortalForm
 from app.core.fab.history import previous_address
 from app.core.fab.interface import SafeInterface
@@ -30,6 +31,7 @@ from app.core.jobs.models import PeriodicRun
 from app.core.jobs.schedule import PERIODIC, is_late
 from app.core.mail.models import MailMessage, MailState
 from app.core.outbox.models import InterventionKind, MessageState, OutboxIntervention, OutboxMessage, OutboxPartner
+from app.core.outbox.registry import partner_label, partners
 from app.core.people import account_names
 
 if TYPE_CHECKING:
@@ -62,6 +64,32 @@ def _actor(row: Any) -> str:
     return str(getattr(row, "actor_name", None) or _("Account %(id)s", id=row.actor_id))
 
 
+_SCOPES: dict[str, Any] = {
+    "tenant": _l("Organisation"),
+    "region": _l("Région"),
+    "support": _l("Support"),
+    "system": _l("The system"),
+}
+
+
+def _scope(row: AuditEntry) -> Any:
+    role = str(row.acting_role or "")
+    label = next((words for word, words in _SCOPES.items() if role.endswith(word)), role)
+    return names.with_code(label, role) if role else None
+
+
+def _operation(row: OutboxMessage) -> Any:
+    return names.with_code(names.operation_label(row.operation), row.operation)
+
+
+def _partner(row: Any) -> str:
+    return str(partner_label(row.partner)) if row.partner else ""
+
+
+def _partner_choices() -> list[tuple[str, Any]]:
+    return [(name, partner_label(name)) for name in partners()]
+
+
 _OPERATIONS = [("INSERT", _l("Addition")), ("UPDATE", _l("Change")), ("DELETE", _l("Deletion")), ("TRUNCATE", _l("Emptying"))]
 
 
@@ -86,8 +114,12 @@ class AuditEntryView(_WithActors):
         "actor_id": _l("Account (number)"),
     }
     choices = {"operation": _OPERATIONS}
-    cells = {"actor": _actor}
-    code_columns = ("id", "row_id", "request_id", "table_name", "acting_role")
+    cells = {
+        "actor": _actor,
+        "acting_role": _scope,
+        "table_name": lambda row: names.with_code(names.table_label(row.table_name), row.table_name),
+    }
+    code_columns = ("id", "row_id", "request_id")
     base_order = ("id", "desc")
     order_columns = []
     quick_search = ()
@@ -95,7 +127,7 @@ class AuditEntryView(_WithActors):
     show_columns = ["id", "at", "actor", "acting_role", "operation", "table_name", "row_id", "organisation_id", "request_id"]
     search_columns = ["at", "operation", "table_name", "row_id", "actor_id", "request_id"]
     search_filters = {
-        "table_name": ExactFilter(_l("Table"), column=AuditEntry.table_name),
+        "table_name": ChoiceFilter(_l("Table"), column=AuditEntry.table_name, choices=names.table_choices),
         "row_id": ExactFilter(_l("Row"), column=AuditEntry.row_id),
         "request_id": ExactFilter(_l("Request reference"), column=AuditEntry.request_id),
     }
@@ -196,7 +228,7 @@ class OutboxMessageView(_WithActors):
         "organisation_id": _l("Organisation (number)"),
     }
     choices = {"state": [(state, words[0]) for state, words in _MESSAGE_STATES.items()], "subject_type": _SUBJECTS}
-    cells = {"state_badge": _message_state, "actor": _actor}
+    cells = {"state_badge": _message_state, "actor": _actor, "operation": _operation, "partner": _partner}
     label_columns["state_badge"] = _l("State")
     code_columns = ("id", "subject_id", "ordering_key", "request_id", "last_error_code", "organisation_id", "idempotency_key")
     base_order = ("id", "desc")
@@ -209,8 +241,8 @@ class OutboxMessageView(_WithActors):
     ]  # fmt: skip
     search_columns = ["state", "partner", "operation", "ordering_key", "created_at", "request_id"]
     search_filters = {
-        "partner": ExactFilter(_l("Partner"), column=OutboxMessage.partner),
-        "operation": ExactFilter(_l("Operation"), column=OutboxMessage.operation),
+        "partner": ChoiceFilter(_l("Partner"), column=OutboxMessage.partner, choices=_partner_choices),
+        "operation": ChoiceFilter(_l("Operation"), column=OutboxMessage.operation, choices=names.operation_choices),
         "ordering_key": ExactFilter(_l("File"), column=OutboxMessage.ordering_key),
         "request_id": ExactFilter(_l("Request reference"), column=OutboxMessage.request_id),
     }
@@ -278,6 +310,7 @@ class OutboxPartnerView(PortalModelView):
         "last_failure": _l("Failure"),
     }
     cells = {
+        "name": lambda row: str(partner_label(row.name)),
         "state": lambda row: badge(
             *{"closed": (_("Answers"), "success"), "open": (_("Does not answer"), "danger")}.get(str(row.state), (_("Being tried"), "warning"))
         )
@@ -287,7 +320,7 @@ class OutboxPartnerView(PortalModelView):
     list_columns = ["name", "state", "paused", "last_success_at", "last_failure_at", "last_failure"]
 
     def name_of(self, item: OutboxPartner) -> str:
-        return item.name
+        return str(partner_label(item.name))
 
     show_columns = ["name", "state", "paused", "pause_reason", "opened_at", "retry_at", "last_success_at", "last_failure_at", "last_failure"]
     search_columns = []
@@ -317,7 +350,7 @@ class OutboxInterventionView(_WithActors):
             (InterventionKind.RESUME, _l("Resume")),
         ]
     }
-    cells = {"actor": _actor}
+    cells = {"actor": _actor, "partner": _partner}
     code_columns = ("message_id", "request_id")
     base_order = ("id", "desc")
     order_columns = []
@@ -325,6 +358,7 @@ class OutboxInterventionView(_WithActors):
     list_columns = ["created_at", "actor", "kind", "partner", "message_id", "reason"]
     show_columns = [*list_columns, "request_id"]
     search_columns = ["created_at", "kind", "partner"]
+    search_filters = {"partner": ChoiceFilter(_l("Partner"), column=OutboxIntervention.partner, choices=_partner_choices)}
 
 
 def _job_label(row: PeriodicRun) -> str:
@@ -341,9 +375,27 @@ def _job_state(row: PeriodicRun) -> Any:
     return badge(_("Up to date"), "success") if row.succeeded else badge(_("Failed"), "danger")
 
 
-def _job_timing(row: PeriodicRun) -> str:
+_DAYS = (_l("Sundays"), _l("Mondays"), _l("Tuesdays"), _l("Wednesdays"), _l("Thursdays"), _l("Fridays"), _l("Saturdays"))
+
+
+def _cron_words(cron: str) -> str:
+    """ "20 3 * * *" → "every day at 3:20"; what no words are known for is shown as it is."""
+    minute, hour, day, month, weekday = (cron.split() + ["?"] * 5)[:5]
+    if not (minute.isdigit() and hour.isdigit() and month == "*"):
+        return cron
+    time = _("%(hour)s:%(minute)s", hour=int(hour), minute=minute.zfill(2))
+    if day == "*" and weekday == "*":
+        return str(_("every day at %(time)s", time=time))
+    if day == "*" and weekday.isdigit():
+        return str(_("on %(days)s at %(time)s", days=_DAYS[int(weekday) % 7], time=time))
+    if day.isdigit() and weekday == "*":
+        return str(_("on day %(day)s of each month at %(time)s", day=day, time=time))
+    return cron
+
+
+def _job_timing(row: PeriodicRun) -> Any:
     if row.cron:
-        return str(row.cron)
+        return names.with_code(_cron_words(str(row.cron)), row.cron)
     every = timedelta(seconds=row.every_seconds or 0)
     minutes, seconds = divmod(int(every.total_seconds()), 60)
     if seconds or not minutes:
@@ -374,7 +426,7 @@ class PeriodicRunView(PortalModelView):
         "error": _l("Last error"),
     }
     cells = {"label": _job_label, "health": _job_state, "timing": _job_timing}
-    code_columns = ("name", "timing")
+    code_columns = ("name",)
     base_order = ("name", "asc")
     quick_search = ()
     list_columns = ["label", "timing", "health", "ended_at", "next_due_at", "duration_ms", "failed_runs"]
@@ -415,8 +467,11 @@ class MailMessageView(PortalModelView):
         "request_id": _l("Request reference"),
     }
     choices = {"state": [(state, words[0]) for state, words in _MAIL_STATES.items()]}
-    cells = {"state_badge": lambda row: badge(*_MAIL_STATES.get(row.state, (row.state, "neutral")))}
-    code_columns = ("template", "request_id")
+    cells = {
+        "state_badge": lambda row: badge(*_MAIL_STATES.get(row.state, (row.state, "neutral"))),
+        "template": lambda row: names.with_code(row.subject, row.template),
+    }
+    code_columns = ("request_id",)
     base_order = ("created_at", "desc")
     order_columns = []
     quick_search = ("recipient",)

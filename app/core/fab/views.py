@@ -19,6 +19,7 @@ from sqlalchemy import types as sa_types
 from sqlalchemy.orm import Query
 
 from app.core.fab import export
+from app.core.fab.access import roles_holding
 from app.core.fab.acting import ActionRoutes
 from app.core.fab.declarations import Titles, build_filters, check_class, declared_columns, sortable_columns
 from app.core.fab.fields import Lookup
@@ -289,8 +290,14 @@ class PortalModelView(WriteRoutes, ActionRoutes):
             page=self.listing(),
             bulk_actions=self.actions_for("multiple"),
             breadcrumb=self.breadcrumb(),
-            wide=len(self.list_columns) > 7,
+            editors=self._editors(),
         )
+
+    def _editors(self) -> Sequence[str]:
+        """For those who may only read: the roles whose accounts may change these rows."""
+        if not self.has_route("edit") or self.may("edit") or self.may("add"):
+            return []
+        return roles_holding("can_" + self.get_method_permission("edit"), str(self.class_permission_name))
 
     @expose("/export/<string:kind>")
     @has_access

@@ -13,6 +13,7 @@ from flask_babel import gettext as _
 from wtforms import HiddenField
 
 from app.core.concurrency import ConflictPage, ConflictRow, RowGone, StaleError, conflict_context, save_versioned
+from app.core.fab.dependents import still_used
 from app.core.fab.forms import PortalForm
 from app.core.fab.history import NEXT, previous_address, safe_target
 from app.core.fab.interface import Refused, StaleRow, guarded_write
@@ -170,7 +171,8 @@ class WriteRoutes(ModelView):
             except StaleRow:
                 problem = _("Somebody else has just changed this row: check it before deleting it.")
             except Refused as refusal:
-                problem = str(refusal.message)
+                item = self.find(pk)
+                problem = (still_used(self.name_of(item), item) if refusal.in_use else None) or str(refusal.message)
             else:
                 flash(_("Deleted: %(name)s.", name=name), "success")
                 return redirect(self._after_delete(pk))
@@ -182,6 +184,7 @@ class WriteRoutes(ModelView):
             item=item,
             groups=self._shown(item),
             problem=problem,
+            edit_url=self.url("edit", pk=pk) if problem and self.may("edit") and self.can_change(item) and hasattr(item, "valid_to") else None,
             action=self.url("delete", pk=pk),
             next_address=safe_target(request.values.get(NEXT)),
             back=previous_address(self.url("list")),

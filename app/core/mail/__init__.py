@@ -45,7 +45,7 @@ def register(builder: AppBuilder) -> None:
 
         builder.add_view_no_menu(DemoMailView())
         register_menu(
-            group="Aide", label=_l("Demonstration mail"), endpoint="DemoMailView.index", order=900, public=True, visible=_demo_is_on
+            group="Aide", label=_l("Mail (demo)"), endpoint="DemoMailView.index", order=900, public=True, visible=_demo_is_on
         )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from app.core.ui.components import Column, KeysetPage, Page
-from app.core.ui.contacts import Contact, forget_contacts, register_contacts
+from app.core.ui.contacts import Contact, register_contacts
 from app.core.ui.layout import register_account_item, register_organisation_name
 from app.core.ui.menu import register_menu
 from app.core.ui.permissions import allowed, current_permissions, signed_in
@@ -22,7 +22,7 @@ PUBLIC_ENDPOINTS = frozenset(
 )
 """Pages of this package that need no account; ``ui.styleguide`` exists in demonstration mode only and is public there."""
 
-SIGNED_IN_ENDPOINTS = frozenset({"ui.search"})
+SIGNED_IN_ENDPOINTS = frozenset({"ui.search", "ui.resume"})
 """Pages of this package that need an account but no permission: what they show is filtered inside."""
 
 __all__ = [
@@ -36,7 +36,6 @@ __all__ = [
     "SearchProvider",
     "allowed",
     "current_permissions",
-    "forget_contacts",
     "init_app",
     "register_account_item",
     "register_contacts",

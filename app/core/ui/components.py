@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from flask import request
+from flask_babel import gettext
 from markupsafe import Markup, escape
 
 MAX_RADIOS = 5
@@ -246,9 +247,20 @@ def field_view(
     )
 
 
+def _naming(label: str, message: str) -> str:
+    """The line of the summary for one error: the field, then what is wrong ("Code postal : remplissez ce champ.")."""
+    label = label.strip().rstrip(":?*").strip()
+    if not label:
+        return message
+    if len(message) > 1 and not (message[1].isupper() or message[1].isdigit()):
+        message = message[0].lower() + message[1:]
+    return str(gettext("%(label)s: %(message)s", label=label, message=message))
+
+
 def form_errors(*forms: Any) -> list[tuple[str | None, str]]:
     """``(id of the control, message)`` for every error of one or more forms, in the order of the fields.
 
+    The message starts with the name of its field: six times "fill in this field" would not say which six.
     A form, an iterable of forms, or an iterable of ready-made ``(id, message)`` pairs is accepted.
     """
     found: list[tuple[str | None, str]] = []
@@ -266,8 +278,8 @@ def form_errors(*forms: Any) -> list[tuple[str | None, str]]:
                 if form_field.type == "CSRFTokenField":
                     found.extend((None, message) for message in _flatten(form_field.errors))
                     continue
-                target = field_view(form_field).target
-                found.extend((target, message) for message in _flatten(form_field.errors))
+                view = field_view(form_field)
+                found.extend((view.target, _naming(view.label, message)) for message in _flatten(form_field.errors))
         elif isinstance(form, tuple) and len(form) == 2 and isinstance(form[1], str):
             found.append((form[0], form[1]))
         elif isinstance(form, str):

@@ -5,12 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from time import monotonic
-
-from flask import current_app
 
 log = logging.getLogger(__name__)
-KEPT_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,38 +22,29 @@ class Contact:
 
 
 _provider: Callable[[], Sequence[Contact]] | None = None
-_kept: tuple[float, tuple[Contact, ...]] | None = None
+#: The last known ones, for pages that must not touch the database.
+_kept: tuple[Contact, ...] = ()
 
 
 def register_contacts(provider: Callable[[], Sequence[Contact]]) -> None:
     """Set the function that gives the contacts, in the order to show. One only: the last one declared wins."""
     global _provider, _kept
-    _provider, _kept = provider, None
-
-
-def forget_contacts() -> None:
-    """Ask the provider again at the next page: to call once contacts have changed."""
-    global _kept
-    _kept = None
+    _provider, _kept = provider, ()
 
 
 def footer_contacts(*, known_only: bool = False) -> tuple[Contact, ...]:
-    """The contacts, kept for a minute in each process (they are on every page and the same for all).
+    """The contacts as they are now: one short query a page, so that a change shows at once in every process.
 
     A provider that fails costs the page its contacts, not its content. ``known_only`` asks nobody: an error page must not
     touch the database that may have failed, yet has to say whom to write to.
     """
     global _kept
     if known_only:
-        return _kept[1] if _kept else ()
+        return _kept
     if _provider is None:
         return ()
-    if _kept is not None and not current_app.testing and monotonic() - _kept[0] < KEPT_SECONDS:
-        return _kept[1]
     try:
-        contacts = tuple(_provider())
+        _kept = tuple(_provider())
     except Exception:
         log.exception("the contacts of the footer could not be read")
-        return _kept[1] if _kept else ()
-    _kept = (monotonic(), contacts)
-    return contacts
+    return _kept

@@ -16,7 +16,7 @@ from flask_wtf.csrf import CSRFError, generate_csrf
 from werkzeug.exceptions import HTTPException, InternalServerError
 
 from app.core import context
-from app.core.ui.paths import login_url
+from app.core.ui.paths import login_url, sign_in_and_resume_url
 from app.core.ui.permissions import signed_in
 from app.core.ui.security_headers import SAFE_METHODS, browser_vouches
 
@@ -175,7 +175,7 @@ def expired_form() -> Response:
             files=sorted(name for name, item in request.files.items() if item.filename) if fields is not None else [],
             action=request.full_path.rstrip("?"),
             token=generate_csrf(),
-            login=None if signed_in() else login_url(),
+            login=None if signed_in() else sign_in_and_resume_url(),
         )
     )
     response.status = "419 Page Expired"

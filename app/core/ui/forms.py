@@ -12,6 +12,7 @@ from flask_babel import lazy_gettext as _l
 from flask_babel import ngettext
 from wtforms import Field, RadioField
 from wtforms.fields import SelectChoice
+from wtforms.validators import InputRequired, StopValidation
 from wtforms.widgets import TextInput
 
 _DAY_MONTH_YEAR = re.compile(r"^(\d{1,2})[/.\- ](\d{1,2})[/.\- ](\d{4})$")
@@ -38,7 +39,29 @@ def parse_fr_date(text: str) -> date:
     return date(year, month, day)
 
 
-class FrDateField(Field):
+class Required(InputRequired):
+    """An answer must be given; spaces alone are none. One wording for the whole portal, by kind of control."""
+
+    def __call__(self, form: Any, field: Any) -> None:
+        """Raise StopValidation with the sentence to show when nothing was answered."""
+        typed = field.raw_data[0] if field.raw_data else None
+        if typed and not (isinstance(typed, str) and not typed.replace("\x00", "").strip()):
+            return
+        message = self.message or (_("Choose an answer.") if hasattr(field, "iter_choices") else _("Fill in this field."))
+        field.errors = []
+        raise StopValidation(message)
+
+
+class ReadField(Field):
+    """A field that reads what was typed: when it cannot, that is the one thing said, not what validators think of "nothing"."""
+
+    def pre_validate(self, form: Any) -> None:
+        """Stop at the error of reading."""
+        if self.process_errors:
+            raise StopValidation()
+
+
+class FrDateField(ReadField):
     """A date typed jj/mm/aaaa. What cannot be read is shown back as typed."""
 
     widget = TextInput()
@@ -60,7 +83,7 @@ class FrDateField(Field):
             raise ValueError(_("This date cannot be read: write it dd/mm/yyyy, for instance 05/01/2026.")) from None
 
 
-class FrDecimalField(Field):
+class FrDecimalField(ReadField):
     """A number with a decimal comma; spaces between thousands are accepted, and a point too."""
 
     widget = TextInput()

@@ -137,7 +137,7 @@ def theme_digest() -> str:
 
 def script_words() -> dict[str, str]:
     """The sentences ``portal.js`` may say, as one data attribute of the body: scripts hold no text of their own."""
-    login = paths.login_url()
+    login = paths.sign_in_and_resume_url()
     words = {
         "choose": gettext("Choose a date"),
         "close": gettext("Close"),

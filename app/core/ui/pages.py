@@ -10,7 +10,7 @@ from flask_wtf.csrf import generate_csrf
 
 from app.core.ui import theme as theme_colours
 from app.core.ui.assets import static_url
-from app.core.ui.paths import login_url
+from app.core.ui.paths import login_url, sign_in_and_resume_url
 from app.core.ui.permissions import signed_in
 from app.core.ui.search import MIN_LENGTH, quick_search
 
@@ -28,6 +28,14 @@ def search() -> ResponseReturnValue:
         return redirect(f"{address}?next=/recherche")
     text = " ".join(request.args.get("q", "").replace("\x00", "")[:MAX_QUERY].split())
     return render_template("portal/search.html", search_text=text, groups=quick_search(text), too_short=len(text) < MIN_LENGTH)
+
+
+@bp.get("/reprise")
+def resume() -> ResponseReturnValue:
+    """Where signing in leads in the tab opened because a session ended in another: the form still waits there."""
+    if not signed_in():
+        return redirect(sign_in_and_resume_url() or "/")
+    return render_template("portal/resume.html")
 
 
 @bp.get("/accessibilite")

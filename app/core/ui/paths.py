@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlencode
 
 from flask import current_app, url_for
 from werkzeug.routing import BuildError
@@ -33,6 +34,12 @@ def login_url() -> str | None:
     if configured:
         return safe_url(configured)
     return first_url("AuthDBView.login", *_endpoints_ending_with(".login"))
+
+
+def sign_in_and_resume_url() -> str | None:
+    """Where one signs in from a new tab because the session ended: what follows says to come back to the first tab."""
+    address = login_url()
+    return f"{address}?{urlencode({'next': url_for('ui.resume')})}" if address else None
 
 
 def _endpoints_ending_with(suffix: str) -> list[str]:

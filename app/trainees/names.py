@@ -1,0 +1,26 @@
+"""What the rows of this feature and its messages are called when they are counted, and in Supervision."""
+
+from __future__ import annotations
+
+from flask_babel import lazy_gettext as _l
+from flask_babel import ngettext
+
+from app.core.fab.names import name_operation, name_table
+
+from .services.enrolment import CHANGE, CLOSE, CREATE, EXIT
+
+
+def register_names() -> None:
+    """Name the tables and the operations of this feature."""
+    name_table("trainee", _l("Trainees"), lambda count: ngettext("%(num)s trainee", "%(num)s trainees", count))
+    name_table("registration", _l("Registrations"), lambda count: ngettext("%(num)s registration", "%(num)s registrations", count))
+    name_table("enrolment", _l("Enrolments"), lambda count: ngettext("%(num)s enrolment", "%(num)s enrolments", count))
+    name_table(
+        "identity_request",
+        _l("Searches of identities"),
+        lambda count: ngettext("%(num)s search of an identity", "%(num)s searches of identities", count),
+    )
+    name_operation(CREATE, _l("Creation of the file"))
+    name_operation(CHANGE, _l("Change of the file"))
+    name_operation(EXIT, _l("Exit of the trainee"))
+    name_operation(CLOSE, _l("Closing of the file"))
