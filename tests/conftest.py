@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 TEMPLATE = "portal_template"
 _ENV = "PORTAL_TEST_ENGINES"
 DEMO_PASSWORD = "Portail-demo-2026"
+
+#: How long an example takes says how busy the machine is, not whether a property holds.
+settings.register_profile("portal", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("portal")
 
 _handles: list[Any] = []
 _folder: str | None = None
