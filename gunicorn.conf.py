@@ -75,8 +75,14 @@ def when_ready(_server):
 
 def post_fork(_server, worker):
     """No connection is shared between processes, should the application have opened one."""
-    from app.core.extensions import db
+    import logging
 
+    from app.core.extensions import db
+    from app.core.logs import MaskingFilter
+
+    # gunicorn names the address of a request that it could not finish.
+    for handler in logging.getLogger("gunicorn.error").handlers:
+        handler.addFilter(MaskingFilter())
     with worker.app.wsgi().app_context():
         db.engine.dispose(close=False)
 

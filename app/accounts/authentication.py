@@ -3,13 +3,14 @@
 Three steps. First transaction: take one try from the account in a single UPDATE, commit. Then check the password, outside
 any transaction, against the account's hash or, when there is none to check, against a hash of the same cost. Second
 transaction: give the tries back and open the session, or block the account. Every refusal runs the same statements and
-says the same words, whether or not the account exists.
+says the same words, whether or not the account exists; what follows from a blocking (the mail to the holder, the alert) is a
+periodic job's (``services.blocking``), so that the answer waits for nothing.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 import structlog
@@ -17,15 +18,13 @@ from sqlalchemy import and_, case, delete, func, literal, or_, select, update
 from sqlalchemy.orm import Session
 
 from app.accounts import domain, passwords, sessions
-from app.accounts.models import Organisation, SignInAttempt, SignInOutcome, User, UserSession
+from app.accounts.models import AccessLink, Organisation, RecoveryRequest, SignInAttempt, SignInOutcome, SignInWay, User, UserSession
 from app.core import clock
 from app.core.tenancy import Scope, bound_scope
 from app.core.transaction import transaction
 
 log = structlog.get_logger(__name__)
 
-_BURST: Final = 10
-_BURST_WINDOW: Final = timedelta(minutes=10)
 _ADDRESS_LOCK: Final = "sign-in:"
 
 
@@ -65,7 +64,7 @@ def sign_in(identifiant: str, password: str, *, ip: str | None, user_agent: str 
 
     Raises TooManyAttempts when the address has blocked ``MAX_BLOCKED_BY_ADDRESS`` accounts within the hour.
     """
-    counted, right = _check(identifiant, password, ip=ip)
+    counted, right = _check(identifiant, password, ip=ip, way=SignInWay.FORM, user_agent=user_agent)
     rehashed = passwords.hash_password(password) if right and counted.stored and passwords.needs_rehash(counted.stored) else None
     with bound_scope(Scope.system()), transaction() as session:
         if not right:
@@ -78,12 +77,12 @@ def sign_in(identifiant: str, password: str, *, ip: str | None, user_agent: str 
     return SignedIn(counted.user_id, token)
 
 
-def confirm(identifiant: str, password: str, *, ip: str | None) -> bool:
+def confirm(identifiant: str, password: str, *, ip: str | None, user_agent: str | None = None) -> bool:
     """Whether this is the account's password, asked again of someone signed in; counted like a sign-in.
 
     Raises TooManyAttempts.
     """
-    counted, right = _check(identifiant, password, ip=ip)
+    counted, right = _check(identifiant, password, ip=ip, way=SignInWay.CONFIRMATION, user_agent=user_agent)
     with bound_scope(Scope.system()), transaction() as session:
         if right:
             return _give_back(session, counted, None, signs_in=False) is not None
@@ -91,17 +90,18 @@ def confirm(identifiant: str, password: str, *, ip: str | None) -> bool:
     return False
 
 
-def _check(identifiant: str, password: str, *, ip: str | None) -> tuple[_Try, bool]:
+def _check(identifiant: str, password: str, *, ip: str | None, way: SignInWay, user_agent: str | None) -> tuple[_Try, bool]:
     """Count the try, commit, then look at the password."""
     key = domain.normalise_identifiant(identifiant)
     address = sessions.address_key(ip)
     with bound_scope(Scope.system()), transaction() as session:
-        counted = _take_try(session, key, address, clock.now())
+        counted = _take_try(session, key, SignInAttempt(at=clock.now(), address=address, way=way.value, user_agent=(user_agent or "")[:400] or None))
     return counted, passwords.verify_password(counted.stored, password) and counted.user_id is not None
 
 
-def _take_try(session: Session, key: str, address: str, now: datetime) -> _Try:
+def _take_try(session: Session, key: str, attempt: SignInAttempt) -> _Try:
     """Take one try from the account named ``key``, in the same statements for an account that does not exist."""
+    address, now = attempt.address, attempt.at
     session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(_ADDRESS_LOCK + address, 0))))
     _check_address(session, address, now)
     named = func.lower(User.username) == key
@@ -130,7 +130,7 @@ def _take_try(session: Session, key: str, address: str, now: datetime) -> _Try:
         .execution_options(synchronize_session=False)
     ).one_or_none()
     taken = _Try(0, *row) if row is not None else _Try(0, None, None, 0, 0)
-    attempt = SignInAttempt(at=now, address=address, user_id=user_id, blocking=taken.is_last)
+    attempt.user_id, attempt.blocking = user_id, taken.is_last
     session.add(attempt)
     session.flush()
     return _Try(attempt.id, taken.user_id, taken.stored, taken.attempts, taken.in_window)
@@ -178,7 +178,7 @@ def _refuse(session: Session, counted: _Try) -> None:
     """Block the account if this was its last try; for any other refusal the same statements change nothing."""
     now = clock.now()
     reason = domain.BlockReason.WRONG_PASSWORDS if counted.attempts >= domain.MAX_FAILED_ATTEMPTS else domain.BlockReason.TOO_MANY_FAILURES
-    blocked = session.scalar(
+    session.execute(
         update(User)
         .where(
             User.id == (counted.user_id if counted.is_last else -1),
@@ -189,15 +189,9 @@ def _refuse(session: Session, counted: _Try) -> None:
             ),
         )
         .values(blocked_at=now, blocked_reason=reason.value)
-        .returning(User.id)
         .execution_options(synchronize_session=False)
     )
     _conclude(session, counted, SignInOutcome.REFUSED, blocking=counted.is_last)
-    if blocked is not None:
-        log.warning("account_blocked", account=blocked, reason=reason.value)
-        recent = session.scalar(select(func.count()).select_from(SignInAttempt).where(SignInAttempt.at > now - _BURST_WINDOW, SignInAttempt.blocking.is_(True)))
-        if recent is not None and recent >= _BURST:
-            log.error("many_accounts_blocked", accounts=recent, minutes=int(_BURST_WINDOW.total_seconds() // 60))
 
 
 def _conclude(session: Session, counted: _Try, outcome: SignInOutcome, *, blocking: bool) -> None:
@@ -210,10 +204,14 @@ def _conclude(session: Session, counted: _Try, outcome: SignInOutcome, *, blocki
 
 
 def purge(session: Session, *, before: datetime) -> int:
-    """Delete attempts, and sessions long ended, older than ``before``; gives how many lines went."""
-    attempts = session.execute(delete(SignInAttempt).where(SignInAttempt.at < before))
-    ended = session.execute(delete(UserSession).where(and_(UserSession.last_seen_at < before, UserSession.created_at < before)))
-    return int(getattr(attempts, "rowcount", 0)) + int(getattr(ended, "rowcount", 0))
+    """Delete attempts, sessions long ended, links and requests for one, older than ``before``; gives how many lines went."""
+    statements = (
+        delete(SignInAttempt).where(SignInAttempt.at < before),
+        delete(UserSession).where(and_(UserSession.last_seen_at < before, UserSession.created_at < before)),
+        delete(RecoveryRequest).where(RecoveryRequest.at < before),
+        delete(AccessLink).where(AccessLink.expires_at < before),
+    )
+    return sum(int(getattr(session.execute(statement), "rowcount", 0)) for statement in statements)
 
 
-__all__ = ["SignedIn", "TooManyAttempts", "purge", "sign_in"]
+__all__ = ["SignedIn", "TooManyAttempts", "confirm", "purge", "sign_in"]

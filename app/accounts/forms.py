@@ -14,6 +14,7 @@ from wtforms.fields import SelectChoice
 from wtforms.validators import AnyOf, DataRequired, EqualTo, InputRequired, Length, ValidationError
 
 from app.accounts import domain, labels
+from app.accounts.domain import IDENTIFIANT_MAX
 from app.accounts.passwords import MAX_READ
 from app.core.concurrency import VersionedForm
 
@@ -31,6 +32,23 @@ _READABLE = Length(max=MAX_READ, message=_l("This is too long."))
 
 def _password(label: Any, autocomplete: str, *more: Any) -> PasswordField:
     return PasswordField(label, [_REQUIRED, _READABLE, *more], render_kw={"autocomplete": autocomplete})
+
+
+def _identifiant(label: Any, *more: Any) -> StringField:
+    """An identifiant to be chosen; ``domain.is_identifiant`` is the rule."""
+    return StringField(
+        label,
+        [_REQUIRED, Length(max=IDENTIFIANT_MAX, message=_l("An identifiant has 64 characters at most.")), *more],
+        render_kw={"autocomplete": "username", "autocapitalize": "none", "spellcheck": "false", "maxlength": str(IDENTIFIANT_MAX)},
+    )
+
+
+def _text(label: Any, autocomplete: str, *more: Any, longest: int = 200, kind: str | None = None) -> StringField:
+    return StringField(
+        label,
+        [_REQUIRED, Length(max=longest, message=_l("This is too long.")), *more],
+        render_kw={"autocomplete": autocomplete} | ({"type": kind} if kind else {}),
+    )
 
 
 class SignInForm(_Form):
@@ -109,3 +127,38 @@ class AccountForm(VersionedForm, _Form):
     def new_once(self) -> None:
         """Number this showing of the form."""
         self.once.data = secrets.token_urlsafe(16)
+
+
+class ChooseCredentialsForm(_Form):
+    """Behind a link: "Coordonnées d'authentification" (guide 004 page 7)."""
+
+    username = _identifiant(_l("Identifiant"))
+    password = _password(_l("Password"), "new-password")
+    confirmation = _password(_l("Confirm the password"), "new-password", EqualTo("password", message=_l("The two passwords differ.")))
+
+
+class RecoveryForm(_Form):
+    """ "Génération de mot de passe" (guide 004 page 5)."""
+
+    username = StringField(
+        _l("Identifiant"),
+        [_REQUIRED, Length(max=200, message=_l("This is too long."))],
+        render_kw={"autocomplete": "username", "autocapitalize": "none", "spellcheck": "false"},
+    )
+    last_name = _text(_l("Usual name"), "family-name")
+    first_name = _text(_l("First name"), "given-name")
+    email = _text(_l("E-mail"), "email", longest=320, kind="email")
+
+
+class ChangeIdentifiantForm(_Form):
+    """Another identifiant; the present password is asked."""
+
+    username = _identifiant(_l("New identifiant"))
+    current = _password(_l("Current password"), "current-password")
+
+
+class ChangeEmailForm(_Form):
+    """Another e-mail address; the present password is asked."""
+
+    email = _text(_l("New e-mail address"), "email", longest=320, kind="email")
+    current = _password(_l("Current password"), "current-password")

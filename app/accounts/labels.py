@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from flask_babel import gettext as _
@@ -9,8 +10,8 @@ from flask_babel import lazy_gettext as _l
 from flask_babel import ngettext
 
 from app.accounts import domain
-from app.accounts.domain import AccountState, BlockReason, Refusal
-from app.accounts.models import Civility, User
+from app.accounts.domain import AccountState, BlockReason, LinkState, Refusal
+from app.accounts.models import Civility, SignInAttempt, SignInOutcome, SignInWay, User
 from app.accounts.passwords import PasswordFault
 from app.core.ui.format import fr_date, fr_time
 
@@ -154,3 +155,62 @@ def password_fault(fault: PasswordFault) -> str:
         PasswordFault.COMMON: _("Too common: it is among the passwords that are tried first. Choose something longer or less usual."),
     }
     return sentences[fault]
+
+
+# ---- first access, recovery, "Mon compte" ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class LinkWords:
+    """What the page of a link that opens nothing says."""
+
+    title: str
+    why: str
+    advice: str
+
+
+def link_unusable(state: LinkState) -> LinkWords:
+    """Why a link opens nothing, and what to do."""
+    ask = _("Ask for a link on the page “Password generation”.")
+    sentences = {
+        LinkState.EXPIRED: LinkWords(_("This link has expired"), _("Links are good for a limited time, so that an old mail opens nothing."), ask),
+        LinkState.USED: LinkWords(_("This link has already been used"), _("It was used to choose a password. A link can be used once."), ask),
+        LinkState.REPLACED: LinkWords(
+            _("This link is no longer good"),
+            _("A newer link has been sent since, or the account has been blocked or has got another password. The latest mail received holds the link to use."),
+            ask,
+        ),
+        LinkState.CLOSED: LinkWords(
+            _("This account is not open"),
+            _("The account, or its organisation, is closed: no link can open it."),
+            _("Ask the person who manages the accounts of your organisation, or the assistance. Once the account is open again, ask for a new link."),
+        ),
+    }
+    unknown = LinkWords(
+        _("This link is not known"), _("The address is incomplete, or this browser has forgotten it. Open the link of the mail again, or copy it whole."), ask
+    )
+    return sentences.get(state, unknown)
+
+
+def identifiant_rule() -> str:
+    """What an identifiant may be made of."""
+    return _("An identifiant has 1 to 64 letters without accents, digits, dots, hyphens, underscores, at signs or blanks, and begins with a letter or a digit.")
+
+
+def sign_in_outcome(attempt: SignInAttempt) -> tuple[str, str]:
+    """How a try to sign in ended, and its tone."""
+    if attempt.outcome == SignInOutcome.SUCCESS:
+        return _("succeeded"), "success"
+    if attempt.blocking:
+        return _("failed: account blocked"), "danger"
+    return (_("failed"), "warning") if attempt.outcome == SignInOutcome.REFUSED else (_("interrupted"), "neutral")
+
+
+def sign_in_way(attempt: SignInAttempt) -> str:
+    """By which way somebody tried to get in."""
+    ways = {
+        SignInWay.FORM.value: _("sign-in page"),
+        SignInWay.LINK.value: _("link received by mail"),
+        SignInWay.CONFIRMATION.value: _("password asked again"),
+    }
+    return ways.get(attempt.way, attempt.way)

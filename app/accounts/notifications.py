@@ -5,6 +5,8 @@ An address that cannot receive mail does not stand in the way of the act: the sc
 
 from __future__ import annotations
 
+from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 import structlog
@@ -12,6 +14,7 @@ from flask_babel import force_locale
 from flask_babel import gettext as _
 
 from app.accounts import domain, labels
+from app.accounts.domain import NetworkKind
 from app.accounts.models import LinkPurpose, User
 from app.accounts.services.links import LIFETIMES
 from app.core import clock
@@ -78,7 +81,8 @@ def _by(actor: User | None) -> str:
         return str(_("the assistance of the portal") if actor.party.has(Role.SUPPORT) else _("the Région"))
 
 
-def _send(user: User, template: str, *, to: str | None = None, **context: Any) -> None:
+def _send(user: User, template: str, *, to: str | None = None, **context: Any) -> bool:
+    """Write to the account's holder, in the open transaction; whether the address can receive mail."""
     organisation = user.organisation
     variables = {
         "first_name": user.first_name,
@@ -91,3 +95,33 @@ def _send(user: User, template: str, *, to: str | None = None, **context: Any) -
         send_mail(user.email if to is None else to, template, variables, organisation_id=user.organisation_id)
     except InvalidAddress:
         log.warning("mail_not_sent", account=user.id, reason="address")
+        return False
+    return True
+
+
+class Changed(StrEnum):
+    """What a person changed in "Mon compte"."""
+
+    IDENTIFIANT = "identifiant"
+    PASSWORD = "password"  # noqa: S105 - a name
+    EMAIL = "email"
+
+
+def password_link(user: User, token: str) -> bool:
+    """The link to choose identifiant and password, to somebody who asked for it."""
+    return _send(user, "password_link", token=token)
+
+
+def account_closed(user: User) -> bool:
+    """Somebody asked for a link to an account that is deactivated, or whose organisation is closed: whom to ask."""
+    return _send(user, "account_closed", closed_organisation=user.organisation is not None and not user.organisation.active)
+
+
+def account_blocked(user: User, *, at: datetime, kind: NetworkKind) -> bool:
+    """The account has just been blocked: when, from what kind of network address, what to do."""
+    return _send(user, "account_blocked", at=at, kind=kind.value)
+
+
+def account_changed(user: User, what: Changed, *, to: str | None = None) -> bool:
+    """The identifiant, the password or the address was changed; ``to``: the former address, which is told as well."""
+    return _send(user, "account_changed", to=to, what=what.value)

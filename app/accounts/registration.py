@@ -25,15 +25,21 @@ def register(appbuilder: AppBuilder) -> None:
     from app.core.errors_db import register_constraint
     from app.core.fab import add_list
     from app.core.jobs import register_periodic
+    from app.core.logs import register_secret_address
     from app.core.people import register_account_names
     from app.core.ui import SearchProvider, register_menu, register_organisation_name, register_search
 
-    appbuilder.add_view_no_menu(AccessView)
     names.register_names()
     appbuilder.add_view_no_menu(MyOrganisationView)
     appbuilder.add_view_no_menu(OrganisationAccountsView)
     appbuilder.add_view_no_menu(AccountConsoleView)
-    appbuilder.add_view_no_menu(MyAccountView)
+    my_account = appbuilder.add_view_no_menu(MyAccountView)
+    access = appbuilder.add_view_no_menu(AccessView)
+    if appbuilder.sm.is_auth_limited:
+        # Refusals are braked as at sign-in: a form that says "already taken" must not serve to list identifiants.
+        for view in (access, my_account):
+            appbuilder.sm.limiter.limit(appbuilder.sm.auth_rate_limit, methods=["POST"], deduct_when=lambda answer: answer.status_code >= 400)(view.blueprint)
+    register_secret_address("/acces/", public=("identifiants", "nouveau-lien"))
     add_list(appbuilder, OrganisationView, order=30)
 
     register_menu(group=GROUP, label=_l("My organisation"), endpoint="MyOrganisationView.show", permission=("can_read", "MyOrganisation"), order=10)
@@ -71,6 +77,20 @@ def register(appbuilder: AppBuilder) -> None:
         func="app.accounts.jobs:purge_sign_in_data",
         cron="17 3 * * *",
         label=_l("Delete sign-in attempts and sessions older than a year"),
+    )
+    register_periodic(
+        name="answer-recoveries",
+        func="app.accounts.jobs:answer_waiting_recoveries",
+        every=30,
+        queue="mail",
+        label=_l("Answer the requests for a new password whose job was lost"),
+    )
+    register_periodic(
+        name="tell-blocked",
+        func="app.accounts.jobs:tell_blocked",
+        every=15,
+        queue="mail",
+        label=_l("Tell the holders of accounts that have just been blocked"),
     )
     commands.init_app(current_app._get_current_object(), appbuilder)  # type: ignore[attr-defined]  # LocalProxy
 

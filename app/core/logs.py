@@ -81,11 +81,32 @@ _QUOTED = re.compile(
     r"\[parameters: .*?\](?=\s*(?:\n|$|\())|(?<=DETAIL:).*?(?=\n(?:HINT|CONTEXT|QUERY|STATEMENT|WHERE):|\n\n|\n\[|$)|=\(.*?\)(?= (?:already|is not|is still))",
     re.DOTALL,
 )
+# Addresses that hold a secret (a link to choose one's password): begin → what stands in them openly.
+_secret_addresses: dict[str, frozenset[str]] = {}
+_secret_address: re.Pattern[str] | None = None
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
+def register_secret_address(prefix: str, *, public: tuple[str, ...] = ()) -> None:
+    """Say that what follows ``prefix`` in an address is a secret, but for the parts named ``public``: no log shows it."""
+    global _secret_address
+    _secret_addresses[prefix] = frozenset(public)
+    parts = []
+    for begin, open_parts in _secret_addresses.items():
+        spared = "".join(rf"(?!{re.escape(part)}(?![\w-]))" for part in sorted(open_parts))
+        parts.append(rf"(?<={re.escape(begin)}){spared}[^\s?#\"'<>]+")
+    _secret_address = re.compile("|".join(parts))
+
+
+def holds_secret(path: str) -> bool:
+    """Whether this address holds a secret."""
+    return _secret_address is not None and _secret_address.search(path) is not None
+
+
 def mask_text(text: str) -> str:
-    """`text` without anything that looks like a NIR, an e-mail address or a database value."""
+    """`text` without anything that looks like a NIR, an e-mail address, the secret of an address or a database value."""
+    if _secret_address is not None:
+        text = _secret_address.sub(MASK, text)
     text = _QUOTED.sub(f" {MASK}", text)
     text = _NIR.sub(MASK, text)
     return _MAIL.sub(MASK, text) if "@" in text else text
@@ -184,6 +205,15 @@ def configure(*, level: str = "INFO", process: str = "web", output: str = "json"
     ):
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelName(level.upper())))
     logging.captureWarnings(True)
+
+
+class MaskingFilter(logging.Filter):
+    """For loggers that have an output of their own (the web server's): what they write is masked, too."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Let the record through, its text masked."""
+        record.msg, record.args = mask_text(record.getMessage()), ()
+        return True
 
 
 class _CurrentOutput(logging.StreamHandler[Any]):

@@ -56,6 +56,7 @@ class HomeView(IndexView):  # type: ignore[misc]  # Flask-AppBuilder is only par
             action_tiles=list(_action_tiles()) if sees_actions else [],
             todo_tiles=[tile for tile in _todo_tiles() if tile.number] if sees_trainees else [],
             account_tiles=list(_account_tiles()) if allowed("can_read", "AccountConsole") else [],
+            blocked_colleagues=queries.blocked_accounts() if allowed("can_read", "OrganisationAccounts") else 0,
             drafts=_drafts() if sees_actions else [],
             sees_actions=sees_actions,
             sees_trainees=sees_trainees,

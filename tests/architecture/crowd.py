@@ -42,7 +42,7 @@ _KEPT_ALWAYS = {("ab_user_role", "role_id")}
 _SHARED_PARENT = {
     ("registration", "action_id"), ("component", "action_id"), ("action", "contract_id"), ("action_history", "action_id"),
     ("enrolment", "action_id"), ("enrolment", "registration_id"), ("component_site", "component_id"), ("user_session", "user_id"),
-    ("contact", "programme_id"),
+    ("contact", "programme_id"), ("sign_in_attempt", "user_id"),
 }  # fmt: skip
 
 #: A row for each table that the demonstration leaves empty: text of SQL after the table's name.
@@ -54,6 +54,7 @@ _EXAMPLES = {
     "outbox_partner": "(name) VALUES ('agora')",
     "outbox_intervention": "(partner, kind, actor_id, created_at) VALUES ('agora', 'replay', {user}, now())",
     "periodic_run": "(name, func, queue, every_seconds) VALUES ('essai', 'x:y', 'default', 60)",
+    "sign_in_attempt": "(at, address, user_id, outcome) VALUES (now(), '192.0.2.1', {user}, 'success')",
     "audit_entry": "(transaction_id, table_name, operation, actor_id) VALUES (1, 'action', 'INSERT', {user})",
 }
 

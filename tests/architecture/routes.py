@@ -104,13 +104,15 @@ def _all() -> dict[str, Route]:
         "HomeView.index": Route(SIGNED_IN),
         # accounts
         **{f"MyAccountView.{name}": Route(SIGNED_IN) for name in ("show", "change_password", "end_sessions")},
+        # first access, recovery, one's own identifiant and address
+        **{f"AccessView.{name}": PUBLIC for name in ("open", "choose", "renew", "recover", "sent")},
+        "MyAccountView.change_identifiant": Route(SIGNED_IN),
+        "MyAccountView.change_email": Route(PRINCIPALS | REGION | {"support"}),
         "MyOrganisationView.show": Route(PRINCIPALS),
         "OrganisationAccountsView.list": Route(PRINCIPALS),
         "OrganisationAccountsView.create": Route(PRINCIPALS),
         **{f"OrganisationAccountsView.{name}": Route(PRINCIPALS, owner=True) for name in ACCOUNT_ACTS},
         **{f"AccountConsoleView.{name}": Route(CONSOLE) for name in ("list", "show", *ACCOUNT_ACTS)},
-        "AccessView.open": PUBLIC,
-        "AccessView.recover": PUBLIC,
         # actions
         "ActionsView.index": Route(READERS),
         "ActionsView.show": Route(READERS, owner=True),

@@ -45,9 +45,11 @@ _MARKED = {
 
 #: Ends the session under which everything else is tried, or is the browser's own report.
 _NOT_TRIED = {"SignInView.logout", "SignInView.login", "csp.report", "MyAccountView.change_password"}
+#: Ask the present password: three wrong ones would end the session.
+_NOT_TRIED |= {"MyAccountView.change_identifiant", "MyAccountView.change_email"}
 
 #: Written by any visit or by anyone's sign-in.
-_NOBODYS = {"user_session", "sign_in_attempt", "alembic_version", "ab_user_role"}
+_NOBODYS = {"user_session", "sign_in_attempt", "alembic_version", "ab_user_role", "recovery_request"}
 
 
 def _guard_that_only_fills_in(session: Session, _flush_context: Any, _instances: Any) -> None:

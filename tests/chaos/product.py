@@ -29,8 +29,9 @@ _MARKS = {
 class Product:
     """One running installation with a folder and a port of its own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **settings: str) -> None:
         self.folder = folder
+        self.settings = settings
         self.port = _free_port()
         self.output = folder / "output.log"
         self._process: subprocess.Popen[bytes] | None = None
@@ -40,7 +41,7 @@ class Product:
         """Start it and wait until it says it is ready; returns the seconds it took."""
         begin = time.monotonic()
         environment = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "REDIS_URL", "PORTAL_ENV", "DEMO")}
-        environment |= {"PORT": str(self.port), "DATA_DIR": str(self.folder / "data")}
+        environment |= {"PORT": str(self.port), "DATA_DIR": str(self.folder / "data")} | self.settings
         with self.output.open("ab") as output:
             self._process = subprocess.Popen([sys.executable, "run.py"], cwd=ROOT, env=environment, stdout=output, stderr=output, start_new_session=True)
         while not self.answers():

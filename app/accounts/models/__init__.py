@@ -8,6 +8,7 @@ from app.accounts.models.people import (
     SessionPurpose,
     SignInAttempt,
     SignInOutcome,
+    SignInWay,
     User,
     UserSession,
 )
@@ -27,6 +28,7 @@ __all__ = [
     "SessionPurpose",
     "SignInAttempt",
     "SignInOutcome",
+    "SignInWay",
     "User",
     "UserSession",
 ]

@@ -115,6 +115,14 @@ class SignInOutcome(StrEnum):
     REFUSED = "refused"
 
 
+class SignInWay(StrEnum):
+    """How someone tried to get in: the sign-in form, a link sent by mail, or the present password asked again."""
+
+    FORM = "form"
+    LINK = "link"
+    CONFIRMATION = "confirmation"
+
+
 class SignInAttempt(db.Model):  # type: ignore[name-defined,misc]  # db.Model is dynamic
     """One try to sign in. It holds no identifiant as typed: people type passwords there."""
 
@@ -123,6 +131,8 @@ class SignInAttempt(db.Model):  # type: ignore[name-defined,misc]  # db.Model is
         Index("ix_sign_in_attempt_blocking", "address", "at", postgresql_where=text("blocking")),
         Index("ix_sign_in_attempt_user", "user_id", "at"),
         Index("ix_sign_in_attempt_at", "at"),
+        Index("ix_sign_in_attempt_to_tell", "id", postgresql_where=text("blocking AND told_at IS NULL")),
+        CheckConstraint("way IN ('form', 'link', 'confirmation')", name="way_known"),
     )
     __rls__ = "system"
     __audit__ = False
@@ -134,6 +144,10 @@ class SignInAttempt(db.Model):  # type: ignore[name-defined,misc]  # db.Model is
     outcome: Mapped[str] = mapped_column(String(10), nullable=False, default=SignInOutcome.STARTED)
     #: Whether it took the account's last try (until the password proves right).
     blocking: Mapped[bool] = mapped_column(Boolean, nullable=False, default=False, server_default="false")
+    way: Mapped[str] = mapped_column(String(12), nullable=False, default=SignInWay.FORM.value, server_default="form")
+    user_agent: Mapped[str | None] = mapped_column(String(400))
+    #: When the holder was told that this try blocked the account: by a periodic job, so that the answer to the try waits for nothing.
+    told_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 
 
 # ---- Flask-AppBuilder's account --------------------------------------------------------------------------------------
@@ -357,4 +371,4 @@ _extend_user()
 tenancy.register_tenant_entity(Organisation, "id")
 tenancy.register_tenant_entity(User, "organisation_id")
 
-__all__ = ["Civility", "Organisation", "SignInAttempt", "SignInOutcome", "User", "UserSession"]
+__all__ = ["Civility", "Organisation", "SignInAttempt", "SignInOutcome", "SignInWay", "User", "UserSession"]

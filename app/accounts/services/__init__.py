@@ -4,15 +4,28 @@ Accounts are written in the system's scope only; who asks is checked here, again
 journal as the actor.
 """
 
+from app.accounts.services.access import (
+    Chosen,
+    LinkUnusable,
+    LinkView,
+    answer_recovery,
+    answer_waiting_recoveries,
+    choose_credentials,
+    look_up_link,
+    request_recovery,
+    request_renewal,
+)
+from app.accounts.services.blocking import tell_blocked
 from app.accounts.services.common import (
     AccountNotFound,
     AccountRefused,
     IdentifiantTaken,
+    InvalidIdentifiant,
     WeakPassword,
     WrongPassword,
     password_context,
 )
-from app.accounts.services.credentials import change_own_password, set_password
+from app.accounts.services.credentials import change_own_email, change_own_identifiant, change_own_password, set_password
 from app.accounts.services.holders import AlreadyInvited, Edited, Holder, Invitation, edit_account, invite_account
 from app.accounts.services.life import (
     create_account,
@@ -24,34 +37,48 @@ from app.accounts.services.life import (
     set_roles,
     unblock,
 )
-from app.accounts.services.open_sessions import end_other_sessions, end_session, purge_sign_in_data
+from app.accounts.services.open_sessions import end_other_sessions, end_own_session, end_session, purge_sign_in_data
 from app.accounts.services.organisations import create_organisation
 
 __all__ = [
     "AccountNotFound",
     "AccountRefused",
     "AlreadyInvited",
+    "Chosen",
     "Edited",
     "Holder",
     "IdentifiantTaken",
+    "InvalidIdentifiant",
     "Invitation",
+    "LinkUnusable",
+    "LinkView",
     "WeakPassword",
     "WrongPassword",
+    "answer_recovery",
+    "answer_waiting_recoveries",
+    "change_own_email",
+    "change_own_identifiant",
     "change_own_password",
+    "choose_credentials",
     "create_account",
     "create_organisation",
     "deactivate",
     "delete_account",
     "edit_account",
     "end_other_sessions",
+    "end_own_session",
     "end_session",
     "generate_identifiant",
     "invite_account",
+    "look_up_link",
     "password_context",
     "purge_sign_in_data",
     "reactivate",
     "regenerate",
+    "request_recovery",
+    "request_renewal",
     "set_password",
     "set_roles",
+    "tell_blocked",
     "unblock",
 ]

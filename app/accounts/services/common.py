@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from flask_appbuilder.security.sqla.models import Role as RoleRow
 from sqlalchemy import func, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, joinedload
 
 from app.accounts import domain, passwords
@@ -49,6 +50,10 @@ class WrongPassword(Exception):
 
 class IdentifiantTaken(Exception):
     """Another account has this identifiant, whatever its case."""
+
+
+class InvalidIdentifiant(ValueError):
+    """The identifiant may not be one (``domain.is_identifiant``)."""
 
 
 @contextmanager
@@ -123,6 +128,25 @@ def check_policy(session: Session, user: User, password: str) -> None:
         faults = passwords.faults_of(password, password_context(user))
     if faults:
         raise WeakPassword(faults)
+
+
+def flush_identifiant(session: Session, identifiant: str) -> None:
+    """Write the account's new identifiant. Raises IdentifiantTaken."""
+    try:
+        session.flush()
+    except IntegrityError as error:
+        if "username" in str(getattr(getattr(error.orig, "diag", None), "constraint_name", "")):
+            raise IdentifiantTaken(identifiant) from error
+        raise
+
+
+def give_tries_back(user: User) -> None:
+    """Unblock, in the open transaction."""
+    user.blocked_at = None
+    user.blocked_reason = None
+    user.failed_attempts = 0
+    user.failed_in_window = 0
+    user.failed_since = None
 
 
 def hold_leaving(session: Session) -> None:

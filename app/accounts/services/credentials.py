@@ -1,12 +1,29 @@
-"""What an account signs in with: its password."""
+"""What an account signs in with, changed by its holder: identifiant, password, and the address its links go to."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from email_validator import EmailNotValidError, validate_email
 from sqlalchemy import select
 
-from app.accounts import authentication, passwords, sessions
+from app.accounts import authentication, domain, notifications, passwords, sessions
+from app.accounts.domain import Refusal
 from app.accounts.models import User
-from app.accounts.services.common import WrongPassword, check_policy, locked_account, writing
+from app.accounts.notifications import Changed
+from app.accounts.passwords import PasswordFault
+from app.accounts.services.common import (
+    AccountRefused,
+    InvalidIdentifiant,
+    WeakPassword,
+    WrongPassword,
+    check_policy,
+    flush_identifiant,
+    locked_account,
+    password_context,
+    writing,
+)
+from app.accounts.services.links import revoke_links
 from app.core import clock
 
 
@@ -24,7 +41,7 @@ def set_password(user_id: int, password: str, *, keep_token: str | None = None) 
         sessions.revoke_all(session, user_id, except_token=keep_token)
 
 
-def change_own_password(user_id: int, *, current: str, new: str, token: str | None, ip: str | None) -> None:
+def change_own_password(user_id: int, *, current: str, new: str, token: str | None, ip: str | None, user_agent: str | None = None) -> None:
     """Change one's own password; the present one is asked and counted like a sign-in. Other sessions end.
 
     Raises WrongPassword, WeakPassword, ``authentication.TooManyAttempts``.
@@ -33,8 +50,63 @@ def change_own_password(user_id: int, *, current: str, new: str, token: str | No
         user = locked_account(session, user_id)
         identifiant = user.username
         check_policy(session, user, new)
-    if not authentication.confirm(identifiant, current, ip=ip):
-        with writing() as session:
-            facts = session.scalar(select(User.blocked_at).where(User.id == user_id))
-        raise WrongPassword(ended=facts is not None)
+    _ask_present(user_id, identifiant, current, ip=ip, user_agent=user_agent)
     set_password(user_id, new, keep_token=token)
+    with writing() as session:
+        notifications.account_changed(locked_account(session, user_id), Changed.PASSWORD)
+
+
+def change_own_identifiant(user_id: int, *, current: str, identifiant: str, ip: str | None, user_agent: str | None = None) -> None:
+    """Choose another identifiant; the present password is asked and counted like a sign-in. The holder is told by mail.
+
+    The password may not be made of the new identifiant either. Raises InvalidIdentifiant, WrongPassword, IdentifiantTaken,
+    WeakPassword, ``authentication.TooManyAttempts``.
+    """
+    wanted = " ".join(identifiant.split())
+    if not domain.is_identifiant(wanted):
+        raise InvalidIdentifiant(wanted)
+    with writing() as session:
+        user = locked_account(session, user_id)
+        present, context = user.username, password_context(user)
+    _ask_present(user_id, present, current, ip=ip, user_agent=user_agent)
+    if PasswordFault.PERSONAL in passwords.faults_of(current, replace(context, identifiant=wanted)):
+        raise WeakPassword([PasswordFault.PERSONAL])
+    with writing() as session:
+        user = locked_account(session, user_id)
+        user.username = wanted
+        flush_identifiant(session, wanted)
+        notifications.account_changed(user, Changed.IDENTIFIANT)
+
+
+def change_own_email(user_id: int, *, current: str, email: str, ip: str | None, user_agent: str | None = None) -> None:
+    """Have one's links and notices sent to another address; the present password is asked, both addresses are told.
+
+    Pending links end: they went to the former address. Raises AccountRefused (a secondary's address is kept by its principal),
+    WrongPassword, ``authentication.TooManyAttempts``, ValueError for what is no address.
+    """
+    try:
+        wanted = validate_email(email.strip(), check_deliverability=False, globally_deliverable=False).normalized
+    except EmailNotValidError:
+        raise ValueError("not an e-mail address") from None
+    with writing() as session:
+        user = locked_account(session, user_id)
+        if not domain.may_change_own_email(user.party):
+            raise AccountRefused(Refusal.NOT_ALLOWED)
+        identifiant = user.username
+    _ask_present(user_id, identifiant, current, ip=ip, user_agent=user_agent)
+    with writing() as session:
+        user = locked_account(session, user_id)
+        former, user.email = user.email, wanted
+        session.flush()
+        revoke_links(session, user_id)
+        notifications.account_changed(user, Changed.EMAIL, to=former)
+        notifications.account_changed(user, Changed.EMAIL)
+
+
+def _ask_present(user_id: int, identifiant: str, current: str, *, ip: str | None, user_agent: str | None) -> None:
+    """Raises WrongPassword unless ``current`` is the account's password."""
+    if authentication.confirm(identifiant, current, ip=ip, user_agent=user_agent):
+        return
+    with writing() as session:
+        blocked = session.scalar(select(User.blocked_at).where(User.id == user_id))
+    raise WrongPassword(ended=blocked is not None)

@@ -29,12 +29,7 @@ def issue_link(session: Session, user: User, purpose: LinkPurpose) -> str:
     """Make a link for the account in the open transaction, end the older ones, and give its secret for the mail."""
     now = clock.now()
     session.execute(select(User.id).where(User.id == user.id).with_for_update())
-    session.execute(
-        update(AccessLink)
-        .where(AccessLink.user_id == user.id, AccessLink.used_at.is_(None), AccessLink.revoked_at.is_(None))
-        .values(revoked_at=now)
-        .execution_options(synchronize_session=False)
-    )
+    revoke_links(session, user.id)
     token = secrets.token_urlsafe(32)
     session.add(
         AccessLink(
@@ -48,6 +43,16 @@ def issue_link(session: Session, user: User, purpose: LinkPurpose) -> str:
     )
     session.flush()
     return token
+
+
+def revoke_links(session: Session, user_id: int) -> None:
+    """End the account's pending links, in the open transaction."""
+    session.execute(
+        update(AccessLink)
+        .where(AccessLink.user_id == user_id, AccessLink.used_at.is_(None), AccessLink.revoked_at.is_(None))
+        .values(revoked_at=clock.now())
+        .execution_options(synchronize_session=False)
+    )
 
 
 def find_link(session: Session, token: str) -> tuple[AccessLink, User] | None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from sqlalchemy import update
+
 from app.accounts import authentication, sessions
+from app.accounts.models import UserSession
 from app.accounts.services.common import writing
 from app.core import clock
 
@@ -21,7 +24,20 @@ def end_other_sessions(user_id: int, *, keep_token: str) -> int:
         return sessions.revoke_all(session, user_id, except_token=keep_token)
 
 
+def end_own_session(user_id: int, session_id: int) -> bool:
+    """End one of the account's own sessions; whether it was open."""
+    with writing() as session:
+        ended = session.scalar(
+            update(UserSession)
+            .where(UserSession.id == session_id, UserSession.user_id == user_id, UserSession.revoked_at.is_(None))
+            .values(revoked_at=clock.now())
+            .returning(UserSession.id)
+            .execution_options(synchronize_session=False)
+        )
+    return ended is not None
+
+
 def purge_sign_in_data(*, months: int = 12) -> int:
-    """Delete attempts and sessions older than ``months`` (personal data kept no longer than the journal)."""
+    """Delete attempts, sessions, links and requests for one older than ``months`` (personal data kept no longer than the journal)."""
     with writing() as session:
         return authentication.purge(session, before=clock.now() - timedelta(days=31 * months))

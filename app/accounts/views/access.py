@@ -1,30 +1,141 @@
-"""Where the links of the mails lead."""
+"""First access and recovery (guide 004 §1): pages that need no account.
+
+The secret of a link stands in the address of one request only, which answers with a redirect: it goes into the sealed cookie, so
+that no page, history, log or referrer holds it.
+"""
 
 from __future__ import annotations
 
+from typing import Any, Final
+
+from flask import flash, redirect, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_appbuilder import BaseView, expose
 from flask_babel import gettext as _
+from flask_login import current_user
+from werkzeug.exceptions import TooManyRequests
 
+from app.accounts import authentication, labels, security, services
+from app.accounts.domain import LinkState
+from app.accounts.forms import ChooseCredentialsForm, RecoveryForm
+from app.core.ui.error_pages import leave_to_sign_in
 
-def _page(view: BaseView) -> str:
-    title = _("Password generation")
-    page: str = view.render_template("portal/auth_base.html", heading=title, title=title, breadcrumb=[(title, None)])
-    return page
+#: Where the cookie keeps the secret of the link that was opened.
+_LINK: Final = "access_link"
+#: A longer one is none of ours, and would not fit into a cookie.
+_LONGEST: Final = 128
 
 
 class AccessView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only partly typed
-    """The pages behind a link of access."""
+    """The way in by mail. Opening a link neither uses it nor signs in: mail scanners open links."""
 
     route_base = ""
     default_view = "recover"
 
+    # ---- the link ----------------------------------------------------------------------------------------------------
+
     @expose("/acces/<token>")
     def open(self, token: str) -> ResponseReturnValue:
-        """The page that a link of a mail leads to."""
-        return _page(self)
+        """Take the secret out of the address."""
+        session[_LINK] = token if len(token) <= _LONGEST else ""
+        return redirect(url_for(".choose"), 303)
 
-    @expose("/authentification/generation-mot-de-passe")
+    @expose("/acces/identifiants", methods=("GET", "POST"))
+    def choose(self) -> ResponseReturnValue:
+        """Choose identifiant and password; the form uses the link."""
+        token = str(session.get(_LINK) or "")
+        found = services.look_up_link(token)
+        form = ChooseCredentialsForm()
+        if found.state is not LinkState.USABLE:
+            return self._unusable(found)
+        if request.method == "GET":
+            form.username.data = found.identifiant
+            return self._form(form, found)
+        if not form.validate():
+            return self._form(form, found), 422
+        before = security.current_token()
+        try:
+            chosen = services.choose_credentials(
+                token,
+                form.username.data,
+                form.password.data,
+                ip=request.remote_addr,
+                user_agent=request.headers.get("User-Agent"),
+            )
+        except services.LinkUnusable as error:
+            return self._unusable(services.LinkView(error.state))
+        except services.InvalidIdentifiant:
+            form.username.errors = [labels.identifiant_rule()]
+            return self._form(form, found), 422
+        except services.IdentifiantTaken:
+            form.username.errors = [_("This identifiant is already taken. Choose another one.")]
+            return self._form(form, found), 422
+        except services.WeakPassword as error:
+            form.password.errors = [labels.password_fault(fault) for fault in error.faults]
+            return self._form(form, found), 422
+        if before is not None:
+            services.end_session(before)  # another account was signed in on this browser
+        return self._enter(chosen)
+
+    def _enter(self, chosen: services.Chosen) -> ResponseReturnValue:
+        if chosen.token is None:
+            session.clear()
+            flash(_("The changes have been saved. Sign in with your new password and your second factor."), "success")
+            return leave_to_sign_in()
+        security.start_session(chosen.token)
+        flash(_("The changes have been saved"), "success")
+        return redirect(url_for("MyAccountView.show"), 303)
+
+    def _form(self, form: ChooseCredentialsForm, found: services.LinkView) -> str:
+        other = current_user.get_full_name() if current_user.is_authenticated and current_user.id != found.user_id else None
+        return self._page("accounts/access/choose.html", form=form, found=found, other=other)
+
+    def _unusable(self, found: services.LinkView) -> ResponseReturnValue:
+        """What the link lacks, and the way to a new one. 410 for a form that came too late."""
+        page = self._page("accounts/access/unusable.html", found=found, words=labels.link_unusable(found.state))
+        return (page, 410) if request.method == "POST" else page
+
+    @expose("/acces/nouveau-lien", methods=("POST",))
+    def renew(self) -> ResponseReturnValue:
+        """Send a new link to the account's own mailbox, to whoever holds one that is no longer good."""
+        try:
+            services.request_renewal(str(session.get(_LINK) or ""), ip=request.remote_addr)
+        except authentication.TooManyAttempts as error:
+            raise TooManyRequests(retry_after=error.retry_after) from error
+        session.pop(_LINK, None)
+        return redirect(url_for(".sent"), 303)
+
+    # ---- Génération de mot de passe ------------------------------------------------------------------------------------
+
+    @expose("/authentification/generation-mot-de-passe", methods=("GET", "POST"))
     def recover(self) -> ResponseReturnValue:
-        """Génération de mot de passe."""
-        return _page(self)
+        """Ask identifiant, nom d'usage, prénom and courriel; the answer is the same whether or not they name an account."""
+        form = RecoveryForm()
+        if request.method == "POST" and form.validate():
+            try:
+                services.request_recovery(
+                    identifiant=form.username.data,
+                    last_name=form.last_name.data,
+                    first_name=form.first_name.data,
+                    email=form.email.data,
+                    ip=request.remote_addr,
+                )
+            except authentication.TooManyAttempts as error:
+                raise TooManyRequests(retry_after=error.retry_after) from error
+            return redirect(url_for(".sent"), 303)
+        page = self._page("accounts/access/recover.html", form=form, breadcrumb=_recovery_path())
+        return (page, 422) if form.errors else page
+
+    @expose("/authentification/generation-mot-de-passe/envoye")
+    def sent(self) -> ResponseReturnValue:
+        """What happens now, whoever asked."""
+        return self._page("accounts/access/sent.html", breadcrumb=_recovery_path())
+
+    def _page(self, template: str, **values: Any) -> str:
+        values.setdefault("breadcrumb", [(_("My account"), None), (_("Changes"), None)])
+        page: str = self.render_template(template, **values)
+        return page
+
+
+def _recovery_path() -> list[tuple[str, str | None]]:
+    return [(_("Authentication"), url_for("SignInView.login")), (_("Password generation"), None)]

@@ -1,8 +1,11 @@
-""" "Mon compte": one's own password and open sessions."""
+""" "Mon compte": one's own identifiant, password and address; the last sign-ins; the open sessions."""
 
 from __future__ import annotations
 
-from flask import flash, redirect, request, session, url_for
+from collections.abc import Callable
+from typing import Any
+
+from flask import abort, flash, redirect, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_appbuilder import BaseView, expose
 from flask_appbuilder.security.decorators import has_access, permission_name
@@ -12,8 +15,9 @@ from flask_babel import ngettext
 from flask_login import current_user
 from werkzeug.exceptions import TooManyRequests
 
-from app.accounts import authentication, labels, queries, security, services
-from app.accounts.forms import ChangePasswordForm
+from app.accounts import authentication, domain, labels, queries, security, services
+from app.accounts.forms import ChangeEmailForm, ChangeIdentifiantForm, ChangePasswordForm
+from app.core.ui.error_pages import leave_to_sign_in
 
 
 class MyAccountView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only partly typed
@@ -28,7 +32,7 @@ class MyAccountView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only
     @has_access
     @permission_name("read")
     def show(self) -> ResponseReturnValue:
-        """Identifiant, password form, open sessions."""
+        """Coordinates, password form, last sign-ins, open sessions: one partial template each."""
         return self._page(ChangePasswordForm(formdata=None))
 
     @expose("/mot-de-passe", methods=("POST",))
@@ -39,40 +43,128 @@ class MyAccountView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only
         form = ChangePasswordForm()
         if not form.validate():
             return self._page(form), 422
+
+        def act() -> None:
+            services.change_own_password(current_user.id, current=form.current.data, new=form.new.data, token=security.current_token(), **_where())
+
+        refused: ResponseReturnValue | None = None
         try:
-            services.change_own_password(
-                current_user.id,
-                current=form.current.data,
-                new=form.new.data,
-                token=security.current_token(),
-                ip=request.remote_addr,
-            )
+            refused = self._asked_password(form, act)
         except services.WeakPassword as error:
             form.new.errors = [labels.password_fault(fault) for fault in error.faults]
+        if form.errors:
             return self._page(form), 422
-        except authentication.TooManyAttempts as error:
-            raise TooManyRequests(retry_after=error.retry_after) from error
-        except services.WrongPassword as error:
-            if error.ended:
-                session.clear()
-                flash(_("Three wrong passwords: your account is blocked. The person who manages the accounts, or support, can unblock it."), "danger")
-                return redirect(url_for("SignInView.login"), 303)
-            form.current.errors = [_("This is not your current password. Your account is blocked after three wrong ones.")]
-            return self._page(form), 422
+        if refused is not None:
+            return refused
         flash(_("Your password has been changed. Your other sessions have been signed out."), "success")
         return redirect(url_for(".show"), 303)
+
+    @expose("/identifiant", methods=("GET", "POST"))
+    @has_access
+    @permission_name("change_identifiant")
+    def change_identifiant(self) -> ResponseReturnValue:
+        """Choose another identifiant, after asking the present password."""
+        form = ChangeIdentifiantForm()
+        if request.method == "GET":
+            form.username.data = current_user.username
+            return self._form("accounts/my_account/identifiant.html", form, _("Change the identifiant"))
+        refused: ResponseReturnValue | None = None
+        if form.validate():
+            if " ".join(form.username.data.split()) == current_user.username:
+                form.username.errors = [_("This is your present identifiant: type another one.")]
+            else:
+                refused = self._change_identifiant(form)
+        if form.errors:
+            return self._form("accounts/my_account/identifiant.html", form, _("Change the identifiant")), 422
+        if refused is not None:
+            return refused
+        flash(_("Your identifiant has been changed. Use it the next time you sign in."), "success")
+        return redirect(url_for(".show", _anchor="identifiant"), 303)
+
+    def _change_identifiant(self, form: ChangeIdentifiantForm) -> ResponseReturnValue | None:
+        try:
+            return self._asked_password(
+                form, lambda: services.change_own_identifiant(current_user.id, current=form.current.data, identifiant=form.username.data, **_where())
+            )
+        except services.InvalidIdentifiant:
+            form.username.errors = [labels.identifiant_rule()]
+        except services.IdentifiantTaken:
+            form.username.errors = [_("This identifiant is already taken. Choose another one.")]
+        except services.WeakPassword:
+            form.username.errors = [_("Your password is made of this identifiant: choose another identifiant, or change the password first.")]
+        return None
+
+    @expose("/courriel", methods=("GET", "POST"))
+    @has_access
+    @permission_name("change_email")
+    def change_email(self) -> ResponseReturnValue:
+        """Have one's mails sent elsewhere, after asking the present password; the former address is told."""
+        if not domain.may_change_own_email(current_user.party):
+            abort(403)
+        form = ChangeEmailForm()
+        title = _("Change the e-mail address")
+        if request.method == "GET":
+            return self._form("accounts/my_account/email.html", form, title)
+        refused: ResponseReturnValue | None = None
+        if form.validate():
+            try:
+                refused = self._asked_password(
+                    form, lambda: services.change_own_email(current_user.id, current=form.current.data, email=form.email.data, **_where())
+                )
+            except ValueError:
+                form.email.errors = [_("This is not an e-mail address: write it as nom@exemple.fr.")]
+        if form.errors:
+            return self._form("accounts/my_account/email.html", form, title), 422
+        if refused is not None:
+            return refused
+        flash(_("Your e-mail address has been changed. The former address has been told."), "success")
+        return redirect(url_for(".show", _anchor="identifiant"), 303)
 
     @expose("/sessions/deconnecter", methods=("POST",))
     @has_access
     @permission_name("end_sessions")
     def end_sessions(self) -> ResponseReturnValue:
-        """Déconnecter les autres sessions."""
+        """Déconnecter les autres sessions, or the one that the form names."""
+        back = redirect(url_for(".show", _anchor="sessions"), 303)
+        one = request.form.get("session", type=int)
+        if one is not None:
+            if services.end_own_session(current_user.id, one):
+                flash(_("The session has been signed out."), "success")
+            else:
+                flash(_("This session was no longer open."), "info")
+            return back
         ended = services.end_other_sessions(current_user.id, keep_token=security.current_token() or "")
         if ended:
             flash(ngettext("%(num)s other session has been signed out.", "%(num)s other sessions have been signed out.", ended), "success")
         else:
             flash(_("No other session was open."), "info")
-        return redirect(url_for(".show"), 303)
+        return back
+
+    # ---- parts -------------------------------------------------------------------------------------------------------
+
+    def _asked_password(self, form: Any, act: Callable[[], None]) -> ResponseReturnValue | None:
+        """Do what asks the present password. A wrong one is said at its field; the last one leads out. None when there is no answer yet."""
+        try:
+            act()
+        except authentication.TooManyAttempts as error:
+            raise TooManyRequests(retry_after=error.retry_after) from error
+        except services.WrongPassword as error:
+            if error.ended:
+                session.clear()
+                flash(
+                    _(
+                        "Three wrong passwords: your account is blocked. Choosing a new password unblocks it; "
+                        "so can the person who manages the accounts, or support."
+                    ),
+                    "danger",
+                )
+                return leave_to_sign_in()
+            form.current.errors = [_("This is not your current password. Your account is blocked after three wrong ones.")]
+        return None
+
+    def _form(self, template: str, form: Any, title: str) -> str:
+        page: str = self.render_template(template, form=form, user=current_user, breadcrumb=[(_("My account"), url_for(".show")), (title, None)], title=title)
+        return page
 
     def _page(self, form: ChangePasswordForm) -> str:
         page: str = self.render_template(
@@ -80,7 +172,14 @@ class MyAccountView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only
             form=form,
             user=current_user,
             labels=labels,
+            may_change_email=domain.may_change_own_email(current_user.party),
+            sign_ins=queries.last_sign_ins(current_user.id),
             sessions=queries.open_sessions(current_user.id, current_token=security.current_token()),
             breadcrumb=[(_("My account"), None)],
         )
         return page
+
+
+def _where() -> dict[str, Any]:
+    """From where a present password is given: it is counted like a sign-in."""
+    return {"ip": request.remote_addr, "user_agent": request.headers.get("User-Agent")}

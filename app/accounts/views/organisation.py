@@ -97,6 +97,7 @@ class OrganisationAccountsView(AccountActs, BaseView):  # type: ignore[misc]  # 
             page=Page(number, size, total),
             typed=typed,
             labels=labels,
+            blocked_colleagues=queries.count_blocked(),
             format_siret=domain.format_siret,
             wide=True,
             breadcrumb=[(_("Organisation management"), None), (_("User accounts"), None)],

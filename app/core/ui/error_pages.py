@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from flask import Flask, Response, current_app, g, jsonify, make_response, render_template, request
+from flask import Flask, Response, current_app, g, jsonify, make_response, redirect, render_template, request
 from flask_babel import gettext as _
 from flask_wtf.csrf import CSRFError, generate_csrf
 from werkzeug.exceptions import HTTPException, InternalServerError
@@ -19,11 +19,13 @@ from app.core import context
 from app.core.ui.paths import login_url, sign_in_and_resume_url
 from app.core.ui.permissions import signed_in
 from app.core.ui.security_headers import SAFE_METHODS, browser_vouches
+from app.core.ui.store import request_store
 
 log = logging.getLogger(__name__)
 
 EXPIRED = 419
 _KEPT_BYTES = 1_000_000
+_LEFT = "portal.left"
 #: Nor is a password ever written into a page: sent without it, the form asks for it again.
 _NOT_KEPT = frozenset({"csrf_token", "password", "current", "new", "confirmation"})
 
@@ -235,6 +237,13 @@ def _is_login(location: str) -> bool:
     return bool(address) and urlsplit(location).path == urlsplit(address or "").path
 
 
+def leave_to_sign_in() -> Response:
+    """Send to the sign-in page on purpose, once an act is done: not to be taken for a session that has expired."""
+    request_store()[_LEFT] = True
+    answer: Response = make_response(redirect(login_url() or "/", 303))
+    return answer
+
+
 def _recover_session_expiry(response: Response) -> Response:
     """A form sent after the session ended is kept, and a part of a page asked then does not become the sign-in page.
 
@@ -242,7 +251,7 @@ def _recover_session_expiry(response: Response) -> Response:
     """
     if response.status_code not in {301, 302, 303, 307} or not _is_login(response.location or "") or signed_in():
         return response
-    if _is_login(request.path):
+    if _is_login(request.path) or request_store().get(_LEFT):
         return response
     if is_htmx() or wants_json():
         answer = error_response(401)
@@ -270,4 +279,4 @@ def kept_fields_count(fields: list[tuple[str, Any]] | None) -> int:
     return sum(1 for _name, value in fields or [] if value)
 
 
-__all__ = ["EXPIRED", "ErrorWords", "current_app", "error_response", "expired_form", "init_app", "is_htmx", "reference", "wants_json"]
+__all__ = ["EXPIRED", "ErrorWords", "current_app", "error_response", "expired_form", "init_app", "is_htmx", "leave_to_sign_in", "reference", "wants_json"]

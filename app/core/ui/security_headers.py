@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from flask import Blueprint, Flask, Response, abort, current_app, request
 
+from app.core.logs import holds_secret
 from app.core.ui.assets import STRICT_TRANSPORT
 from app.core.ui.store import request_store
 
@@ -113,7 +114,8 @@ def _secure(response: Response) -> Response:
     headers["X-Frame-Options"] = "DENY"
     # "no-referrer" would make browsers send "Origin: null" with forms and no Referer over https, which the checks on
     # unsafe methods need; "same-origin" tells other sites nothing either.
-    headers["Referrer-Policy"] = "same-origin"
+    # An address that holds a secret is never told to anyone: no form stands at it.
+    headers["Referrer-Policy"] = "no-referrer" if holds_secret(request.path) else "same-origin"
     headers["Cross-Origin-Opener-Policy"] = "same-origin"
     headers["Cross-Origin-Resource-Policy"] = "same-origin"
     headers["Cross-Origin-Embedder-Policy"] = "require-corp"
