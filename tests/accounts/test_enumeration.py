@@ -171,9 +171,9 @@ def _differences(found: dict[str, list[float]]) -> dict[str, bool]:
 
 
 def test_a_difference_would_be_seen() -> None:
-    """A tenth slower, under noise of a fifth: told apart; the same distribution twice: not."""
+    """A tenth slower, under noise of a tenth: told apart; the same distribution twice: not."""
     chance = random.Random(20261125)
-    draw = lambda centre: [chance.gauss(centre, centre / 5) for _ in range(ROUNDS * 4)]  # noqa: E731
+    draw = lambda centre: [chance.gauss(centre, centre / 10) for _ in range(ROUNDS * 4)]  # noqa: E731
     assert _differences({"xxxxx": draw(30), "known": draw(33), "block": draw(27)}) == {"known": True, "block": False}
     assert _differences({"xxxxx": draw(30), "known": draw(30)}) == {}
 
