@@ -35,7 +35,7 @@ def test_periodic_jobs_say_when(browse: Any, db_session: Session) -> None:
         db_session.add(PeriodicRun(name="purge-mail", func="app.core.mail.jobs:purge", queue="default", cron="40 3 * * *", active=True))
         db_session.commit()
     body = browse("admin").get("/supervision/taches/list/").get_data(as_text=True).replace("\u00a0", " ")
-    assert 'tous les jours à 3 h 40 <small class="code-beside">40 3 * * *</small>' in body
+    assert 'tous les jours à 3 h 40 <code class="code-beside">40 3 * * *</code>' in body
 
 
 def test_the_journal_names_tables_and_narrows_by_them(browse: Any, db_session: Session) -> None:
@@ -45,7 +45,7 @@ def test_the_journal_names_tables_and_narrows_by_them(browse: Any, db_session: S
     db_session.commit()
     page = browse("admin")
     body = page.get("/supervision/journal/list/?f_table_name=nationality").get_data(as_text=True)
-    assert 'Nationalités <small class="code-beside">nationality</small>' in body
+    assert 'Nationalités <code class="code-beside">nationality</code>' in body
     assert '<option value="nationality" selected>Nationalités</option>' in body
 
 
@@ -63,7 +63,7 @@ def test_messages_name_partner_and_operation(browse: Any, db_session: Session) -
     )
     db_session.commit()
     body = browse("admin").get("/supervision/messages/list/?f_operation=create_file").get_data(as_text=True)
-    assert 'Création du dossier <small class="code-beside">create_file</small>' in body
+    assert 'Création du dossier <code class="code-beside">create_file</code>' in body
     assert "<td" in body
     assert ">AGORA<" in body
 
@@ -74,14 +74,14 @@ def test_mails_are_named_by_their_subject(browse: Any, db_session: Session) -> N
     db_session.add(MailMessage(recipient="a@example.org", template="account_unblocked", subject="Votre compte est débloqué"))
     db_session.commit()
     body = browse("admin").get("/supervision/courriels/list/").get_data(as_text=True)
-    assert 'Votre compte est débloqué <small class="code-beside">account_unblocked</small>' in body
+    assert 'Votre compte est débloqué <code class="code-beside">account_unblocked</code>' in body
 
 
 def test_an_unnamed_code_is_shown_as_it_is(app: Flask) -> None:
     with app.test_request_context():
         assert names.table_label("new_table") == "new_table"
         assert names.counted("new_table", 3) == "new_table : 3"
-        assert str(names.with_code("<b>", "x")) == '&lt;b&gt; <small class="code-beside">x</small>'
+        assert str(names.with_code("<b>", "x")) == '&lt;b&gt; <code class="code-beside">x</code>'
 
 
 def test_every_operation_sent_has_its_words(app: Flask) -> None:

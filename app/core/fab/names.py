@@ -83,7 +83,7 @@ def with_code(label: Any, code: Any) -> Markup:
     """The words, and the code in small beside them when it differs."""
     if str(label) == str(code):
         return Markup("{}").format(label)
-    return Markup('{} <small class="code-beside">{}</small>').format(label, code)
+    return Markup('{} <code class="code-beside">{}</code>').format(label, code)
 
 
 def name_core_tables() -> None:
