@@ -29,7 +29,7 @@ from app.trainees.models import Enrolment, Registration, Trainee
 from app.trainees.services.identity import known_by_number
 from app.trainees.services.registration import Newcomer, register
 from tests.accounts.helpers import post
-from tests.actions.helpers import details, make_action, make_nir, make_person, make_registration
+from tests.actions.helpers import details, make_action, make_enrolment, make_nir, make_person, make_registration
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -315,6 +315,18 @@ def test_a_person_known_elsewhere_in_the_organisation_is_registered_without_a_do
         assert db_session.get_one(Registration, newcomer).trainee.birth_name == "NOUVELLE"
         with pytest.raises(ActionNotFound):
             register(elsewhere_id(db_session, first), Newcomer(make_person(), IdentitySource.AGORA, make_nir()), details())
+
+
+def test_a_limited_account_works_on_its_actions_as_before(db_session: Session) -> None:
+    """Registration, enrolment, the message to AGORA and its status: nothing of one's own actions is in the way."""
+    with bound_scope(Scope.system()):
+        action = make_action()
+        organisation, action_id, account = action.organisation_id, action.id, id_of(db_session, "secondaire")
+    narrow(db_session, "secondaire", None, [action_id])
+    with bound_scope(Scope.organisation(organisation, limited_account=account)):
+        enrolment_id = make_enrolment(db_session.get_one(Action, action_id))
+        assert db_session.get_one(Enrolment, enrolment_id).action_id == action_id
+        assert db_session.scalar(text("SELECT count(*) FROM outbox_message WHERE subject_type = 'enrolment' AND subject_id = :id"), {"id": enrolment_id}) == 1
 
 
 def elsewhere_id(session: Session, registration_id: int) -> int:
