@@ -9,8 +9,8 @@ import ipaddress
 import re
 import unicodedata
 from collections.abc import Collection
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
@@ -121,6 +121,8 @@ class Act(StrEnum):
     DEACTIVATE = "deactivate"
     REACTIVATE = "reactivate"
     CHANGE_ROLES = "change_roles"
+    CHANGE_RIGHTS = "change_rights"
+    DELEGATE = "delegate"
 
 
 class Refusal(StrEnum):
@@ -141,6 +143,8 @@ class Party:
     id: int | None
     roles: frozenset[str]
     organisation_id: int | None = None
+    #: The principal for whom the account stands in today; its role is among ``roles``.
+    on_behalf_of: int | None = None
 
     def has(self, role: Role) -> bool:
         return role in self.roles
@@ -148,7 +152,7 @@ class Party:
 
 #: "editing, regenerating, deleting, unblocking, deactivating/reactivating: … by the Région and support on all" (guide 004 §2).
 #: All organisations' accounts, that is: see ``refusal_of``. Creating an account is for those who answer for it.
-_HELP: Final = frozenset({Act.VIEW, Act.EDIT, Act.REGENERATE, Act.DELETE, Act.UNBLOCK, Act.DEACTIVATE, Act.REACTIVATE})
+_HELP: Final = frozenset({Act.VIEW, Act.EDIT, Act.REGENERATE, Act.DELETE, Act.UNBLOCK, Act.DEACTIVATE, Act.REACTIVATE, Act.CHANGE_RIGHTS})
 _STAFF_ACTS: Final = {Role.SUPPORT: _HELP, Role.REGION_MANAGER: _HELP}
 _PRINCIPAL_ACTS: Final = frozenset(Act) - {Act.CHANGE_ROLES}
 #: Acts nobody may do to their own account: they would be a way up, or out.
@@ -160,7 +164,31 @@ def is_organisation_account(party: Party) -> bool:
     return party.organisation_id is not None and party.roles <= ORGANISATION_ROLES
 
 
+def standing_in(party: Party, delegator_id: int) -> Party:
+    """The account with the principal's role on top of its own, for the days of a delegation."""
+    return replace(party, roles=party.roles | {Role.PRINCIPAL.value}, on_behalf_of=delegator_id)
+
+
+def can_be_narrowed(party: Party) -> bool:
+    """Whether the rights of the account can be narrowed: an organisation's, and not the one that manages it."""
+    return is_organisation_account(party) and not party.has(Role.PRINCIPAL)
+
+
 def refusal_of(actor: Party, act: Act, target: Party) -> Refusal | None:
+    """Why ``actor`` may not do ``act`` to ``target``, or None when it may.
+
+    Who stands in for the principal does what the principal does, but never to its own account, nor to the principal's, and hands
+    nothing on. Rights are narrowed, and lent, on secondary accounts alone.
+    """
+    if actor.on_behalf_of is not None and (act is Act.DELEGATE or (actor.id == target.id and act is not Act.VIEW)):
+        return Refusal.OWN_ACCOUNT if actor.id == target.id else Refusal.NOT_ALLOWED
+    refusal = _refusal_of_role(actor, act, target)
+    if refusal is None and act in (Act.CHANGE_RIGHTS, Act.DELEGATE) and not can_be_narrowed(target):
+        return Refusal.NOT_ALLOWED
+    return refusal
+
+
+def _refusal_of_role(actor: Party, act: Act, target: Party) -> Refusal | None:
     """Why ``actor`` may not do ``act`` to ``target``, or None when it may.
 
     The principal manages the secondary accounts of its own organisation and no others (guide 004 §2); support and the
@@ -197,6 +225,9 @@ _STATES_FOR: Final[dict[Act, frozenset[AccountState]]] = {
     Act.EDIT: frozenset(set(AccountState) - {AccountState.DELETED}),
     Act.DELETE: frozenset(set(AccountState) - {AccountState.DELETED}),
     Act.CHANGE_ROLES: frozenset(set(AccountState) - {AccountState.DELETED}),
+    Act.CHANGE_RIGHTS: frozenset(set(AccountState) - {AccountState.DELETED}),
+    # a blocked account may be unblocked before the first day; one that never signed in, or sleeps, cannot stand in
+    Act.DELEGATE: frozenset({AccountState.ACTIVE, AccountState.BLOCKED}),
 }
 
 
@@ -416,3 +447,58 @@ def local_path(target: str | None) -> str | None:
     if "\\" in target or any(ord(character) < 33 or ord(character) == 127 for character in target):
         return None
     return target
+
+
+# ---- delegation ------------------------------------------------------------------------------------------------------
+
+#: A delegation lasts at most this long, and begins within it: beyond, the organisation needs another principal account.
+DELEGATION_MAX_MONTHS: Final = 12
+
+
+class DelegationState(StrEnum):
+    """Where a delegation stands on a day."""
+
+    COMING = "coming"
+    CURRENT = "current"
+    PAST = "past"
+    TAKEN_BACK = "taken_back"
+
+
+class DelegationProblem(StrEnum):
+    """What is wrong with the days of a delegation."""
+
+    STARTS_IN_THE_PAST = "starts_in_the_past"
+    STARTS_TOO_LATE = "starts_too_late"
+    ENDS_BEFORE_START = "ends_before_start"
+    TOO_LONG = "too_long"
+
+
+def a_year_after(day: date) -> date:
+    """The same day a year later; the 29 February becomes the 1 March."""
+    try:
+        return day.replace(year=day.year + 1)
+    except ValueError:
+        return date(day.year + 1, 3, 1)
+
+
+def delegation_problems(starts_on: date, ends_on: date, today: date) -> list[DelegationProblem]:
+    """What is wrong with a delegation from ``starts_on`` to ``ends_on``, both included (days of the Région)."""
+    problems: list[DelegationProblem] = []
+    if starts_on < today:
+        problems.append(DelegationProblem.STARTS_IN_THE_PAST)
+    elif starts_on > a_year_after(today):
+        problems.append(DelegationProblem.STARTS_TOO_LATE)
+    if ends_on < starts_on:
+        problems.append(DelegationProblem.ENDS_BEFORE_START)
+    elif ends_on >= a_year_after(starts_on):
+        problems.append(DelegationProblem.TOO_LONG)
+    return problems
+
+
+def delegation_state(*, starts_on: date, ends_on: date, ended_at: datetime | None, today: date) -> DelegationState:
+    """Where a delegation stands: taken back outweighs the days."""
+    if ended_at is not None:
+        return DelegationState.TAKEN_BACK
+    if today < starts_on:
+        return DelegationState.COMING
+    return DelegationState.CURRENT if today <= ends_on else DelegationState.PAST

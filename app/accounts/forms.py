@@ -9,7 +9,7 @@ from email_validator import EmailNotValidError, validate_email
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
-from wtforms import EmailField, HiddenField, PasswordField, RadioField, StringField
+from wtforms import EmailField, HiddenField, PasswordField, RadioField, SelectField, StringField
 from wtforms.fields import SelectChoice
 from wtforms.validators import AnyOf, DataRequired, EqualTo, InputRequired, Length, ValidationError
 
@@ -17,6 +17,7 @@ from app.accounts import domain, labels
 from app.accounts.domain import IDENTIFIANT_MAX
 from app.accounts.passwords import MAX_READ
 from app.core.concurrency import VersionedForm
+from app.core.ui.forms import FrDateField
 
 
 class _Form(FlaskForm):  # type: ignore[misc]  # Flask-WTF is untyped
@@ -162,3 +163,11 @@ class ChangeEmailForm(_Form):
 
     email = _text(_l("New e-mail address"), "email", longest=320, kind="email")
     current = _password(_l("Current password"), "current-password")
+
+
+class DelegationForm(_Form):
+    """To whom, from which day to which; the choices are set by the view."""
+
+    delegate_id = SelectField(_l("Who stands in for you"), [InputRequired(_l("Choose an account."))], validate_choice=True)
+    starts_on = FrDateField(_l("First day"), [InputRequired(_l("Give the first day."))])
+    ends_on = FrDateField(_l("Last day"), [InputRequired(_l("Give the last day."))])

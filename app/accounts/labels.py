@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from flask_babel import gettext as _
@@ -10,10 +11,11 @@ from flask_babel import lazy_gettext as _l
 from flask_babel import ngettext
 
 from app.accounts import domain
-from app.accounts.domain import AccountState, BlockReason, LinkState, Refusal
+from app.accounts.domain import AccountState, BlockReason, DelegationProblem, DelegationState, LinkState, Refusal
 from app.accounts.models import Civility, SignInAttempt, SignInOutcome, SignInWay, User
 from app.accounts.passwords import PasswordFault
-from app.core.ui.format import fr_date, fr_time
+from app.core.functions import CHOICES, Function, chosen
+from app.core.ui.format import fr_date, fr_long_date, fr_time
 
 CIVILITIES: tuple[tuple[str, Any], ...] = ((Civility.MADAME.value, _l("Madam")), (Civility.MONSIEUR.value, _l("Sir")))
 _LONG = dict(CIVILITIES)
@@ -214,3 +216,116 @@ def sign_in_way(attempt: SignInAttempt) -> str:
         SignInWay.CONFIRMATION.value: _("password asked again"),
     }
     return ways.get(attempt.way, attempt.way)
+
+
+# ---- rights and delegation -----------------------------------------------------------------------------------------------
+
+FUNCTION_LABELS: dict[Function, Any] = {
+    Function.CONSULT: _l("Consult"),
+    Function.TRAINEES: _l("Trainees and enrolments"),
+    Function.DECLARATIONS: _l("Attendance declarations"),
+    Function.SURVEYS: _l("Surveys and reports"),
+    Function.INVOICING: _l("Invoicing"),
+    Function.REQUESTS: _l("Opening and modification requests"),
+}
+FUNCTION_HINTS: dict[Function, Any] = {
+    Function.CONSULT: _l("Read the actions and their trainees. Always given."),
+    Function.TRAINEES: _l("Register trainees, enrol them on components, enter their exit, read a social security number, send files."),
+    Function.DECLARATIONS: _l("Enter and validate the hours of presence."),
+    Function.SURVEYS: _l("Enter situations at exit, satisfaction and follow-up."),
+    Function.INVOICING: _l("Prepare and send invoices."),
+    Function.REQUESTS: _l("Open an action, ask the Région to modify it."),
+}
+
+
+def functions_in_words(functions: frozenset[Function] | None) -> str:
+    """The functions of an account in one line."""
+    if functions is None or functions >= set(CHOICES):
+        return _("All functions of the account")
+    return ", ".join(str(FUNCTION_LABELS[function]) for function in Function if function in functions or function is Function.CONSULT)
+
+
+def delegation_state(state: DelegationState) -> tuple[str, str]:
+    """Where a delegation stands, and its tone."""
+    return {
+        DelegationState.COMING: (_("To come"), "info"),
+        DelegationState.CURRENT: (_("Under way"), "success"),
+        DelegationState.PAST: (_("Over"), "neutral"),
+        DelegationState.TAKEN_BACK: (_("Ended early"), "neutral"),
+    }[state]
+
+
+def delegation_problem(problem: DelegationProblem, starts_on: date, ends_on: date) -> tuple[str, str]:
+    """The field concerned, and why its day will not do."""
+    return {
+        DelegationProblem.STARTS_IN_THE_PAST: (
+            "starts_on",
+            _("%(date)s is past: a delegation begins today or later.", date=fr_date(starts_on)),
+        ),
+        DelegationProblem.STARTS_TOO_LATE: (
+            "starts_on",
+            _("%(date)s is more than twelve months away: choose an earlier first day.", date=fr_date(starts_on)),
+        ),
+        DelegationProblem.ENDS_BEFORE_START: (
+            "ends_on",
+            _("%(end)s comes before the first day, %(start)s: choose the same day or a later one.", start=fr_date(starts_on), end=fr_date(ends_on)),
+        ),
+        DelegationProblem.TOO_LONG: (
+            "ends_on",
+            _("From %(start)s to %(end)s is more than twelve months: choose an earlier last day.", start=fr_date(starts_on), end=fr_date(ends_on)),
+        ),
+    }[problem]
+
+
+def delegation_overlap(starts_on: date | None, ends_on: date | None) -> str:
+    """Why two delegations cannot hold the same days."""
+    if starts_on is None:
+        return _("Another delegation has just been recorded on these days: look at the list below.")
+    return _(
+        "A delegation from %(start)s to %(end)s holds some of these days: take it back first, or choose other days.",
+        start=fr_date(starts_on),
+        end=fr_date(ends_on),
+    )
+
+
+def taking_back(delegate: User) -> str:
+    """The consequence of taking a delegation back."""
+    return _("%(person)s will no longer have your rights, from the next page on. What was done on your behalf stays.", person=person(delegate))
+
+
+def banner(user: User) -> str | None:
+    """ "Vous agissez pour le compte de Madame X jusqu'au …"; None for those who act for themselves."""
+    mandate = user.mandate
+    if mandate is None:
+        return None
+    name = f"{_LONG.get(mandate.civility or '', '')} {mandate.name}".strip()
+    return _("You act on behalf of %(person)s until %(date)s.", person=name, date=fr_long_date(mandate.ends_on))
+
+
+def missing_function(function: Function) -> tuple[str, str]:
+    """What a refused page says when the principal account did not give the function: the fact, and whom to ask."""
+    return (
+        _("Your account does not have the function “%(function)s”.", function=FUNCTION_LABELS[function]),
+        _("The principal account of your organisation can give it to you: Gestion organisme, Comptes utilisateurs, Droits."),
+    )
+
+
+def is_narrowed(user: User) -> bool:
+    """Whether the account has less than its role allows."""
+    own = domain.Party(user.id, frozenset(role.name for role in user.roles), user.organisation_id)
+    return domain.can_be_narrowed(own) and (user.functions is not None or user.limited_to_actions)
+
+
+def own_functions(user: User) -> str | None:
+    """The functions of an organisation's account, as it reads them in "Mon compte"; None for staff."""
+    if user.organisation_id is None:
+        return None
+    return functions_in_words(chosen(user.functions) if is_narrowed(user) and user.functions is not None else None)
+
+
+def own_actions(user: User) -> str | None:
+    """Which actions an organisation's account sees; None for staff."""
+    if user.organisation_id is None:
+        return None
+    limited = is_narrowed(user) and user.limited_to_actions
+    return _("Some actions: those of your list of actions") if limited else _("All actions")

@@ -5,7 +5,7 @@ An address that cannot receive mail does not stand in the way of the act: the sc
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -125,3 +125,19 @@ def account_blocked(user: User, *, at: datetime, kind: NetworkKind) -> bool:
 def account_changed(user: User, what: Changed, *, to: str | None = None) -> bool:
     """The identifiant, the password or the address was changed; ``to``: the former address, which is told as well."""
     return _send(user, "account_changed", to=to, what=what.value)
+
+
+def delegation_given(delegator: User, delegate: User, starts_on: date, ends_on: date) -> None:
+    """Tell both that a delegation was recorded."""
+    _tell_both("delegation_given", delegator, delegate, starts_on, ends_on)
+
+
+def delegation_ended(delegator: User, delegate: User, starts_on: date, ends_on: date) -> None:
+    """Tell both that a delegation was taken back before its last day."""
+    _tell_both("delegation_ended", delegator, delegate, starts_on, ends_on)
+
+
+def _tell_both(template: str, delegator: User, delegate: User, starts_on: date, ends_on: date) -> None:
+    names = {"delegator": delegator.get_full_name(), "delegate": delegate.get_full_name()}
+    for user in (delegate, delegator):
+        _send(user, template, to_delegate=user is delegate, starts_on=starts_on, ends_on=ends_on, **names)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from app.core.functions import Function, FunctionGrants
 from app.core.roles import ALL, Grants, Role
 
 GRANTS: Grants = {
@@ -15,7 +16,10 @@ GRANTS: Grants = {
         (ALL, "MyAccount"),
     ],
     Role.SUPPORT: [("can_list", "Organisations"), ("can_show", "Organisations"), (ALL, "AccountConsole"), (ALL, "MyAccount")],
-    Role.PRINCIPAL: [(ALL, "MyOrganisation"), (ALL, "OrganisationAccounts"), (ALL, "MyAccount")],
+    Role.PRINCIPAL: [(ALL, "MyOrganisation"), (ALL, "OrganisationAccounts"), (ALL, "Delegations"), (ALL, "MyAccount")],
     Role.SECONDARY: [(ALL, "MyAccount")],
     Role.READ_ONLY: [(ALL, "MyAccount")],
 }
+
+#: One's own account is nobody's to take away.
+FUNCTIONS: FunctionGrants = {Function.CONSULT: [(ALL, "MyAccount")]}

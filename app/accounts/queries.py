@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Select, func, literal_column, or_, select
 from sqlalchemy.orm import joinedload
 
 from app.accounts import domain, labels, sessions
-from app.accounts.models import Organisation, SignInAttempt, User
+from app.accounts.models import Delegation, Organisation, SignInAttempt, User
 from app.core import clock
 from app.core.extensions import db
 from app.core.roles import Role
@@ -132,6 +132,48 @@ def names_of(user_ids: Iterable[int]) -> dict[int, str]:
         else f"{row.first_name} {row.last_name}".strip()
         for row in rows
     }
+
+
+# ---- delegations ---------------------------------------------------------------------------------------------------------
+
+
+def delegations(organisation_id: int, *, page: int, size: int) -> tuple[list[tuple[Delegation, User, User]], int]:
+    """A page of the delegations of an organisation with who gave and who received, the latest first day on top; and their number."""
+    condition = Delegation.organisation_id == organisation_id
+    total = int(db.session.scalar(select(func.count()).select_from(Delegation).where(condition)) or 0)
+    statement = select(Delegation).where(condition).order_by(Delegation.starts_on.desc(), Delegation.id.desc())
+    return _with_parties(db.session.scalars(statement.limit(size).offset((max(page, 1) - 1) * size)).all()), total
+
+
+def delegation(delegation_id: int) -> tuple[Delegation, User, User] | None:
+    """One delegation with who gave and who received; None outside the scope."""
+    return next(iter(_with_parties(db.session.scalars(select(Delegation).where(Delegation.id == delegation_id)).all())), None)
+
+
+def _with_parties(rows: Sequence[Delegation]) -> list[tuple[Delegation, User, User]]:
+    """The accounts are read apart: the session's criteria do not follow two aliases of one table in one statement."""
+    ids = {number for row in rows for number in (row.delegator_id, row.delegate_id)}
+    people = {user.id: user for user in db.session.scalars(select(User).where(User.id.in_(ids))).unique()} if ids else {}
+    return [(row, people[row.delegator_id], people[row.delegate_id]) for row in rows]
+
+
+def possible_delegates(organisation_id: int) -> list[User]:
+    """The secondary accounts that can stand in for the principal, by name: those whose holder could sign in, or could once unblocked."""
+    return list(
+        db.session.scalars(
+            select(User)
+            .where(
+                User.organisation_id == organisation_id,
+                User.is_principal.is_(False),
+                User.active.is_(True),
+                User.deleted_at.is_(None),
+                User.deactivated_at.is_(None),
+                User.password.is_not(None),
+                _holds(Role.SECONDARY),
+            )
+            .order_by(func.lower(User.last_name), func.lower(User.first_name), User.id)
+        ).unique()
+    )
 
 
 # ---- parts -----------------------------------------------------------------------------------------------------------

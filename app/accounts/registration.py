@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flask import current_app
+from flask import current_app, g
 from flask_babel import lazy_gettext as _l
 from flask_login import current_user
 
@@ -17,8 +17,10 @@ if TYPE_CHECKING:
 def register(appbuilder: AppBuilder) -> None:
     """Add the screens, the menu, the sentences of constraints, the commands and the periodic job."""
     from app.accounts import commands, names, queries
+    from app.accounts.hooks import account_links
     from app.accounts.views.access import AccessView
     from app.accounts.views.console import AccountConsoleView
+    from app.accounts.views.delegations import DelegationsView
     from app.accounts.views.my_account import MyAccountView
     from app.accounts.views.organisation import GROUP, MyOrganisationView, OrganisationAccountsView
     from app.accounts.views.organisations import OrganisationView
@@ -27,12 +29,14 @@ def register(appbuilder: AppBuilder) -> None:
     from app.core.jobs import register_periodic
     from app.core.logs import register_secret_address
     from app.core.people import register_account_names
-    from app.core.ui import SearchProvider, register_menu, register_organisation_name, register_search
+    from app.core.ui import SearchProvider, register_banner, register_menu, register_organisation_name, register_search
+    from app.core.ui.error_pages import register_refusal
 
     names.register_names()
     appbuilder.add_view_no_menu(MyOrganisationView)
     appbuilder.add_view_no_menu(OrganisationAccountsView)
     appbuilder.add_view_no_menu(AccountConsoleView)
+    appbuilder.add_view_no_menu(DelegationsView)
     my_account = appbuilder.add_view_no_menu(MyAccountView)
     access = appbuilder.add_view_no_menu(AccessView)
     if appbuilder.sm.is_auth_limited:
@@ -50,6 +54,10 @@ def register(appbuilder: AppBuilder) -> None:
         permission=("can_read", "OrganisationAccounts"),
         order=20,
     )
+    register_menu(group=GROUP, label=_l("Delegation"), endpoint="DelegationsView.list", permission=("can_manage", "Delegations"), order=30)
+    current_app.jinja_env.globals["account_links"] = account_links
+    register_banner(_acting_for)
+    register_refusal(_missing_function)
     register_menu(
         group="Sécurité",
         label=_l("Blocked accounts and account search"),
@@ -113,6 +121,21 @@ def _find_accounts(text: str, limit: int) -> list[SearchHit]:
         )
         for user in users
     ]
+
+
+def _acting_for() -> str | None:
+    """The line on top of every page of somebody who stands in for the principal."""
+    from app.accounts import labels
+
+    return labels.banner(current_user) if current_user.is_authenticated else None
+
+
+def _missing_function() -> tuple[str, str] | None:
+    """Why a page is refused to an account whose rights were narrowed, and who can give it."""
+    from app.accounts import labels
+
+    function = g.get("missing_function")
+    return None if function is None else labels.missing_function(function)
 
 
 def _organisation_name() -> str | None:

@@ -23,20 +23,28 @@ from app.accounts.models import User
 from app.core import clock, context, tenancy
 from app.core.extensions import db
 from app.core.fab.access import CachedPermissionsMixin
-from app.core.roles import PUBLIC_ROLE, REGION_ROLES, Role
+from app.core.functions import Function, function_of, narrowed
+from app.core.roles import PUBLIC_ROLE, REGION_ROLES, Grant, Role
 from app.core.tenancy import Scope
 from app.core.transaction import transaction
 
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 #: Endpoints that never ask who is there: a style sheet is not worth a query.
 _ANONYMOUS_ENDPOINTS: Final = frozenset({"assets.file", "csp.report", "ui.theme", "ui.favicon", "ui.robots"})
+_RIGHTS: Final = "portal.rights"
+#: Views that are the principal's own: who stands in for it lends nothing on.
+NOT_LENT: Final = frozenset({"Delegations"})
 
 
 def scope_of(user: User) -> Scope:
-    """What an account may see: its organisation, the Région's whole, or support's part; nothing without a role."""
+    """What an account may see: its organisation (or its actions there), the Région's whole, or support's part; nothing without a role.
+
+    Who stands in for the principal sees what the principal sees.
+    """
     roles = {role.name for role in user.roles}
     if user.organisation_id is not None:
-        return Scope.organisation(user.organisation_id)
+        limited = user.limited_to_actions and user.mandate is None and Role.PRINCIPAL not in roles
+        return Scope.organisation(user.organisation_id, limited_account=user.id if limited else None)
     if roles & {str(role) for role in REGION_ROLES}:
         return Scope.region()
     return Scope.support() if Role.SUPPORT in roles else Scope.nothing()
@@ -140,9 +148,56 @@ class PortalSecurityManager(CachedPermissionsMixin, SecurityManager):  # type: i
         """The (permission, view) pairs of the account, from the request's cache."""
         return set(self.granted(user))
 
+    def granted(self, user: Any) -> frozenset[Grant]:
+        """What the account holds: its roles less the functions it lacks, and what it was lent for these days. One statement a request."""
+        return self.own_grants(user) | self.lent_grants(user)
+
+    def own_grants(self, user: Any) -> frozenset[Grant]:
+        """What the account holds by itself."""
+        return self._rights(user)[0]
+
+    def lent_grants(self, user: Any) -> frozenset[Grant]:
+        """What the account holds through a delegation: all that the principal may do, but lending it on."""
+        return self._rights(user)[1]
+
+    def _rights(self, user: Any) -> tuple[frozenset[Grant], frozenset[Grant]]:
+        roles = self.get_user_roles(user)
+        own_ids = {role.id for role in roles}
+        mandate = getattr(user, "mandate", None)
+        ids = tuple(sorted(own_ids.union(mandate.role_ids if mandate else ())))
+        if not ids:
+            return frozenset(), frozenset()
+        managed = domain.can_be_narrowed(domain.Party(user.id, frozenset(role.name for role in roles), user.organisation_id))
+        names = tuple(user.functions) if managed and user.functions is not None else None
+        cache: dict[Any, tuple[frozenset[Grant], frozenset[Grant]]] = request.environ.setdefault(_RIGHTS, {}) if has_request_context() else {}
+        key = (user.id, ids, names, mandate)
+        if key not in cache:
+            by_role = self.granted_by_role(ids)
+            held = frozenset(pair for role_id in own_ids for pair in by_role[role_id])
+            lent = frozenset(pair for role_id in mandate.role_ids for pair in by_role[role_id]) if mandate else frozenset()
+            cache[key] = narrowed(held, names), frozenset(pair for pair in lent if pair[1] not in NOT_LENT)
+        return cache[key]
+
     def has_access(self, permission_name: str, view_name: str) -> bool:
-        """Whether the account signed in holds the permission on the view."""
-        return bool(current_user and current_user.is_authenticated and current_user.is_active and (permission_name, view_name) in self.granted(current_user))
+        """Whether the account signed in holds the permission on the view.
+
+        What it may do only because of a delegation is done on behalf of the principal, and the journal says so from here on. For
+        an account limited to some actions that is all its work: which action is meant is not known at the door.
+        """
+        if not (current_user and current_user.is_authenticated and current_user.is_active):
+            return False
+        pair = (permission_name, view_name)
+        mandate = current_user.mandate
+        if pair in self.own_grants(current_user):
+            if mandate is not None and current_user.limited_to_actions and function_of(pair) not in (None, Function.CONSULT):
+                tenancy.act_on_behalf_of(mandate.delegator_id)
+            return True
+        if pair in self.lent_grants(current_user):
+            tenancy.act_on_behalf_of(mandate.delegator_id)
+            return True
+        if domain.can_be_narrowed(current_user.party) and current_user.functions is not None:
+            g.missing_function = function_of(pair)
+        return False
 
     def is_item_public(self, permission_name: str, view_name: str) -> bool:
         """Nothing is public: what needs no account has no permission."""

@@ -16,7 +16,7 @@ from typing import Final
 from sqlalchemy import and_, or_, select, update
 from sqlalchemy.orm import Session, joinedload
 
-from app.accounts import domain
+from app.accounts import domain, mandates
 from app.accounts.models import Organisation, User, UserSession
 from app.core import clock
 
@@ -60,10 +60,10 @@ def open_session(session: Session, *, user_id: int, epoch: int, ip: str | None, 
 
 
 def find(session: Session, token: str) -> tuple[User, UserSession] | None:
-    """The account and the session behind ``token`` with roles and organisation, in one statement; None if it is worth nothing."""
+    """The account and the session behind ``token`` with roles, organisation and mandate, in one statement; None if it is worth nothing."""
     now = clock.now()
     statement = (
-        select(User, UserSession)
+        select(User, UserSession, mandates.column(clock.to_local(now).date()))
         .join(UserSession, UserSession.user_id == User.id)
         .outerjoin(Organisation, Organisation.id == User.organisation_id)
         .where(
@@ -88,7 +88,10 @@ def find(session: Session, token: str) -> tuple[User, UserSession] | None:
         .execution_options(populate_existing=True)
     )
     row = session.execute(statement).unique().one_or_none()
-    return None if row is None else (row[0], row[1])
+    if row is None:
+        return None
+    row[0].mandate = mandates.read(row[2])
+    return (row[0], row[1])
 
 
 def touch(session: Session, session_id: int) -> None:

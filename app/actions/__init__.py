@@ -12,15 +12,19 @@ def register(appbuilder: AppBuilder) -> None:
     """Add the pages, the opening wizard, the Région's screens, the menu and the quick search."""
     from flask_babel import lazy_gettext as _l
 
+    from app.accounts.domain import Act
+    from app.accounts.hooks import register_account_link
     from app.core.fab import add_list
     from app.core.ui import SearchProvider, register_menu, register_search
 
-    from . import names, opening, reference_views, search, views
+    from . import access_views, names, opening, reference_views, search, views
 
     names.register_names()
 
     appbuilder.add_view_no_menu(views.ActionsView)
     appbuilder.add_view_no_menu(opening.OpeningView)
+    appbuilder.add_view_no_menu(access_views.AccountRightsView)
+    register_account_link(_l("Rights"), "AccountRightsView.edit", ("can_change", access_views.VIEW), act=Act.CHANGE_RIGHTS)
     for order, view in zip((4, 3, 2, 1), reference_views.VIEWS, strict=True):
         add_list(appbuilder, view, order=order)
     register_menu(

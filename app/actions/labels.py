@@ -132,3 +132,10 @@ def closing_consequence(enrolled: int) -> str:
         "The AGORA files of its %(num)d enrolments become “Clôturé”. Nothing leads back.",
         enrolled,
     )
+
+
+def told_actor(name: str, on_behalf_of: str) -> str | None:
+    """Who did it, as histories say it: "Mme Y pour le compte de Mme X"."""
+    if name and on_behalf_of:
+        return _("%(actor)s on behalf of %(principal)s", actor=name, principal=on_behalf_of)
+    return name or None

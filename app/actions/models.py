@@ -25,13 +25,15 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    select,
 )
 from sqlalchemy.dialects.postgresql import TSVECTOR
 from sqlalchemy.orm import Mapped, mapped_column, relationship, validates
 
-from app.core import clock, textsearch
+from app.core import clock, tenancy, textsearch
 from app.core.db import TenantMixin, TimestampMixin, VersionedMixin
 from app.core.errors_db import register_constraint
+from app.core.rls import GIVEN_ACTIONS, LIMITED_ACCOUNT
 
 from .domain import ActionStatus, BillingPeriod, ContractKind, DeclarationFrequency
 
@@ -48,6 +50,7 @@ class Contract(TenantMixin, VersionedMixin, TimestampMixin, Model):
     """A lot of a public market, or a convention; its holder (titulaire) is the organisation of the row."""
 
     __tablename__ = "contract"
+    __rls_limited__ = "id IN (SELECT a.contract_id FROM action a)"  # the policy of action narrows it further
     __table_args__ = (
         UniqueConstraint("organisation_id", "id"),
         UniqueConstraint("number", "lot_number", name="uq_contract_number_lot"),
@@ -86,6 +89,7 @@ class Action(TenantMixin, VersionedMixin, TimestampMixin, Model):
     """A training action (bon de commande): what is opened, run, invoiced and closed."""
 
     __tablename__ = "action"
+    __rls_limited__ = f"id IN {GIVEN_ACTIONS}"
     __table_args__ = (
         UniqueConstraint("organisation_id", "id"),
         UniqueConstraint("number", name="uq_action_number"),
@@ -159,6 +163,7 @@ class Component(TenantMixin, VersionedMixin, TimestampMixin, Model):
     """A component of an action: what a trainee is enrolled on."""
 
     __tablename__ = "component"
+    __rls_limited__ = f"action_id IN {GIVEN_ACTIONS}"
     __table_args__ = (
         UniqueConstraint("organisation_id", "id"),
         UniqueConstraint("action_id", "number", name="uq_component_number"),
@@ -209,6 +214,7 @@ class ComponentSite(TenantMixin, Model):
     """A site where a component takes place."""
 
     __tablename__ = "component_site"
+    __rls_limited__ = "component_id IN (SELECT c.id FROM component c)"
     __table_args__ = (
         UniqueConstraint("component_id", "site_id", name="uq_component_site"),
         ForeignKeyConstraint(
@@ -239,6 +245,7 @@ class AdvanceInvoiceRequest(TenantMixin, Model):
     """The trigger of the advance invoice: made by the opening, once per action whatever is clicked twice (guide 003 §1)."""
 
     __tablename__ = "advance_invoice_request"
+    __rls_limited__ = f"action_id IN {GIVEN_ACTIONS}"
     __table_args__ = (
         UniqueConstraint("action_id", name="uq_advance_invoice_request_action"),
         ForeignKeyConstraint(["organisation_id", "action_id"], ["action.organisation_id", "action.id"], name="fk_advance_invoice_request_action"),
@@ -253,6 +260,7 @@ class ActionHistory(TenantMixin, Model):
     """What happened to an action as a whole: one line per transition, with who, when, from, to and why."""
 
     __tablename__ = "action_history"
+    __rls_limited__ = f"action_id IN {GIVEN_ACTIONS}"
     __table_args__ = (
         ForeignKeyConstraint(["organisation_id", "action_id"], ["action.organisation_id", "action.id"], name="fk_action_history_action"),
         Index("ix_action_history_action", "action_id", "id"),
@@ -267,7 +275,59 @@ class ActionHistory(TenantMixin, Model):
     actor_id: Mapped[int | None]
     #: The name as it was: the account may be deleted since, or belong to the Région, which an organisation cannot read.
     actor_name: Mapped[str] = mapped_column(String(140), default="", server_default="")
+    #: The account for which the actor acted (a delegation), and its name as it was.
+    on_behalf_of_id: Mapped[int | None]
+    on_behalf_of_name: Mapped[str] = mapped_column(String(140), default="", server_default="")
     comment: Mapped[str] = mapped_column(Text, default="", server_default="")
+
+
+class ActionAccess(TenantMixin, Model):
+    """An action given to an account that is limited to some (``ab_user.limited_to_actions``); a new action is given to nobody.
+
+    Its organisation and the Région read it; only the system's scope writes, after the service checked who asks.
+    """
+
+    __tablename__ = "action_access"
+    __rls_limited__ = f"user_id = {LIMITED_ACCOUNT}"
+    __rls_extra__ = ("REVOKE INSERT, UPDATE, DELETE ON action_access FROM portal_tenant, portal_support, portal_region",)
+    __table_args__ = (
+        UniqueConstraint("user_id", "action_id", name="uq_action_access"),
+        ForeignKeyConstraint(["organisation_id", "user_id"], ["ab_user.organisation_id", "ab_user.id"], name="fk_action_access_account", ondelete="CASCADE"),
+        ForeignKeyConstraint(["organisation_id", "action_id"], ["action.organisation_id", "action.id"], name="fk_action_access_action", ondelete="CASCADE"),
+        Index("ix_action_access_action", "action_id"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(Integer)
+    action_id: Mapped[int] = mapped_column(Integer)
+
+
+# ---- the first wall of accounts limited to some actions (the second is ``__rls_limited__``) ---------------------------
+
+
+def given_actions(account_id: int) -> Any:
+    """The ids of the actions given to an account, for ``IN``; plain columns, so that no criterion is added to the criterion."""
+    table: Any = ActionAccess.__table__
+    return select(table.c.action_id).where(table.c.user_id == account_id)
+
+
+def _of_component(account_id: int) -> Any:
+    table: Any = Component.__table__
+    return select(table.c.id).where(table.c.action_id.in_(given_actions(account_id)))
+
+
+def _of_contract(account_id: int) -> Any:
+    table: Any = Action.__table__
+    return select(table.c.contract_id).where(table.c.id.in_(given_actions(account_id)))
+
+
+tenancy.register_limit(Action, lambda account: Action.id.in_(given_actions(account)))
+tenancy.register_limit(Contract, lambda account: Contract.id.in_(_of_contract(account)))
+tenancy.register_limit(Component, lambda account: Component.action_id.in_(given_actions(account)))
+tenancy.register_limit(ComponentSite, lambda account: ComponentSite.component_id.in_(_of_component(account)))
+tenancy.register_limit(AdvanceInvoiceRequest, lambda account: AdvanceInvoiceRequest.action_id.in_(given_actions(account)))
+tenancy.register_limit(ActionHistory, lambda account: ActionHistory.action_id.in_(given_actions(account)))
+tenancy.register_limit(ActionAccess, lambda account: ActionAccess.user_id == account)
 
 
 register_constraint("uq_contract_number_lot", _l("This contract number and lot already exist."), field="number")

@@ -20,3 +20,4 @@ def register_names() -> None:
         lambda count: ngettext("%(num)s request of an advance invoice", "%(num)s requests of advance invoices", count),
     )
     name_table("action_history", _l("History of the actions"), lambda count: ngettext("%(num)s line of history", "%(num)s lines of history", count))
+    name_table("action_access", _l("Actions given to accounts"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from app.core.functions import Function, FunctionGrants
 from app.core.roles import ALL, Grants, Role
 
 _READ = ("can_read", "Actions")
@@ -9,10 +10,13 @@ _MARKETS = ("ContractModelView", "ActionModelView", "ComponentModelView", "Compo
 _CONSULT = [(permission, view) for view in _MARKETS for permission in ("can_list", "can_show", "can_export")]
 
 GRANTS: Grants = {
-    Role.PRINCIPAL: [_READ, ("can_use", "ActionOpening")],
+    Role.PRINCIPAL: [_READ, ("can_use", "ActionOpening"), (ALL, "AccountRights")],
     Role.SECONDARY: [_READ, ("can_use", "ActionOpening")],
     Role.READ_ONLY: [_READ],
-    Role.REGION_ADMIN: [_READ, ("can_close", "Actions"), *((ALL, view) for view in _MARKETS)],
-    Role.REGION_MANAGER: [_READ, ("can_close", "Actions"), *_CONSULT],
+    Role.REGION_ADMIN: [_READ, ("can_close", "Actions"), (ALL, "AccountRights"), *((ALL, view) for view in _MARKETS)],
+    Role.REGION_MANAGER: [_READ, ("can_close", "Actions"), (ALL, "AccountRights"), *_CONSULT],
+    Role.SUPPORT: [(ALL, "AccountRights")],
     Role.REGION_VALIDATOR: [_READ, *_CONSULT],
 }
+
+FUNCTIONS: FunctionGrants = {Function.CONSULT: [_READ], Function.REQUESTS: [("can_use", "ActionOpening")]}

@@ -76,6 +76,11 @@ def tsquery(query: str) -> Any:
     return func.to_tsquery(literal_column("'simple'::regconfig"), query)
 
 
+def matching(narrowed: ActionFilter) -> list[ColumnElement[bool]]:
+    """The conditions of a filter that no day matters for."""
+    return _conditions(narrowed, date.min)
+
+
 def _conditions(narrowed: ActionFilter, today: date) -> list[ColumnElement[bool]]:
     found: list[ColumnElement[bool]] = []
     match narrowed.status:

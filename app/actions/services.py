@@ -110,7 +110,7 @@ def _move(action: Action, event: ActionEvent) -> None:
     before = ActionStatus(action.status)
     after = domain.LIFE.target(before, event)
     action.status = after.value
-    actor_id = context.actor_id()
+    actor_id, behalf_id = context.actor_id(), context.on_behalf_of()
     db.session.add(
         ActionHistory(
             organisation_id=action.organisation_id,
@@ -120,6 +120,8 @@ def _move(action: Action, event: ActionEvent) -> None:
             to_status=after.value,
             actor_id=actor_id,
             actor_name=actor_name(actor_id),
+            on_behalf_of_id=behalf_id,
+            on_behalf_of_name=actor_name(behalf_id),
         )
     )
 

@@ -228,7 +228,7 @@ def _offers(action: Action, facts: EntryFacts) -> list[dict[str, Any]]:
 
 def _history(action_id: int, advance: datetime | None) -> list[dict[str, Any]]:
     lines = queries.history_of(action_id)
-    names = account_names(line.actor_id for line in lines)
+    names = account_names(number for line in lines for number in (line.actor_id, line.on_behalf_of_id))
     return [_told(line, names, advance) for line in lines]
 
 
@@ -240,7 +240,7 @@ def _told(line: Any, names: dict[int, str], advance: datetime | None) -> dict[st
     return {
         "text": labels.history_text(line.event),
         "at": line.happened_at,
-        "actor": names.get(line.actor_id) or line.actor_name or None,
+        "actor": labels.told_actor(names.get(line.actor_id) or line.actor_name, names.get(line.on_behalf_of_id) or line.on_behalf_of_name),
         "tone": labels.STATUS_TONES.get(line.to_status, "neutral"),
         "note": "\n".join(note for note in notes if note) or None,
     }

@@ -10,6 +10,11 @@ A model says what it is by ``__rls__``:
 - ``"system"``: only the system;
 - ``"journal"``: written by triggers of the owner alone, read by the organisation concerned, the Région and the system.
 
+An account limited to some actions takes a fifth role, ``portal_limited``, which inherits what ``portal_tenant`` has: all its policies
+apply to it, and besides them those made of ``__rls_limited__``, a condition that narrows them. Other accounts never meet these
+conditions, so that their queries and plans are those of before. Each table an organisation reads says ``__rls_limited__``, or
+``None`` if a limited account sees as much of it as the others.
+
 The statements are made from the models for tests and for writing a migration; a migration carries their frozen text.
 """
 
@@ -25,9 +30,13 @@ from app.core.extensions import db
 
 TENANT, REGION, SUPPORT, SYSTEM = "portal_tenant", "portal_region", "portal_support", "portal_system"
 ROLES = (TENANT, REGION, SUPPORT, SYSTEM)
+LIMITED = "portal_limited"
 
 _OWN = "NULLIF(current_setting('app.organisation_id', true), '')::integer"
 _WRITE = "INSERT, UPDATE, DELETE"
+#: For ``__rls_limited__``: the ids of the actions given to the account at work; an unset account is given none.
+LIMITED_ACCOUNT = "NULLIF(current_setting('app.limited_account', true), '')::integer"
+GIVEN_ACTIONS = f"(SELECT g.action_id FROM action_access g WHERE g.user_id = {LIMITED_ACCOUNT})"  # noqa: S608 - a constant
 
 
 class RoleSetupError(RuntimeError):
@@ -35,19 +44,21 @@ class RoleSetupError(RuntimeError):
 
 
 def ensure_roles(connection: Connection, *, app_role: str) -> None:
-    """Create the four scope roles if missing and let ``app_role`` (the application's sign-in) take them. Idempotent.
+    """Create the scope roles if missing and let ``app_role`` (the application's sign-in) take them. Idempotent.
 
     Raises RoleSetupError when the connected role may not create roles and they are missing.
     """
-    existing = set(connection.scalars(text("SELECT rolname FROM pg_roles WHERE rolname = ANY(:names)"), {"names": list(ROLES)}))
+    existing = set(connection.scalars(text("SELECT rolname FROM pg_roles WHERE rolname = ANY(:names)"), {"names": [*ROLES, LIMITED]}))
     owner = connection.scalar(text("SELECT current_user"))
     modern = (connection.scalar(text("SELECT current_setting('server_version_num')::int")) or 0) >= 160000
     quote = connection.dialect.identifier_preparer.quote
     try:
-        for role in ROLES:
+        for role in (*ROLES, LIMITED):
             if role not in existing:
                 connection.execute(text(f"CREATE ROLE {role} NOLOGIN NOSUPERUSER NOBYPASSRLS"))
-        for role in ROLES:
+        if not connection.scalar(text("SELECT pg_has_role(:role, :of, 'USAGE')"), {"role": LIMITED, "of": TENANT}):
+            connection.execute(text(f"GRANT {TENANT} TO {LIMITED}" + (" WITH INHERIT TRUE, SET FALSE" if modern else "")))
+        for role in (*ROLES, LIMITED):
             for member in {app_role, str(owner)}:
                 held = connection.scalar(text("SELECT pg_has_role(:member, :role, 'MEMBER')"), {"member": member, "role": role})
                 if held and _settable(connection, member=member, role=role, modern=modern):
@@ -56,7 +67,7 @@ def ensure_roles(connection: Connection, *, app_role: str) -> None:
                 connection.execute(text(f"GRANT {role} TO {quote(member)}{suffix}"))
     except Exception as error:
         raise RoleSetupError(
-            f"the roles {', '.join(ROLES)} are missing and {owner} may not create or grant them: "
+            f"the roles {', '.join((*ROLES, LIMITED))} are missing and {owner} may not create or grant them: "
             f"run the migration as a role with CREATEROLE, or create them by hand ({type(error).__name__})"
         ) from error
 
@@ -135,6 +146,9 @@ def statements_for(table: Table, entity: type[Any] | None) -> list[str]:
             policy(TENANT, f"organisation_id = {_OWN}", command="SELECT")
     else:
         raise ValueError(f"{table.name}: unknown __rls__ {kind!r}")
+    limit = getattr(entity, "__rls_limited__", None)
+    if limit:
+        statements.append(f"CREATE POLICY limited_all ON {name} AS RESTRICTIVE FOR ALL TO {LIMITED} USING ({limit}) WITH CHECK ({limit})")
     statements.extend(getattr(entity, "__rls_extra__", ()))
     return statements
 

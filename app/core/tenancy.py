@@ -6,14 +6,14 @@ its scope and the organisation's id. Nothing bound means nothing visible.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Engine, event, false
+from sqlalchemy import ColumnElement, Connection, Engine, event, false
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import ORMExecuteState, Session, with_loader_criteria
 
@@ -40,6 +40,8 @@ DATABASE_ROLES: dict[ScopeKind, str] = {
     ScopeKind.SUPPORT: "portal_support",
     ScopeKind.SYSTEM: "portal_system",
 }
+#: Role of an account limited to some actions: what ``portal_tenant`` has, under further policies (``core.rls``).
+LIMITED_ROLE = "portal_limited"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +50,16 @@ class Scope:
 
     kind: ScopeKind
     organisation_id: int | None = None
+    #: The account, when it sees only the actions given to it.
+    limited_account: int | None = None
 
     @classmethod
     def nothing(cls) -> Scope:
         return cls(ScopeKind.NOTHING)
 
     @classmethod
-    def organisation(cls, organisation_id: int) -> Scope:
-        return cls(ScopeKind.ORGANISATION, organisation_id)
+    def organisation(cls, organisation_id: int, *, limited_account: int | None = None) -> Scope:
+        return cls(ScopeKind.ORGANISATION, organisation_id, limited_account)
 
     @classmethod
     def region(cls) -> Scope:
@@ -72,6 +76,15 @@ class Scope:
     @property
     def sees_all(self) -> bool:
         return self.kind in (ScopeKind.REGION, ScopeKind.SYSTEM)
+
+    @property
+    def database_role(self) -> str:
+        """The role its transactions take."""
+        return DATABASE_ROLES[self.kind] if self.limited_account is None else LIMITED_ROLE
+
+    def whole(self) -> Scope:
+        """The same organisation without the limit to some actions."""
+        return self if self.limited_account is None else Scope(self.kind, self.organisation_id)
 
 
 class TenancyError(RuntimeError):
@@ -137,6 +150,20 @@ def bound_scope(scope: Scope, *, actor_id: int | None = None) -> Iterator[None]:
                 raise
 
 
+@contextmanager
+def whole_organisation() -> Iterator[bool]:
+    """A block in which an account limited to some actions works in its whole organisation; gives whether the scope was widened.
+
+    For what belongs to no action: whether the organisation knows a person already. What is loaded within is forgotten after it.
+    """
+    scope = _scope.get()
+    if scope.limited_account is None:
+        yield False
+        return
+    with bound_scope(scope.whole()):
+        yield True
+
+
 def _forget_loaded(*, flush: bool) -> None:
     session = _open_session()
     if session is not None:
@@ -161,7 +188,8 @@ def _apply_to_open_transaction() -> None:
 
 _SET = (
     "SELECT set_config('role', %s, true), set_config('app.organisation_id', %s, true), "
-    "set_config('app.actor_id', %s, true), set_config('app.request_id', %s, true), set_config('app.on_behalf_of', %s, true)"
+    "set_config('app.actor_id', %s, true), set_config('app.request_id', %s, true), set_config('app.on_behalf_of', %s, true), "
+    "set_config('app.limited_account', %s, true)"
 )
 
 
@@ -172,11 +200,12 @@ def apply_to(connection: Connection) -> None:
     connection.exec_driver_sql(
         _SET,
         (
-            DATABASE_ROLES[scope.kind],
+            scope.database_role,
             str(scope.organisation_id) if scope.organisation_id is not None else "",
             str(actor) if actor is not None else "",
             context.request_id() or "",
             str(behalf) if behalf is not None else "",
+            str(scope.limited_account) if scope.limited_account is not None else "",
         ),
     )
 
@@ -197,6 +226,15 @@ def register_tenant_entity(entity: type[Any], attribute: str) -> None:
     _entities[entity] = attribute
 
 
+#: What an account limited to some actions sees of an entity: class → criterion, given the account's id.
+_limits: dict[type[Any], Callable[[int], ColumnElement[bool]]] = {}
+
+
+def register_limit(entity: type[Any], criterion: Callable[[int], ColumnElement[bool]]) -> None:
+    """Say which rows of ``entity`` an account limited to some actions sees; its policy says the same (``__rls_limited__``)."""
+    _limits[entity] = criterion
+
+
 def _support_may_see(entity: type[Any]) -> bool:
     return bool(getattr(entity, "__rls_support__", False))
 
@@ -215,6 +253,9 @@ def _wall(state: ORMExecuteState) -> None:
         options.append(with_loader_criteria(TenantMixin, lambda cls: cls.organisation_id == organisation_id, include_aliases=True))
         for entity, attribute in _entities.items():
             options.append(with_loader_criteria(entity, getattr(entity, attribute) == organisation_id, include_aliases=True))
+        if scope.limited_account is not None:
+            for entity, criterion in _limits.items():
+                options.append(with_loader_criteria(entity, criterion(scope.limited_account), include_aliases=True))
     elif scope.kind is ScopeKind.SUPPORT:
         options.extend(
             with_loader_criteria(tenant_class, false(), include_aliases=True)

@@ -5,6 +5,8 @@ Organisations meet these values through forms only; every signed-in account may 
 
 from __future__ import annotations
 
+from app.core.functions import Function
+
 LISTS = (
     "ProgrammeView",
     "LevelView",
@@ -39,3 +41,5 @@ GRANTS: dict[str, Grants] = {
     "Compte secondaire": _LOOKUP,
     "Lecture seule": _LOOKUP,
 }
+
+FUNCTIONS: dict[Function, Grants] = {Function.CONSULT: _LOOKUP}

@@ -28,14 +28,19 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     Uuid,
+    and_,
+    select,
 )
 from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from app.core import clock, textsearch
+from app.actions.models import given_actions
+from app.core import clock, tenancy, textsearch
 from app.core.db import TenantMixin, TimestampMixin, VersionedMixin
 from app.core.errors_db import register_constraint
 from app.core.nir import NirKind
+from app.core.outbox.models import OutboxMessage
+from app.core.rls import GIVEN_ACTIONS
 from app.partners.agora.port import Civility, DisabilityStatus, FileStatus, Gender
 
 from .domain import AgoraState, EsfAnswer, EsfState, IdentitySource, IdentityState
@@ -64,6 +69,8 @@ class Trainee(TenantMixin, VersionedMixin, TimestampMixin, Model):
     """A person, as one organisation knows it: by NIR or NIA, or by civil status where no number may be asked (AVENIR)."""
 
     __tablename__ = "trainee"
+    #: Somebody registered on an action of the account. Newcomers are made in the organisation's whole scope (``services.registration``).
+    __rls_limited__ = "EXISTS (SELECT FROM registration r WHERE r.trainee_id = trainee.id)"
     __audit_redact__ = (
         "nir_ciphertext",
         "nir_hash",
@@ -143,6 +150,7 @@ class Registration(TenantMixin, VersionedMixin, TimestampMixin, Model):
     """The "fiche stagiaire" of a person on an action: contact details, situation at entry, schooling, ESF."""
 
     __tablename__ = "registration"
+    __rls_limited__ = f"action_id IN {GIVEN_ACTIONS}"
     __audit_redact__ = (
         "sort_name",
         "street_number",
@@ -260,6 +268,7 @@ class Enrolment(TenantMixin, VersionedMixin, TimestampMixin, Model):
     """A registered trainee on a component (inscription, parcours), with its AGORA file."""
 
     __tablename__ = "enrolment"
+    __rls_limited__ = f"action_id IN {GIVEN_ACTIONS}"
     #: A refusal quotes what AGORA said of the person's data.
     __audit_redact__ = ("agora_refusal",)
     __table_args__ = (
@@ -323,6 +332,7 @@ class IdentityRequest(TenantMixin, Model):
     """
 
     __tablename__ = "identity_request"
+    __rls_limited__ = f"action_id IN {GIVEN_ACTIONS}"
     __audit__ = False
     __table_args__ = (
         ForeignKeyConstraint(["organisation_id", "action_id"], ["action.organisation_id", "action.id"], name="fk_identity_request_action", ondelete="CASCADE"),
@@ -339,6 +349,28 @@ class IdentityRequest(TenantMixin, Model):
     state: Mapped[str] = mapped_column(String(12), default=IdentityState.PENDING.value)
     question: Mapped[bytes] = mapped_column(LargeBinary)
     answer: Mapped[bytes | None] = mapped_column(LargeBinary)
+
+
+# ---- the first wall of accounts limited to some actions (the second is ``__rls_limited__``) ---------------------------
+
+
+def _persons(account_id: int) -> Any:
+    table: Any = Registration.__table__
+    return select(table.c.trainee_id).where(table.c.action_id.in_(given_actions(account_id)))
+
+
+def _enrolments(account_id: int) -> Any:
+    table: Any = Enrolment.__table__
+    return select(table.c.id).where(table.c.action_id.in_(given_actions(account_id)))
+
+
+tenancy.register_limit(Trainee, lambda account: Trainee.id.in_(_persons(account)))
+tenancy.register_limit(Registration, lambda account: Registration.action_id.in_(given_actions(account)))
+tenancy.register_limit(Enrolment, lambda account: Enrolment.action_id.in_(given_actions(account)))
+tenancy.register_limit(IdentityRequest, lambda account: IdentityRequest.action_id.in_(given_actions(account)))
+tenancy.register_limit(
+    OutboxMessage, lambda account: and_(OutboxMessage.subject_type == "enrolment", OutboxMessage.subject_id.in_(_enrolments(account)))
+)
 
 
 register_constraint("uq_trainee_nir", _l("A trainee with this number already exists."), field="nir")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from app.core.functions import Function, FunctionGrants
 from app.core.roles import Grants, Role
 
 VIEW = "Trainees"
@@ -16,3 +17,5 @@ GRANTS: Grants = {
     Role.REGION_MANAGER: [READ],
     Role.REGION_VALIDATOR: [READ],
 }
+
+FUNCTIONS: FunctionGrants = {Function.CONSULT: [READ], Function.TRAINEES: [grant for grant in _ALL if grant != READ]}

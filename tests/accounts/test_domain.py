@@ -153,7 +153,8 @@ def test_nobody_can_choose_the_identifiant_of_a_deleted_account() -> None:
 
 def test_administrators_may_do_all_but_to_themselves() -> None:
     for act, target in itertools.product(Act, EVERYONE[1:]):
-        assert domain.refusal_of(ADMIN, act, target) is None
+        never = act in (Act.CHANGE_RIGHTS, Act.DELEGATE) and not domain.can_be_narrowed(target)
+        assert domain.refusal_of(ADMIN, act, target) is (Refusal.NOT_ALLOWED if never else None)
 
 
 def test_validators_only_look_nowhere() -> None:

@@ -30,6 +30,7 @@ _MODEL = {
     "ab_user": "username = 'secondaire'",
     "ab_user_role": "user_id = (SELECT id FROM ab_user WHERE username = 'secondaire')",
     "user_session": "revoked_at IS NULL",
+    "delegation": "ended_at IS NOT NULL",
 }
 
 #: Columns without foreign key that name a row all the same.
@@ -55,6 +56,10 @@ _EXAMPLES = {
     "outbox_intervention": "(partner, kind, actor_id, created_at) VALUES ('agora', 'replay', {user}, now())",
     "periodic_run": "(name, func, queue, every_seconds) VALUES ('essai', 'x:y', 'default', 60)",
     "sign_in_attempt": "(at, address, user_id, outcome) VALUES (now(), '192.0.2.1', {user}, 'success')",
+    "action_access": "(organisation_id, user_id, action_id) SELECT u.organisation_id, u.id, a.id FROM ab_user u "
+    "JOIN action a USING (organisation_id) WHERE u.username = 'secondaire' ORDER BY a.id LIMIT 1",
+    "delegation": "(organisation_id, delegator_id, delegate_id, starts_on, ends_on, created_at, ended_at) SELECT {organisation}, {user}, "
+    "(SELECT id FROM ab_user WHERE username = 'secondaire'), current_date + 50, current_date + 60, now(), now()",
     "audit_entry": "(transaction_id, table_name, operation, actor_id) VALUES (1, 'action', 'INSERT', {user})",
 }
 

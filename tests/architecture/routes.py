@@ -113,6 +113,9 @@ def _all() -> dict[str, Route]:
         "OrganisationAccountsView.create": Route(PRINCIPALS),
         **{f"OrganisationAccountsView.{name}": Route(PRINCIPALS, owner=True) for name in ACCOUNT_ACTS},
         **{f"AccountConsoleView.{name}": Route(CONSOLE) for name in ("list", "show", *ACCOUNT_ACTS)},
+        "DelegationsView.list": Route(PRINCIPALS),
+        "DelegationsView.take_back": Route(PRINCIPALS, owner=True),
+        "AccountRightsView.edit": Route(PRINCIPALS | CONSOLE, owner=True),
         # actions
         "ActionsView.index": Route(READERS),
         "ActionsView.show": Route(READERS, owner=True),

@@ -78,10 +78,19 @@ def site(committed: Flask) -> Flask:
     return committed
 
 
+#: One to come, so that nobody's rights are others than in the demonstration.
+_DELEGATION = (
+    "INSERT INTO delegation (organisation_id, delegator_id, delegate_id, starts_on, ends_on, created_at) "
+    "SELECT p.organisation_id, p.id, s.id, current_date + 30, current_date + 40, now() FROM ab_user p, ab_user s "
+    "WHERE p.username = 'principal' AND s.username = 'secondaire'"
+)
+
+
 @pytest.fixture
 def world(site: Flask) -> World:
     """One object of organisation A for each kind of address."""
-    with site.app_context(), bound_scope(Scope.system()):
+    with site.app_context(), bound_scope(Scope.system()), transaction() as session:
+        session.execute(text(_DELEGATION))
         found = _world(lambda statement: db.session.scalar(text(statement)))
     for view in site.appbuilder.baseviews:  # type: ignore[attr-defined]  # set by Flask-AppBuilder
         if getattr(view, "lookups", None):
@@ -99,6 +108,7 @@ def _world(one: Callable[[str], Any]) -> World:
         "registration_id": one(f"SELECT registration_id FROM enrolment WHERE id = {enrolment}"),
         "component_id": one(f"SELECT component_id FROM enrolment WHERE id = {enrolment}"),
         "trainee_id": one(f"SELECT id FROM trainee WHERE organisation_id = {own} ORDER BY id LIMIT 1"),
+        "delegation_id": one("SELECT id FROM delegation WHERE ended_at IS NULL ORDER BY id LIMIT 1"),
         "user_id": one("SELECT id FROM ab_user WHERE username = 'secondaire'"),
         "token": "0" * 43,
         "step_name": "verification",

@@ -43,6 +43,7 @@ NOT_EDITED = {
     "IdentityRequest",
     "AdvanceInvoiceRequest",
     "ActionHistory",
+    "ActionAccess",
     "OutboxIntervention",
     "SeededValue",
     "ComponentSite",
@@ -96,7 +97,7 @@ def test_row_security_everywhere(app: Any, db_session: Any) -> None:
     assert not weak
     roles = db_session.execute(
         text("SELECT rolname FROM pg_roles WHERE rolname = ANY(:names) AND (rolsuper OR rolbypassrls)"),
-        {"names": ["portal_app", *rls.ROLES]},
+        {"names": ["portal_app", *rls.ROLES, rls.LIMITED]},
     ).all()
     assert not roles
 

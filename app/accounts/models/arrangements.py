@@ -6,6 +6,7 @@ Their organisation, the Région and support read them; only the system's scope w
 from __future__ import annotations
 
 from datetime import date, datetime
+from typing import Final
 
 from sqlalchemy import CheckConstraint, DateTime, ForeignKey, ForeignKeyConstraint, Index, Integer, String, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import ExcludeConstraint
@@ -49,6 +50,34 @@ class Delegation(TenantMixin, db.Model):  # type: ignore[name-defined,misc]  # d
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), nullable=False, default=clock.now)
     #: Taken back before its last day.
     ended_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+
+#: Whatever writes the row of an account, its delegations end for good when it is closed, when the one who gives is no longer the
+#: principal, and when the one who receives becomes it: waking an account up does not wake up what it had been lent.
+DELEGATION_DDL: Final = (
+    """
+CREATE OR REPLACE FUNCTION portal_end_delegations() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE delegation SET ended_at = clock_timestamp()
+     WHERE (delegate_id = NEW.id OR delegator_id = NEW.id) AND ended_at IS NULL
+       AND ends_on >= (clock_timestamp() AT TIME ZONE 'Europe/Paris')::date;
+    RETURN NULL;
+END $$
+""".strip(),
+    """
+CREATE TRIGGER ab_user_end_delegations AFTER UPDATE ON ab_user FOR EACH ROW WHEN (
+    (OLD.active AND NEW.active IS NOT TRUE)
+    OR (OLD.deactivated_at IS NULL AND NEW.deactivated_at IS NOT NULL)
+    OR (OLD.deleted_at IS NULL AND NEW.deleted_at IS NOT NULL)
+    OR OLD.is_principal IS DISTINCT FROM NEW.is_principal
+    OR OLD.organisation_id IS DISTINCT FROM NEW.organisation_id
+) EXECUTE FUNCTION portal_end_delegations()
+""".strip(),
+)
+DELEGATION_DDL_DOWN: Final = (
+    "DROP TRIGGER IF EXISTS ab_user_end_delegations ON ab_user",
+    "DROP FUNCTION IF EXISTS portal_end_delegations()",
+)
 
 
 class AccountReview(TenantMixin, db.Model):  # type: ignore[name-defined,misc]  # db.Model is dynamic

@@ -199,7 +199,8 @@ def _is_active(user: User) -> bool:
 
 
 def _party(user: User) -> domain.Party:
-    return domain.Party(id=user.id, roles=frozenset(role.name for role in user.roles), organisation_id=user.organisation_id)
+    party = domain.Party(id=user.id, roles=frozenset(role.name for role in user.roles), organisation_id=user.organisation_id)
+    return party if user.mandate is None else domain.standing_in(party, user.mandate.delegator_id)
 
 
 def _extend_user() -> None:
@@ -210,6 +211,8 @@ def _extend_user() -> None:
     User.organisation = relationship(Organisation, foreign_keys=[User.organisation_id])
     User.facts = property(_facts)
     User.party = property(_party)
+    # For whom it acts today (``mandates.Mandate``), where that was asked: no column of the table.
+    User.mandate = None
     User.is_active = property(_is_active)
     User.get_full_name = _full_name
     User.__str__ = _full_name

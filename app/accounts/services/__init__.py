@@ -26,6 +26,7 @@ from app.accounts.services.common import (
     password_context,
 )
 from app.accounts.services.credentials import change_own_email, change_own_identifiant, change_own_password, set_password
+from app.accounts.services.delegations import DelegationOverlap, DelegationRefused, delegate, take_back
 from app.accounts.services.holders import AlreadyInvited, Edited, Holder, Invitation, edit_account, invite_account
 from app.accounts.services.life import (
     create_account,
@@ -45,6 +46,8 @@ __all__ = [
     "AccountRefused",
     "AlreadyInvited",
     "Chosen",
+    "DelegationOverlap",
+    "DelegationRefused",
     "Edited",
     "Holder",
     "IdentifiantTaken",
@@ -63,6 +66,7 @@ __all__ = [
     "create_account",
     "create_organisation",
     "deactivate",
+    "delegate",
     "delete_account",
     "edit_account",
     "end_other_sessions",
@@ -79,6 +83,7 @@ __all__ = [
     "request_renewal",
     "set_password",
     "set_roles",
+    "take_back",
     "tell_blocked",
     "unblock",
 ]

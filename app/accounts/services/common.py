@@ -10,10 +10,10 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, joinedload
 
-from app.accounts import domain, passwords
+from app.accounts import domain, mandates, passwords
 from app.accounts.domain import Act, Refusal
 from app.accounts.models import Organisation, User
-from app.core import context
+from app.core import clock, context
 from app.core.locks import Lock
 from app.core.roles import Role
 from app.core.tenancy import Scope, bound_scope
@@ -81,14 +81,24 @@ def locked_account(session: Session, user_id: int) -> User:
     return user
 
 
+def acting(session: Session, actor_id: int) -> User:
+    """The account that asks, with the mandate it has at this moment: a delegation may have been taken back since the page was asked.
+
+    Raises AccountRefused when it is not open.
+    """
+    actor = session.get(User, actor_id)
+    if actor is None or not actor.is_active:
+        raise AccountRefused(Refusal.NOT_ALLOWED)
+    actor.mandate = mandates.current(session, actor_id, clock.today())
+    return actor
+
+
 def allow(session: Session, actor_id: int, act: Act, target: User) -> None:
     """Refuse an act the actor may not do to the target, or that makes no sense in its state.
 
     Raises AccountNotFound (the target belongs to another organisation) and AccountRefused.
     """
-    actor = session.get(User, actor_id)
-    if actor is None or not actor.is_active:
-        raise AccountRefused(Refusal.NOT_ALLOWED)
+    actor = acting(session, actor_id)
     refusal = domain.refusal_of(actor.party, act, target.party)
     if refusal is Refusal.OTHER_ORGANISATION:
         raise AccountNotFound(target.id)

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session, joinedload
 from app.accounts import domain, notifications
 from app.accounts.domain import Act, Refusal
 from app.accounts.models import AccessLink, LinkPurpose, Organisation, User
-from app.accounts.services.common import AccountNotFound, AccountRefused, locked_account, role_rows, writing
+from app.accounts.services.common import AccountNotFound, AccountRefused, acting, locked_account, role_rows, writing
 from app.accounts.services.common import allow as allow_on
 from app.accounts.services.life import free_identifiant
 from app.accounts.services.links import issue_link
@@ -100,9 +100,7 @@ def invite_account(organisation_id: int, holder: Holder, *, actor_id: int, once:
 
 
 def _allow_creating(session: Session, actor_id: int, organisation_id: int) -> None:
-    actor = session.get(User, actor_id)
-    if actor is None or not actor.is_active:
-        raise AccountRefused(Refusal.NOT_ALLOWED)
+    actor = acting(session, actor_id)
     wanted = domain.Party(id=None, roles=frozenset({Role.SECONDARY}), organisation_id=organisation_id)
     refusal = domain.refusal_of(actor.party, Act.CREATE, wanted)
     if refusal is Refusal.OTHER_ORGANISATION:

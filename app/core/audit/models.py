@@ -30,6 +30,15 @@ SUPPORT_TABLES = (
     "account_review",
     "observation",
 )
+#: What an account limited to some actions reads of the journal: the rows it sees, and itself.
+_SEEN = " ".join(
+    f"WHEN '{name}' THEN EXISTS (SELECT FROM {name} o WHERE o.id = {{number}})" for name in ("action", "component", "registration", "enrolment", "trainee")
+)
+_NUMBER = "CASE WHEN audit_entry.row_id ~ '^[0-9]{1,9}$' THEN audit_entry.row_id::integer END"
+LIMITED_ENTRIES = (
+    f"CASE audit_entry.table_name {_SEEN.format(number=_NUMBER)}"
+    f" WHEN 'ab_user' THEN {_NUMBER} = NULLIF(current_setting('app.limited_account', true), '')::integer ELSE false END"
+)
 
 
 class AuditEntry(db.Model):  # type: ignore[name-defined]  # db.Model is dynamic
@@ -45,6 +54,7 @@ class AuditEntry(db.Model):  # type: ignore[name-defined]  # db.Model is dynamic
     __rls__ = "journal"
     __audit__ = False
     __append_only__ = True
+    __rls_limited__ = LIMITED_ENTRIES
     __rls_extra__ = (
         # The triggers run as the owner, whom FORCE ROW LEVEL SECURITY subjects to policies as well.
         "CREATE POLICY owner_insert ON audit_entry FOR INSERT TO CURRENT_USER WITH CHECK (true)",
@@ -145,6 +155,7 @@ class NirReading(db.Model):  # type: ignore[name-defined]  # db.Model is dynamic
     __tablename__ = "nir_reading"
     __rls__ = "journal"
     __append_only__ = True
+    __rls_limited__ = "subject_type = 'trainee' AND EXISTS (SELECT FROM trainee t WHERE t.id = nir_reading.subject_id)"
     __rls_extra__ = (
         "GRANT INSERT ON nir_reading TO portal_tenant, portal_region, portal_system",
         f"CREATE POLICY tenant_insert ON nir_reading FOR INSERT TO portal_tenant WITH CHECK ({_OWN})",

@@ -48,20 +48,27 @@ class CachedPermissionsMixin:
             cache[role_ids] = self.granted_to_roles(role_ids)
         return cache[role_ids]
 
-    @staticmethod
-    def granted_to_roles(role_ids: tuple[int, ...]) -> frozenset[tuple[str, str]]:
+    @classmethod
+    def granted_to_roles(cls, role_ids: tuple[int, ...]) -> frozenset[tuple[str, str]]:
         """The (permission, view) pairs of these roles, read in one statement."""
+        return frozenset().union(*cls.granted_by_role(role_ids).values())
+
+    @staticmethod
+    def granted_by_role(role_ids: tuple[int, ...]) -> dict[int, frozenset[tuple[str, str]]]:
+        """The (permission, view) pairs of each of these roles, read in one statement."""
         statement = (
-            select(Permission.name, ViewMenu.name)
+            select(Role.id, Permission.name, ViewMenu.name)
             .select_from(assoc_permissionview_role)
             .join(Role, Role.id == assoc_permissionview_role.c.role_id)
             .join(PermissionView, PermissionView.id == assoc_permissionview_role.c.permission_view_id)
             .join(Permission, Permission.id == PermissionView.permission_id)
             .join(ViewMenu, ViewMenu.id == PermissionView.view_menu_id)
             .where(Role.id.in_(role_ids))
-            .distinct()
         )
-        return frozenset((permission, view) for permission, view in db.session.execute(statement))
+        found: dict[int, set[tuple[str, str]]] = {role_id: set() for role_id in role_ids}
+        for role_id, permission, view in db.session.execute(statement):
+            found[role_id].add((permission, view))
+        return {role_id: frozenset(pairs) for role_id, pairs in found.items()}
 
     def _has_view_access(self, user: Any, permission_name: str, view_name: str) -> bool:
         return (permission_name, view_name) in self.granted(user)

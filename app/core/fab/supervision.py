@@ -53,9 +53,11 @@ class _WithActors(PortalModelView):
         return str(self.item_title) % {"id": self.key_of(item)}
 
     def prepare(self, items: Sequence[Any]) -> None:
-        names = account_names(one.actor_id for one in items)
+        names = account_names(number for one in items for number in (one.actor_id, getattr(one, "on_behalf_of_id", None)))
         for one in items:
             one.actor_name = names.get(one.actor_id) if one.actor_id is not None else _("The system")
+            behalf: int | None = getattr(one, "on_behalf_of_id", None)
+            one.behalf_name = names.get(behalf) if behalf is not None else None
 
 
 def _actor(row: Any) -> str:
@@ -66,6 +68,7 @@ def _actor(row: Any) -> str:
 
 _SCOPES: dict[str, Any] = {
     "tenant": _l("Organisation"),
+    "limited": _l("Organisation, some actions"),
     "region": _l("Région"),
     "support": _l("Support"),
     "system": _l("The system"),
@@ -90,6 +93,12 @@ def _partner_choices() -> list[tuple[str, Any]]:
     return [(name, partner_label(name)) for name in partners()]
 
 
+def _behalf(row: Any) -> str:
+    if row.on_behalf_of_id is None:
+        return ""
+    return str(getattr(row, "behalf_name", None) or _("Account %(id)s", id=row.on_behalf_of_id))
+
+
 _OPERATIONS = [("INSERT", _l("Addition")), ("UPDATE", _l("Change")), ("DELETE", _l("Deletion")), ("TRUNCATE", _l("Emptying"))]
 
 
@@ -105,6 +114,7 @@ class AuditEntryView(_WithActors):
         "id": _l("Number"),
         "at": _l("Date and time"),
         "actor": _l("Who"),
+        "behalf": _l("On behalf of"),
         "acting_role": _l("Scope"),
         "operation": _l("Operation"),
         "table_name": _l("Table"),
@@ -116,6 +126,7 @@ class AuditEntryView(_WithActors):
     choices = {"operation": _OPERATIONS}
     cells = {
         "actor": _actor,
+        "behalf": _behalf,
         "acting_role": _scope,
         "table_name": lambda row: names.with_code(names.table_label(row.table_name), row.table_name),
     }
@@ -123,8 +134,8 @@ class AuditEntryView(_WithActors):
     base_order = ("id", "desc")
     order_columns = []
     quick_search = ()
-    list_columns = ["at", "actor", "operation", "table_name", "row_id", "request_id"]
-    show_columns = ["id", "at", "actor", "acting_role", "operation", "table_name", "row_id", "organisation_id", "request_id"]
+    list_columns = ["at", "actor", "behalf", "operation", "table_name", "row_id", "request_id"]
+    show_columns = ["id", "at", "actor", "behalf", "acting_role", "operation", "table_name", "row_id", "organisation_id", "request_id"]
     search_columns = ["at", "operation", "table_name", "row_id", "actor_id", "request_id"]
     search_filters = {
         "table_name": ChoiceFilter(_l("Table"), column=AuditEntry.table_name, choices=names.table_choices),

@@ -63,6 +63,7 @@ class OutboxMessage(TenantMixin, db.Model):  # type: ignore[name-defined]  # db.
     __audit__ = False
     # The organisation may add messages and follow its own; only the drain and the Région change them.
     __rls__ = "private"
+    __rls_limited__ = "subject_type = 'enrolment' AND EXISTS (SELECT FROM enrolment e WHERE e.id = outbox_message.subject_id)"
     __rls_extra__ = (
         f"CREATE POLICY tenant_select ON outbox_message FOR SELECT TO portal_tenant USING ({_OWN})",
         f"CREATE POLICY tenant_insert ON outbox_message FOR INSERT TO portal_tenant WITH CHECK ({_OWN})",

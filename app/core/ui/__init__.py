@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from app.core.ui.components import Column, KeysetPage, Page
 from app.core.ui.contacts import Contact, register_contacts
-from app.core.ui.layout import register_account_item, register_organisation_name
+from app.core.ui.layout import register_account_item, register_banner, register_organisation_name
 from app.core.ui.menu import register_menu
 from app.core.ui.permissions import allowed, current_permissions, signed_in
 from app.core.ui.search import SearchHit, SearchProvider, register_search
@@ -38,6 +38,7 @@ __all__ = [
     "current_permissions",
     "init_app",
     "register_account_item",
+    "register_banner",
     "register_contacts",
     "register_menu",
     "register_organisation_name",

@@ -6,6 +6,7 @@ An expired form (419) is shown with what was typed still in it, ready to be sent
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -100,6 +101,20 @@ def _words(code: int) -> ErrorWords:
     return table.get(code) or (table[500] if code >= 500 else table[400])
 
 
+_refusals: list[Callable[[], tuple[str, str] | None]] = []
+
+
+def register_refusal(reader: Callable[[], tuple[str, str] | None]) -> None:
+    """Let a feature say why a page is refused and what to do, when it knows better than "you may not do this"."""
+    if reader not in _refusals:
+        _refusals.append(reader)
+
+
+def _words_of_refusal() -> ErrorWords | None:
+    told = next((told for reader in _refusals if (told := reader()) is not None), None)
+    return None if told is None else ErrorWords(_("You may not do this"), *told)
+
+
 def reference() -> str:
     """The number to give to the assistance: the id of the request, found on every log line of it."""
     return g.get("request_id") or context.request_id() or "-"
@@ -132,7 +147,7 @@ def _bare(code: int) -> bool:
 
 def error_response(code: int, *, headers: dict[str, str] | None = None, words: ErrorWords | None = None) -> Response:
     """The answer for ``code`` in the form the caller reads: page, part of a page, or JSON. Never a trace."""
-    words = words or _words(code)
+    words = words or (_words_of_refusal() if code == 403 else None) or _words(code)
     if wants_json() and not is_htmx():
         response = _problem(code, words)
     elif is_htmx():

@@ -102,6 +102,20 @@ def register_organisation_name(reader: Callable[[], str | None]) -> None:
     _organisation_name = reader
 
 
+_banners: list[Callable[[], str | None]] = []
+
+
+def register_banner(reader: Callable[[], str | None]) -> None:
+    """Add a line on top of every page, while ``reader`` gives one: for whom one acts, whose eyes one looks through."""
+    if reader not in _banners:
+        _banners.append(reader)
+
+
+def banners() -> list[str]:
+    """The lines on top of the page of the account signed in."""
+    return [line for reader in _banners if (line := reader())] if signed_in() else []
+
+
 def user_organisation() -> str | None:
     """The organisation of the signed-in account, when a feature says it."""
     if _organisation_name is None or not signed_in():
@@ -186,6 +200,7 @@ def init_templates(app: Flask) -> None:
         login_url=paths.login_url,
         logout_url=paths.logout_url,
         page_lang=page_lang,
+        portal_banners=banners,
         page_numbers=components.page_numbers,
         portal_contacts=footer_contacts,
         portal_crumbs=crumbs,

@@ -19,6 +19,7 @@ from app.core.extensions import db
 from app.core.jobs import enqueue
 from app.core.nir import Nir, parse
 from app.core.nir.storage import nir_candidates
+from app.core.tenancy import whole_organisation
 from app.core.transaction import after_commit, transaction
 from app.partners.agora.port import Civility, Gender
 
@@ -120,11 +121,15 @@ def known_by_civil_status(person: Person, action_id: int) -> Known | None:
 
 
 def _known(statement: Any, action_id: int) -> Known | None:
-    trainee = db.session.scalars(statement).one_or_none()
-    if trainee is None:
-        return None
-    found = select(Registration.id).where(Registration.action_id == action_id, Registration.trainee_id == trainee.id)
-    return Known(trainee, db.session.scalar(found))
+    # A person is the organisation's, whatever actions the account is limited to: it would be refused as a double otherwise.
+    with whole_organisation() as widened:
+        trainee = db.session.scalars(statement).one_or_none()
+        if trainee is None:
+            return None
+        found = db.session.scalar(select(Registration.id).where(Registration.action_id == action_id, Registration.trainee_id == trainee.id))
+        if widened:
+            db.session.expunge(trainee)  # kept as it was read: outside this block the account may not see it
+        return Known(trainee, found)
 
 
 def start_search(*, organisation_id: int, action_id: int, nir: Nir, birth_name: str, actor_id: int | None) -> uuid.UUID:

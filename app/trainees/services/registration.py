@@ -15,6 +15,7 @@ from app.core.concurrency import save_versioned
 from app.core.extensions import db
 from app.core.nir import Nir
 from app.core.nir.storage import store_nir
+from app.core.tenancy import whole_organisation
 from app.core.transaction import transaction
 
 from ..domain import EsfState, IdentitySource, Problem, ProblemCode, Refused, birth_date_problem
@@ -101,13 +102,16 @@ def register(action_id: int, newcomer: Newcomer, details: dict[str, Any]) -> int
         problem = birth_date_problem(newcomer.person.birth_date, clock.today())
         if problem:
             raise Refused(problem)
-        _one_at_a_time(action.organisation_id, newcomer)
-        known = known_by_number(nir, action_id) if nir else known_by_civil_status(newcomer.person, action_id)
-        if known and known.registration_id is not None:
-            raise AlreadyRegistered(known.registration_id)
-        trainee = _take_over(known, newcomer) if known else _create(action.organisation_id, newcomer, nir)
-        session.flush()
-        registration = Registration(organisation_id=action.organisation_id, action_id=action_id, trainee_id=trainee.id, sort_name=trainee.sort_name)
+        organisation_id = action.organisation_id
+        with whole_organisation():
+            _one_at_a_time(organisation_id, newcomer)
+            known = known_by_number(nir, action_id) if nir else known_by_civil_status(newcomer.person, action_id)
+            if known and known.registration_id is not None:
+                raise AlreadyRegistered(known.registration_id)
+            trainee = _take_over(known, newcomer) if known else _create(organisation_id, newcomer, nir)
+            session.flush()
+            trainee_id, sort_name = trainee.id, trainee.sort_name
+        registration = Registration(organisation_id=organisation_id, action_id=action_id, trainee_id=trainee_id, sort_name=sort_name)
         apply_details(registration, details, cofunded=action.esf_cofunded)
         session.add(registration)
         session.flush()

@@ -1,0 +1,166 @@
+"""Rights of a secondary account: its functions, and the actions it sees. One form, one transaction.
+
+Accounts know no action, so the use case stands here. Who asks is checked against ``accounts.domain`` as for every act on an account.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import structlog
+from sqlalchemy import delete, func, insert, select
+from sqlalchemy.orm import Session, joinedload
+
+from app.accounts.domain import Act
+from app.accounts.models import User
+from app.accounts.services.common import allow, locked_account, writing
+from app.core.extensions import db
+from app.core.functions import ALWAYS, CHOICES, Function
+from app.core.tenancy import Scope, bound_scope
+
+from .models import Action, ActionAccess
+from .queries import ActionFilter, matching
+
+log = structlog.get_logger(__name__)
+
+#: More actions than this are not ticked one by one.
+MAX_GIVEN: Final = 2_000
+#: Actions offered besides those ticked; the search box finds the others.
+OFFERED: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Rights:
+    """What an account may do and see; ``functions`` None: all, also those to come; ``action_ids`` None: all, also those to come."""
+
+    functions: frozenset[Function] | None
+    action_ids: frozenset[int] | None
+
+    @classmethod
+    def of(cls, functions: Collection[str] | None, action_ids: Collection[int] | None) -> Rights:
+        """Rights in one form only: every function ticked is all functions."""
+        chosen = None if functions is None else frozenset(function for function in CHOICES if function in functions)
+        return cls(None if chosen == frozenset(CHOICES) else chosen, None if action_ids is None else frozenset(action_ids))
+
+    @property
+    def stored_functions(self) -> list[str] | None:
+        """As kept with the account, in a stable order."""
+        return None if self.functions is None else [ALWAYS.value, *(function.value for function in CHOICES if function in self.functions)]
+
+    def has(self, function: Function) -> bool:
+        """Whether the function is given."""
+        return function is ALWAYS or self.functions is None or function in self.functions
+
+    @property
+    def fingerprint(self) -> str:
+        """Names this state: a form made from another one is stale."""
+        actions = "*" if self.action_ids is None else ",".join(map(str, sorted(self.action_ids)))
+        return hashlib.sha256(f"{self.stored_functions}|{actions}".encode()).hexdigest()[:24]
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """Actions to tick, those of a contract together; ``more`` says that the search would find others."""
+
+    groups: list[tuple[str, list[Action]]]
+    more: bool
+    total: int
+
+
+class StaleRights(Exception):
+    """Somebody changed the rights since the form was made."""
+
+    def __init__(self, current: Rights) -> None:
+        super().__init__("stale")
+        self.current = current
+
+
+class NoAction(Exception):
+    """Limited to no action at all: the account would see nothing."""
+
+
+class TooManyActions(Exception):
+    """More actions than can be given one by one."""
+
+
+class UnknownAction(Exception):
+    """An action of the form is not, or no longer, one of the organisation's."""
+
+
+def rights_of(user: User) -> Rights:
+    """The present rights of an account. The caller has checked the account."""
+    with bound_scope(Scope.system()):
+        return _rights(db.session(), user.id)
+
+
+def _rights(session: Session, user_id: int) -> Rights:
+    row = session.execute(select(User.functions, User.limited_to_actions).where(User.id == user_id)).one()
+    given = session.scalars(select(ActionAccess.action_id).where(ActionAccess.user_id == user_id)) if row.limited_to_actions else None
+    return Rights.of(row.functions, None if given is None else given.all())
+
+
+def offer(organisation_id: int, typed: str, ticked: Collection[int]) -> Offer:
+    """The actions ticked, then those whose number, title or contract match what was typed (all, when nothing was)."""
+    wanted = sorted(ticked)[:MAX_GIVEN]
+    with bound_scope(Scope.organisation(organisation_id)):
+        detailed = select(Action).options(joinedload(Action.contract)).order_by(Action.sort_key, Action.id)
+        chosen = list(db.session.scalars(detailed.where(Action.id.in_(wanted)))) if wanted else []
+        conditions = [*matching(ActionFilter(text=typed)), Action.id.not_in(wanted)]
+        found = list(db.session.scalars(detailed.where(*conditions).limit(OFFERED + 1)))
+        total = int(db.session.scalar(select(func.count()).select_from(Action)) or 0)
+        rows = sorted([*chosen, *found[:OFFERED]], key=lambda action: (action.sort_key, action.id))
+        groups: dict[str, list[Action]] = {}
+        for action in rows:
+            groups.setdefault(action.contract.group_label, []).append(action)
+        for action in rows:  # shown after the scope is left, maybe by somebody who sees no action (support)
+            db.session.expunge(action)
+    return Offer(list(groups.items()), len(found) > OFFERED, total)
+
+
+def save_rights(user_id: int, wanted: Rights, *, seen: str, actor_id: int) -> tuple[User, bool]:
+    """Give an account exactly these rights, at its next request; whether anything changed. ``seen``: fingerprint of the form's start.
+
+    Raises AccountNotFound, AccountRefused, StaleRights, NoAction, TooManyActions, UnknownAction.
+    """
+    with writing(actor_id) as session:
+        user = locked_account(session, user_id)
+        allow(session, actor_id, Act.CHANGE_RIGHTS, user)
+        current = _rights(session, user_id)
+        if current == wanted:
+            return user, False
+        if current.fingerprint != seen:
+            raise StaleRights(current)
+        _check_actions(session, user.organisation_id, wanted.action_ids)
+        user.functions = wanted.stored_functions
+        user.limited_to_actions = wanted.action_ids is not None
+        session.flush()
+        _give(session, user, wanted.action_ids or frozenset())
+    log.info("rights_changed", account=user_id, limited=wanted.action_ids is not None)
+    return user, True
+
+
+def _check_actions(session: Session, organisation_id: int | None, action_ids: frozenset[int] | None) -> None:
+    if action_ids is None:
+        return
+    if not action_ids:
+        raise NoAction
+    if len(action_ids) > MAX_GIVEN:
+        raise TooManyActions
+    known = session.scalar(select(func.count()).select_from(Action).where(Action.organisation_id == organisation_id, Action.id.in_(action_ids)))
+    if known != len(action_ids):
+        raise UnknownAction
+
+
+def _give(session: Session, user: User, wanted: Collection[int]) -> None:
+    """Bring ``action_access`` in line, in two statements at most; only differences are written, so that the journal says what changed."""
+    table: Any = ActionAccess.__table__
+    present = set(session.scalars(select(table.c.action_id).where(table.c.user_id == user.id)))
+    gone: Sequence[int] = sorted(present - set(wanted))
+    new: Sequence[int] = sorted(set(wanted) - present)
+    if gone:
+        session.execute(delete(table).where(table.c.user_id == user.id, table.c.action_id.in_(gone)))
+    if new:
+        session.execute(insert(table), [{"organisation_id": user.organisation_id, "user_id": user.id, "action_id": action_id} for action_id in new])

@@ -1,0 +1,15 @@
+DROP POLICY limited_all ON enrolment;
+DROP POLICY limited_all ON component_site;
+DROP POLICY limited_all ON registration;
+DROP POLICY limited_all ON identity_request;
+DROP POLICY limited_all ON component;
+DROP POLICY limited_all ON advance_invoice_request;
+DROP POLICY limited_all ON action_history;
+DROP POLICY limited_all ON action;
+DROP POLICY limited_all ON trainee;
+DROP POLICY limited_all ON outbox_message;
+DROP POLICY limited_all ON contract;
+DROP POLICY limited_all ON nir_reading;
+DROP POLICY limited_all ON audit_entry;
+DROP TRIGGER IF EXISTS ab_user_end_delegations ON ab_user;
+DROP FUNCTION IF EXISTS portal_end_delegations();
