@@ -55,6 +55,7 @@ class BlockReason(StrEnum):
 
     WRONG_PASSWORDS = "wrong_passwords"
     TOO_MANY_FAILURES = "too_many_failures"
+    WRONG_CODES = "wrong_codes"
 
 
 class AccountState(StrEnum):
@@ -121,6 +122,8 @@ class Act(StrEnum):
     DEACTIVATE = "deactivate"
     REACTIVATE = "reactivate"
     CHANGE_ROLES = "change_roles"
+    #: Take away the second factor of someone who lost the telephone.
+    RESET_FACTOR = "reset_factor"
 
 
 class Refusal(StrEnum):
@@ -149,8 +152,8 @@ class Party:
 #: "editing, regenerating, deleting, unblocking, deactivating/reactivating: … by the Région and support on all" (guide 004 §2).
 #: All organisations' accounts, that is: see ``refusal_of``. Creating an account is for those who answer for it.
 _HELP: Final = frozenset({Act.VIEW, Act.EDIT, Act.REGENERATE, Act.DELETE, Act.UNBLOCK, Act.DEACTIVATE, Act.REACTIVATE})
-_STAFF_ACTS: Final = {Role.SUPPORT: _HELP, Role.REGION_MANAGER: _HELP}
-_PRINCIPAL_ACTS: Final = frozenset(Act) - {Act.CHANGE_ROLES}
+_STAFF_ACTS: Final = {Role.SUPPORT: _HELP | {Act.RESET_FACTOR}, Role.REGION_MANAGER: _HELP}
+_PRINCIPAL_ACTS: Final = frozenset(Act) - {Act.CHANGE_ROLES, Act.RESET_FACTOR}
 #: Acts nobody may do to their own account: they would be a way up, or out.
 _NEVER_ON_ONESELF: Final = frozenset(Act) - {Act.VIEW, Act.EDIT}
 
@@ -197,6 +200,7 @@ _STATES_FOR: Final[dict[Act, frozenset[AccountState]]] = {
     Act.EDIT: frozenset(set(AccountState) - {AccountState.DELETED}),
     Act.DELETE: frozenset(set(AccountState) - {AccountState.DELETED}),
     Act.CHANGE_ROLES: frozenset(set(AccountState) - {AccountState.DELETED}),
+    Act.RESET_FACTOR: frozenset(set(AccountState) - {AccountState.DELETED}),
 }
 
 

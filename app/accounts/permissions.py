@@ -5,7 +5,7 @@ from __future__ import annotations
 from app.core.roles import ALL, Grants, Role
 
 GRANTS: Grants = {
-    Role.REGION_ADMIN: [(ALL, "Organisations"), (ALL, "AccountConsole"), (ALL, "MyAccount")],
+    Role.REGION_ADMIN: [(ALL, "Organisations"), (ALL, "AccountConsole"), (ALL, "MyAccount"), (ALL, "SecondFactorReset")],
     Role.REGION_VALIDATOR: [("can_list", "Organisations"), ("can_show", "Organisations"), (ALL, "MyAccount")],
     Role.REGION_MANAGER: [
         ("can_list", "Organisations"),
@@ -14,7 +14,13 @@ GRANTS: Grants = {
         (ALL, "AccountConsole"),
         (ALL, "MyAccount"),
     ],
-    Role.SUPPORT: [("can_list", "Organisations"), ("can_show", "Organisations"), (ALL, "AccountConsole"), (ALL, "MyAccount")],
+    Role.SUPPORT: [
+        ("can_list", "Organisations"),
+        ("can_show", "Organisations"),
+        (ALL, "AccountConsole"),
+        (ALL, "MyAccount"),
+        (ALL, "SecondFactorReset"),
+    ],
     Role.PRINCIPAL: [(ALL, "MyOrganisation"), (ALL, "OrganisationAccounts"), (ALL, "MyAccount")],
     Role.SECONDARY: [(ALL, "MyAccount")],
     Role.READ_ONLY: [(ALL, "MyAccount")],

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from flask_appbuilder.security.sqla.models import Role as RoleRow
 from sqlalchemy import ColumnElement, Select, func, literal_column, or_, select
-from sqlalchemy.orm import joinedload
+from sqlalchemy.orm import joinedload, selectinload
 
 from app.accounts import domain, labels, sessions
 from app.accounts.models import Organisation, SignInAttempt, User
@@ -75,6 +75,18 @@ def secondary_accounts(
     order = [*SORTS.get(sort, _BY_NAME), User.id]
     statement = _with_details(select(User).where(*condition)).order_by(*((one.desc() for one in order) if descending else order))
     return _page(statement, page, size), total
+
+
+def accounts_after(organisation_id: int, *, after: int, size: int) -> list[User]:
+    """Accounts of an organisation in the order of their number, beginning after ``after``."""
+    statement = (
+        select(User)
+        .where(User.organisation_id == organisation_id, User.deleted_at.is_(None), User.id > after)
+        .options(selectinload(User.roles))
+        .order_by(User.id)
+        .limit(size)
+    )
+    return list(db.session.scalars(statement))
 
 
 def find_accounts(typed: str, shown: Shown, *, page: int, size: int) -> tuple[list[User], int]:
