@@ -120,19 +120,6 @@ def open_sessions(user_id: int, *, current_token: str | None) -> list[sessions.O
         return sessions.list_open(db.session(), user_id, current_token=current_token)
 
 
-def last_sign_ins(user_id: int, limit: int = 20) -> list[SignInAttempt]:
-    """The last tries to get in to the account, latest first. Attempts are the system's: the caller has checked the account."""
-    with bound_scope(Scope.system()):
-        rows = list(
-            db.session.scalars(
-                select(SignInAttempt).where(SignInAttempt.user_id == user_id).order_by(SignInAttempt.at.desc(), SignInAttempt.id.desc()).limit(limit)
-            )
-        )
-        for row in rows:  # read here, shown outside of this scope
-            db.session.expunge(row)
-    return rows
-
-
 def names_of(user_ids: Iterable[int]) -> dict[int, str]:
     """Names for histories, of those the reader may see; "compte supprimé : Mme X" for who has no account any more."""
     rows = db.session.execute(

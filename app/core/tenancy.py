@@ -116,8 +116,7 @@ def bound_scope(scope: Scope, *, actor_id: int | None = None) -> Iterator[None]:
         _forget_loaded(flush=True)
     if actor_id is not None:
         context.set_actor_id(actor_id)
-    if changed or context.actor_id() != actor_before:  # a block within one of the same scope costs nothing
-        bind(scope)
+    bind(scope)
     failed = True
     try:
         yield
@@ -127,12 +126,10 @@ def bound_scope(scope: Scope, *, actor_id: int | None = None) -> Iterator[None]:
     finally:
         if failed and changed:
             _forget_loaded(flush=False)
-        moved = _scope.get() != before or context.actor_id() != actor_before
         context.set_actor_id(actor_before)
         _scope.set(before)
         try:
-            if moved:
-                _apply_to_open_transaction()
+            _apply_to_open_transaction()
         except DBAPIError:
             # The transaction is broken: only a rollback can follow, after which the next one starts in the right scope. The
             # exception under way is the one to be seen.

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import func, select
 
-from app.accounts import queries, sessions
+from app.accounts import sessions
 from app.accounts.access import domain, factor, tokens
 from app.accounts.domain import FAILURE_WINDOW
 from app.accounts.models import ApiToken, RecoveryCode, SecondFactor, SignInAttempt
@@ -66,8 +66,8 @@ def ways_in(user_id: int, *, current_token: str | None) -> WaysIn:
     """All that "Mon compte" says of it, read in one visit to the system's tables."""
     with bound_scope(Scope.system()):
         return WaysIn(
-            queries.last_sign_ins(user_id),
-            queries.open_sessions(user_id, current_token=current_token),
+            _last_tries(user_id),
+            sessions.list_open(db.session(), user_id, current_token=current_token),
             _factor(user_id),
             [_line(token) for token in tokens.live_of(db.session(), user_id)],
         )
@@ -119,6 +119,16 @@ def live_token(user_id: int, token_id: int) -> TokenLine | None:
             select(ApiToken).where(ApiToken.id == token_id, ApiToken.user_id == user_id, ApiToken.revoked_at.is_(None), ApiToken.expires_at > clock.now())
         )
         return None if token is None else _line(token)
+
+
+def _last_tries(user_id: int, limit: int = 20) -> list[SignInAttempt]:
+    """The last tries to get in to the account, latest first; they can be shown outside of this scope."""
+    rows = list(
+        db.session.scalars(select(SignInAttempt).where(SignInAttempt.user_id == user_id).order_by(SignInAttempt.at.desc(), SignInAttempt.id.desc()).limit(limit))
+    )
+    for row in rows:
+        db.session.expunge(row)
+    return rows
 
 
 def _factor(user_id: int) -> FactorState:
