@@ -24,6 +24,7 @@ KEY_BYTES = 32
 _DEFAULT_LOOKING = ("change", "changeme", "secret", "default", "defaut", "exemple", "example", "password", "motdepasse", "todo", "thisismy", "portail")
 _TRUE = frozenset({"1", "true", "yes", "on", "oui", "vrai"})
 _FALSE = frozenset({"", "0", "false", "no", "off", "non", "faux"})
+_FACTOR_POLICIES = frozenset({"none", "staff", "all"})
 _LOG_LEVELS = frozenset({"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"})
 
 
@@ -133,6 +134,8 @@ class Settings:
     trusted_proxies: int = 0
     process: str = "web"
     ratelimit_enabled: bool = True
+    #: For whom the second factor is mandatory: none, staff (Région and support) or all.
+    second_factor_required: str = "staff"
 
     # -- building ----------------------------------------------------------------------------------------------------
 
@@ -211,6 +214,10 @@ class Settings:
                 raise ConfigurationError("SMTP_URL n’est pas une adresse valable : le nom du serveur manque.")
         if self.log_level.upper() not in _LOG_LEVELS:
             raise ConfigurationError(f"LOG_LEVEL vaut « {self.log_level} » : choisissez DEBUG, INFO, WARNING, ERROR ou CRITICAL.")
+        if self.second_factor_required not in _FACTOR_POLICIES:
+            raise ConfigurationError(
+                f"SECOND_FACTOR_REQUIRED vaut « {self.second_factor_required} » : choisissez none (personne), staff (Région et support) ou all (tous les comptes)."
+            )
         _check_secret("SECRET_KEY", self.secret_key)
         self._check_nir_keys()
         _check_key("NIR_HASH_KEY", self.nir_hash_key)
@@ -349,6 +356,7 @@ class _LocalSettings(Settings):
             "agora_url": "http://127.0.0.1:8099",
             "agora_client_id": "portail",
             "agora_funder_siret": "20005379100014",
+            "second_factor_required": "none",
         }
 
 

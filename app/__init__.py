@@ -50,7 +50,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         tenancy.install(db.engine)
         migrate.init_app(app, db, directory="migrations")
 
-        from app.core import commands, health, jobs, metrics, requests, schema, typography, ui
+        from app.core import api, commands, health, jobs, metrics, requests, schema, typography, ui
 
         requests.init_app(app)
         ui.init_app(app)
@@ -63,6 +63,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         for feature in FEATURES:
             import_module(feature).register(builder)
 
+        api.init_app(app)
         health.init_app(app)
         metrics.init_app(app)
         jobs.init_app(app)

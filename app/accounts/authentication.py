@@ -5,6 +5,10 @@ any transaction, against the account's hash or, when there is none to check, aga
 transaction: give the tries back and open the session, or block the account. Every refusal runs the same statements and
 says the same words, whether or not the account exists; what follows from a blocking (the mail to the holder, the alert) is a
 periodic job's (``services.blocking``), so that the answer waits for nothing.
+
+
+An account with a second factor gets, for its password, a session that only opens the page that asks the code. The code takes
+a try of the same counter; the password gives back its own try and no other, so that knowing it buys no guesses at the code.
 """
 
 from __future__ import annotations
@@ -14,11 +18,23 @@ from datetime import datetime
 from typing import Final
 
 import structlog
-from sqlalchemy import and_, case, delete, func, literal, or_, select, update
+from sqlalchemy import ColumnElement, and_, case, delete, func, literal, or_, select, update
 from sqlalchemy.orm import Session
 
 from app.accounts import domain, passwords, sessions
-from app.accounts.models import AccessLink, Organisation, RecoveryRequest, SignInAttempt, SignInOutcome, SignInWay, User, UserSession
+from app.accounts.access import factor
+from app.accounts.access.factor import CodeKind
+from app.accounts.models import (
+    AccessLink,
+    Organisation,
+    RecoveryRequest,
+    SessionPurpose,
+    SignInAttempt,
+    SignInOutcome,
+    SignInWay,
+    User,
+    UserSession,
+)
 from app.core import clock
 from app.core.tenancy import Scope, bound_scope
 from app.core.transaction import transaction
@@ -38,10 +54,19 @@ class TooManyAttempts(Exception):
 
 @dataclass(frozen=True, slots=True)
 class SignedIn:
-    """A successful sign-in: the account and the secret for the cookie."""
+    """A right password, or a right code: the account and the secret for the cookie.
+
+    With ``code_asked`` the secret opens nothing but the page that asks the code. ``codes_left`` is given after a recovery code.
+    """
 
     user_id: int
     token: str
+    code_asked: bool = False
+    codes_left: int | None = None
+
+
+class CodeNoLongerAwaited(Exception):
+    """The time to give the code is over, or the account was closed or blocked meanwhile: back to the password."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +95,54 @@ def sign_in(identifiant: str, password: str, *, ip: str | None, user_agent: str 
         if not right:
             _refuse(session, counted)
             return None
-        epoch = _give_back(session, counted, rehashed)
+        asked = counted.user_id is not None and factor.is_on(session, counted.user_id)
+        epoch = _give_back(session, counted, rehashed, signs_in=not asked, own_try_only=asked)
         if epoch is None or counted.user_id is None:
             return None
-        token = sessions.open_session(session, user_id=counted.user_id, epoch=epoch, ip=ip, user_agent=user_agent)
-    return SignedIn(counted.user_id, token)
+        if asked:
+            # One signs in with the code: the password alone was only confirmed.
+            session.execute(update(SignInAttempt).where(SignInAttempt.id == counted.attempt_id).values(way=SignInWay.CONFIRMATION.value))
+        purpose = SessionPurpose.SECOND_FACTOR if asked else SessionPurpose.FULL
+        token = sessions.open_session(session, user_id=counted.user_id, epoch=epoch, ip=ip, user_agent=user_agent, purpose=purpose)
+    return SignedIn(counted.user_id, token, code_asked=asked)
+
+
+def give_code(waiting: str, typed: str, *, ip: str | None, user_agent: str | None) -> SignedIn | None:
+    """Check the code typed after a right password; None when it is wrong, a session of its own when it is right.
+
+    ``waiting`` is the secret of the session that asks the code; it ends with a right one. Wrong codes are counted as wrong
+    passwords are. Raises CodeNoLongerAwaited and TooManyAttempts.
+    """
+    with bound_scope(Scope.system()), transaction() as session:
+        user_id = sessions.find_waiting(session, waiting)
+        if user_id is None:
+            raise CodeNoLongerAwaited
+        counted = _take_try(session, User.id == user_id, _attempt(sessions.address_key(ip), SignInWay.FORM, user_agent))
+    with bound_scope(Scope.system(), actor_id=user_id), transaction() as session:
+        # Held until the commit: a second code sent meanwhile finds the session over, and is not used up.
+        awaited = counted.user_id is not None and sessions.find_waiting(session, waiting, hold=True) is not None
+        kind = factor.accept(session, user_id, typed, clock.now()) if awaited else None
+        if kind is None:
+            _refuse(session, counted, domain.BlockReason.WRONG_CODES)
+        elif (epoch := _give_back(session, counted, None)) is not None:
+            sessions.revoke(session, waiting)
+            token = sessions.open_session(session, user_id=user_id, epoch=epoch, ip=ip, user_agent=user_agent)
+            return SignedIn(user_id, token, codes_left=_note_recovery(session, user_id) if kind is CodeKind.RECOVERY else None)
+        awaited = awaited and kind is None and sessions.find_waiting(session, waiting) is not None
+    if not awaited:
+        raise CodeNoLongerAwaited
+    return None
+
+
+def _note_recovery(session: Session, user_id: int) -> int:
+    """Tell the person that a recovery code was used; gives how many are left."""
+    from app.accounts import notifications  # it stands on services, which stand on this
+
+    left = factor.codes_left(session, user_id)
+    user = session.get(User, user_id)
+    if user is not None:
+        notifications.recovery_code_used(user, left)
+    return left
 
 
 def confirm(identifiant: str, password: str, *, ip: str | None, user_agent: str | None = None) -> bool:
@@ -90,21 +158,37 @@ def confirm(identifiant: str, password: str, *, ip: str | None, user_agent: str 
     return False
 
 
+def confirm_with_code(identifiant: str, password: str, typed: str, *, ip: str | None, user_agent: str | None = None) -> tuple[bool, bool]:
+    """Whether this is the account's password, and whether this is one of its codes: one try for both, counted like a sign-in.
+
+    The code is looked at, and used, only after a right password. Raises TooManyAttempts.
+    """
+    counted, right = _check(identifiant, password, ip=ip, way=SignInWay.CONFIRMATION, user_agent=user_agent)
+    with bound_scope(Scope.system()), transaction() as session:
+        if right and counted.user_id is not None and factor.accept(session, counted.user_id, typed, clock.now()) is not None:
+            return True, _give_back(session, counted, None, signs_in=False) is not None
+        _refuse(session, counted, domain.BlockReason.WRONG_CODES if right else domain.BlockReason.WRONG_PASSWORDS)
+    return right, False
+
+
 def _check(identifiant: str, password: str, *, ip: str | None, way: SignInWay, user_agent: str | None) -> tuple[_Try, bool]:
     """Count the try, commit, then look at the password."""
     key = domain.normalise_identifiant(identifiant)
     address = sessions.address_key(ip)
     with bound_scope(Scope.system()), transaction() as session:
-        counted = _take_try(session, key, SignInAttempt(at=clock.now(), address=address, way=way.value, user_agent=(user_agent or "")[:400] or None))
+        counted = _take_try(session, func.lower(User.username) == key, _attempt(address, way, user_agent))
     return counted, passwords.verify_password(counted.stored, password) and counted.user_id is not None
 
 
-def _take_try(session: Session, key: str, attempt: SignInAttempt) -> _Try:
-    """Take one try from the account named ``key``, in the same statements for an account that does not exist."""
+def _attempt(address: str, way: SignInWay, user_agent: str | None) -> SignInAttempt:
+    return SignInAttempt(at=clock.now(), address=address, way=way.value, user_agent=(user_agent or "")[:400] or None)
+
+
+def _take_try(session: Session, named: ColumnElement[bool], attempt: SignInAttempt) -> _Try:
+    """Take one try from the account that ``named`` selects, in the same statements for an account that does not exist."""
     address, now = attempt.address, attempt.at
     session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(_ADDRESS_LOCK + address, 0))))
     _check_address(session, address, now)
-    named = func.lower(User.username) == key
     user_id = session.scalar(select(User.id).where(named))
     window_over = or_(User.failed_since.is_(None), User.failed_since <= now - domain.FAILURE_WINDOW)
     closed_organisation = select(literal(1)).where(Organisation.id == User.organisation_id, Organisation.active.is_(False)).exists()
@@ -146,10 +230,10 @@ def _check_address(session: Session, address: str, now: datetime) -> None:
         raise TooManyAttempts(max(1, int((oldest - since).total_seconds()) + 1))
 
 
-def _give_back(session: Session, counted: _Try, rehashed: str | None, *, signs_in: bool = True) -> int | None:
-    """Give the tries back after a right password; the account's epoch, or None if it was closed in between."""
+def _give_back(session: Session, counted: _Try, rehashed: str | None, *, signs_in: bool = True, own_try_only: bool = False) -> int | None:
+    """Give the tries back after a right answer (or this one only); the account's epoch, or None if it was closed in between."""
     values: dict[str, object] = {
-        "failed_attempts": 0,
+        "failed_attempts": func.greatest(User.failed_attempts - 1, 0) if own_try_only else 0,
         "failed_in_window": func.greatest(User.failed_in_window - 1, 0),
     }
     if signs_in:
@@ -174,10 +258,10 @@ def _give_back(session: Session, counted: _Try, rehashed: str | None, *, signs_i
     return epoch
 
 
-def _refuse(session: Session, counted: _Try) -> None:
+def _refuse(session: Session, counted: _Try, wrong: domain.BlockReason = domain.BlockReason.WRONG_PASSWORDS) -> None:
     """Block the account if this was its last try; for any other refusal the same statements change nothing."""
     now = clock.now()
-    reason = domain.BlockReason.WRONG_PASSWORDS if counted.attempts >= domain.MAX_FAILED_ATTEMPTS else domain.BlockReason.TOO_MANY_FAILURES
+    reason = wrong if counted.attempts >= domain.MAX_FAILED_ATTEMPTS else domain.BlockReason.TOO_MANY_FAILURES
     session.execute(
         update(User)
         .where(
@@ -214,4 +298,4 @@ def purge(session: Session, *, before: datetime) -> int:
     return sum(int(getattr(session.execute(statement), "rowcount", 0)) for statement in statements)
 
 
-__all__ = ["SignedIn", "TooManyAttempts", "confirm", "purge", "sign_in"]
+__all__ = ["CodeNoLongerAwaited", "SignedIn", "TooManyAttempts", "confirm", "confirm_with_code", "give_code", "purge", "sign_in"]

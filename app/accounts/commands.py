@@ -45,3 +45,16 @@ def init_app(app: Flask, appbuilder: AppBuilder) -> None:
             except ValueError as error:
                 raise click.ClickException(str(error)) from error
         click.echo(f"Compte administrateur créé : {identifiant}")
+
+    @app.cli.command("reset-second-factor")
+    @click.option("--identifiant", prompt="Identifiant")
+    def reset_second_factor(identifiant: str) -> None:
+        """Take away the second factor of an account whose holder lost the telephone, when no administrator can."""
+        with app.test_request_context():  # the mail is translated for a request
+            try:
+                services.reset_second_factor_of(identifiant)
+            except services.AccountNotFound as error:
+                raise click.ClickException("Aucun compte n’a cet identifiant.") from error
+            except services.AccountRefused as error:
+                raise click.ClickException("Ce compte n’a pas de second facteur.") from error
+        click.echo(f"Second facteur retiré : {identifiant}")

@@ -55,6 +55,7 @@ class BlockReason(StrEnum):
 
     WRONG_PASSWORDS = "wrong_passwords"
     TOO_MANY_FAILURES = "too_many_failures"
+    WRONG_CODES = "wrong_codes"
 
 
 class AccountState(StrEnum):
@@ -123,6 +124,8 @@ class Act(StrEnum):
     CHANGE_ROLES = "change_roles"
     CHANGE_RIGHTS = "change_rights"
     DELEGATE = "delegate"
+    #: Take away the second factor of someone who lost the telephone.
+    RESET_FACTOR = "reset_factor"
 
 
 class Refusal(StrEnum):
@@ -153,8 +156,8 @@ class Party:
 #: "editing, regenerating, deleting, unblocking, deactivating/reactivating: … by the Région and support on all" (guide 004 §2).
 #: All organisations' accounts, that is: see ``refusal_of``. Creating an account is for those who answer for it.
 _HELP: Final = frozenset({Act.VIEW, Act.EDIT, Act.REGENERATE, Act.DELETE, Act.UNBLOCK, Act.DEACTIVATE, Act.REACTIVATE, Act.CHANGE_RIGHTS})
-_STAFF_ACTS: Final = {Role.SUPPORT: _HELP, Role.REGION_MANAGER: _HELP}
-_PRINCIPAL_ACTS: Final = frozenset(Act) - {Act.CHANGE_ROLES}
+_STAFF_ACTS: Final = {Role.SUPPORT: _HELP | {Act.RESET_FACTOR}, Role.REGION_MANAGER: _HELP}
+_PRINCIPAL_ACTS: Final = frozenset(Act) - {Act.CHANGE_ROLES, Act.RESET_FACTOR}
 #: Acts nobody may do to their own account: they would be a way up, or out.
 _NEVER_ON_ONESELF: Final = frozenset(Act) - {Act.VIEW, Act.EDIT}
 
@@ -228,6 +231,7 @@ _STATES_FOR: Final[dict[Act, frozenset[AccountState]]] = {
     Act.CHANGE_RIGHTS: frozenset(set(AccountState) - {AccountState.DELETED}),
     # a blocked account may be unblocked before the first day; one that never signed in, or sleeps, cannot stand in
     Act.DELEGATE: frozenset({AccountState.ACTIVE, AccountState.BLOCKED}),
+    Act.RESET_FACTOR: frozenset(set(AccountState) - {AccountState.DELETED}),
 }
 
 

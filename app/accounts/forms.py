@@ -8,12 +8,14 @@ from typing import Any
 from email_validator import EmailNotValidError, validate_email
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from flask_babel import ngettext
 from flask_wtf import FlaskForm
-from wtforms import EmailField, HiddenField, PasswordField, RadioField, SelectField, StringField
+from wtforms import EmailField, HiddenField, PasswordField, RadioField, SelectField, SelectMultipleField, StringField, TextAreaField
 from wtforms.fields import SelectChoice
 from wtforms.validators import AnyOf, DataRequired, EqualTo, InputRequired, Length, ValidationError
 
 from app.accounts import domain, labels
+from app.accounts.access import domain as access
 from app.accounts.domain import IDENTIFIANT_MAX
 from app.accounts.passwords import MAX_READ
 from app.core.concurrency import VersionedForm
@@ -171,3 +173,62 @@ class DelegationForm(_Form):
     delegate_id = SelectField(_l("Who stands in for you"), [InputRequired(_l("Choose an account."))], validate_choice=True)
     starts_on = FrDateField(_l("First day"), [InputRequired(_l("Give the first day."))])
     ends_on = FrDateField(_l("Last day"), [InputRequired(_l("Give the last day."))])
+
+
+# ---- second factor and tokens ----------------------------------------------------------------------------------------
+
+
+def _code(label: Any) -> StringField:
+    attributes = {"autocomplete": "one-time-code", "autocapitalize": "none", "spellcheck": "false"}
+    return StringField(label, [_REQUIRED, Length(max=100, message=_l("This is too long."))], render_kw=attributes)
+
+
+class CodeForm(_Form):
+    """The code asked after the password; the name of the field is one that no page ever gives back."""
+
+    otp = _code(_l("Verification code"))
+    next = HiddenField()
+
+
+class FirstCodeForm(_Form):
+    """The first code of an application that has just learnt the secret."""
+
+    otp = _code(_l("Code shown by the application"))
+
+
+class PasswordForm(_Form):
+    """The present password, before something that matters."""
+
+    current = _password(_l("Current password"), "current-password")
+
+
+class PasswordAndCodeForm(PasswordForm):
+    """The present password and a code."""
+
+    otp = _code(_l("Verification code"))
+
+
+class TokenForm(PasswordForm):
+    """A token of the programming interface."""
+
+    name = StringField(_l("Name"), [DataRequired(_l("Give the token a name.")), Length(max=access.TOKEN_NAME_MAX, message=_l("This is too long."))])
+    scopes = SelectMultipleField(_l("Scopes"), [DataRequired(_l("Choose at least one scope."))])
+    days = RadioField(_l("Validity"), [DataRequired(_l("Choose how long the token is valid."))], default="90")
+    networks = TextAreaField(_l("Allowed networks"), [Length(max=2000, message=_l("This is too long."))], render_kw={"rows": 3, "spellcheck": "false"})
+
+    def __init__(self, scopes: list[tuple[str, Any]], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.scopes.choices = scopes
+        self.days.choices = [(str(days), ngettext("%(num)s day", "%(num)s days", days)) for days in access.TOKEN_LIVES]
+        self.read: list[str] = []
+
+    def validate_networks(self, field: Any) -> None:
+        """Keep what was read; say which word is no network."""
+        try:
+            self.read = access.read_networks(field.data or "")
+        except access.BadNetwork as error:
+            raise ValidationError(
+                _("« %(text)s » is not a network: write addresses such as 192.0.2.10 or networks such as 192.0.2.0/24.", text=error.text[:60])
+            ) from error
+        if len(self.read) > access.NETWORKS_AT_MOST:
+            raise ValidationError(_("%(count)s networks at most.", count=access.NETWORKS_AT_MOST))

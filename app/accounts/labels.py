@@ -86,6 +86,13 @@ def _why_blocked(user: User) -> str:
             count=user.failed_in_window,
         )
     count = max(user.failed_attempts, domain.MAX_FAILED_ATTEMPTS)
+    if user.blocked_reason == BlockReason.WRONG_CODES:
+        return _(
+            "blocked on %(date)s at %(time)s after %(count)s wrong passwords or verification codes",
+            date=fr_date(at),
+            time=fr_time(at),
+            count=count,
+        )
     return ngettext(
         "blocked on %(date)s at %(time)s after %(num)s wrong password",
         "blocked on %(date)s at %(time)s after %(num)s wrong passwords",

@@ -141,3 +141,31 @@ def _tell_both(template: str, delegator: User, delegate: User, starts_on: date, 
     names = {"delegator": delegator.get_full_name(), "delegate": delegate.get_full_name()}
     for user in (delegate, delegator):
         _send(user, template, to_delegate=user is delegate, starts_on=starts_on, ends_on=ends_on, **names)
+
+
+# ---- second factor and tokens ----------------------------------------------------------------------------------------
+
+
+def second_factor_on(user: User) -> None:
+    """A code is asked from now on."""
+    _send(user, "second_factor_on")
+
+
+def second_factor_off(user: User, *, by_holder: bool) -> None:
+    """No code is asked any more: its holder gave it up, or an administrator took it away."""
+    _send(user, "second_factor_off", by_holder=by_holder)
+
+
+def recovery_code_used(user: User, left: int) -> None:
+    """Someone signed in with a recovery code."""
+    _send(user, "recovery_code_used", left=left)
+
+
+def recovery_codes_renewed(user: User) -> None:
+    """The former recovery codes are worth nothing any more."""
+    _send(user, "recovery_codes_renewed")
+
+
+def api_token_created(user: User, name: str, expires_at: datetime) -> None:
+    """A token of the programming interface was made in the person's name."""
+    _send(user, "api_token_created", name=name, expires_at=expires_at)

@@ -6,7 +6,7 @@ from app.core.functions import Function, FunctionGrants
 from app.core.roles import ALL, Grants, Role
 
 GRANTS: Grants = {
-    Role.REGION_ADMIN: [(ALL, "Organisations"), (ALL, "AccountConsole"), (ALL, "MyAccount")],
+    Role.REGION_ADMIN: [(ALL, "Organisations"), (ALL, "AccountConsole"), (ALL, "MyAccount"), (ALL, "SecondFactorReset")],
     Role.REGION_VALIDATOR: [("can_list", "Organisations"), ("can_show", "Organisations"), (ALL, "MyAccount")],
     Role.REGION_MANAGER: [
         ("can_list", "Organisations"),
@@ -15,7 +15,13 @@ GRANTS: Grants = {
         (ALL, "AccountConsole"),
         (ALL, "MyAccount"),
     ],
-    Role.SUPPORT: [("can_list", "Organisations"), ("can_show", "Organisations"), (ALL, "AccountConsole"), (ALL, "MyAccount")],
+    Role.SUPPORT: [
+        ("can_list", "Organisations"),
+        ("can_show", "Organisations"),
+        (ALL, "AccountConsole"),
+        (ALL, "MyAccount"),
+        (ALL, "SecondFactorReset"),
+    ],
     Role.PRINCIPAL: [(ALL, "MyOrganisation"), (ALL, "OrganisationAccounts"), (ALL, "Delegations"), (ALL, "MyAccount")],
     Role.SECONDARY: [(ALL, "MyAccount")],
     Role.READ_ONLY: [(ALL, "MyAccount")],

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from flask_appbuilder.security.sqla.models import Role as RoleRow
 from sqlalchemy import ColumnElement, Select, func, literal_column, or_, select
-from sqlalchemy.orm import joinedload
+from sqlalchemy.orm import joinedload, selectinload
 
 from app.accounts import domain, labels, sessions
 from app.accounts.models import Delegation, Organisation, SignInAttempt, User
@@ -77,6 +77,18 @@ def secondary_accounts(
     return _page(statement, page, size), total
 
 
+def accounts_after(organisation_id: int, *, after: int, size: int) -> list[User]:
+    """Accounts of an organisation in the order of their number, beginning after ``after``."""
+    statement = (
+        select(User)
+        .where(User.organisation_id == organisation_id, User.deleted_at.is_(None), User.id > after)
+        .options(selectinload(User.roles))
+        .order_by(User.id)
+        .limit(size)
+    )
+    return list(db.session.scalars(statement))
+
+
 def find_accounts(typed: str, shown: Shown, *, page: int, size: int) -> tuple[list[User], int]:
     """Accounts found by name, identifiant, e-mail, organisation or SIRET, beginnings of words being enough."""
     conditions: list[ColumnElement[bool]] = [User.deleted_at.is_(None), *_matching(typed)]
@@ -106,19 +118,6 @@ def open_sessions(user_id: int, *, current_token: str | None) -> list[sessions.O
     """The open sessions of an account. Sessions are the system's: the caller has checked the account."""
     with bound_scope(Scope.system()):
         return sessions.list_open(db.session(), user_id, current_token=current_token)
-
-
-def last_sign_ins(user_id: int, limit: int = 20) -> list[SignInAttempt]:
-    """The last tries to get in to the account, latest first. Attempts are the system's: the caller has checked the account."""
-    with bound_scope(Scope.system()):
-        rows = list(
-            db.session.scalars(
-                select(SignInAttempt).where(SignInAttempt.user_id == user_id).order_by(SignInAttempt.at.desc(), SignInAttempt.id.desc()).limit(limit)
-            )
-        )
-        for row in rows:  # read here, shown outside of this scope
-            db.session.expunge(row)
-    return rows
 
 
 def names_of(user_ids: Iterable[int]) -> dict[int, str]:

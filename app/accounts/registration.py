@@ -16,19 +16,24 @@ if TYPE_CHECKING:
 
 def register(appbuilder: AppBuilder) -> None:
     """Add the screens, the menu, the sentences of constraints, the commands and the periodic job."""
-    from app.accounts import commands, names, queries
+    from app.accounts import api, commands, names, queries
+    from app.accounts.access.factor import secret_aad
     from app.accounts.hooks import account_links
+    from app.accounts.models import SecondFactor
     from app.accounts.views.access import AccessView
     from app.accounts.views.console import AccountConsoleView
     from app.accounts.views.delegations import DelegationsView
     from app.accounts.views.my_account import MyAccountView
     from app.accounts.views.organisation import GROUP, MyOrganisationView, OrganisationAccountsView
     from app.accounts.views.organisations import OrganisationView
+    from app.accounts.views.second_factor import FactorResetView, SecondFactorView
+    from app.accounts.views.tokens import TokensView
     from app.core.errors_db import register_constraint
     from app.core.fab import add_list
     from app.core.jobs import register_periodic
     from app.core.logs import register_secret_address
     from app.core.people import register_account_names
+    from app.core.rotation import register_encrypted_column
     from app.core.ui import SearchProvider, register_banner, register_menu, register_organisation_name, register_search
     from app.core.ui.error_pages import register_refusal
 
@@ -44,7 +49,13 @@ def register(appbuilder: AppBuilder) -> None:
         for view in (access, my_account):
             appbuilder.sm.limiter.limit(appbuilder.sm.auth_rate_limit, methods=["POST"], deduct_when=lambda answer: answer.status_code >= 400)(view.blueprint)
     register_secret_address("/acces/", public=("identifiants", "nouveau-lien"))
+    appbuilder.add_view_no_menu(SecondFactorView)
+    appbuilder.add_view_no_menu(TokensView)
+    appbuilder.add_view_no_menu(FactorResetView)
     add_list(appbuilder, OrganisationView, order=30)
+
+    register_encrypted_column(SecondFactor, "secret", lambda row: secret_aad(row["seal_uid"]))
+    api.register()
 
     register_menu(group=GROUP, label=_l("My organisation"), endpoint="MyOrganisationView.show", permission=("can_read", "MyOrganisation"), order=10)
     register_menu(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from flask import current_app, flash, g, has_request_context, redirect, request, session, url_for
+from flask import abort, current_app, flash, g, has_request_context, redirect, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_appbuilder import ModelView
 from flask_appbuilder.security.sqla.manager import SecurityManager
@@ -19,14 +19,17 @@ from flask_login import LoginManager, current_user
 from sqlalchemy import func, select
 
 from app.accounts import domain, passwords, sessions
+from app.accounts.access import factor
 from app.accounts.models import User
-from app.core import clock, context, tenancy
+from app.core import api, clock, context, tenancy
 from app.core.extensions import db
 from app.core.fab.access import CachedPermissionsMixin
 from app.core.functions import Function, function_of, narrowed
 from app.core.roles import PUBLIC_ROLE, REGION_ROLES, Grant, Role
 from app.core.tenancy import Scope
 from app.core.transaction import transaction
+from app.core.ui.error_pages import is_htmx, wants_json
+from app.core.ui.store import request_store
 
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 #: Endpoints that never ask who is there: a style sheet is not worth a query.
@@ -34,6 +37,19 @@ _ANONYMOUS_ENDPOINTS: Final = frozenset({"assets.file", "csp.report", "ui.theme"
 _RIGHTS: Final = "portal.rights"
 #: Views that are the principal's own: who stands in for it lends nothing on.
 NOT_LENT: Final = frozenset({"Delegations"})
+#: What stays open to an account that must set up its second factor first: the way to do it, and the way out.
+_BEFORE_FACTOR: Final = frozenset(
+    {
+        *(f"SecondFactorView.{name}" for name in ("start", "setup", "picture", "codes", "download")),
+        "SignInView.logout",
+        "ui.accessibility",
+        "ui.data_protection",
+        "ui.token",
+    }
+)
+#: Where the cookie keeps the secret of a session that waits for the code of the second factor.
+WAITING_KEY: Final = "_waiting"
+_MUST_SET_UP: Final = "accounts.must_set_up_factor"
 
 
 def scope_of(user: User) -> Scope:
@@ -71,6 +87,7 @@ class PortalSecurityManager(CachedPermissionsMixin, SecurityManager):  # type: i
         manager.session_protection = None
         manager.login_view = "SignInView.login"
         manager.user_loader(self.load_user)
+        manager.request_loader(lambda _request: api.account_of_request())
         return manager
 
     def create_limiter(self, app: Any) -> Limiter:
@@ -98,23 +115,28 @@ class PortalSecurityManager(CachedPermissionsMixin, SecurityManager):  # type: i
     def before_request() -> ResponseReturnValue | None:
         """Find the account, bind its scope, and send people who are not signed in to the sign-in page."""
         g.user = current_user
-        if request.endpoint is None or request.endpoint in _ANONYMOUS_ENDPOINTS:
+        if request.endpoint is None or request.endpoint in _ANONYMOUS_ENDPOINTS or api.is_api_request():
             return None
         if current_user.is_authenticated:
-            return None
+            return _ask_to_set_up() if must_set_up_factor() and request.endpoint not in _BEFORE_FACTOR else None
         view = current_app.view_functions.get(request.endpoint)
         # Flask-AppBuilder's routes for actions carry no permission of their own: the action's is checked inside.
         protected = hasattr(view, "_permission_name") or isinstance(getattr(view, "__self__", None), ModelView)
         return _ask_to_sign_in() if protected else None
 
     def load_user(self, token: str) -> User | None:
-        """The account behind the session's secret, with its scope and name bound to the request; None if it is worth nothing."""
+        """The account behind the session's secret, with its scope and name bound to the request; None if it is worth nothing.
+
+        The programming interface knows no cookie: there it is worth nothing, whatever it holds.
+        """
+        if api.is_api_request():
+            return None
         try:
             tenancy.bind(Scope.system())
             found = sessions.find(db.session(), str(token))
-            if found is not None and found[1].last_seen_at < clock.now() - domain.SESSION_TOUCH:
+            if found is not None and found.session.last_seen_at < clock.now() - domain.SESSION_TOUCH:
                 with transaction() as open_transaction:
-                    sessions.touch(open_transaction, found[1].id)
+                    sessions.touch(open_transaction, found.session.id)
                 found = sessions.find(db.session(), str(token))
         except BaseException:
             tenancy.reset()
@@ -122,7 +144,9 @@ class PortalSecurityManager(CachedPermissionsMixin, SecurityManager):  # type: i
         if found is None:
             tenancy.bind(Scope.nothing())
             return None
-        user = found[0]
+        user = found.user
+        if has_request_context():
+            request_store()[_MUST_SET_UP] = not found.has_factor and factor.required_for(user)
         context.set_actor_id(user.id)
         tenancy.bind(scope_of(user))
         return user
@@ -223,7 +247,7 @@ class PortalSecurityManager(CachedPermissionsMixin, SecurityManager):  # type: i
 
         address = request.remote_addr if has_request_context() else None
         signed_in = sign_in(username or "", password or "", ip=address, user_agent=None)
-        return None if signed_in is None else self.get_user_by_id(signed_in.user_id)
+        return None if signed_in is None or signed_in.code_asked else self.get_user_by_id(signed_in.user_id)
 
     def add_user(self, *args: Any, **kwargs: Any) -> Any:
         """Accounts are made by ``accounts.services.create_account``: the stock way knows neither policy nor hash."""
@@ -244,6 +268,30 @@ def _ask_to_sign_in() -> ResponseReturnValue:
         return redirect(url_for("SignInView.login"), 303)
     back = request.full_path if request.query_string else request.path
     return redirect(url_for("SignInView.login", next=back if back != "/" else None))
+
+
+def _ask_to_set_up() -> ResponseReturnValue:
+    """Send to the page that sets up the mandatory second factor; parts of pages and calls of scripts are refused."""
+    if is_htmx() or wants_json():
+        abort(403)
+    return redirect(url_for("SecondFactorView.start"), 303)
+
+
+def must_set_up_factor() -> bool:
+    """Whether the account signed in must set up its second factor before anything else."""
+    return bool(current_user.is_authenticated and request_store().get(_MUST_SET_UP))
+
+
+def start_waiting(token: str) -> None:
+    """Put the secret of a session that waits for a code into the cookie, apart from where a session's stands."""
+    session.clear()
+    session[WAITING_KEY] = token
+
+
+def waiting_token() -> str | None:
+    """The secret of the session that waits for a code."""
+    token = session.get(WAITING_KEY)
+    return str(token) if token else None
 
 
 def start_session(token: str) -> None:

@@ -11,13 +11,14 @@ import ipaddress
 import secrets
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from sqlalchemy import and_, or_, select, update
 from sqlalchemy.orm import Session, joinedload
 
 from app.accounts import domain, mandates
-from app.accounts.models import Organisation, User, UserSession
+from app.accounts.access.domain import FACTOR_SESSION
+from app.accounts.models import Organisation, SecondFactor, SessionPurpose, User, UserSession
 from app.core import clock
 
 #: Where Flask-Login keeps what identifies the account; here it is the session's secret, never an account's number.
@@ -36,12 +37,22 @@ class OpenSession:
     current: bool
 
 
+class Found(NamedTuple):
+    """A live session, its account, and whether that account has a second factor."""
+
+    user: User
+    session: UserSession
+    has_factor: bool
+
+
 def digest(token: str) -> str:
     """What is stored of a session's secret."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-def open_session(session: Session, *, user_id: int, epoch: int, ip: str | None, user_agent: str | None) -> str:
+def open_session(
+    session: Session, *, user_id: int, epoch: int, ip: str | None, user_agent: str | None, purpose: SessionPurpose = SessionPurpose.FULL
+) -> str:
     """Record a new session in the open transaction and give its secret, which is nowhere else."""
     token = secrets.token_urlsafe(32)
     now = clock.now()
@@ -50,6 +61,7 @@ def open_session(session: Session, *, user_id: int, epoch: int, ip: str | None, 
             token_hash=digest(token),
             user_id=user_id,
             epoch=epoch,
+            purpose=purpose.value,
             created_at=now,
             last_seen_at=now,
             ip=ip,
@@ -59,15 +71,20 @@ def open_session(session: Session, *, user_id: int, epoch: int, ip: str | None, 
     return token
 
 
-def find(session: Session, token: str) -> tuple[User, UserSession] | None:
-    """The account and the session behind ``token`` with roles, organisation and mandate, in one statement; None if it is worth nothing."""
+def find(session: Session, token: str) -> Found | None:
+    """The account and the session behind ``token`` with roles, organisation and mandate, in one statement; None if it is worth nothing.
+
+    A session that waits for the code of the second factor is worth nothing here: see ``find_waiting``.
+    """
     now = clock.now()
+    has_factor = select(SecondFactor.user_id).where(SecondFactor.user_id == User.id, SecondFactor.confirmed_at.is_not(None)).exists()
     statement = (
-        select(User, UserSession, mandates.column(clock.to_local(now).date()))
+        select(User, UserSession, has_factor, mandates.column(clock.to_local(now).date()))
         .join(UserSession, UserSession.user_id == User.id)
         .outerjoin(Organisation, Organisation.id == User.organisation_id)
         .where(
             UserSession.token_hash == digest(token),
+            UserSession.purpose == SessionPurpose.FULL.value,
             UserSession.revoked_at.is_(None),
             UserSession.epoch == User.session_epoch,
             UserSession.created_at > now - domain.SESSION_LIFETIME,
@@ -90,8 +107,28 @@ def find(session: Session, token: str) -> tuple[User, UserSession] | None:
     row = session.execute(statement).unique().one_or_none()
     if row is None:
         return None
-    row[0].mandate = mandates.read(row[2])
-    return (row[0], row[1])
+    row[0].mandate = mandates.read(row[3])
+    return Found(row[0], row[1], bool(row[2]))
+
+
+def find_waiting(session: Session, token: str, *, hold: bool = False) -> int | None:
+    """The account whose password was right and whose code is awaited by the session behind ``token``; None if it is over.
+
+    Whether the account is open is looked at when a try is taken from it. ``hold`` keeps other uses of the session waiting.
+    """
+    statement = (
+        select(UserSession.user_id)
+        .join(User, User.id == UserSession.user_id)
+        .where(
+            UserSession.token_hash == digest(token),
+            UserSession.purpose == SessionPurpose.SECOND_FACTOR.value,
+            UserSession.revoked_at.is_(None),
+            UserSession.epoch == User.session_epoch,
+            UserSession.created_at > clock.now() - FACTOR_SESSION,
+        )
+    )
+    user_id: int | None = session.scalar(statement.with_for_update(of=UserSession) if hold else statement)
+    return user_id
 
 
 def touch(session: Session, session_id: int) -> None:
@@ -152,6 +189,7 @@ def list_open(session: Session, user_id: int, *, current_token: str | None) -> l
         .join(User, User.id == UserSession.user_id)
         .where(
             UserSession.user_id == user_id,
+            UserSession.purpose == SessionPurpose.FULL.value,
             UserSession.revoked_at.is_(None),
             UserSession.epoch == User.session_epoch,
             UserSession.created_at > now - domain.SESSION_LIFETIME,

@@ -12,9 +12,9 @@ import zlib
 from typing import Any
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
-from flask import Flask
+from flask import Flask, Request, Response, request
 from flask.json.tag import TaggedJSONSerializer
-from flask.sessions import SecureCookieSessionInterface
+from flask.sessions import SecureCookieSession, SecureCookieSessionInterface, SessionMixin
 from itsdangerous import BadSignature
 
 _PURPOSE = b"portal session cookie v1"
@@ -54,3 +54,17 @@ class SealedSessions(SecureCookieSessionInterface):
         if not app.secret_key:
             return None
         return _Sealer([app.secret_key, *(app.config.get("SECRET_KEY_FALLBACKS") or [])])
+
+    def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
+        """What the cookie holds; nothing for the programming interface, which neither reads cookies nor sets any."""
+        return SecureCookieSession() if is_api_path(request.path) else super().open_session(app, request)
+
+    def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
+        """Set the cookie where it changed, but never from the programming interface."""
+        if not is_api_path(request.path):
+            super().save_session(app, session, response)
+
+
+def is_api_path(path: str) -> bool:
+    """Whether an address is the programming interface's."""
+    return path == "/api" or path.startswith("/api/")

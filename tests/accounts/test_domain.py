@@ -89,7 +89,7 @@ def test_a_principal_never_reaches_another_organisation(act: Act) -> None:
 
 
 def test_a_principal_manages_its_secondaries() -> None:
-    for act in set(Act) - {Act.CHANGE_ROLES}:
+    for act in set(Act) - {Act.CHANGE_ROLES, Act.RESET_FACTOR}:
         assert domain.refusal_of(PRINCIPAL, act, SECONDARY) is None
     assert domain.refusal_of(PRINCIPAL, Act.CHANGE_ROLES, SECONDARY) is Refusal.NOT_ALLOWED
 

@@ -43,7 +43,7 @@ _KEPT_ALWAYS = {("ab_user_role", "role_id")}
 _SHARED_PARENT = {
     ("registration", "action_id"), ("component", "action_id"), ("action", "contract_id"), ("action_history", "action_id"),
     ("enrolment", "action_id"), ("enrolment", "registration_id"), ("component_site", "component_id"), ("user_session", "user_id"),
-    ("contact", "programme_id"), ("sign_in_attempt", "user_id"),
+    ("contact", "programme_id"), ("sign_in_attempt", "user_id"), ("api_token", "user_id"), ("recovery_code", "user_id"),
 }  # fmt: skip
 
 #: A row for each table that the demonstration leaves empty: text of SQL after the table's name.
@@ -60,6 +60,11 @@ _EXAMPLES = {
     "JOIN action a USING (organisation_id) WHERE u.username = 'secondaire' ORDER BY a.id LIMIT 1",
     "delegation": "(organisation_id, delegator_id, delegate_id, starts_on, ends_on, created_at, ended_at) SELECT {organisation}, {user}, "
     "(SELECT id FROM ab_user WHERE username = 'secondaire'), current_date + 50, current_date + 60, now(), now()",
+    "second_factor": "(user_id, organisation_id, seal_uid, secret, created_at, confirmed_at, last_step) "
+    "VALUES ({user}, {organisation}, gen_random_uuid(), '\\x00', now(), now(), 0)",
+    "recovery_code": "(user_id, organisation_id, code_hash) VALUES ({user}, {organisation}, 'essai')",
+    "api_token": "(user_id, organisation_id, name, prefix, token_hash, scopes, created_at, expires_at) "
+    "VALUES ({user}, {organisation}, 'Essai', 'pmf_essai', 'essai', '{{compte:lecture}}', now(), now() + interval '30 days')",
     "audit_entry": "(transaction_id, table_name, operation, actor_id) VALUES (1, 'action', 'INSERT', {user})",
 }
 

@@ -32,6 +32,8 @@ class Route:
     allowed: frozenset[str]
     owner: bool = False
     public: bool = False
+    #: Of the programming interface: no cookie opens it, whoever's.
+    bearer: bool = False
 
 
 PUBLIC = Route(frozenset(ACTORS), public=True)
@@ -108,6 +110,13 @@ def _all() -> dict[str, Route]:
         **{f"AccessView.{name}": PUBLIC for name in ("open", "choose", "renew", "recover", "sent")},
         "MyAccountView.change_identifiant": Route(SIGNED_IN),
         "MyAccountView.change_email": Route(PRINCIPALS | REGION | {"support"}),
+        # second factor and tokens
+        "SignInView.code": PUBLIC,
+        **{f"SecondFactorView.{name}": Route(SIGNED_IN) for name in ("start", "setup", "picture", "codes", "download", "renew", "disable")},
+        "FactorResetView.reset": Route(ADMIN | {"support"}),
+        **{f"TokensView.{name}": Route(SIGNED_IN, owner=name == "revoke") for name in ("create", "created", "revoke")},
+        "api_v1.describe": PUBLIC,
+        **{f"api_v1.{name}": Route(frozenset(), bearer=True) for name in ("account", "organisation", "accounts")},
         "MyOrganisationView.show": Route(PRINCIPALS),
         "OrganisationAccountsView.list": Route(PRINCIPALS),
         "OrganisationAccountsView.create": Route(PRINCIPALS),

@@ -37,8 +37,9 @@ def test_every_route_is_declared_and_nothing_else(app: Flask) -> None:
 def test_nothing_of_the_framework_that_we_refuse(app: Flask) -> None:
     """F5, F6, F8, F9: no JWT sign-in, no stock user or password screen, no download, no API, no documentation of it."""
     paths = [str(rule) for rule in app.url_map.iter_rules()]
-    for forbidden in ("/api/", "/swagger", "/download", "/users/", "/resetpassword", "/resetmypassword", "/register", "/lang/", "/login/"):
+    for forbidden in ("/api/v1/security", "/swagger", "/download", "/users/", "/resetpassword", "/resetmypassword", "/register", "/lang/", "/login/"):
         assert not [path for path in paths if forbidden in path], forbidden
+    assert {rule.endpoint.partition(".")[0] for rule in app.url_map.iter_rules() if str(rule).startswith("/api")} == {"api_v1"}, "an interface of our own only"
 
 
 def test_state_changes_by_post_only(app: Flask) -> None:
@@ -118,6 +119,7 @@ def _world(one: Callable[[str], Any]) -> World:
         "message_id": "0" * 8,
         "digest": "0",
         "_digest": "0",
+        "token_id": NOBODYS,
         "filename": "x",
         "subject": action,
     }
@@ -208,6 +210,8 @@ def _verdict(route: Route, actor: str, *, foreign: bool, status: int, location: 
     """What is wrong with this answer, None when it is as declared."""
     if status >= 500:
         return "failed"
+    if route.bearer:
+        return None if status == 401 else "a cookie opened the programming interface"
     if route.public:
         return None if status not in (401, 403) else "refused though public"
     if actor == "nobody":

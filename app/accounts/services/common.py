@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, joinedload
 
-from app.accounts import domain, mandates, passwords
+from app.accounts import authentication, domain, mandates, passwords
 from app.accounts.domain import Act, Refusal
 from app.accounts.models import Organisation, User
 from app.core import clock, context
@@ -128,6 +128,19 @@ def password_context(user: User) -> passwords.PasswordContext:
         siret=organisation.siret if organisation is not None else "",
         others=(organisation.trade_name or "",) if organisation is not None else (),
     )
+
+
+def password_confirmed(user_id: int, password: str, *, ip: str | None) -> None:
+    """Ask the present password of someone signed in; it is counted like a sign-in.
+
+    Raises WrongPassword, ``authentication.TooManyAttempts``.
+    """
+    with writing() as session:
+        identifiant = locked_account(session, user_id).username
+    if not authentication.confirm(identifiant, password, ip=ip):
+        with writing() as session:
+            blocked_at = session.scalar(select(User.blocked_at).where(User.id == user_id))
+        raise WrongPassword(ended=blocked_at is not None)
 
 
 def check_policy(session: Session, user: User, password: str) -> None:

@@ -8,8 +8,10 @@ from flask_appbuilder import BaseView, expose
 from flask_appbuilder.security.decorators import has_access, permission_name
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from flask_login import current_user
 
 from app.accounts import act_labels, domain, labels, queries
+from app.accounts.access import queries as access_queries
 from app.accounts.domain import Act
 from app.accounts.models import User
 from app.accounts.queries import Shown
@@ -73,6 +75,7 @@ class AccountConsoleView(AccountActs, BaseView):  # type: ignore[misc]  # Flask-
         user = queries.account(user_id)
         if user is None or user.deleted_at is not None:
             abort(404)
+        facts = access_queries.sign_in_facts(user_id)
         return self.render_template(
             "accounts/account.html",
             user=user,
@@ -82,7 +85,9 @@ class AccountConsoleView(AccountActs, BaseView):  # type: ignore[misc]  # Flask-
             acts=Act,
             words=act_labels.WORDS,
             format_siret=domain.format_siret,
-            attempts=queries.recent_attempts(user_id),
-            open_sessions=len(queries.open_sessions(user_id, current_token=None)),
+            attempts=facts.attempts,
+            factor=facts.factor,
+            may_reset_factor=domain.refusal_of(current_user.party, Act.RESET_FACTOR, user.party) is None,
+            open_sessions=facts.open_sessions,
             breadcrumb=[(_("Security"), None), (_("Blocked accounts and account search"), url_for(".list")), (labels.manager(user), None)],
         )

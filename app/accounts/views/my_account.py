@@ -15,8 +15,11 @@ from flask_babel import ngettext
 from flask_login import current_user
 from werkzeug.exceptions import TooManyRequests
 
-from app.accounts import authentication, domain, labels, queries, security, services
+from app.accounts import authentication, domain, labels, security, services
+from app.accounts.access import factor
+from app.accounts.access import queries as access_queries
 from app.accounts.forms import ChangeEmailForm, ChangeIdentifiantForm, ChangePasswordForm
+from app.accounts.views.tokens import scope_labels
 from app.core.ui.error_pages import leave_to_sign_in
 
 
@@ -167,14 +170,19 @@ class MyAccountView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only
         return page
 
     def _page(self, form: ChangePasswordForm) -> str:
+        required = factor.required_for(current_user)
+        found = access_queries.ways_in(current_user.id, current_token=security.current_token())
         page: str = self.render_template(
             "accounts/my_account.html",
             form=form,
             user=current_user,
             labels=labels,
             may_change_email=domain.may_change_own_email(current_user.party),
-            sign_ins=queries.last_sign_ins(current_user.id),
-            sessions=queries.open_sessions(current_user.id, current_token=security.current_token()),
+            sign_ins=found.sign_ins,
+            sessions=found.sessions,
+            ways=found,
+            required=required,
+            scope_labels=scope_labels(),
             breadcrumb=[(_("My account"), None)],
         )
         return page

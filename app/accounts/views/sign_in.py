@@ -8,11 +8,12 @@ from flask import flash, redirect, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_appbuilder import BaseView, expose
 from flask_babel import gettext as _
+from flask_babel import ngettext
 from flask_login import current_user
 from werkzeug.exceptions import TooManyRequests
 
 from app.accounts import authentication, domain, security, services
-from app.accounts.forms import SignInForm
+from app.accounts.forms import CodeForm, SignInForm
 
 
 def safe_next(target: str | None) -> str | None:
@@ -26,6 +27,18 @@ def safe_next(target: str | None) -> str | None:
             return None
         target = parts.path + (f"?{parts.query}" if parts.query else "")
     return domain.local_path(target)
+
+
+def _recovery_code_used(left: int) -> str:
+    """What is said after a sign-in with a recovery code."""
+    said: str = ngettext(
+        "You signed in with a recovery code: %(num)s is left. If your telephone is lost, turn the second factor off and on again "
+        "in « Mon compte »; where it is mandatory, ask an administrator to remove it.",
+        "You signed in with a recovery code: %(num)s are left. If your telephone is lost, turn the second factor off and on again "
+        "in « Mon compte »; where it is mandatory, ask an administrator to remove it.",
+        left,
+    )
+    return said
 
 
 class SignInView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only partly typed
@@ -52,6 +65,9 @@ class SignInView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only pa
                 )
             except authentication.TooManyAttempts as error:
                 raise TooManyRequests(retry_after=error.retry_after) from error
+            if done is not None and done.code_asked:
+                security.start_waiting(done.token)
+                return redirect(url_for(".code", next=target), 303)
             if done is not None:
                 security.start_session(done.token)
                 return redirect(target or self.appbuilder.get_url_for_index, 303)
@@ -60,11 +76,39 @@ class SignInView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only pa
         page = self.render_template("accounts/sign_in.html", form=form, refused=refused)
         return (page, 422) if refused or form.errors else page
 
+    @expose("/authentification/code", methods=("GET", "POST"))
+    def code(self) -> ResponseReturnValue:
+        """Ask the code of the second factor, after a right password."""
+        target = safe_next(request.values.get("next"))
+        if current_user.is_authenticated:
+            return redirect(target or self.appbuilder.get_url_for_index)
+        waiting = security.waiting_token()
+        if waiting is None:
+            return redirect(url_for(".login", next=target))
+        form = CodeForm()
+        if request.method == "POST" and form.validate():
+            try:
+                done = authentication.give_code(waiting, form.otp.data, ip=request.remote_addr, user_agent=request.headers.get("User-Agent"))
+            except authentication.CodeNoLongerAwaited:
+                session.clear()
+                flash(_("The time to type the code is over, or the account is no longer open: sign in again."), "warning")
+                return redirect(url_for(".login", next=target), 303)
+            except authentication.TooManyAttempts as error:
+                raise TooManyRequests(retry_after=error.retry_after) from error
+            if done is not None:
+                security.start_session(done.token)
+                if done.codes_left is not None:
+                    flash(_recovery_code_used(done.codes_left), "warning")
+                return redirect(target or self.appbuilder.get_url_for_index, 303)
+            form.otp.errors = [_("This code is wrong, has expired or was used before. The account is blocked after three wrong passwords or codes.")]
+        form.next.data = target or ""
+        page = self.render_template("accounts/second_factor/code.html", form=form)
+        return (page, 422) if form.errors else page
+
     @expose("/deconnexion", methods=("POST",))
     def logout(self) -> ResponseReturnValue:
         """End the session in the database, then forget it in the browser."""
-        token = security.current_token()
-        if token is not None:
+        for token in filter(None, (security.current_token(), security.waiting_token())):
             services.end_session(token)
         session.clear()
         flash(_("You are signed out."), "success")

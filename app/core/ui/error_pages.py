@@ -28,7 +28,7 @@ EXPIRED = 419
 _KEPT_BYTES = 1_000_000
 _LEFT = "portal.left"
 #: Nor is a password ever written into a page: sent without it, the form asks for it again.
-_NOT_KEPT = frozenset({"csrf_token", "password", "current", "new", "confirmation"})
+_NOT_KEPT = frozenset({"csrf_token", "password", "current", "new", "confirmation", "otp", "recovery"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +147,11 @@ def _bare(code: int) -> bool:
 
 def error_response(code: int, *, headers: dict[str, str] | None = None, words: ErrorWords | None = None) -> Response:
     """The answer for ``code`` in the form the caller reads: page, part of a page, or JSON. Never a trace."""
+    from app.core.api.caller import is_api_request
+    from app.core.api.problems import problem_response
+
+    if is_api_request():
+        return problem_response(code, headers)
     words = words or (_words_of_refusal() if code == 403 else None) or _words(code)
     if wants_json() and not is_htmx():
         response = _problem(code, words)

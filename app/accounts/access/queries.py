@@ -1,0 +1,151 @@
+"""What "Mon compte" and the console show of the second factor and of tokens; the caller has checked whose they are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func, select
+
+from app.accounts import sessions
+from app.accounts.access import domain, factor, tokens
+from app.accounts.domain import FAILURE_WINDOW
+from app.accounts.models import ApiToken, RecoveryCode, SecondFactor, SignInAttempt
+from app.core import clock
+from app.core.extensions import db
+from app.core.tenancy import Scope, bound_scope
+
+
+@dataclass(frozen=True, slots=True)
+class FactorState:
+    """Since when a code is asked (None: it is not), and how many recovery codes are left."""
+
+    since: datetime | None
+    codes_left: int
+
+    @property
+    def few_codes(self) -> bool:
+        """Whether it is time to make new codes."""
+        return self.codes_left <= domain.FEW_CODES
+
+
+@dataclass(frozen=True, slots=True)
+class TokenLine:
+    """One line of "Jetons d'accès"."""
+
+    id: int
+    name: str
+    prefix: str
+    scopes: tuple[str, ...]
+    networks: tuple[str, ...]
+    created_at: datetime
+    expires_at: datetime
+    last_used_at: datetime | None
+    last_used_ip: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """A secret that waits for its first code: to type, and to photograph."""
+
+    secret: str
+    uri: str
+
+
+@dataclass(frozen=True, slots=True)
+class WaysIn:
+    """How an account is got into: the last tries, the open sessions, the second factor, the tokens."""
+
+    sign_ins: list[SignInAttempt]
+    sessions: list[sessions.OpenSession]
+    factor: FactorState
+    tokens: list[TokenLine]
+
+
+def ways_in(user_id: int, *, current_token: str | None) -> WaysIn:
+    """All that "Mon compte" says of it, read in one visit to the system's tables."""
+    with bound_scope(Scope.system()):
+        return WaysIn(
+            _last_tries(user_id),
+            sessions.list_open(db.session(), user_id, current_token=current_token),
+            _factor(user_id),
+            [_line(token) for token in tokens.live_of(db.session(), user_id)],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SignInFacts:
+    """What the console says of how an account signs in."""
+
+    attempts: int
+    open_sessions: int
+    factor: FactorState
+
+
+def sign_in_facts(user_id: int) -> SignInFacts:
+    """Tries within a day, open sessions and second factor, read in one visit to the system's tables."""
+    with bound_scope(Scope.system()):
+        since = clock.now() - FAILURE_WINDOW
+        tries = select(func.count()).select_from(SignInAttempt).where(SignInAttempt.user_id == user_id, SignInAttempt.at > since)
+        return SignInFacts(int(db.session.scalar(tries) or 0), len(sessions.list_open(db.session(), user_id, current_token=None)), _factor(user_id))
+
+
+def factor_of(user_id: int) -> FactorState:
+    """The second factor of an account."""
+    with bound_scope(Scope.system()):
+        return _factor(user_id)
+
+
+def setup_of(user_id: int, identifiant: str) -> Setup | None:
+    """The secret under way; None when there is none, when it was confirmed, or has waited too long."""
+    with bound_scope(Scope.system()):
+        row = db.session.get(SecondFactor, user_id, populate_existing=True)
+        if row is None or not factor.fresh(row):
+            return None
+        secret = factor.reveal(row)
+    return Setup(domain.format_secret(secret), factor.setup_uri(secret, identifiant))
+
+
+def real_codes(user_id: int, typed: list[str]) -> list[str]:
+    """Those of these texts that are recovery codes of the account: nothing else is given back as a file."""
+    with bound_scope(Scope.system()):
+        return factor.codes_of(db.session(), user_id, typed)
+
+
+def live_token(user_id: int, token_id: int) -> TokenLine | None:
+    """A live token of this account."""
+    with bound_scope(Scope.system()):
+        token = db.session.scalar(
+            select(ApiToken).where(ApiToken.id == token_id, ApiToken.user_id == user_id, ApiToken.revoked_at.is_(None), ApiToken.expires_at > clock.now())
+        )
+        return None if token is None else _line(token)
+
+
+def _last_tries(user_id: int, limit: int = 20) -> list[SignInAttempt]:
+    """The last tries to get in to the account, latest first; they can be shown outside of this scope."""
+    rows = list(
+        db.session.scalars(select(SignInAttempt).where(SignInAttempt.user_id == user_id).order_by(SignInAttempt.at.desc(), SignInAttempt.id.desc()).limit(limit))
+    )
+    for row in rows:
+        db.session.expunge(row)
+    return rows
+
+
+def _factor(user_id: int) -> FactorState:
+    left = select(func.count()).select_from(RecoveryCode).where(RecoveryCode.user_id == user_id, RecoveryCode.used_at.is_(None)).scalar_subquery()
+    row = db.session.execute(select(SecondFactor.confirmed_at, left).where(SecondFactor.user_id == user_id)).one_or_none()
+    return FactorState(None, 0) if row is None or row[0] is None else FactorState(row[0], int(row[1]))
+
+
+def _line(token: ApiToken) -> TokenLine:
+    return TokenLine(
+        token.id,
+        token.name,
+        token.prefix,
+        tuple(token.scopes),
+        tuple(token.allowed_networks),
+        token.created_at,
+        token.expires_at,
+        token.last_used_at,
+        token.last_used_ip,
+    )
