@@ -19,3 +19,13 @@ GRANTS: Grants = {
     Role.SECONDARY: [(ALL, "MyAccount")],
     Role.READ_ONLY: [(ALL, "MyAccount")],
 }
+
+# ---- the console, the journal of accounts, account hygiene ------------------------------------------------------------
+
+_CONSOLE: Grants = {
+    Role.REGION_ADMIN: [(ALL, "OrganisationCreation"), (ALL, "BulkAccounts"), (ALL, "PrincipalChange"), (ALL, "AccountHistory")],
+    Role.REGION_MANAGER: [(ALL, "OrganisationCreation"), (ALL, "BulkAccounts"), (ALL, "PrincipalChange"), (ALL, "AccountHistory")],
+    Role.SUPPORT: [(ALL, "PrincipalChange"), (ALL, "AccountHistory"), ("can_start", "Observation")],
+    Role.PRINCIPAL: [(ALL, "OrganisationHistory"), (ALL, "AccountReview")],
+}
+GRANTS = {role: [*GRANTS.get(role, ()), *_CONSOLE.get(role, ())] for role in Role}

@@ -42,6 +42,8 @@ def register(appbuilder: AppBuilder) -> None:
     register_secret_address("/acces/", public=("identifiants", "nouveau-lien"))
     add_list(appbuilder, OrganisationView, order=30)
 
+    _register_console(appbuilder)
+
     register_menu(group=GROUP, label=_l("My organisation"), endpoint="MyOrganisationView.show", permission=("can_read", "MyOrganisation"), order=10)
     register_menu(
         group=GROUP,
@@ -93,6 +95,58 @@ def register(appbuilder: AppBuilder) -> None:
         label=_l("Tell the holders of accounts that have just been blocked"),
     )
     commands.init_app(current_app._get_current_object(), appbuilder)  # type: ignore[attr-defined]  # LocalProxy
+
+
+def _register_console(appbuilder: AppBuilder) -> None:
+    """The console's acts on organisations, the journal of accounts, account hygiene."""
+    from app.accounts import observations
+    from app.accounts.models import AccountBatch
+    from app.accounts.services.bulk import batch_aad
+    from app.accounts.views.bulk import BulkAccountsView
+    from app.accounts.views.history import AccountHistoryView, OrganisationHistoryView
+    from app.accounts.views.observation import ObservationView
+    from app.accounts.views.organisation import GROUP
+    from app.accounts.views.organisation_console import OrganisationCreationView, PrincipalChangeView
+    from app.accounts.views.review import AccountReviewView
+    from app.core.jobs import register_periodic
+    from app.core.rotation import register_encrypted_column
+    from app.core.ui import register_menu
+    from app.core.ui.banner import register_banner
+
+    views = (OrganisationCreationView, PrincipalChangeView, BulkAccountsView, AccountHistoryView, OrganisationHistoryView, AccountReviewView, ObservationView)
+    for view in views:
+        appbuilder.add_view_no_menu(view)
+    register_banner("observation", observations.banner)
+    observations.hide_from_observers("MyAccount", trainees=False)
+    register_menu(
+        group="Sécurité",
+        label=_l("Create an organisation"),
+        endpoint="OrganisationCreationView.create",
+        permission=("can_create", "OrganisationCreation"),
+        order=20,
+    )
+    register_menu(
+        group="Sécurité", label=_l("Create accounts from a file"), endpoint="BulkAccountsView.index", permission=("can_create", "BulkAccounts"), order=25
+    )
+    register_encrypted_column(AccountBatch, "data", lambda row: batch_aad(row["seal_uid"]))
+    register_periodic(
+        name="sweep-account-files", func="app.accounts.jobs:sweep_batches", every=300, label=_l("Invitations of files of accounts, and files that expired")
+    )
+    register_menu(group="Sécurité", label=_l("Account history"), endpoint="AccountHistoryView.list", permission=("can_read", "AccountHistory"), order=30)
+    register_menu(group=GROUP, label=_l("Account history"), endpoint="OrganisationHistoryView.list", permission=("can_read", "OrganisationHistory"), order=40)
+    register_menu(group=GROUP, label=_l("Review of accounts"), endpoint="AccountReviewView.show", permission=("can_read", "AccountReview"), order=50)
+    register_periodic(
+        name="review-accounts",
+        func="app.accounts.jobs:review_accounts",
+        cron="11 4 * * *",
+        label=_l("Open the yearly reviews of accounts, and remind of those that wait"),
+    )
+    register_periodic(
+        name="close-unused-accounts",
+        func="app.accounts.jobs:close_unused_accounts",
+        cron="41 4 * * 1",
+        label=_l("Announce, then deactivate, the accounts unused for 12 months"),
+    )
 
 
 def _find_accounts(text: str, limit: int) -> list[SearchHit]:

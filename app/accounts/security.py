@@ -18,7 +18,7 @@ from flask_limiter import Limiter
 from flask_login import LoginManager, current_user
 from sqlalchemy import func, select
 
-from app.accounts import domain, passwords, sessions
+from app.accounts import domain, observations, passwords, sessions
 from app.accounts.models import User
 from app.core import clock, context, tenancy
 from app.core.extensions import db
@@ -93,7 +93,7 @@ class PortalSecurityManager(CachedPermissionsMixin, SecurityManager):  # type: i
         if request.endpoint is None or request.endpoint in _ANONYMOUS_ENDPOINTS:
             return None
         if current_user.is_authenticated:
-            return None
+            return observations.refusal()
         view = current_app.view_functions.get(request.endpoint)
         # Flask-AppBuilder's routes for actions carry no permission of their own: the action's is checked inside.
         protected = hasattr(view, "_permission_name") or isinstance(getattr(view, "__self__", None), ModelView)
@@ -116,6 +116,9 @@ class PortalSecurityManager(CachedPermissionsMixin, SecurityManager):  # type: i
             return None
         user = found[0]
         context.set_actor_id(user.id)
+        observed = observations.bind(user, found[1])
+        if observed is not None:
+            return observed
         tenancy.bind(scope_of(user))
         return user
 

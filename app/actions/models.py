@@ -48,6 +48,7 @@ class Contract(TenantMixin, VersionedMixin, TimestampMixin, Model):
     """A lot of a public market, or a convention; its holder (titulaire) is the organisation of the row."""
 
     __tablename__ = "contract"
+    __rls_observer__ = True
     __table_args__ = (
         UniqueConstraint("organisation_id", "id"),
         UniqueConstraint("number", "lot_number", name="uq_contract_number_lot"),
@@ -86,6 +87,7 @@ class Action(TenantMixin, VersionedMixin, TimestampMixin, Model):
     """A training action (bon de commande): what is opened, run, invoiced and closed."""
 
     __tablename__ = "action"
+    __rls_observer__ = True
     __table_args__ = (
         UniqueConstraint("organisation_id", "id"),
         UniqueConstraint("number", name="uq_action_number"),
@@ -159,6 +161,7 @@ class Component(TenantMixin, VersionedMixin, TimestampMixin, Model):
     """A component of an action: what a trainee is enrolled on."""
 
     __tablename__ = "component"
+    __rls_observer__ = True
     __table_args__ = (
         UniqueConstraint("organisation_id", "id"),
         UniqueConstraint("action_id", "number", name="uq_component_number"),
@@ -209,6 +212,7 @@ class ComponentSite(TenantMixin, Model):
     """A site where a component takes place."""
 
     __tablename__ = "component_site"
+    __rls_observer__ = True
     __table_args__ = (
         UniqueConstraint("component_id", "site_id", name="uq_component_site"),
         ForeignKeyConstraint(
@@ -239,6 +243,7 @@ class AdvanceInvoiceRequest(TenantMixin, Model):
     """The trigger of the advance invoice: made by the opening, once per action whatever is clicked twice (guide 003 §1)."""
 
     __tablename__ = "advance_invoice_request"
+    __rls_observer__ = True
     __table_args__ = (
         UniqueConstraint("action_id", name="uq_advance_invoice_request_action"),
         ForeignKeyConstraint(["organisation_id", "action_id"], ["action.organisation_id", "action.id"], name="fk_advance_invoice_request_action"),
@@ -253,6 +258,7 @@ class ActionHistory(TenantMixin, Model):
     """What happened to an action as a whole: one line per transition, with who, when, from, to and why."""
 
     __tablename__ = "action_history"
+    __rls_observer__ = True
     __table_args__ = (
         ForeignKeyConstraint(["organisation_id", "action_id"], ["action.organisation_id", "action.id"], name="fk_action_history_action"),
         Index("ix_action_history_action", "action_id", "id"),

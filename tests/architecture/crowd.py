@@ -55,6 +55,9 @@ _EXAMPLES = {
     "outbox_intervention": "(partner, kind, actor_id, created_at) VALUES ('agora', 'replay', {user}, now())",
     "periodic_run": "(name, func, queue, every_seconds) VALUES ('essai', 'x:y', 'default', 60)",
     "sign_in_attempt": "(at, address, user_id, outcome) VALUES (now(), '192.0.2.1', {user}, 'success')",
+    "account_review": "(organisation_id, opened_at, due_on, completed_at, completed_by) VALUES ({organisation}, now(), current_date, now(), {user})",
+    "observation": "(organisation_id, observer_id, observed_id, reason, started_at) "
+    "VALUES ({organisation}, (SELECT id FROM ab_user WHERE username = 'support'), {user}, 'Appel', now())",
     "audit_entry": "(transaction_id, table_name, operation, actor_id) VALUES (1, 'action', 'INSERT', {user})",
 }
 

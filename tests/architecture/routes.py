@@ -113,6 +113,15 @@ def _all() -> dict[str, Route]:
         "OrganisationAccountsView.create": Route(PRINCIPALS),
         **{f"OrganisationAccountsView.{name}": Route(PRINCIPALS, owner=True) for name in ACCOUNT_ACTS},
         **{f"AccountConsoleView.{name}": Route(CONSOLE) for name in ("list", "show", *ACCOUNT_ACTS)},
+        # accounts: the console's acts on organisations, the journal, account hygiene
+        "OrganisationCreationView.create": Route(CLOSERS),
+        **{f"PrincipalChangeView.{name}": Route(CONSOLE) for name in ("show", "change")},
+        "AccountHistoryView.list": Route(CONSOLE),
+        "OrganisationHistoryView.list": Route(PRINCIPALS),
+        "AccountReviewView.show": Route(PRINCIPALS),
+        **{f"BulkAccountsView.{name}": Route(CLOSERS) for name in ("index", "template", "show", "apply", "errors")},
+        "ObservationView.start": Route(frozenset({"support"})),
+        "ObservationView.end": Route(SIGNED_IN),
         # actions
         "ActionsView.index": Route(READERS),
         "ActionsView.show": Route(READERS, owner=True),

@@ -110,6 +110,8 @@ def _world(one: Callable[[str], Any]) -> World:
         "_digest": "0",
         "filename": "x",
         "subject": action,
+        "organisation_id": own,
+        "batch_id": NOBODYS,
     }
     tables = {
         "ContractModelView": "contract",

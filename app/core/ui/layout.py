@@ -18,6 +18,7 @@ from jinja2 import ChoiceLoader, FileSystemLoader
 from app.core import clock
 from app.core.ui import components, paths
 from app.core.ui.assets import static_url
+from app.core.ui.banner import standing_banners
 from app.core.ui.breadcrumb import crumbs, home_url
 from app.core.ui.contacts import footer_contacts
 from app.core.ui.format import FILTERS
@@ -195,6 +196,7 @@ def init_templates(app: Flask) -> None:
         signed_in=signed_in,
         sort_state=components.sort_state,
         sort_word=sort_word,
+        standing_banners=standing_banners,
         static_url=static_url,
         step_states=components.step_states,
         theme_url=theme_url,
