@@ -63,7 +63,7 @@ class AccountConsoleView(AccountActs, BaseView):  # type: ignore[misc]  # Flask-
                 (Shown.BLOCKED.value, _("Blocked accounts")),
                 (Shown.INACTIVE.value, _("Inactive accounts")),
                 (Shown.PENDING.value, _("Waiting for a first sign-in")),
-                (Shown.UNUSED.value, _("Unused for 12 months")),
+                (Shown.UNUSED.value, _("Accounts unused for 12 months")),
                 (Shown.ALL.value, _("All accounts")),
             ],
             typed=typed,

@@ -136,7 +136,7 @@ class AccountHistoryView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is
             (_("Organisation"), organisation.legal_name if organisation is not None else "", "organisme"),
             (_("Kind of act"), str(dict(chronicle_labels.GROUPS)[group]) if group is not None else "", "acte"),
             (_("From"), since, "du"),
-            (_("To"), until, "au"),
+            (_("Up to"), until, "au"),
         ]
         return [(name, value, url_without(key)) for name, value, key in shown if value]
 
