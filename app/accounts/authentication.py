@@ -238,6 +238,7 @@ def _give_back(session: Session, counted: _Try, rehashed: str | None, *, signs_i
     }
     if signs_in:
         values["last_sign_in_at"] = clock.now()
+        values["inactivity_notice_at"] = None  # used again: nothing to announce any more
     if rehashed is not None:
         values["password"] = rehashed
     epoch: int | None = session.scalar(

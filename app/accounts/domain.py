@@ -8,7 +8,7 @@ from __future__ import annotations
 import ipaddress
 import re
 import unicodedata
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
@@ -32,6 +32,9 @@ SESSION_LIFETIME: Final = timedelta(hours=12)
 #: The last-seen time of a session is written at most this often: a page is not worth a write.
 SESSION_TOUCH: Final = timedelta(minutes=1)
 
+#: Support looks through an account's eyes so long at most.
+OBSERVATION_LIFETIME: Final = timedelta(minutes=30)
+
 #: How long a link may be used: one asked for by its holder, one sent by somebody else (invitation, regeneration).
 RECOVERY_LINK_LIFETIME: Final = timedelta(minutes=60)
 INVITATION_LINK_LIFETIME: Final = timedelta(hours=24)
@@ -42,6 +45,13 @@ MAX_RECOVERY_MAILS: Final = 3
 RECOVERY_WINDOW: Final = timedelta(hours=1)
 #: A request that no job answered within this time is forgotten: a mail that comes the next day alarms.
 RECOVERY_PATIENCE: Final = timedelta(hours=6)
+#: A principal reviews its secondary accounts once a year, within a month; it is reminded halfway.
+REVIEW_EVERY: Final = timedelta(days=365)
+REVIEW_TIME: Final = timedelta(days=30)
+REVIEW_REMINDER: Final = timedelta(days=15)
+#: An account unused for so long is announced, then deactivated once the notice has run out.
+UNUSED_AFTER: Final = timedelta(days=365)
+UNUSED_NOTICE: Final = timedelta(days=30)
 
 IDENTIFIANT_MAX: Final = 64
 GENERATED_IDENTIFIANT_LENGTH: Final = 10
@@ -126,6 +136,8 @@ class Act(StrEnum):
     DELEGATE = "delegate"
     #: Take away the second factor of someone who lost the telephone.
     RESET_FACTOR = "reset_factor"
+    CHANGE_PRINCIPAL = "change_principal"
+    OBSERVE = "observe"
 
 
 class Refusal(StrEnum):
@@ -155,11 +167,15 @@ class Party:
 
 #: "editing, regenerating, deleting, unblocking, deactivating/reactivating: … by the Région and support on all" (guide 004 §2).
 #: All organisations' accounts, that is: see ``refusal_of``. Creating an account is for those who answer for it.
-_HELP: Final = frozenset({Act.VIEW, Act.EDIT, Act.REGENERATE, Act.DELETE, Act.UNBLOCK, Act.DEACTIVATE, Act.REACTIVATE, Act.CHANGE_RIGHTS})
-_STAFF_ACTS: Final = {Role.SUPPORT: _HELP | {Act.RESET_FACTOR}, Role.REGION_MANAGER: _HELP}
-_PRINCIPAL_ACTS: Final = frozenset(Act) - {Act.CHANGE_ROLES, Act.RESET_FACTOR}
+_HELP: Final = frozenset(
+    {Act.VIEW, Act.EDIT, Act.REGENERATE, Act.DELETE, Act.UNBLOCK, Act.DEACTIVATE, Act.REACTIVATE, Act.CHANGE_RIGHTS, Act.CHANGE_PRINCIPAL}
+)
+_STAFF_ACTS: Final = {Role.SUPPORT: _HELP | {Act.RESET_FACTOR, Act.OBSERVE}, Role.REGION_MANAGER: _HELP}
+_PRINCIPAL_ACTS: Final = frozenset(Act) - {Act.CHANGE_ROLES, Act.RESET_FACTOR, Act.CHANGE_PRINCIPAL, Act.OBSERVE}
 #: Acts nobody may do to their own account: they would be a way up, or out.
 _NEVER_ON_ONESELF: Final = frozenset(Act) - {Act.VIEW, Act.EDIT}
+#: Nobody looks through the eyes of the Région or of support, and they have no principal account.
+_ORGANISATION_ACCOUNTS_ONLY: Final = frozenset({Act.CHANGE_PRINCIPAL, Act.OBSERVE})
 
 
 def is_organisation_account(party: Party) -> bool:
@@ -200,7 +216,9 @@ def _refusal_of_role(actor: Party, act: Act, target: Party) -> Refusal | None:
     """
     if actor.id is not None and actor.id == target.id and act in _NEVER_ON_ONESELF:
         return Refusal.OWN_ACCOUNT
-    if actor.has(Role.REGION_ADMIN):
+    if act in _ORGANISATION_ACCOUNTS_ONLY and not is_organisation_account(target):
+        return Refusal.NOT_ALLOWED
+    if actor.has(Role.REGION_ADMIN) and act is not Act.OBSERVE:
         return None
     for role, acts in _STAFF_ACTS.items():
         if actor.has(role) and act in acts:
@@ -232,6 +250,9 @@ _STATES_FOR: Final[dict[Act, frozenset[AccountState]]] = {
     # a blocked account may be unblocked before the first day; one that never signed in, or sleeps, cannot stand in
     Act.DELEGATE: frozenset({AccountState.ACTIVE, AccountState.BLOCKED}),
     Act.RESET_FACTOR: frozenset(set(AccountState) - {AccountState.DELETED}),
+    # Who takes over the management must be able to sign in; whoever cannot sign in sees no page to look at.
+    Act.CHANGE_PRINCIPAL: frozenset({AccountState.ACTIVE, AccountState.PENDING}),
+    Act.OBSERVE: frozenset({AccountState.ACTIVE, AccountState.PENDING}),
 }
 
 
@@ -287,6 +308,18 @@ def consistent_roles(roles: Collection[str], organisation_id: int | None) -> boo
     if organisation_id is None:
         return not organisation_roles
     return bool(roles) and len(organisation_roles) == len(set(roles))
+
+
+def administrators_to_keep(last_uses: Mapping[int, datetime], *, unused_before: datetime) -> set[int]:
+    """Of the active administrators of the Région (id → last use), those that want of use may not close: somebody must be left."""
+    if not last_uses or any(at >= unused_before for at in last_uses.values()):
+        return set()
+    return {max(last_uses, key=lambda number: (last_uses[number], number))}
+
+
+def may_create_organisations(actor: Party) -> bool:
+    """Whether the actor creates organisations and their accounts: the Région's administrators and managers."""
+    return actor.has(Role.REGION_ADMIN) or actor.has(Role.REGION_MANAGER)
 
 
 # ---- identifiants ----------------------------------------------------------------------------------------------------
@@ -431,6 +464,27 @@ def is_siret(text: str) -> bool:
         return sum(digits) % 5 == 0
     doubled = (digit if index % 2 else digit * 2 - 9 * (digit > 4) for index, digit in enumerate(digits))
     return sum(doubled) % 10 == 0
+
+
+class SiretFault(StrEnum):
+    """Why a text is no SIRET."""
+
+    MISSING = "missing"
+    NOT_DIGITS = "not_digits"
+    LENGTH = "length"
+    CHECKSUM = "checksum"
+
+
+def siret_fault(text: str | None) -> SiretFault | None:
+    """Why ``text``, as people type a SIRET, is none; None when it is one."""
+    compact = compact_siret(text)
+    if not compact:
+        return SiretFault.MISSING
+    if not re.fullmatch(r"[0-9]+", compact):
+        return SiretFault.NOT_DIGITS
+    if len(compact) != 14:
+        return SiretFault.LENGTH
+    return None if is_siret(compact) else SiretFault.CHECKSUM
 
 
 def format_siret(siret: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from app.accounts import services
+from app.accounts.services import bulk
 
 
 def purge_sign_in_data() -> int:
@@ -23,3 +24,27 @@ def answer_waiting_recoveries() -> int:
 def tell_blocked() -> int:
     """Tell the holders of accounts blocked since the last run; gives how many."""
     return services.tell_blocked()
+
+
+def review_accounts() -> int:
+    """Open the yearly reviews that are due, and remind of those that wait; gives how many messages were written."""
+    return services.open_reviews() + services.remind_reviews()
+
+
+def close_unused_accounts() -> int:
+    """Deactivate the accounts whose notice has run out, then announce the next ones; gives how many were touched."""
+    return services.deactivate_unused() + services.announce_unused()
+
+
+def invite_batch(batch_id: int) -> None:
+    """Send the invitations of a file of accounts, a portion a transaction."""
+    while bulk.invite_some(batch_id):
+        pass
+
+
+def sweep_batches() -> int:
+    """Take up the invitations whose job was lost, and forget the files that have expired; gives how many files were touched."""
+    waiting = bulk.batches_to_invite()
+    for batch_id in waiting:
+        invite_batch(batch_id)
+    return len(waiting) + bulk.purge_batches()

@@ -12,7 +12,7 @@ from flask_babel import ngettext
 
 from app.accounts import domain
 from app.accounts.domain import AccountState, BlockReason, DelegationProblem, DelegationState, LinkState, Refusal
-from app.accounts.models import Civility, SignInAttempt, SignInOutcome, SignInWay, User
+from app.accounts.models import Civility, Organisation, SignInAttempt, SignInOutcome, SignInWay, User
 from app.accounts.passwords import PasswordFault
 from app.core.functions import CHOICES, Function, chosen
 from app.core.ui.format import fr_date, fr_long_date, fr_time
@@ -336,3 +336,43 @@ def own_actions(user: User) -> str | None:
         return None
     limited = is_narrowed(user) and user.limited_to_actions
     return _("Some actions: those of your list of actions") if limited else _("All actions")
+def siret_fault(fault: domain.SiretFault, typed: str) -> str:
+    """Why a SIRET was refused, with the value, the rule and the remedy."""
+    compact = domain.compact_siret(typed)
+    sentences = {
+        domain.SiretFault.MISSING: _("Give the SIRET: 14 digits."),
+        domain.SiretFault.NOT_DIGITS: _("« %(value)s » is not a SIRET: it holds something else than digits. Keep its 14 digits only.", value=typed[:40]),
+        domain.SiretFault.LENGTH: ngettext(
+            "« %(value)s » has %(num)s digit: a SIRET has 14.", "« %(value)s » has %(num)s digits: a SIRET has 14.", len(compact), value=typed[:40]
+        ),
+        domain.SiretFault.CHECKSUM: _(
+            "« %(value)s » is not a SIRET: its control digit does not match. Check it against the Sirene register.", value=typed[:40]
+        ),
+    }
+    return sentences[fault]
+
+
+def organisation_created(organisation: Organisation, principal: User) -> str:
+    """Said after an organisation was created with its principal account."""
+    return _(
+        "The training organisation %(organisation)s has been created, with the principal account of %(person)s. An invitation was sent to %(email)s.",
+        organisation=organisation.legal_name,
+        person=person(principal),
+        email=principal.email,
+    )
+
+
+def principal_changed(organisation: Organisation, successor: User, *, invited: bool) -> str:
+    """Said after the principal account of an organisation changed."""
+    if invited:
+        return _(
+            "%(person)s now holds the principal account of the training organisation %(organisation)s. An invitation was sent to %(email)s.",
+            person=person(successor),
+            organisation=organisation.legal_name,
+            email=successor.email,
+        )
+    return _(
+        "The account of %(person)s is now the principal account of the training organisation %(organisation)s.",
+        person=person(successor),
+        organisation=organisation.legal_name,
+    )

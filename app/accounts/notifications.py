@@ -21,6 +21,7 @@ from app.core import clock
 from app.core.mail import public_link, send_mail
 from app.core.mail.services import InvalidAddress
 from app.core.roles import Role
+from app.core.ui.format import fr_long_date
 
 log = structlog.get_logger(__name__)
 
@@ -169,3 +170,72 @@ def recovery_codes_renewed(user: User) -> None:
 def api_token_created(user: User, name: str, expires_at: datetime) -> None:
     """A token of the programming interface was made in the person's name."""
     _send(user, "api_token_created", name=name, expires_at=expires_at)
+def _write(user: User, template: str, **variables: Any) -> None:
+    """A message to an account's holder; an address that cannot receive mail stops nothing."""
+    names = {"first_name": user.first_name, "last_name": user.last_name}
+    try:
+        send_mail(user.email, template, {**names, **variables}, organisation_id=user.organisation_id)
+    except InvalidAddress:
+        log.warning("mail_not_sent", account=user.id, reason="address")
+
+
+def account_invited(user: User, token: str) -> None:
+    """Invite the holder of a new account to choose identifiant and password; ``token`` is the secret of its link."""
+    organisation = user.organisation
+    _write(
+        user,
+        "principal_invited",
+        identifiant=user.username,
+        token=token,
+        principal=any(role.name == Role.PRINCIPAL for role in user.roles),
+        organisation=organisation.legal_name if organisation is not None else "",
+    )
+
+
+def principal_appointed(user: User) -> None:
+    """Tell a secondary account's holder that it now manages its organisation."""
+    _write(user, "principal_appointed", organisation=user.organisation.legal_name)
+
+
+def principal_replaced(user: User, successor: User, *, deactivated: bool) -> None:
+    """Tell a former principal who manages the organisation now, and what became of its own account."""
+    _write(
+        user,
+        "principal_replaced",
+        organisation=user.organisation.legal_name,
+        successor=f"{successor.last_name} {successor.first_name}",
+        deactivated=deactivated,
+    )
+
+
+# ---- account hygiene -------------------------------------------------------------------------------------------------
+
+
+def review_opened(principal: User, due_on: date) -> None:
+    """Ask a principal to review its secondary accounts."""
+    _write(principal, "account_review", organisation=principal.organisation.legal_name, day=fr_long_date(due_on), reminder=False)
+
+
+def review_reminder(principal: User, due_on: date) -> None:
+    """Remind a principal of the review that waits."""
+    _write(principal, "account_review", organisation=principal.organisation.legal_name, day=fr_long_date(due_on), reminder=True)
+
+
+def unused_announced(user: User, day: date) -> None:
+    """Tell an account's holder that it will be deactivated for want of use."""
+    _write(user, "account_unused", day=fr_long_date(day), done=False)
+
+
+def unused_deactivated(user: User) -> None:
+    """Tell an account's holder that it was deactivated for want of use."""
+    _write(user, "account_unused", day="", done=True)
+
+
+def unused_announced_to_manager(principal: User, user: User, day: date) -> None:
+    """Tell the principal that one of its secondary accounts will be deactivated for want of use."""
+    _write(principal, "account_unused_manager", holder=user.get_full_name(), day=fr_long_date(day), done=False)
+
+
+def unused_deactivated_to_manager(principal: User, user: User) -> None:
+    """Tell the principal that one of its secondary accounts was deactivated for want of use."""
+    _write(principal, "account_unused_manager", holder=user.get_full_name(), day="", done=True)

@@ -29,3 +29,12 @@ GRANTS: Grants = {
 
 #: One's own account is nobody's to take away.
 FUNCTIONS: FunctionGrants = {Function.CONSULT: [(ALL, "MyAccount")]}
+# ---- the console, the journal of accounts, account hygiene ------------------------------------------------------------
+
+_CONSOLE: Grants = {
+    Role.REGION_ADMIN: [(ALL, "OrganisationCreation"), (ALL, "BulkAccounts"), (ALL, "PrincipalChange"), (ALL, "AccountHistory")],
+    Role.REGION_MANAGER: [(ALL, "OrganisationCreation"), (ALL, "BulkAccounts"), (ALL, "PrincipalChange"), (ALL, "AccountHistory")],
+    Role.SUPPORT: [(ALL, "PrincipalChange"), (ALL, "AccountHistory"), ("can_start", "Observation")],
+    Role.PRINCIPAL: [(ALL, "OrganisationHistory"), (ALL, "AccountReview")],
+}
+GRANTS = {role: [*GRANTS.get(role, ()), *_CONSOLE.get(role, ())] for role in Role}

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 
 from flask_appbuilder.security.sqla.models import Role as RoleRow
-from sqlalchemy import ColumnElement, Select, func, literal_column, or_, select
+from sqlalchemy import ColumnElement, Select, and_, func, literal_column, or_, select, union
 from sqlalchemy.orm import joinedload, selectinload
 
 from app.accounts import domain, labels, sessions
-from app.accounts.models import Delegation, Organisation, SignInAttempt, User
+from app.accounts.models import AccountReview, ApiToken, Delegation, Organisation, SignInAttempt, User
 from app.core import clock
 from app.core.extensions import db
 from app.core.roles import Role
 from app.core.tenancy import Scope, bound_scope
 from app.core.textsearch import MAX_WORDS, fold, fold_sql
 
+OPEN: Final = and_(User.active.is_(True), User.deactivated_at.is_(None), User.deleted_at.is_(None))
 _BLOCKED: Final = or_(User.blocked_at.is_not(None), User.failed_attempts >= domain.MAX_FAILED_ATTEMPTS)
 
 
@@ -25,7 +27,33 @@ class Shown(StrEnum):
     """Which accounts the console lists."""
 
     BLOCKED = "blocked"
+    INACTIVE = "inactive"
+    PENDING = "pending"
+    UNUSED = "unused"
     ALL = "all"
+
+
+#: Conditions of the console's filters.
+_STATES: Final[dict[Shown, ColumnElement[bool]]] = {
+    Shown.BLOCKED: _BLOCKED,
+    Shown.INACTIVE: or_(User.active.is_(False), User.deactivated_at.is_not(None)),
+    Shown.PENDING: and_(OPEN, User.password.is_(None)),
+}
+
+
+def last_use() -> ColumnElement[datetime]:
+    """When an account was last used: sign-in, choice of a password, use of a token; else when it was made."""
+    tokens = select(func.max(ApiToken.last_used_at)).where(ApiToken.user_id == User.id).correlate(User).scalar_subquery()
+    return func.greatest(User.last_sign_in_at, User.password_changed_at, func.timezone("UTC", User.created_on), tokens)
+
+
+def unused_since(moment: datetime) -> ColumnElement[bool]:
+    """Open accounts last used before ``moment``."""
+    return and_(
+        OPEN,
+        or_(User.last_sign_in_at.is_(None), User.last_sign_in_at < moment),  # cheap, and most accounts end here
+        last_use() < moment,
+    )
 
 
 def account(user_id: int) -> User | None:
@@ -89,13 +117,50 @@ def accounts_after(organisation_id: int, *, after: int, size: int) -> list[User]
     return list(db.session.scalars(statement))
 
 
-def find_accounts(typed: str, shown: Shown, *, page: int, size: int) -> tuple[list[User], int]:
+def successors(organisation_id: int, *, limit: int) -> list[User]:
+    """The accounts that do not manage the organisation, by name: those one of whom may take over."""
+    statement = (
+        select(User)
+        .where(User.organisation_id == organisation_id, User.deleted_at.is_(None), User.is_principal.is_(False))
+        .options(joinedload(User.organisation))
+        .order_by(func.lower(User.last_name), func.lower(User.first_name), User.id)
+        .limit(limit)
+    )
+    return list(db.session.scalars(statement))
+
+
+def review_under_way(organisation_id: int) -> AccountReview | None:
+    """The yearly review that waits for the principal, if any."""
+    return db.session.scalar(select(AccountReview).where(AccountReview.organisation_id == organisation_id, AccountReview.completed_at.is_(None)))
+
+
+def last_review(organisation_id: int) -> AccountReview | None:
+    """The review completed last."""
+    statement = select(AccountReview).where(AccountReview.organisation_id == organisation_id, AccountReview.completed_at.is_not(None))
+    return db.session.scalar(statement.order_by(AccountReview.completed_at.desc()).limit(1))
+
+
+def accounts_of(organisation_id: int, *, limit: int = 1000) -> list[User]:
+    """The accounts of an organisation by name, deleted ones included: for the filters of its journal."""
+    statement = select(User).where(User.organisation_id == organisation_id).order_by(func.lower(User.last_name), func.lower(User.first_name), User.id)
+    return list(db.session.scalars(statement.limit(limit)))
+
+
+#: Beyond so many, the console says "plus de" rather than count on.
+MOST_COUNTED: Final = 10_000
+
+
+def find_accounts(typed: str, shown: Shown, *, page: int, size: int, organisation_id: int | None = None) -> tuple[list[User], int]:
     """Accounts found by name, identifiant, e-mail, organisation or SIRET, beginnings of words being enough."""
     conditions: list[ColumnElement[bool]] = [User.deleted_at.is_(None), *_matching(typed)]
-    if shown is Shown.BLOCKED:
-        conditions.append(_BLOCKED)
-    base = select(User).outerjoin(Organisation, Organisation.id == User.organisation_id).where(*conditions)
-    total = int(db.session.scalar(select(func.count()).select_from(base.with_only_columns(User.id).subquery())) or 0)
+    if organisation_id is not None:
+        conditions.append(User.organisation_id == organisation_id)
+    if shown in _STATES:
+        conditions.append(_STATES[shown])
+    elif shown is Shown.UNUSED:
+        conditions.append(unused_since(clock.now() - domain.UNUSED_AFTER))
+    base = select(User).where(*conditions)
+    total = int(db.session.scalar(select(func.count()).select_from(base.with_only_columns(User.id).limit(MOST_COUNTED).subquery())) or 0)
     order: tuple[Any, ...] = (func.lower(User.last_name), func.lower(User.first_name), User.id)
     if shown is Shown.BLOCKED:
         order = (func.coalesce(User.blocked_at, User.last_failed_at).desc(), User.id)
@@ -195,18 +260,25 @@ def _page(statement: Select[Any], page: int, size: int) -> list[User]:
 _PERSON: Final[ColumnElement[str]] = literal_column(
     "(' ' || " + fold_sql("concat_ws(' ', ab_user.last_name, ab_user.first_name, ab_user.username, ab_user.email)") + ")"
 )
-#: Folded text of an account; each word typed must begin one of its words.
-_HAYSTACK: Final[ColumnElement[str]] = literal_column(
-    "(' ' || "
-    + fold_sql(
-        "concat_ws(' ', ab_user.last_name, ab_user.first_name, ab_user.username, ab_user.email, "
-        "organisation.legal_name, organisation.trade_name, organisation.siret)"
-    )
-    + ")"
-)
 
 
 def _matching(typed: str) -> Sequence[ColumnElement[bool]]:
+    """One condition for each word typed: it begins a word of the account, or of its organisation (name, enseigne, SIRET).
+
+    Each is a list of ids read through an index: a text joined from both tables would have none.
+    """
     compact = domain.compact_siret(typed)
-    words = [compact] if compact.isdigit() and len(compact) >= 3 else fold(typed).split()[:MAX_WORDS]
-    return [_HAYSTACK.contains(f" {word}", autoescape=True) for word in words]
+    words = [compact] if compact.isascii() and compact.isdigit() and len(compact) >= 3 else fold(typed).split()[:MAX_WORDS]
+    return [_begins(word) for word in words]
+
+
+def _begins(word: str) -> ColumnElement[bool]:
+    wanted = func.to_tsquery(literal_column("'simple'"), f"{word}:*")
+    account_, organisation_ = User.__table__, Organisation.__table__
+    own = select(account_.c.id).where(account_.c.search_vector.op("@@")(wanted))
+    theirs = (
+        select(account_.c.id)
+        .join(organisation_, organisation_.c.id == account_.c.organisation_id)
+        .where(organisation_.c.search_vector.op("@@")(wanted))
+    )
+    return User.id.in_(union(own, theirs))

@@ -12,50 +12,64 @@ if TYPE_CHECKING:
     from flask_appbuilder import AppBuilder
 
     from app.core.ui import SearchHit
+    from app.core.ui.banner import Banner
 
 
 def register(appbuilder: AppBuilder) -> None:
-    """Add the screens, the menu, the sentences of constraints, the commands and the periodic job."""
+    """Add the screens, the menu, the sentences of constraints, the commands and the periodic jobs."""
     from app.accounts import api, commands, names, queries
     from app.accounts.access.factor import secret_aad
     from app.accounts.hooks import account_links
     from app.accounts.models import SecondFactor
+    from app.core.logs import register_secret_address
+    from app.core.people import register_account_names
+    from app.core.rotation import register_encrypted_column
+    from app.core.ui import SearchProvider, register_organisation_name, register_search
+    from app.core.ui.banner import register_banner
+    from app.core.ui.error_pages import register_refusal
+
+    names.register_names()
+    _register_screens(appbuilder)
+    _register_console(appbuilder)
+    _register_menu()
+    _register_constraints()
+    _register_jobs()
+    register_secret_address("/acces/", public=("identifiants", "nouveau-lien"))
+    register_encrypted_column(SecondFactor, "secret", lambda row: secret_aad(row["seal_uid"]))
+    api.register()
+    current_app.jinja_env.globals["account_links"] = account_links
+    register_banner("delegation", _acting_for)
+    register_refusal(_missing_function)
+    register_organisation_name(_organisation_name)
+    register_account_names(queries.names_of)
+    register_search(SearchProvider("accounts", _l("Accounts"), _find_accounts, permission=("can_read", "AccountConsole"), order=80))
+    commands.init_app(current_app._get_current_object(), appbuilder)  # type: ignore[attr-defined]  # LocalProxy
+
+
+def _register_screens(appbuilder: AppBuilder) -> None:
+    """One's own account, the ways in, the organisation's accounts."""
     from app.accounts.views.access import AccessView
     from app.accounts.views.console import AccountConsoleView
     from app.accounts.views.delegations import DelegationsView
     from app.accounts.views.my_account import MyAccountView
-    from app.accounts.views.organisation import GROUP, MyOrganisationView, OrganisationAccountsView
+    from app.accounts.views.organisation import MyOrganisationView, OrganisationAccountsView
     from app.accounts.views.organisations import OrganisationView
     from app.accounts.views.second_factor import FactorResetView, SecondFactorView
     from app.accounts.views.tokens import TokensView
-    from app.core.errors_db import register_constraint
     from app.core.fab import add_list
-    from app.core.jobs import register_periodic
-    from app.core.logs import register_secret_address
-    from app.core.people import register_account_names
-    from app.core.rotation import register_encrypted_column
-    from app.core.ui import SearchProvider, register_banner, register_menu, register_organisation_name, register_search
-    from app.core.ui.error_pages import register_refusal
 
-    names.register_names()
-    appbuilder.add_view_no_menu(MyOrganisationView)
-    appbuilder.add_view_no_menu(OrganisationAccountsView)
-    appbuilder.add_view_no_menu(AccountConsoleView)
-    appbuilder.add_view_no_menu(DelegationsView)
-    my_account = appbuilder.add_view_no_menu(MyAccountView)
-    access = appbuilder.add_view_no_menu(AccessView)
-    if appbuilder.sm.is_auth_limited:
-        # Refusals are braked as at sign-in: a form that says "already taken" must not serve to list identifiants.
-        for view in (access, my_account):
+    for view in (MyOrganisationView, OrganisationAccountsView, AccountConsoleView, DelegationsView, SecondFactorView, TokensView, FactorResetView):
+        appbuilder.add_view_no_menu(view)
+    # Refusals are braked as at sign-in: a form that says "already taken" must not serve to list identifiants.
+    for view in (appbuilder.add_view_no_menu(MyAccountView), appbuilder.add_view_no_menu(AccessView)):
+        if appbuilder.sm.is_auth_limited:
             appbuilder.sm.limiter.limit(appbuilder.sm.auth_rate_limit, methods=["POST"], deduct_when=lambda answer: answer.status_code >= 400)(view.blueprint)
-    register_secret_address("/acces/", public=("identifiants", "nouveau-lien"))
-    appbuilder.add_view_no_menu(SecondFactorView)
-    appbuilder.add_view_no_menu(TokensView)
-    appbuilder.add_view_no_menu(FactorResetView)
     add_list(appbuilder, OrganisationView, order=30)
 
-    register_encrypted_column(SecondFactor, "secret", lambda row: secret_aad(row["seal_uid"]))
-    api.register()
+
+def _register_menu() -> None:
+    from app.accounts.views.organisation import GROUP
+    from app.core.ui import register_menu
 
     register_menu(group=GROUP, label=_l("My organisation"), endpoint="MyOrganisationView.show", permission=("can_read", "MyOrganisation"), order=10)
     register_menu(
@@ -66,9 +80,6 @@ def register(appbuilder: AppBuilder) -> None:
         order=20,
     )
     register_menu(group=GROUP, label=_l("Delegation"), endpoint="DelegationsView.list", permission=("can_manage", "Delegations"), order=30)
-    current_app.jinja_env.globals["account_links"] = account_links
-    register_banner(_acting_for)
-    register_refusal(_missing_function)
     register_menu(
         group="Sécurité",
         label=_l("Blocked accounts and account search"),
@@ -76,20 +87,24 @@ def register(appbuilder: AppBuilder) -> None:
         permission=("can_read", "AccountConsole"),
         order=10,
     )
-    register_organisation_name(_organisation_name)
-    register_account_names(queries.names_of)
-    register_search(SearchProvider("accounts", _l("Accounts"), _find_accounts, permission=("can_read", "AccountConsole"), order=80))
+
+
+def _register_constraints() -> None:
+    from app.core.errors_db import register_constraint
 
     register_constraint("uq_organisation_siret", _l("Another organisation has this SIRET."), field="siret")
     register_constraint("ck_organisation_siret_digits", _l("A SIRET has 14 digits."), field="siret")
     register_constraint("ck_organisation_legal_name_given", _l("Give the legal name."), field="legal_name")
     register_constraint("uq_ab_user_username_lower", _l("This identifiant is already taken."), field="username")
     register_constraint("uq_ab_user_username", _l("This identifiant is already taken."), field="username")
-
     register_constraint("uq_ab_user_principal", _l("This organisation already has a principal account."))
     register_constraint("organisation_keeps_a_principal", _l("This is the last account that manages the organisation: give the role to someone else first."))
     register_constraint("ex_delegation_overlap", _l("Another delegation is under way on these days."), field="starts_on")
     register_constraint("ck_delegation_dates", _l("The last day comes before the first."), field="ends_on")
+
+
+def _register_jobs() -> None:
+    from app.core.jobs import register_periodic
 
     register_periodic(
         name="purge-sign-in-data",
@@ -111,7 +126,58 @@ def register(appbuilder: AppBuilder) -> None:
         queue="mail",
         label=_l("Tell the holders of accounts that have just been blocked"),
     )
-    commands.init_app(current_app._get_current_object(), appbuilder)  # type: ignore[attr-defined]  # LocalProxy
+
+
+def _register_console(appbuilder: AppBuilder) -> None:
+    """The console's acts on organisations, the journal of accounts, account hygiene."""
+    from app.accounts import observations
+    from app.accounts.models import AccountBatch
+    from app.accounts.services.bulk import batch_aad
+    from app.accounts.views.bulk import BulkAccountsView
+    from app.accounts.views.history import AccountHistoryView, OrganisationHistoryView
+    from app.accounts.views.observation import ObservationView
+    from app.accounts.views.organisation import GROUP
+    from app.accounts.views.organisation_console import OrganisationCreationView, PrincipalChangeView
+    from app.accounts.views.review import AccountReviewView
+    from app.core.jobs import register_periodic
+    from app.core.rotation import register_encrypted_column
+    from app.core.ui import register_menu
+    from app.core.ui.banner import register_banner
+
+    views = (OrganisationCreationView, PrincipalChangeView, BulkAccountsView, AccountHistoryView, OrganisationHistoryView, AccountReviewView, ObservationView)
+    for view in views:
+        appbuilder.add_view_no_menu(view)
+    register_banner("observation", observations.banner)
+    observations.hide_from_observers("MyAccount", trainees=False)
+    register_menu(
+        group="Sécurité",
+        label=_l("Create an organisation"),
+        endpoint="OrganisationCreationView.create",
+        permission=("can_create", "OrganisationCreation"),
+        order=20,
+    )
+    register_menu(
+        group="Sécurité", label=_l("Create accounts from a file"), endpoint="BulkAccountsView.index", permission=("can_create", "BulkAccounts"), order=25
+    )
+    register_encrypted_column(AccountBatch, "data", lambda row: batch_aad(row["seal_uid"]))
+    register_periodic(
+        name="sweep-account-files", func="app.accounts.jobs:sweep_batches", every=300, label=_l("Invitations of files of accounts, and files that expired")
+    )
+    register_menu(group="Sécurité", label=_l("Account history"), endpoint="AccountHistoryView.list", permission=("can_read", "AccountHistory"), order=30)
+    register_menu(group=GROUP, label=_l("Account history"), endpoint="OrganisationHistoryView.list", permission=("can_read", "OrganisationHistory"), order=40)
+    register_menu(group=GROUP, label=_l("Review of accounts"), endpoint="AccountReviewView.show", permission=("can_read", "AccountReview"), order=50)
+    register_periodic(
+        name="review-accounts",
+        func="app.accounts.jobs:review_accounts",
+        cron="11 4 * * *",
+        label=_l("Open the yearly reviews of accounts, and remind of those that wait"),
+    )
+    register_periodic(
+        name="close-unused-accounts",
+        func="app.accounts.jobs:close_unused_accounts",
+        cron="41 4 * * 1",
+        label=_l("Announce, then deactivate, the accounts unused for 12 months"),
+    )
 
 
 def _find_accounts(text: str, limit: int) -> list[SearchHit]:
@@ -134,11 +200,13 @@ def _find_accounts(text: str, limit: int) -> list[SearchHit]:
     ]
 
 
-def _acting_for() -> str | None:
+def _acting_for() -> Banner | None:
     """The line on top of every page of somebody who stands in for the principal."""
     from app.accounts import labels
+    from app.core.ui.banner import Banner
 
-    return labels.banner(current_user) if current_user.is_authenticated else None
+    text = labels.banner(current_user) if current_user.is_authenticated else None
+    return None if text is None else Banner(text)
 
 
 def _missing_function() -> tuple[str, str] | None:

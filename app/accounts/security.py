@@ -18,7 +18,7 @@ from flask_limiter import Limiter
 from flask_login import LoginManager, current_user
 from sqlalchemy import func, select
 
-from app.accounts import domain, passwords, sessions
+from app.accounts import domain, observations, passwords, sessions
 from app.accounts.access import factor
 from app.accounts.models import User
 from app.core import api, clock, context, tenancy
@@ -118,7 +118,9 @@ class PortalSecurityManager(CachedPermissionsMixin, SecurityManager):  # type: i
         if request.endpoint is None or request.endpoint in _ANONYMOUS_ENDPOINTS or api.is_api_request():
             return None
         if current_user.is_authenticated:
-            return _ask_to_set_up() if must_set_up_factor() and request.endpoint not in _BEFORE_FACTOR else None
+            if must_set_up_factor() and request.endpoint not in _BEFORE_FACTOR:
+                return _ask_to_set_up()
+            return observations.refusal()
         view = current_app.view_functions.get(request.endpoint)
         # Flask-AppBuilder's routes for actions carry no permission of their own: the action's is checked inside.
         protected = hasattr(view, "_permission_name") or isinstance(getattr(view, "__self__", None), ModelView)
@@ -148,6 +150,9 @@ class PortalSecurityManager(CachedPermissionsMixin, SecurityManager):  # type: i
         if has_request_context():
             request_store()[_MUST_SET_UP] = not found.has_factor and factor.required_for(user)
         context.set_actor_id(user.id)
+        observed = observations.bind(user, found[1])
+        if observed is not None:
+            return observed
         tenancy.bind(scope_of(user))
         return user
 

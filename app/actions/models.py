@@ -51,6 +51,7 @@ class Contract(TenantMixin, VersionedMixin, TimestampMixin, Model):
 
     __tablename__ = "contract"
     __rls_limited__ = "id IN (SELECT a.contract_id FROM action a)"  # the policy of action narrows it further
+    __rls_observer__ = True
     __table_args__ = (
         UniqueConstraint("organisation_id", "id"),
         UniqueConstraint("number", "lot_number", name="uq_contract_number_lot"),
@@ -90,6 +91,7 @@ class Action(TenantMixin, VersionedMixin, TimestampMixin, Model):
 
     __tablename__ = "action"
     __rls_limited__ = f"id IN {GIVEN_ACTIONS}"
+    __rls_observer__ = True
     __table_args__ = (
         UniqueConstraint("organisation_id", "id"),
         UniqueConstraint("number", name="uq_action_number"),
@@ -164,6 +166,7 @@ class Component(TenantMixin, VersionedMixin, TimestampMixin, Model):
 
     __tablename__ = "component"
     __rls_limited__ = f"action_id IN {GIVEN_ACTIONS}"
+    __rls_observer__ = True
     __table_args__ = (
         UniqueConstraint("organisation_id", "id"),
         UniqueConstraint("action_id", "number", name="uq_component_number"),
@@ -215,6 +218,7 @@ class ComponentSite(TenantMixin, Model):
 
     __tablename__ = "component_site"
     __rls_limited__ = "component_id IN (SELECT c.id FROM component c)"
+    __rls_observer__ = True
     __table_args__ = (
         UniqueConstraint("component_id", "site_id", name="uq_component_site"),
         ForeignKeyConstraint(
@@ -246,6 +250,7 @@ class AdvanceInvoiceRequest(TenantMixin, Model):
 
     __tablename__ = "advance_invoice_request"
     __rls_limited__ = f"action_id IN {GIVEN_ACTIONS}"
+    __rls_observer__ = True
     __table_args__ = (
         UniqueConstraint("action_id", name="uq_advance_invoice_request_action"),
         ForeignKeyConstraint(["organisation_id", "action_id"], ["action.organisation_id", "action.id"], name="fk_advance_invoice_request_action"),
@@ -261,6 +266,7 @@ class ActionHistory(TenantMixin, Model):
 
     __tablename__ = "action_history"
     __rls_limited__ = f"action_id IN {GIVEN_ACTIONS}"
+    __rls_observer__ = True
     __table_args__ = (
         ForeignKeyConstraint(["organisation_id", "action_id"], ["action.organisation_id", "action.id"], name="fk_action_history_action"),
         Index("ix_action_history_action", "action_id", "id"),

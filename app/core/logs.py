@@ -147,7 +147,7 @@ def protect(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Muta
 
 
 def _add_context(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    for name, value in (("request_id", context.request_id()), ("actor_id", context.actor_id())):
+    for name, value in (("request_id", context.request_id()), ("actor_id", context.actor_id()), ("on_behalf_of_id", context.on_behalf_of())):
         if value is not None:
             event.setdefault(name, value)
     return event

@@ -3,7 +3,8 @@
 A model says what it is by ``__rls__``:
 
 - ``"tenant"`` (default with an ``organisation_id`` column): an organisation sees and writes its own rows, the Région all,
-  support none unless ``__rls_support__`` is true; ``__rls_key__`` names another key column than ``organisation_id``;
+  support none unless ``__rls_support__`` is true, an observer reads the observed
+  organisation's if ``__rls_observer__`` is; ``__rls_key__`` names another key column than ``organisation_id``;
 - ``"reference"`` (default without): all read, the Région writes;
 - ``"security"``: all read, only the system writes (roles and permissions);
 - ``"private"``: only the system and the Région's screens;
@@ -29,7 +30,10 @@ from sqlalchemy import Connection, Table, text
 from app.core.extensions import db
 
 TENANT, REGION, SUPPORT, SYSTEM = "portal_tenant", "portal_region", "portal_support", "portal_system"
-ROLES = (TENANT, REGION, SUPPORT, SYSTEM)
+#: Support looking through an organisation's eyes: it holds no right to write anything.
+OBSERVER = "portal_observer"
+WRITERS = (TENANT, REGION, SUPPORT, SYSTEM)
+ROLES = (*WRITERS, OBSERVER)
 LIMITED = "portal_limited"
 
 _OWN = "NULLIF(current_setting('app.organisation_id', true), '')::integer"
@@ -99,7 +103,7 @@ def statements_for(table: Table, entity: type[Any] | None) -> list[str]:
     """Grants and policies of one table."""
     name = table.name
     kind = kind_of(table, entity)
-    everyone = ", ".join(ROLES)
+    everyone, writers = ", ".join(ROLES), ", ".join(WRITERS)
     statements = [
         f"ALTER TABLE {name} ENABLE ROW LEVEL SECURITY",
         f"ALTER TABLE {name} FORCE ROW LEVEL SECURITY",
@@ -115,25 +119,28 @@ def statements_for(table: Table, entity: type[Any] | None) -> list[str]:
 
     if kind == "tenant":
         key = getattr(entity, "__rls_key__", "organisation_id")
-        statements.append(f"GRANT {_WRITE} ON {name} TO {everyone}")
+        statements.append(f"GRANT {_WRITE} ON {name} TO {writers}")
         policy(TENANT, f"{key} = {_OWN}")
         policy(REGION)
         policy(SYSTEM)
         if table.name == "ab_user" or getattr(entity, "__rls_support__", False):
             policy(SUPPORT)
+        if getattr(entity, "__rls_observer__", False):
+            policy(OBSERVER, f"{key} = {_OWN}", command="SELECT")
     elif kind == "reference":
         statements.append(f"GRANT {_WRITE} ON {name} TO {REGION}, {SYSTEM}")
         policy(REGION)
         policy(SYSTEM)
         policy(TENANT, command="SELECT")
         policy(SUPPORT, command="SELECT")
+        policy(OBSERVER, command="SELECT")
     elif kind == "security":
         statements.append(f"GRANT {_WRITE} ON {name} TO {SYSTEM}")
         policy(SYSTEM)
-        for role in (TENANT, REGION, SUPPORT):
+        for role in (TENANT, REGION, SUPPORT, OBSERVER):
             policy(role, command="SELECT")
     elif kind == "private":
-        statements.append(f"GRANT {_WRITE} ON {name} TO {everyone}")
+        statements.append(f"GRANT {_WRITE} ON {name} TO {writers}")
         policy(REGION)
         policy(SYSTEM)
     elif kind == "system":
@@ -158,5 +165,5 @@ def rls_ddl() -> list[str]:
     statements = [f"GRANT USAGE ON SCHEMA public TO {', '.join(ROLES)}"]
     for table, entity in owned_tables():
         statements.extend(statements_for(table, entity))
-    statements.append(f"GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {', '.join(ROLES)}")
+    statements.append(f"GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {', '.join(WRITERS)}")
     return statements

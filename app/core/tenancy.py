@@ -30,6 +30,8 @@ class ScopeKind(StrEnum):
     REGION = "region"
     SUPPORT = "support"
     SYSTEM = "system"
+    #: Support looking through an organisation's eyes: it reads what the organisation reads, trainees excepted, and writes nothing.
+    OBSERVER = "observer"
 
 
 #: Database role of each scope; they cannot sign in, the application's role may only take them for a transaction.
@@ -39,6 +41,7 @@ DATABASE_ROLES: dict[ScopeKind, str] = {
     ScopeKind.REGION: "portal_region",
     ScopeKind.SUPPORT: "portal_support",
     ScopeKind.SYSTEM: "portal_system",
+    ScopeKind.OBSERVER: "portal_observer",
 }
 #: Role of an account limited to some actions: what ``portal_tenant`` has, under further policies (``core.rls``).
 LIMITED_ROLE = "portal_limited"
@@ -72,6 +75,15 @@ class Scope:
     @classmethod
     def system(cls) -> Scope:
         return cls(ScopeKind.SYSTEM)
+
+    @classmethod
+    def observer(cls, organisation_id: int) -> Scope:
+        return cls(ScopeKind.OBSERVER, organisation_id)
+
+    @property
+    def observes(self) -> bool:
+        """Whether support looks through an organisation's eyes."""
+        return self.kind is ScopeKind.OBSERVER
 
     @property
     def sees_all(self) -> bool:
@@ -239,6 +251,17 @@ def _support_may_see(entity: type[Any]) -> bool:
     return bool(getattr(entity, "__rls_support__", False))
 
 
+def _observed(organisation_id: int | None) -> list[Any]:
+    """An observer sees the organisation's rows of the classes that say so (``__rls_observer__``), and none of the others."""
+    options: list[Any] = []
+    for tenant_class in TenantMixin.__subclasses__():
+        shown = tenant_class.organisation_id == organisation_id if getattr(tenant_class, "__rls_observer__", False) else false()
+        options.append(with_loader_criteria(tenant_class, shown, include_aliases=True))
+    for entity, attribute in _entities.items():
+        options.append(with_loader_criteria(entity, getattr(entity, attribute) == organisation_id, include_aliases=True))
+    return options
+
+
 @event.listens_for(Session, "do_orm_execute")
 def _wall(state: ORMExecuteState) -> None:
     """Restrict every ORM read, and every ORM bulk UPDATE and DELETE, to the scope."""
@@ -256,6 +279,8 @@ def _wall(state: ORMExecuteState) -> None:
         if scope.limited_account is not None:
             for entity, criterion in _limits.items():
                 options.append(with_loader_criteria(entity, criterion(scope.limited_account), include_aliases=True))
+    elif scope.kind is ScopeKind.OBSERVER:
+        options.extend(_observed(scope.organisation_id))
     elif scope.kind is ScopeKind.SUPPORT:
         options.extend(
             with_loader_criteria(tenant_class, false(), include_aliases=True)

@@ -49,7 +49,7 @@ class HomeView(IndexView):  # type: ignore[misc]  # Flask-AppBuilder is only par
         if not signed_in():
             return redirect(login_url() or url_for(current_app.config.get("LOGIN_ENDPOINT", "AuthDBView.login")))
         sees_actions = allowed("can_read", "Actions")
-        sees_trainees = allowed("can_read", "Trainees")
+        sees_trainees = allowed("can_read", "Trainees") and not current_scope().observes
         return self.render_template(
             "dashboard/home.html",
             all_organisations=current_scope().sees_all,
@@ -58,6 +58,7 @@ class HomeView(IndexView):  # type: ignore[misc]  # Flask-AppBuilder is only par
             account_tiles=list(_account_tiles()) if allowed("can_read", "AccountConsole") else [],
             blocked_colleagues=queries.blocked_accounts() if allowed("can_read", "OrganisationAccounts") else 0,
             drafts=_drafts() if sees_actions else [],
+            account_review=queries.review_under_way() if allowed("can_read", "AccountReview") else None,
             sees_actions=sees_actions,
             sees_trainees=sees_trainees,
             menu_current="HomeView.index",

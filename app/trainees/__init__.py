@@ -12,6 +12,7 @@ def register(appbuilder: AppBuilder) -> None:
     """Add the pages, the handlers of the outbox, the periodic jobs, the menu and the quick search."""
     from flask_babel import lazy_gettext as _l
 
+    from app.accounts.observations import hide_from_observers
     from app.actions.ports import register_trainee_side
     from app.core.fab.supervision import name_subject
     from app.core.jobs import register_periodic
@@ -21,10 +22,11 @@ def register(appbuilder: AppBuilder) -> None:
 
     from . import agora, names, side, views
     from .models import IdentityRequest, Trainee
-    from .permissions import READ
+    from .permissions import READ, VIEW
     from .services.identity import request_aad
 
     names.register_names()
+    hide_from_observers(VIEW, "TraineeRegistration", trainees=True)
     register_trainee_side(side.Trainees())
     name_subject("trainee", _l("Trainee"))
     name_subject("enrolment", _l("Enrolment"))

@@ -65,6 +65,9 @@ _EXAMPLES = {
     "recovery_code": "(user_id, organisation_id, code_hash) VALUES ({user}, {organisation}, 'essai')",
     "api_token": "(user_id, organisation_id, name, prefix, token_hash, scopes, created_at, expires_at) "
     "VALUES ({user}, {organisation}, 'Essai', 'pmf_essai', 'essai', '{{compte:lecture}}', now(), now() + interval '30 days')",
+    "account_review": "(organisation_id, opened_at, due_on, completed_at, completed_by) VALUES ({organisation}, now(), current_date, now(), {user})",
+    "observation": "(organisation_id, observer_id, observed_id, reason, started_at) "
+    "VALUES ({organisation}, (SELECT id FROM ab_user WHERE username = 'support'), {user}, 'Appel', now())",
     "audit_entry": "(transaction_id, table_name, operation, actor_id) VALUES (1, 'action', 'INSERT', {user})",
 }
 

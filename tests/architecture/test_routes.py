@@ -122,6 +122,8 @@ def _world(one: Callable[[str], Any]) -> World:
         "token_id": NOBODYS,
         "filename": "x",
         "subject": action,
+        "organisation_id": own,
+        "batch_id": NOBODYS,
     }
     tables = {
         "ContractModelView": "contract",

@@ -38,6 +38,7 @@ NOT_EDITED = {
     "RecoveryCode",
     "ApiToken",
     "Delegation",
+    "AccountBatch",
     "AccountReview",
     "Observation",
     "IdentityRequest",

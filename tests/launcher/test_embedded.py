@@ -51,7 +51,7 @@ def test_roles_have_the_rights_of_their_part_and_no_more(server: Postgres) -> No
     owner = "SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = current_database()"
     assert one(server.app_url, owner) == "portal_owner"
     with psycopg.connect(server.app_url) as connection:
-        for role in ("portal_tenant", "portal_region", "portal_support", "portal_system", "portal_limited"):
+        for role in ("portal_tenant", "portal_region", "portal_support", "portal_system", "portal_observer", "portal_limited"):
             connection.execute(f"SET LOCAL ROLE {role}")  # type: ignore[arg-type]
         connection.execute("RESET ROLE")
         with pytest.raises(psycopg.errors.InsufficientPrivilege):

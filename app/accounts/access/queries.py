@@ -123,9 +123,8 @@ def live_token(user_id: int, token_id: int) -> TokenLine | None:
 
 def _last_tries(user_id: int, limit: int = 20) -> list[SignInAttempt]:
     """The last tries to get in to the account, latest first; they can be shown outside of this scope."""
-    rows = list(
-        db.session.scalars(select(SignInAttempt).where(SignInAttempt.user_id == user_id).order_by(SignInAttempt.at.desc(), SignInAttempt.id.desc()).limit(limit))
-    )
+    latest_first = (SignInAttempt.at.desc(), SignInAttempt.id.desc())
+    rows = list(db.session.scalars(select(SignInAttempt).where(SignInAttempt.user_id == user_id).order_by(*latest_first).limit(limit)))
     for row in rows:
         db.session.expunge(row)
     return rows

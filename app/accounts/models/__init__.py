@@ -2,6 +2,7 @@
 
 from app.accounts.models.access import AccessLink, ApiToken, LinkPurpose, RecoveryCode, RecoveryRequest, SecondFactor
 from app.accounts.models.arrangements import AccountReview, Delegation, Observation
+from app.accounts.models.batches import AccountBatch
 from app.accounts.models.people import (
     Civility,
     Organisation,
@@ -15,6 +16,7 @@ from app.accounts.models.people import (
 
 __all__ = [
     "AccessLink",
+    "AccountBatch",
     "AccountReview",
     "ApiToken",
     "Civility",

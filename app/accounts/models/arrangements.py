@@ -24,6 +24,7 @@ class Delegation(TenantMixin, db.Model):  # type: ignore[name-defined,misc]  # d
 
     __tablename__ = "delegation"
     __rls_support__ = True
+    __rls_observer__ = True
     __rls_extra__ = (_READ_ONLY.format(table="delegation"),)
     __table_args__ = (
         UniqueConstraint("organisation_id", "id"),
@@ -85,6 +86,7 @@ class AccountReview(TenantMixin, db.Model):  # type: ignore[name-defined,misc]  
 
     __tablename__ = "account_review"
     __rls_support__ = True
+    __rls_observer__ = True
     __rls_extra__ = (_READ_ONLY.format(table="account_review"),)
     __table_args__ = (
         CheckConstraint("(completed_at IS NULL) = (completed_by IS NULL)", name="completed_whole"),
@@ -105,6 +107,7 @@ class Observation(TenantMixin, db.Model):  # type: ignore[name-defined,misc]  # 
 
     __tablename__ = "observation"
     __rls_support__ = True
+    __rls_observer__ = True
     __rls_extra__ = (_READ_ONLY.format(table="observation"),)
     __table_args__ = (
         CheckConstraint("btrim(reason) <> ''", name="reason_given"),

@@ -16,6 +16,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     CheckConstraint,
+    Computed,
     DateTime,
     ForeignKey,
     Identity,
@@ -26,10 +27,11 @@ from sqlalchemy import (
     func,
     text,
 )
+from sqlalchemy.dialects.postgresql import TSVECTOR
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.accounts import domain
-from app.core import clock, tenancy
+from app.core import clock, tenancy, textsearch
 from app.core.db import TimestampMixin, VersionedMixin
 from app.core.extensions import db
 
@@ -48,10 +50,13 @@ class Organisation(VersionedMixin, TimestampMixin, db.Model):  # type: ignore[na
     __table_args__ = (
         CheckConstraint("siret ~ '^[0-9]{14}$'", name="siret_digits"),
         CheckConstraint("btrim(legal_name) <> ''", name="legal_name_given"),
+        Index("ix_organisation_search", "search_vector", postgresql_using="gin"),
     )
+    __audit_ignore__ = ("search_vector",)
     __rls__ = "tenant"
     __rls_key__ = "id"
     __rls_support__ = True
+    __rls_observer__ = True
     # Reading is by policy; writing is nobody's but the Région's and the system's.
     __rls_extra__ = (
         "REVOKE INSERT, UPDATE, DELETE ON organisation FROM portal_tenant, portal_support",
@@ -69,6 +74,9 @@ class Organisation(VersionedMixin, TimestampMixin, db.Model):  # type: ignore[na
     active: Mapped[bool] = mapped_column(Boolean, nullable=False, default=True, server_default="true")
     #: Set by the database when the organisation is closed: a session opened before is worth nothing, even after a reopening.
     sessions_valid_from: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    search_vector: Mapped[Any] = mapped_column(
+        TSVECTOR, Computed(textsearch.vector_sql("legal_name || ' ' || coalesce(trade_name, '') || ' ' || siret"), persisted=True), deferred=True
+    )
 
     def __str__(self) -> str:
         return self.legal_name
@@ -174,6 +182,10 @@ _USER_COLUMNS: Final[dict[str, Any]] = {
     "limited_to_actions": lambda: mapped_column(Boolean, nullable=False, default=False, server_default="false"),
     # When its holder was told that it would be deactivated for want of use.
     "inactivity_notice_at": lambda: mapped_column(DateTime(timezone=True), nullable=True),
+    # What the console searches, by beginnings of words.
+    "search_vector": lambda: mapped_column(
+        TSVECTOR, Computed(textsearch.vector_sql("last_name || ' ' || first_name || ' ' || username || ' ' || email"), persisted=True), deferred=True
+    ),
 }
 
 
@@ -231,11 +243,15 @@ def _extend_user() -> None:
         unique=True,
         postgresql_where=text("is_principal AND deleted_at IS NULL"),
     )
+    Index("ix_ab_user_search", table.c.search_vector, postgresql_using="gin")
+    # Pages of the console: blocked, inactive and unused accounts are few among many.
+    Index("ix_ab_user_name", func.lower(table.c.last_name), func.lower(table.c.first_name), table.c.id, postgresql_where=text("deleted_at IS NULL"))
     table.append_constraint(UniqueConstraint("organisation_id", "id"))
     table.append_constraint(CheckConstraint("civility IN ('MME', 'M')", name="civility_known"))
 
     User.__rls__ = "tenant"
     User.__rls_support__ = True
+    User.__rls_observer__ = True
     User.__audit_redact__ = ("password",)
     # The life of the counters is in sign_in_attempt; what they lead to (blocked_at…) is in the journal.
     User.__audit_ignore__ = (
@@ -246,6 +262,7 @@ def _extend_user() -> None:
         "last_sign_in_at",
         "session_epoch",
         "is_principal",
+        "search_vector",
     )
     User.__rls_extra__ = (
         "REVOKE INSERT, UPDATE, DELETE ON ab_user FROM portal_tenant, portal_support, portal_region",

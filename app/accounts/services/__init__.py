@@ -16,6 +16,7 @@ from app.accounts.services.access import (
     request_renewal,
 )
 from app.accounts.services.blocking import tell_blocked
+from app.accounts.services.bulk import BatchChanged, BatchGone, MissingColumns, apply_batch, check_file, preview
 from app.accounts.services.common import (
     AccountNotFound,
     AccountRefused,
@@ -28,6 +29,7 @@ from app.accounts.services.common import (
 from app.accounts.services.credentials import change_own_email, change_own_identifiant, change_own_password, set_password
 from app.accounts.services.delegations import DelegationOverlap, DelegationRefused, delegate, take_back
 from app.accounts.services.holders import AlreadyInvited, Edited, Holder, Invitation, edit_account, invite_account
+from app.accounts.services.hygiene import ReviewIncomplete, announce_unused, complete_review, deactivate_unused, open_reviews, remind_reviews
 from app.accounts.services.life import (
     create_account,
     deactivate,
@@ -38,8 +40,17 @@ from app.accounts.services.life import (
     set_roles,
     unblock,
 )
+from app.accounts.services.observing import end_observation, start_observation
 from app.accounts.services.open_sessions import end_other_sessions, end_own_session, end_session, purge_sign_in_data
-from app.accounts.services.organisations import create_organisation
+from app.accounts.services.organisations import (
+    Handover,
+    OrganisationCard,
+    OrganisationExists,
+    Person,
+    change_principal,
+    create_organisation,
+    create_organisation_with_principal,
+)
 from app.accounts.services.second_factor import (
     FactorAlreadyOn,
     FactorMandatory,
@@ -58,6 +69,8 @@ __all__ = [
     "AccountNotFound",
     "AccountRefused",
     "AlreadyInvited",
+    "BatchChanged",
+    "BatchGone",
     "Chosen",
     "DelegationOverlap",
     "DelegationRefused",
@@ -65,31 +78,45 @@ __all__ = [
     "FactorAlreadyOn",
     "FactorMandatory",
     "FactorNotOn",
+    "Handover",
     "Holder",
     "IdentifiantTaken",
     "InvalidIdentifiant",
     "Invitation",
     "LinkUnusable",
     "LinkView",
+    "MissingColumns",
+    "OrganisationCard",
+    "OrganisationExists",
+    "Person",
+    "ReviewIncomplete",
     "TooManyTokens",
     "WeakPassword",
     "WrongCode",
     "WrongPassword",
     "activate_second_factor",
+    "announce_unused",
     "answer_recovery",
     "answer_waiting_recoveries",
+    "apply_batch",
     "begin_second_factor",
     "change_own_email",
     "change_own_identifiant",
     "change_own_password",
+    "change_principal",
+    "check_file",
     "choose_credentials",
+    "complete_review",
     "create_account",
     "create_organisation",
+    "create_organisation_with_principal",
     "create_token",
     "deactivate",
+    "deactivate_unused",
     "delegate",
     "delete_account",
     "edit_account",
+    "end_observation",
     "end_other_sessions",
     "end_own_session",
     "end_session",
@@ -97,10 +124,13 @@ __all__ = [
     "give_up_second_factor",
     "invite_account",
     "look_up_link",
+    "open_reviews",
     "password_context",
+    "preview",
     "purge_sign_in_data",
     "reactivate",
     "regenerate",
+    "remind_reviews",
     "renew_recovery_codes",
     "request_recovery",
     "request_renewal",
@@ -109,6 +139,7 @@ __all__ = [
     "revoke_token",
     "set_password",
     "set_roles",
+    "start_observation",
     "take_back",
     "tell_blocked",
     "unblock",

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from sqlalchemy import update
 
-from app.accounts import authentication, sessions
+from app.accounts import authentication, observations, sessions
 from app.accounts.models import UserSession
 from app.accounts.services.common import writing
 from app.core import clock
@@ -15,6 +15,7 @@ from app.core import clock
 def end_session(token: str) -> None:
     """Sign out: the session behind the cookie is worth nothing from now on, wherever the cookie was copied."""
     with writing() as session:
+        observations.end(session, token)
         sessions.revoke(session, token)
 
 

@@ -13,7 +13,7 @@ from flask_login import current_user
 from app.accounts import act_labels, domain, labels, queries
 from app.accounts.access import queries as access_queries
 from app.accounts.domain import Act
-from app.accounts.models import User
+from app.accounts.models import Organisation, User
 from app.accounts.queries import Shown
 from app.accounts.views.acts import AccountActs, Crumbs, last_principal, offered
 from app.accounts.views.common import page_asked, typed_in
@@ -49,14 +49,24 @@ class AccountConsoleView(AccountActs, BaseView):  # type: ignore[misc]  # Flask-
     def list(self) -> ResponseReturnValue:
         """Blocked accounts first; a search looks through all."""
         typed = typed_in()
-        default = Shown.ALL if typed else Shown.BLOCKED
+        default = Shown.ALL if typed or request.args.get("organisme") else Shown.BLOCKED
         shown = next((item for item in Shown if item == request.args.get("etat")), default)
         number, size = page_asked()
-        users, total = queries.find_accounts(typed, shown, page=number, size=size)
+        organisation = self._organisation()
+        asked = organisation.id if organisation is not None else None
+        users, total = queries.find_accounts(typed, shown, page=number, size=size, organisation_id=asked)
         return self.render_template(
             "accounts/console.html",
             users=users,
-            page=Page(number, size, total),
+            page=Page(number, size, total, capped=total >= queries.MOST_COUNTED),
+            organisation=organisation,
+            filters=[
+                (Shown.BLOCKED.value, _("Blocked accounts")),
+                (Shown.INACTIVE.value, _("Inactive accounts")),
+                (Shown.PENDING.value, _("Waiting for a first sign-in")),
+                (Shown.UNUSED.value, _("Accounts unused for 12 months")),
+                (Shown.ALL.value, _("All accounts")),
+            ],
             typed=typed,
             shown=shown.value,
             labels=labels,
@@ -66,6 +76,17 @@ class AccountConsoleView(AccountActs, BaseView):  # type: ignore[misc]  # Flask-
             format_siret=domain.format_siret,
             breadcrumb=[(_("Security"), None), (_("Blocked accounts and account search"), None)],
         )
+
+    @staticmethod
+    def _organisation() -> Organisation | None:
+        """The organisation the list is narrowed to; 404 for one that does not exist."""
+        asked = request.args.get("organisme", "")
+        if not asked:
+            return None
+        found = queries.organisation(int(asked)) if asked.isascii() and asked.isdecimal() and len(asked) < 10 else None
+        if found is None:
+            abort(404)
+        return found
 
     @expose("/<int:user_id>")
     @has_access
@@ -84,6 +105,8 @@ class AccountConsoleView(AccountActs, BaseView):  # type: ignore[misc]  # Flask-
             guarded=last_principal(user),
             acts=Act,
             words=act_labels.WORDS,
+            may_observe=domain.refusal_of(current_user.party, Act.OBSERVE, user.party) is None
+            and domain.refusal_in_state(Act.OBSERVE, user.facts) is None,
             format_siret=domain.format_siret,
             attempts=facts.attempts,
             factor=facts.factor,

@@ -39,6 +39,7 @@ LIMITED_ENTRIES = (
     f"CASE audit_entry.table_name {_SEEN.format(number=_NUMBER)}"
     f" WHEN 'ab_user' THEN {_NUMBER} = NULLIF(current_setting('app.limited_account', true), '')::integer ELSE false END"
 )
+_SUPPORT = ", ".join(repr(name) for name in SUPPORT_TABLES)
 
 
 class AuditEntry(db.Model):  # type: ignore[name-defined]  # db.Model is dynamic
@@ -63,6 +64,10 @@ class AuditEntry(db.Model):  # type: ignore[name-defined]  # db.Model is dynamic
             "CREATE POLICY support_select ON audit_entry FOR SELECT TO portal_support"
             f" USING (table_name IN ({', '.join(repr(name) for name in SUPPORT_TABLES)}))"
         ),
+        (
+            "CREATE POLICY observer_select ON audit_entry FOR SELECT TO portal_observer"
+            f" USING ({_OWN} AND table_name IN ({', '.join(repr(name) for name in SUPPORT_TABLES)}))"
+        ),
     )
     __table_args__ = (
         CheckConstraint("operation IN ('INSERT', 'UPDATE', 'DELETE', 'TRUNCATE')", name="operation"),
@@ -70,6 +75,15 @@ class AuditEntry(db.Model):  # type: ignore[name-defined]  # db.Model is dynamic
         Index("ix_audit_entry_organisation", "organisation_id", "id"),
         Index("ix_audit_entry_actor", "actor_id", "id"),
         Index("ix_audit_entry_at", "at", postgresql_using="brin"),
+        # The journal of accounts is read apart from that of trainees, which is far longer.
+        Index("ix_audit_entry_accounts", "id", postgresql_where=text(f"table_name IN ({_SUPPORT})")),
+        Index(
+            "ix_audit_entry_role_account",
+            text("((COALESCE(after, before) ->> 'user_id')::integer)"),
+            "id",
+            postgresql_where=text("table_name = 'ab_user_role'"),
+        ),
+        Index("ix_audit_entry_accounts_of", "organisation_id", "id", postgresql_where=text(f"table_name IN ({_SUPPORT})")),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from app.core.ui.banner import Banner, register_banner
 from app.core.ui.components import Column, KeysetPage, Page
 from app.core.ui.contacts import Contact, register_contacts
-from app.core.ui.layout import register_account_item, register_banner, register_organisation_name
+from app.core.ui.layout import register_account_item, register_organisation_name
 from app.core.ui.menu import register_menu
 from app.core.ui.permissions import allowed, current_permissions, signed_in
 from app.core.ui.search import SearchHit, SearchProvider, register_search
@@ -28,6 +29,7 @@ SIGNED_IN_ENDPOINTS = frozenset({"ui.search", "ui.resume"})
 __all__ = [
     "PUBLIC_ENDPOINTS",
     "SIGNED_IN_ENDPOINTS",
+    "Banner",
     "Column",
     "Contact",
     "KeysetPage",

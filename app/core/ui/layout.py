@@ -18,6 +18,7 @@ from jinja2 import ChoiceLoader, FileSystemLoader
 from app.core import clock
 from app.core.ui import components, paths
 from app.core.ui.assets import static_url
+from app.core.ui.banner import standing_banners
 from app.core.ui.breadcrumb import crumbs, home_url
 from app.core.ui.contacts import footer_contacts
 from app.core.ui.format import FILTERS
@@ -100,20 +101,6 @@ def register_organisation_name(reader: Callable[[], str | None]) -> None:
     """Set the function that names the organisation of the signed-in account (shown in the account menu)."""
     global _organisation_name
     _organisation_name = reader
-
-
-_banners: list[Callable[[], str | None]] = []
-
-
-def register_banner(reader: Callable[[], str | None]) -> None:
-    """Add a line on top of every page, while ``reader`` gives one: for whom one acts, whose eyes one looks through."""
-    if reader not in _banners:
-        _banners.append(reader)
-
-
-def banners() -> list[str]:
-    """The lines on top of the page of the account signed in."""
-    return [line for reader in _banners if (line := reader())] if signed_in() else []
 
 
 def user_organisation() -> str | None:
@@ -200,7 +187,6 @@ def init_templates(app: Flask) -> None:
         login_url=paths.login_url,
         logout_url=paths.logout_url,
         page_lang=page_lang,
-        portal_banners=banners,
         page_numbers=components.page_numbers,
         portal_contacts=footer_contacts,
         portal_crumbs=crumbs,
@@ -210,6 +196,7 @@ def init_templates(app: Flask) -> None:
         signed_in=signed_in,
         sort_state=components.sort_state,
         sort_word=sort_word,
+        standing_banners=standing_banners,
         static_url=static_url,
         step_states=components.step_states,
         theme_url=theme_url,

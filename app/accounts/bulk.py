@@ -1,0 +1,244 @@
+"""Rules of a file of accounts: which columns, what each line asks for, what is wrong with it. Standard library only.
+
+One line is one account. A « principal » line also brings its organisation when it does not exist yet. The same file twice
+asks for nothing more: an account is known by its organisation's SIRET, its e-mail and its name.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+from app.accounts import domain
+
+MAX_LINES: Final = 5_000
+
+
+class Column(StrEnum):
+    """The columns, by the key they are known under."""
+
+    KIND = "kind"
+    SIRET = "siret"
+    LEGAL_NAME = "legal_name"
+    TRADE_NAME = "trade_name"
+    NDA = "nda"
+    CIVILITY = "civility"
+    LAST_NAME = "last_name"
+    FIRST_NAME = "first_name"
+    EMAIL = "email"
+
+
+#: Header of each column in the template, in order.
+HEADERS: Final[dict[Column, str]] = {
+    Column.KIND: "Type de compte",
+    Column.SIRET: "SIRET",
+    Column.LEGAL_NAME: "Raison sociale",
+    Column.TRADE_NAME: "Enseigne",
+    Column.NDA: "NDA",
+    Column.CIVILITY: "Civilité",
+    Column.LAST_NAME: "Nom d’usage",
+    Column.FIRST_NAME: "Prénom",
+    Column.EMAIL: "Courriel",
+}
+REQUIRED: Final = (Column.KIND, Column.SIRET, Column.CIVILITY, Column.LAST_NAME, Column.FIRST_NAME, Column.EMAIL)
+_MAX: Final = {Column.LEGAL_NAME: 200, Column.TRADE_NAME: 200, Column.LAST_NAME: 64, Column.FIRST_NAME: 64, Column.EMAIL: 320}
+_KINDS: Final = {"principal": "principal", "compte principal": "principal", "secondaire": "secondary", "compte secondaire": "secondary"}
+_CIVILITIES: Final = {"madame": "MME", "mme": "MME", "monsieur": "M", "m": "M", "mr": "M"}
+_MAIL: Final = re.compile(r"[^@\s<>\"'(),;:\\\[\]]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?\.[A-Za-z]{2,}\Z")
+
+
+class Problem(StrEnum):
+    """What is wrong with a line."""
+
+    MISSING = "missing"
+    UNKNOWN_KIND = "unknown_kind"
+    SIRET = "siret"
+    LOST_ZEROS = "lost_zeros"
+    NDA = "nda"
+    CIVILITY = "civility"
+    TOO_LONG = "too_long"
+    MAIL = "mail"
+    FORMULA = "formula"
+    TWICE = "twice"
+    SECOND_PRINCIPAL = "second_principal"
+    HAS_PRINCIPAL = "has_principal"
+    NO_ORGANISATION = "no_organisation"
+    NAME_NEEDED = "name_needed"
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing wrong: where, with what value. ``detail`` is a line, a limit, or what is known already."""
+
+    line: int
+    column: Column
+    problem: Problem
+    value: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What one line asks for, cleaned; ``typed`` is what stood there, to be sent back."""
+
+    number: int
+    kind: str
+    siret: str
+    legal_name: str
+    trade_name: str
+    nda: str
+    civility: str
+    last_name: str
+    first_name: str
+    email: str
+    typed: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """An organisation that exists: its id, whether it is open, who manages it, and the keys of its accounts."""
+
+    id: int
+    active: bool
+    principal: str | None
+    accounts: frozenset[str]
+
+
+@dataclass(slots=True)
+class Plan:
+    """What a file would do."""
+
+    create: list[Line] = field(default_factory=list)
+    present: list[Line] = field(default_factory=list)
+    errors: list[Finding] = field(default_factory=list)
+    lines: int = 0
+    all_lines: list[Line] = field(default_factory=list)
+
+    @property
+    def wrong_lines(self) -> set[int]:
+        """Numbers of the lines in error."""
+        return {finding.line for finding in self.errors}
+
+
+def fold(text: str) -> str:
+    """A text as it is compared: without case, accents, nor marks."""
+    plain = "".join(mark for mark in unicodedata.normalize("NFKD", text.casefold().replace("œ", "oe")) if not unicodedata.combining(mark))
+    return re.sub(r"[^a-z0-9]+", " ", plain).strip()
+
+
+def key_of(last_name: str, first_name: str, email: str) -> str:
+    """What makes two lines of one organisation the same account."""
+    return f"{email.strip().casefold()}|{fold(last_name)}|{fold(first_name)}"
+
+
+def columns_of(header: Sequence[str]) -> tuple[dict[Column, int], list[Column]]:
+    """Where each column is, and the required ones that are missing; accents, case and unknown columns do not matter."""
+    names = {fold(words): column for column, words in HEADERS.items()} | {column.value.replace("_", " "): column for column in Column}
+    found: dict[Column, int] = {}
+    for place, words in enumerate(header):
+        column = names.get(fold(words))
+        if column is not None:
+            found.setdefault(column, place)
+    return found, [column for column in REQUIRED if column not in found]
+
+
+def read_line(number: int, cells: Mapping[Column, tuple[str, bool]]) -> tuple[Line, list[Finding]]:
+    """A line from its cells (text, whether the spreadsheet held a number), and what is wrong with it alone."""
+    typed = {column: cells.get(column, ("", False))[0] for column in Column}
+    findings: list[Finding] = []
+
+    def wrong(column: Column, problem: Problem, detail: str = "") -> None:
+        findings.append(Finding(number, column, problem, typed[column], detail))
+
+    for column in REQUIRED:
+        if not typed[column]:
+            wrong(column, Problem.MISSING)
+    kind = _KINDS.get(fold(typed[Column.KIND]), "")
+    if typed[Column.KIND] and not kind:
+        wrong(Column.KIND, Problem.UNKNOWN_KIND)
+    siret = domain.compact_siret(typed[Column.SIRET])
+    if siret and domain.siret_fault(siret) is not None:
+        lost = cells.get(Column.SIRET, ("", False))[1] and siret.isdigit() and len(siret) < 14
+        wrong(Column.SIRET, Problem.LOST_ZEROS if lost else Problem.SIRET)
+    nda = domain.compact_siret(typed[Column.NDA])
+    if nda and not re.fullmatch(r"[0-9]{11}", nda):
+        lost = cells.get(Column.NDA, ("", False))[1] and nda.isdigit() and len(nda) < 11
+        wrong(Column.NDA, Problem.LOST_ZEROS if lost else Problem.NDA)
+    civility = _CIVILITIES.get(fold(typed[Column.CIVILITY]), "")
+    if typed[Column.CIVILITY] and not civility:
+        wrong(Column.CIVILITY, Problem.CIVILITY)
+    if typed[Column.EMAIL] and not _MAIL.match(typed[Column.EMAIL]):
+        wrong(Column.EMAIL, Problem.MAIL)
+    for column, most in _MAX.items():
+        if len(typed[column]) > most:
+            wrong(column, Problem.TOO_LONG, str(most))
+        elif typed[column].startswith(("=", "+", "-", "@")):
+            wrong(column, Problem.FORMULA)
+    line = Line(
+        number,
+        kind,
+        siret,
+        typed[Column.LEGAL_NAME],
+        typed[Column.TRADE_NAME],
+        nda,
+        civility,
+        typed[Column.LAST_NAME],
+        typed[Column.FIRST_NAME],
+        typed[Column.EMAIL],
+        {column.value: words for column, words in typed.items()},
+    )
+    return line, findings
+
+
+def plan_of(lines: Sequence[Line], findings: Sequence[Finding], known: Mapping[str, Known]) -> Plan:
+    """What a file does to what is known (organisations by SIRET); lines wrong by themselves are only reported."""
+    plan = Plan(errors=list(findings), lines=len(lines), all_lines=list(lines))
+    wrong = plan.wrong_lines
+    good = [line for line in lines if line.number not in wrong]
+    seen: dict[tuple[str, str], int] = {}
+    principals: dict[str, int] = {}
+    for line in sorted(good, key=lambda one: (one.kind != "principal", one.number)):
+        finding = _wrong_among(line, seen, principals, known)
+        key = key_of(line.last_name, line.first_name, line.email)
+        if finding is not None:
+            plan.errors.append(finding)
+            continue
+        seen[line.siret, key] = line.number
+        there = known.get(line.siret)
+        if line.kind == "principal":
+            principals[line.siret] = line.number
+        (plan.present if there is not None and key in there.accounts else plan.create).append(line)
+    plan.errors.sort(key=lambda one: (one.line, list(Column).index(one.column)))
+    plan.create.sort(key=lambda one: one.number)
+    return plan
+
+
+def _wrong_among(line: Line, seen: Mapping[tuple[str, str], int], principals: Mapping[str, int], known: Mapping[str, Known]) -> Finding | None:
+    """What is wrong with a line given the others and what exists."""
+    key = key_of(line.last_name, line.first_name, line.email)
+    there = known.get(line.siret)
+    if (line.siret, key) in seen:
+        return Finding(line.number, Column.EMAIL, Problem.TWICE, line.email, str(seen[line.siret, key]))
+    if there is not None and key in there.accounts:
+        return None
+    if there is not None and not there.active:
+        return Finding(line.number, Column.SIRET, Problem.CLOSED, line.siret)
+    if line.kind == "secondary":
+        homeless = there is None and line.siret not in principals
+        return Finding(line.number, Column.SIRET, Problem.NO_ORGANISATION, line.siret) if homeless else None
+    return _wrong_principal(line, principals, there)
+
+
+def _wrong_principal(line: Line, principals: Mapping[str, int], there: Known | None) -> Finding | None:
+    if line.siret in principals:
+        return Finding(line.number, Column.KIND, Problem.SECOND_PRINCIPAL, line.typed.get("kind", ""), str(principals[line.siret]))
+    if there is not None and there.principal is not None:
+        return Finding(line.number, Column.KIND, Problem.HAS_PRINCIPAL, line.typed.get("kind", ""), there.principal)
+    if there is None and not line.legal_name:
+        return Finding(line.number, Column.LEGAL_NAME, Problem.NAME_NEEDED, "")
+    return None

@@ -1,0 +1,11 @@
+"""Tables people send (XLSX, ODS, CSV), read without trusting them.
+
+:func:`read_table` gives a :class:`Table` or raises a :class:`Refused`: never another exception, whatever the bytes. What a file
+does not say (a leading zero lost by a spreadsheet) is not guessed: a cell tells whether it was a number.
+"""
+
+from app.core.tabular.faults import Fault, Refused
+from app.core.tabular.reading import read_table
+from app.core.tabular.table import Cell, CellKind, Limits, Row, Table, looks_like_formula, safe_cell
+
+__all__ = ["Cell", "CellKind", "Fault", "Limits", "Refused", "Row", "Table", "looks_like_formula", "read_table", "safe_cell"]
