@@ -125,7 +125,7 @@ def _all() -> dict[str, Route]:
         "TraineesView.index": Route(READERS),
         "TraineesView.of_action": Route(READERS, owner=True),
         "TraineesView.person": Route(READERS, owner=True),
-        **{f"RegistrationView.{name}": Route(WRITERS, owner=True) for name in ("start", "show", "save", "save_draft", "abandon", "identity")},
+        **{f"RegistrationView.{name}": Route(WRITERS, owner=True) for name in ("start", "show", "save", "save_draft", "abandon", "identity", "aside")},
         "RegistrationPages.show": Route(READERS, owner=True),
         "RegistrationPages.agora": Route(READERS, owner=True),
         "RegistrationPages.contact": Route(WRITERS, owner=True),
