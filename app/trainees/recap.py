@@ -9,7 +9,7 @@ from flask import url_for
 from flask_babel import gettext as _
 
 from app.core.ui import allowed
-from app.core.ui.format import fr_date
+from app.core.ui.format import fr_date, nl2br
 
 from . import labels
 from .domain import EsfState
@@ -46,7 +46,7 @@ def identity_rows(trainee: Trainee) -> list[Row]:
         (_("First name"), trainee.first_name),
         (_("Date of birth"), fr_date(trainee.birth_date)),
         (_("Gender"), str(labels.GENDER_LABELS[trainee.gender])),
-        (_("Identity"), str(labels.SOURCE_LABELS[trainee.identity_source])),
+        (_("Origin of the identity"), str(labels.SOURCE_LABELS[trainee.identity_source])),
     ]
 
 
@@ -67,7 +67,7 @@ def contact_rows(registration: Registration) -> list[Row]:
         (_("Mobile phone"), phone(registration.mobile)),
         (_("Landline phone"), phone(registration.landline)),
         (_("E-mail"), registration.email),
-        (_("Other information"), registration.other_information),
+        (_("Other information"), nl2br(registration.other_information) if registration.other_information else None),
     ]
 
 

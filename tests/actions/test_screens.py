@@ -110,7 +110,7 @@ def test_columns_of_the_guide(as_user: AsUser) -> None:
     assert headers == [
         "N° Contrat/Conv.", "N° Action", "Intitulé de l’action", "Statut", "Année", "Date de début réelle", "Date de fin prévue", "Gestion",
     ]  # fmt: skip
-    assert "23C0390257 – Lot 39" in page
+    assert "23C00390257 – Lot 39" in page
 
 
 def test_the_page_says_what_blocks_the_opening(as_user: AsUser) -> None:

@@ -124,6 +124,7 @@ def _all() -> dict[str, Route]:
         # trainees
         "TraineesView.index": Route(READERS),
         "TraineesView.of_action": Route(READERS, owner=True),
+        "TraineesView.panel": Route(READERS, owner=True),
         "TraineesView.person": Route(READERS, owner=True),
         **{f"RegistrationView.{name}": Route(WRITERS, owner=True) for name in ("start", "show", "save", "save_draft", "abandon", "identity", "aside")},
         "RegistrationPages.show": Route(READERS, owner=True),

@@ -232,7 +232,7 @@ def test_2_from_the_home_page_to_a_waiting_action(signed_in: SignIn) -> None:
     assert headers == [
         "N° Contrat/Conv.", "N° Action", "Intitulé de l’action", "Statut", "Année", "Date de début réelle", "Date de fin prévue", "Gestion",
     ]  # fmt: skip
-    expect(page.get_by_role("rowheader", name=re.compile("23C0390257 – Lot 39"))).to_be_visible()
+    expect(page.get_by_role("rowheader", name=re.compile("23C00390257 – Lot 39"))).to_be_visible()
     assert_accessible(page)
 
     fill_filter = page.get_by_role("searchbox", name=re.compile("N° Contrat"))

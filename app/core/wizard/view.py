@@ -45,7 +45,8 @@ from app.core import clock
 from app.core.concurrency import canonical, display
 from app.core.errors_db import translate
 from app.core.transaction import transaction
-from app.core.wizard import drafts, stale
+from app.core.typed import carried, typed_rows
+from app.core.wizard import drafts
 from app.core.wizard.drafts import Draft
 
 TOKEN = "wizard_token"  # noqa: S105 - the name of a form field
@@ -355,8 +356,8 @@ class Wizard(BaseView):
             "wizard/stale.html",
             name=self.about(state),
             step=step,
-            rows=stale.typed_rows(step.form),
-            hidden=stale.carried(leave_out=("csrf_token", GO, TOKEN)),
+            rows=typed_rows(step.form),
+            hidden=carried(leave_out=("csrf_token", GO, TOKEN)),
             aside_url=self.aside_url(step, state) if step.form is not None else None,
             go_on_url=self.url("show", state, step_name=self._allowed(step.name, state)),
             breadcrumb=list(self.breadcrumb(state)),
@@ -469,7 +470,6 @@ class Wizard(BaseView):
             concerns=self.concerns(state),
             shown_name=SHOWN,
             shown=drafts.fingerprint(state.draft) if position == len(self.steps) - 1 else None,
-            about=self.about(state),
             abandon_question=self.abandon_question(state),
             draft_url=self.url("save_draft", state, step_name=step.name) if step.form is not None else None,
             abandon_url=self.url("abandon", state),
@@ -480,7 +480,7 @@ class Wizard(BaseView):
             is_last=position == len(self.steps) - 1,
             final_label=self.final_label or _("Validate"),
             breadcrumb=list(self.breadcrumb(state)),
-            **self.step_context(step, state),
+            **{"about": self.about(state), **self.step_context(step, state)},
         )
 
 

@@ -28,11 +28,11 @@ from app.partners.agora.port import Civility, Gender
 
 from .. import labels, queries
 from ..domain import IdentitySource, IdentityState, Refused
-from ..forms import CIVIL_FIELDS, IdentificationForm, SituationForm, VerificationForm, plain
+from ..forms import CIVIL_FIELDS, IDENTITY_FIELDS, IdentificationForm, SituationForm, VerificationForm, plain
 from ..services import identity
 from ..services.identity import Person
 from ..services.registration import AlreadyRegistered, Newcomer, register
-from .common import crumbs
+from .common import agrees_with_number, crumbs, fits
 
 VERIFY, IDENTIFY, SITUATION, RECAP = "verification", "identification", "situation-initiale", "recapitulatif"
 
@@ -105,7 +105,7 @@ class RegistrationView(SeveralDrafts):
                 del form[name]
         elif step.name == IDENTIFY:
             if not nir_required or self.found(state).locked:
-                for name in CIVIL_FIELDS:
+                for name in IDENTITY_FIELDS:
                     del form[name]
         elif step.name == SITUATION and not state.subject.esf_cofunded:
             form.without_esf()  # type: ignore[attr-defined]  # it is a SituationForm
@@ -116,6 +116,8 @@ class RegistrationView(SeveralDrafts):
             return self._verify(form, state)
         if step.name == IDENTIFY:
             return self._identify(form, state)
+        if step.name == SITUATION:
+            return fits(form, self._person(state).birth_date)
         return True
 
     # ---- whom the draft is about -----------------------------------------------------------------------------------------
@@ -234,6 +236,8 @@ class RegistrationView(SeveralDrafts):
         if missing:
             return False
         person = _typed(form)
+        if not agrees_with_number(form, person, state.memo.get("asked")):
+            return False
         state.memo.update(typed={"person": person.to_json(), "state": found.state.value if found.state else None}, about=full_name(person))
         return True
 
@@ -283,7 +287,14 @@ class RegistrationView(SeveralDrafts):
             "identity_url": self.url("identity", state, pour=self.concerns(state) or None),
             "verify_url": self.url("show", state, step_name=VERIFY),
             "number_masked": self._masked(state),
+            **self._announced(state),
         }
+
+    def _announced(self, state: WizardState) -> dict[str, Any]:
+        """Who is about to be registered, and the last sheet of somebody the organisation knows."""
+        found, known = self.found(state), state.memo.get("known")
+        name = full_name(found.person) if found.person else self.about(state)
+        return {"found_name": name, "about": name, "known_sheet": queries.last_registration(known) if known else None}
 
     def _masked(self, state: WizardState) -> str | None:
         asked = state.memo.get("asked")
@@ -308,6 +319,16 @@ class RegistrationView(SeveralDrafts):
                 "number_masked": self._masked(state),
             }
         return more
+
+    def recap(self, state: WizardState, *step_names: str) -> list[dict[str, Any]]:
+        """Without the confirmation of an identity that needed none."""
+        parts = super().recap(state, *step_names)
+        form = state.form(IDENTIFY)
+        if "identity_confirmed" in form and not form["identity_confirmed"].data:
+            unasked = str(form["identity_confirmed"].label.text)
+            for part in parts:
+                part["rows"] = [row for row in part["rows"] if row[0] != unasked]
+        return parts
 
     def _already_url(self, state: WizardState) -> str | None:
         """The sheet of a person already on the action, offered beside the error."""

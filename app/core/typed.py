@@ -1,11 +1,11 @@
-"""What a refused page brought, shown again and carried on: nothing typed is lost."""
+"""What a refused page brought, shown again or carried on: nothing typed is lost."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from typing import Any
 
-from flask import request
+from flask import abort, render_template, request
 from wtforms import Form
 
 from app.core.concurrency import canonical, display
@@ -34,4 +34,14 @@ def _in_words(one: Any) -> str:
     return display(one, canonical(one.data)) or ", ".join(str(raw) for raw in one.raw_data or () if raw)
 
 
-__all__ = ["carried", "rows_of", "typed_rows"]
+def gone_page(form: Any) -> tuple[str, int]:
+    """What was being modified no longer exists, or never did for this account: what was typed is shown.  404 either way, and for a GET."""
+    if request.method != "POST":
+        abort(404)
+    for one in form:
+        if getattr(one, "choices", ()) is None:
+            one.choices = []
+    return render_template("concurrency/gone.html", rows=rows_of(form)), 404
+
+
+__all__ = ["carried", "gone_page", "rows_of", "typed_rows"]
