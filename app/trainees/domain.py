@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
+from typing import Any
 
 from app.partners.agora.port import Civility, Gender, Outcome
 
@@ -82,6 +83,9 @@ class ProblemCode(StrEnum):
     ALREADY_REGISTERED = "already_registered"
     BAD_FT_NUMBER = "bad_ft_number"
     BIRTH_DATE = "birth_date"
+    NUMBER_TAKEN = "number_taken"
+    NAME_MISMATCH = "name_mismatch"
+    NO_ANSWER = "no_answer"
     FT_DATE_TOO_EARLY = "ft_date_too_early"
 
 
@@ -184,6 +188,19 @@ def initial_agora_state(*, agora_enabled: bool, nir_kind: str | None) -> AgoraSt
     if nir_kind != "NIR":
         return AgoraState.WAITING_NIR
     return AgoraState.WAITING
+
+
+#: What AGORA refuses of a person, as the port names it: by its meaning, or field by field.
+IDENTITY_REFUSALS = frozenset({"name_mismatch", "unknown_person", "invalid_nir"})
+IDENTITY_PATHS = frozenset({"holder", "holder.nir", "holder.key", "holder.birth_name", "holder.first_name", "holder.birth_date", "holder.gender"})
+
+
+def is_refused_for_identity(refusal: Mapping[str, Any] | None) -> bool:
+    """Whether a refusal is about who the person is."""
+    if not refusal:
+        return False
+    paths = {str(one.get("path", "")) for one in refusal.get("fields", ())}
+    return refusal.get("meaning") in IDENTITY_REFUSALS or bool(paths & IDENTITY_PATHS)
 
 
 _FT_OLD = re.compile(r"^\d{7}[0-9A-Z]$")

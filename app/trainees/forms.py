@@ -287,6 +287,27 @@ def _not_negative(_form: Any, field: Any) -> None:
         raise ValidationError(_("Hours cannot be negative."))
 
 
+class NumberForm(PortalBaseForm):
+    """« Modifier l'identité »: the NIR and the birth name to ask AGORA about; the number stays when it is left blank."""
+
+    nir = StringField(_l("NIR"), render_kw={"maxlength": 30})
+    key = StringField(_l("Key"), render_kw={"maxlength": 4})
+    birth_name = text(_l("Name"), REQUIRED, limit=60, autocomplete="off")
+
+
+class CivilStatusForm(PortalBaseForm):
+    """« Modifier l'identité », when AGORA does not tell who it is."""
+
+    civility = RadioField(_l("Civility"), [CHOOSE], choices=CIVILITIES)
+    birth_name = text(_l("Name"), REQUIRED, limit=60)
+    usual_name = text(_l("Usual name"), Optional(), limit=60)
+    first_name = text(_l("First name"), REQUIRED, limit=60)
+    birth_date = FrDateField(_l("Date of birth"), [REQUIRED, _born])
+    gender = RadioField(_l("Gender"), [CHOOSE], choices=GENDERS)
+    identity_confirmed = BooleanField(_l("I checked the identity papers: this is the right identity for this number"))
+    contradicted = False
+
+
 class EnrolmentForm(VersionedForm, PortalBaseForm):
     """« Parcours » and "Volumes" of an enrolment on a component."""
 

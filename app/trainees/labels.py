@@ -135,6 +135,9 @@ _SENTENCES: Mapping[ProblemCode, Any] = {
     ProblemCode.ALREADY_REGISTERED: _l("This trainee is already registered on the action."),
     ProblemCode.BAD_FT_NUMBER: _l("The jobseeker number has 7 digits then a letter or a digit, or 11 digits."),
     ProblemCode.FT_DATE_TOO_EARLY: _l("The trainee, born on %(date)s, was not 14 years old yet: check the year."),
+    ProblemCode.NUMBER_TAKEN: _l("Your organisation already has a trainee with this number, %(name)s: check the number; if it is right, ask the assistance."),
+    ProblemCode.NAME_MISMATCH: _l("AGORA knows this NIR under another birth name."),
+    ProblemCode.NO_ANSWER: _l("AGORA has not answered yet: one moment, then validate again."),
     ProblemCode.BIRTH_DATE: _l("Check the date of birth: a trainee is between 14 and 100 years old."),
 }
 

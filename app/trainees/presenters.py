@@ -25,6 +25,7 @@ from .agora import REMEDIES
 from .domain import AgoraState, Problem, ProblemCode
 from .models import Enrolment, Registration
 from .permissions import VIEW
+from .services.correction import may_correct
 from .services.enrolment import may_change_plan, may_mend_exit
 
 #: Files that AGORA has not closed yet.
@@ -123,6 +124,8 @@ def _where(enrolment: Enrolment, path: str) -> str | None:
         return url_for("EnrolmentView.change", enrolment_id=enrolment.id, _anchor=control)
     if page == "exit" and enrolment.actual_end is not None and allowed("can_exit", VIEW):
         return url_for("EnrolmentView.leave", enrolment_id=enrolment.id, _anchor=control)
+    if page == "person" and allowed("can_register", VIEW) and not registration_blockers(enrolment.action.status):
+        return url_for("IdentityPages.edit", registration_id=enrolment.registration_id)
     if page == "sheet" and allowed("can_register", VIEW):
         step = "contact" if control in ("postal_code", "town", "email", "mobile") else "situation"
         return url_for(f"RegistrationPages.{step}", registration_id=enrolment.registration_id, _anchor=control)
@@ -184,6 +187,18 @@ def why_not_exit(enrolment: Enrolment) -> str | None:
         date=fr_long_date(enrolment.actual_end),
         ask=whom_to_ask(action, enrolment.agora_number),
     )
+
+
+def why_not_identity(registration: Registration, enrolments: Sequence[Enrolment]) -> str | None:
+    """Why the identity is not corrected here, and whom to ask; None when it can be."""
+    action = registration.action
+    if registration_blockers(action.status):
+        return over_text(action)
+    if may_correct(registration, enrolments):
+        return None
+    if not action.contract.programme.nir_required:
+        return _("The programme %(programme)s asks for no NIR: the identity is not modified here. %(ask)s", programme=action.contract.programme.label, ask=whom_to_ask(action, None))
+    return _("AGORA confirmed this identity: it is not modified here. %(ask)s", ask=whom_to_ask(action, None))
 
 
 def over_text(action: Action) -> str:

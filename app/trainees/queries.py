@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Select, String, func, literal_column, sele
 from sqlalchemy.orm import joinedload, selectinload
 
 from app.actions.domain import EntryFacts
-from app.actions.models import Action, Component, ComponentSite
+from app.actions.models import Action, Component, ComponentSite, Contract
 from app.actions.queries import PAGE_SIZES, Cursor, Page, keyset_page, tsquery
 from app.core import textsearch
 from app.core.extensions import db
@@ -127,7 +127,7 @@ def get_registration(registration_id: int) -> Registration | None:
         .where(Registration.id == registration_id)
         .options(
             joinedload(Registration.trainee),
-            joinedload(Registration.action).joinedload(Action.contract),
+            joinedload(Registration.action).joinedload(Action.contract).joinedload(Contract.programme),
             joinedload(Registration.nationality),
             joinedload(Registration.public_category),
             joinedload(Registration.general_objective),

@@ -109,7 +109,7 @@ def esf_rows(registration: Registration) -> list[Row]:
     return rows
 
 
-def of_registration(registration: Registration) -> list[dict[str, Any]]:
+def of_registration(registration: Registration, *, may_correct: bool = False) -> list[dict[str, Any]]:
     """The parts of the sheet, each with the address that modifies it when the account may."""
     may = allowed("can_register", VIEW) and registration.action.status in ("AO", "EC")
     parts: list[dict[str, Any]] = [
@@ -123,4 +123,6 @@ def of_registration(registration: Registration) -> list[dict[str, Any]]:
     for part in parts:
         if part["href"]:
             part["href"] = url_for(f"RegistrationPages.{part['href']}", registration_id=registration.id) if may else None
+    if may and may_correct:
+        parts[0]["href"] = url_for("IdentityPages.edit", registration_id=registration.id)
     return parts

@@ -132,6 +132,7 @@ def _all() -> dict[str, Route]:
         "RegistrationPages.contact": Route(WRITERS, owner=True),
         "RegistrationPages.situation": Route(WRITERS, owner=True),
         "RegistrationPages.reveal": Route(WRITERS | ADMIN, owner=True),
+        **{f"IdentityPages.{name}": Route(WRITERS, owner=True) for name in ("edit", "confirm", "check")},
         "RegistrationPages.towns": Route(WRITERS),
         **{f"EnrolmentView.{name}": Route(WRITERS, owner=True) for name in ("choose", "add", "change", "leave")},
         "ImportsView.index": Route(WRITERS),

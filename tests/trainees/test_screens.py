@@ -393,7 +393,13 @@ def test_another_person_empties_the_contact_details_and_the_same_keeps_them(as_u
     answer(IdentityState.FOUND, "TARTEMPION")
     page = wizard.get("identification")
     assert "sion@example.org" not in page
-    assert "saisies pour SION Paul ont été effacées" in page
+    assert "saisies pour SION Paul ne sont plus dans cette saisie" in page
+    former = re.search(r'href="([^"]*saisie=[0-9a-f]+)">Continuer avec SION Paul', wizard.get("verification"))
+    assert former is not None  # nothing typed is lost: SION's input goes on, apart
+    other = Wizard(browser, action)
+    other.word = former[1].partition("saisie=")[2]
+    assert "sion@example.org" in other.get("identification")
+    assert nir.number in other.get("verification").replace(" ", "")
     assert "/identification?" in browser.get(wizard.address("recapitulatif")).headers["Location"]
 
 

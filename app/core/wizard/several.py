@@ -16,6 +16,7 @@ from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
 from app.core.wizard import drafts
+from app.core.wizard.drafts import Draft
 from app.core.wizard.view import RESUMED, Step, Wizard, WizardState
 
 DRAFT = "saisie"
@@ -66,6 +67,12 @@ class SeveralDrafts(Wizard):
             abort(413)
         flash(_("What you typed is in an input of its own: say first whom it concerns."), "success")
         return redirect(self.url("show", state, step_name=first, **{DRAFT: word}))
+
+    def set_aside(self, state: WizardState, former: Draft) -> None:
+        """Keep in a draft of its own what the draft held about somebody else, in the transaction under way."""
+        key = f"{self.subject_key(**state.arguments)}:{uuid.uuid4().hex}"
+        with drafts.editing(self.kind, key, token=None, first_step=self.steps[0].name) as draft:
+            draft.step, draft.steps, draft.done, draft.memo = former.step, former.steps, former.done, former.memo
 
     def aside_url(self, step: Step, state: WizardState) -> str | None:
         """The page above."""

@@ -17,7 +17,7 @@ from app.core.nir import Incoherence, incoherences, parse
 from app.core.nir.messages import INCOHERENCE_MESSAGES
 
 from .. import labels, queries
-from ..domain import CIVILITY_GENDER, ft_date_problem
+from ..domain import CIVILITY_GENDER, Problem, ft_date_problem
 from ..models import Enrolment, Registration
 from ..queries import Todo, TraineeFilter
 from ..services.identity import Person
@@ -46,6 +46,16 @@ def show_database_refusal(form: Any, error: DBAPIError) -> None:
         form[name].errors = [*form[name].errors, sentence]
     else:
         form.form_errors.append(sentence)
+
+
+def show_problems(form: Any, problems: tuple[Problem, ...]) -> None:
+    """Put each problem beside its field; those of no field go on top."""
+    for problem in problems:
+        sentence = labels.problem_text(problem)
+        if problem.field in form:
+            form[problem.field].errors = [*form[problem.field].errors, sentence]
+        else:
+            form.form_errors.append(sentence)
 
 
 def fits(form: Any, birth_date: date) -> bool:

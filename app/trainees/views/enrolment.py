@@ -22,22 +22,12 @@ from app.core.extensions import db
 from app.core.typed import gone_page
 
 from .. import labels, presenters, queries
-from ..domain import AgoraState, EnrolmentPlan, Problem, Refused, initial_agora_state
+from ..domain import AgoraState, EnrolmentPlan, Refused, initial_agora_state
 from ..forms import EnrolmentForm, ExitForm
 from ..models import Registration
 from ..permissions import VIEW
 from ..services import enrolment as services
-from .common import enrolment_or_404, registration_or_404, sheet_crumbs, show_database_refusal
-
-
-def show_problems(form: Any, problems: tuple[Problem, ...]) -> None:
-    """Put each problem beside its field; those of no field go on top."""
-    for problem in problems:
-        sentence = labels.problem_text(problem)
-        if problem.field in form:
-            form[problem.field].errors = [*form[problem.field].errors, sentence]
-        else:
-            form.form_errors.append(sentence)
+from .common import enrolment_or_404, registration_or_404, sheet_crumbs, show_database_refusal, show_problems
 
 
 def _offer_sites(form: EnrolmentForm, component: Component) -> None:

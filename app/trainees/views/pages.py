@@ -27,6 +27,7 @@ from ..domain import Refused
 from ..forms import ContactForm, RevealForm, SituationForm
 from ..models import Enrolment, Registration
 from ..permissions import VIEW
+from ..services.correction import may_correct
 from ..services.registration import update_registration
 from .common import fits, registration_or_404, sheet_crumbs, show_database_refusal
 
@@ -76,7 +77,7 @@ class RegistrationPages(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is 
             action_status=registration.action.status,
             since=int(clock.now().timestamp()),
             can_add=not registration_blockers(registration.action.status),
-            sections=recap.of_registration(registration),
+            sections=recap.of_registration(registration, may_correct=may_correct(registration, enrolments)),
             reveal=reveal or RevealForm(formdata=None),
             number=number,
             labels=labels,
@@ -205,8 +206,13 @@ class RegistrationPages(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is 
         return page
 
 
-def _reasons(registration: Registration, enrolments: Sequence[Enrolment]) -> dict[int, str | None]:
-    """Beside each enrolment whose exit can no longer be corrected here: why, and whom to ask."""
-    if not (allowed("can_exit", VIEW) and any(enrolment.actual_end for enrolment in enrolments)):
-        return {}
-    return {enrolment.id: presenters.why_not_exit(enrolment) for enrolment in enrolments}
+def _reasons(registration: Registration, enrolments: Sequence[Enrolment]) -> list[tuple[str, str]]:
+    """For each enrolment that can no longer be modified here, its component and why, with whom to ask."""
+    if not allowed("can_exit", VIEW) or registration_blockers(registration.action.status):
+        return []
+    found = []
+    for enrolment in enrolments:
+        why = presenters.why_not_exit(enrolment) or presenters.why_not_change(enrolment)
+        if why is not None:
+            found.append((enrolment.component.number, why))
+    return found

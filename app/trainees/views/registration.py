@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from flask import Response, abort, flash, redirect, request, url_for
@@ -140,18 +140,22 @@ class RegistrationView(SeveralDrafts):
             state.memo["for"] = request.form.get(CONCERNS) or self.concerns(state)
 
     def _it_is(self, state: WizardState, essence: str, about: str, **more: Any) -> None:
-        """Start the draft over for this person: what was typed for somebody else is emptied, and said; the same person's stays."""
+        """Start the draft over for this person: what was typed for somebody else leaves it, and that is said; the same person's stays."""
         memo, draft = state.memo, state.draft
         former, stamp = memo.get("for"), _stamp(state.subject.id, essence)
-        whose = memo.get("about")
+        whose, before = memo.get("about"), replace(draft, steps=dict(draft.steps), done=list(draft.done), memo=dict(memo))
         memo.clear()
-        memo.update(stamp=stamp, about=about, **more)
+        memo.update(stamp=stamp, about=about, typed_first=draft.steps[VERIFY], **more)
         if former and former != stamp:
+            before.steps[VERIFY] = before.memo.get("typed_first", {})
+            before.step = IDENTIFY
+            if former == before.memo.get("stamp"):
+                self.set_aside(state, before)
             draft.steps = {name: raw for name, raw in draft.steps.items() if name == VERIFY}
             draft.done = [name for name in draft.done if name == VERIFY]
             state._forms.clear()
             if whose:
-                flash(_("The contact details and the situation typed for %(name)s were emptied: they are those of another person.", name=whose), "warning")
+                flash(_("The contact details and the situation typed for %(name)s left this input, which concerns another person now: they are kept in an input of their own.", name=whose), "warning")
             else:
                 flash(_("The contact details and the situation typed before were emptied: they are those of another person."), "warning")
         elif former:
