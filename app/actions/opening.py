@@ -18,7 +18,7 @@ from . import domain, labels, ports, queries, services
 from .domain import ActionEvent, ActionStatus, BillingPeriod, DeclarationFrequency, EntryFacts
 from .forms import OpeningForm
 from .models import Action
-from .views import unenrolled_url, crumbs
+from .views import crumbs, unenrolled_url
 
 DETAIL, RECAP = "detail", "recapitulatif"
 

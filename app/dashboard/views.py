@@ -106,8 +106,11 @@ def _drafts() -> list[dict[str, Any]]:
             continue
         about = draft.memo.get("about")
         if kind == "trainee-registration":
-            label = _("Registration of %(name)s on %(number)s", name=about, number=number) if about else _("Registration of a trainee on %(number)s", number=number)
+            label = _("Registration of a trainee on %(number)s", number=number)
+            if about:
+                label = _("Registration of %(name)s on %(number)s", name=about, number=number)
         else:
             label = _("Opening of the action %(number)s", number=number)
-        found.append({"label": label, "href": url_for(RESUMABLE[kind], action_id=int(subject), **({DRAFT: word} if word else {})), "at": draft.updated_at})
+        values: dict[str, Any] = {"action_id": int(subject), DRAFT: word or None}
+        found.append({"label": label, "href": url_for(RESUMABLE[kind], **values), "at": draft.updated_at})
     return found

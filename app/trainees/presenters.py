@@ -155,10 +155,11 @@ def whom_to_ask(action: Action, number: str | None) -> str:
     contact = contact_of_programme(action.contract.programme_id)
     if contact is None or not (contact.email or contact.phone):
         return _("Ask the assistance, whose address is at the foot of the page.")
+    known = {"address": contact.email, "subject": contact.subject}
     if contact.email and number:
-        return _("Write to %(address)s (%(subject)s) and give the number of the AGORA file, %(number)s.", address=contact.email, subject=contact.subject, number=number)
+        return _("Write to %(address)s (%(subject)s) and give the number of the AGORA file, %(number)s.", **known, number=number)
     if contact.email:
-        return _("Write to %(address)s (%(subject)s).", address=contact.email, subject=contact.subject)
+        return _("Write to %(address)s (%(subject)s).", **known)
     return _("Call %(phone)s (%(subject)s).", phone=contact.phone, subject=contact.subject)
 
 
@@ -169,10 +170,11 @@ def why_not_change(enrolment: Enrolment) -> str | None:
         return over_text(action)
     if may_change_plan(enrolment):
         return None
-    ask = whom_to_ask(action, enrolment.agora_number)
+    number = enrolment.agora_number
+    ask = whom_to_ask(action, number)
     if enrolment.actual_end is not None:
         return _("The trainee left on %(date)s: dates, site and hours are no longer modified here. %(ask)s", date=fr_long_date(enrolment.actual_end), ask=ask)
-    return _("AGORA holds this enrolment under the number %(number)s: dates, site and hours are no longer modified here. %(ask)s", number=enrolment.agora_number, ask=ask)
+    return _("AGORA holds this enrolment under the number %(number)s: dates, site and hours are no longer modified here. %(ask)s", number=number, ask=ask)
 
 
 def why_not_exit(enrolment: Enrolment) -> str | None:
@@ -196,9 +198,10 @@ def why_not_identity(registration: Registration, enrolments: Sequence[Enrolment]
         return over_text(action)
     if may_correct(registration, enrolments):
         return None
-    if not action.contract.programme.nir_required:
-        return _("The programme %(programme)s asks for no NIR: the identity is not modified here. %(ask)s", programme=action.contract.programme.label, ask=whom_to_ask(action, None))
-    return _("AGORA confirmed this identity: it is not modified here. %(ask)s", ask=whom_to_ask(action, None))
+    programme, ask = action.contract.programme, whom_to_ask(action, None)
+    if not programme.nir_required:
+        return _("The programme %(programme)s asks for no NIR: the identity is not modified here. %(ask)s", programme=programme.label, ask=ask)
+    return _("AGORA confirmed this identity: it is not modified here. %(ask)s", ask=ask)
 
 
 def over_text(action: Action) -> str:

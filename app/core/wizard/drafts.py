@@ -262,4 +262,4 @@ def raw_of(formdata: Mapping[str, Any], names: set[str]) -> RawStep:
     }
 
 
-__all__ = ["Draft", "DraftTooLarge", "discard", "editing", "fingerprint", "find_draft", "finished_draft", "opened", "purge", "raw_of"]
+__all__ = ["Draft", "DraftTooLarge", "discard", "editing", "find_draft", "fingerprint", "finished_draft", "opened", "purge", "raw_of"]

@@ -231,21 +231,16 @@ class Wizard(BaseView):
         if refused:
             return self._stale_page(step, state), 409
         if late:
-            flash(_("The step “%(step)s” has to be validated first: it was changed meanwhile, or its draft was deleted. What you just typed is kept.",
-                    step=self.step(draft.step).label), "warning")  # fmt: skip
-            return self._go(draft.step, state)
-        if asked:
-            return self._page(step, state)
-        if go == LEAVE:
+            told = _("The step “%(step)s” has to be validated first: it was changed meanwhile, or its draft was deleted. What you just typed is kept.")
+            flash(told % {"step": self.step(draft.step).label}, "warning")
+        elif go == LEAVE:
             flash(_("What you typed is saved: you will find it again here."), "success")
             return redirect(self.leave_url(state))
-        if go == BACK:
-            return self._go(draft.step, state)
-        if not accepted:
-            return self._page(step, state), 422
-        if step is not self.steps[-1]:
-            return self._go(draft.step, state)
-        return self._finish(state, draft.token)
+        elif asked or not (accepted or go == BACK):
+            return self._page(step, state), 200 if asked else 422
+        elif accepted and step is self.steps[-1]:
+            return self._finish(state, draft.token)
+        return self._go(draft.step, state)
 
     @expose("/<step_name>/brouillon", methods=["POST"])
     @has_access
@@ -288,7 +283,7 @@ class Wizard(BaseView):
     def abandon_question(self, state: WizardState) -> str:
         """The heading of the confirmation."""
         name = self.about(state)
-        return _("Give up the input about %(name)s?", name=name) if name else _("Give up this input?")
+        return str(_("Give up the input about %(name)s?", name=name) if name else _("Give up this input?"))
 
     # -- inside ---------------------------------------------------------------------------------------------------
 
@@ -389,7 +384,8 @@ class Wizard(BaseView):
                 if draft.finished_at is not None:
                     return self._already_done(draft)
                 if self._is_stale(self.steps[-1], state) or request.form.get(SHOWN) not in (None, drafts.fingerprint(draft)):
-                    raise StepRefused(self.steps[-1].name, _("The draft was changed in another window since this summary was shown: check it again, then validate."))
+                    changed = _("The draft was changed in another window since this summary was shown: check it again, then validate.")
+                    raise StepRefused(self.steps[-1].name, changed)
                 for step in self.steps:
                     if not self._judge(step, state):
                         raise _Incomplete(step)

@@ -144,7 +144,7 @@ def _send_what_waited(enrolment_ids: Sequence[int]) -> None:
             messages.append(message(CREATE))
             if enrolment.actual_end is not None:
                 messages.append(message(EXIT))
-            if status == ActionStatus.CLOSED:
+            if status == ActionStatus.CLOSED and closed_at is not None:
                 messages.append(message(CLOSE, {"date": clock.to_local(closed_at).date().isoformat()}))
         elif enrolment.agora_state == AgoraState.REGISTERED and enrolment.agora_status in (FileStatus.ENTERED, FileStatus.EXITED):
             messages.append(message(CHANGE))

@@ -77,14 +77,16 @@ def agrees_with_number(form: Any, person: Person, asked: Sequence[str] | None) -
         return True
     found = incoherences(parse(asked[0]), birth_date=person.birth_date, gender=person.gender.value)
     at = {Incoherence.GENDER: "gender", Incoherence.YEAR: "birth_date", Incoherence.MONTH: "birth_date"}
-    told = [(at[one], str(INCOHERENCE_MESSAGES[one])) for one in found]
+    told: dict[str, list[str]] = {}
+    for one in found:
+        told.setdefault(at[one], []).append(str(INCOHERENCE_MESSAGES[one]))
     if CIVILITY_GENDER[person.civility] != person.gender:
-        told.append(("civility", _("The civility and the gender do not go together.")))
+        told["civility"] = [_("The civility and the gender do not go together.")]
     form.contradicted = bool(told)
     if not told or form["identity_confirmed"].data:
         return True
-    for name, sentence in told:
-        form[name].errors = [*form[name].errors, _("%(wrong)s Correct it, or confirm below that it is right.", wrong=sentence)]
+    for name, sentences in told.items():
+        form[name].errors = [*form[name].errors, _("%(wrong)s Correct it, or confirm below that it is right.", wrong=" ".join(sentences))]
     return False
 
 

@@ -21,7 +21,7 @@ from app.core.concurrency import StaleError, conflict_context
 from app.core.extensions import db
 from app.core.typed import gone_page
 
-from .. import labels, presenters, queries
+from .. import presenters, queries
 from ..domain import AgoraState, EnrolmentPlan, Refused, initial_agora_state
 from ..forms import EnrolmentForm, ExitForm
 from ..models import Registration

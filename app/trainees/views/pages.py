@@ -17,9 +17,9 @@ from app.actions.domain import registration_blockers
 from app.core import clock
 from app.core.concurrency import StaleError, conflict_context
 from app.core.extensions import db
-from app.core.typed import gone_page
 from app.core.nir.reading import reveal_nir
 from app.core.transaction import transaction
+from app.core.typed import gone_page
 from app.core.ui import allowed
 
 from .. import labels, presenters, queries, recap

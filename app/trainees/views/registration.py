@@ -154,10 +154,14 @@ class RegistrationView(SeveralDrafts):
             draft.steps = {name: raw for name, raw in draft.steps.items() if name == VERIFY}
             draft.done = [name for name in draft.done if name == VERIFY]
             state._forms.clear()
+            told = _("The contact details and the situation typed before were emptied: they are those of another person.")
             if whose:
-                flash(_("The contact details and the situation typed for %(name)s left this input, which concerns another person now: they are kept in an input of their own.", name=whose), "warning")
-            else:
-                flash(_("The contact details and the situation typed before were emptied: they are those of another person."), "warning")
+                told = _(
+                    "The contact details and the situation typed for %(name)s left this input, which concerns another person now: "
+                    "they are kept in an input of their own.",
+                    name=whose,
+                )
+            flash(told, "warning")
         elif former:
             memo["for"] = former
 
