@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from flask import url_for
+from flask import g, url_for
 from flask_babel import gettext as _
 
 from app.actions.domain import registration_blockers
@@ -152,7 +152,10 @@ def row_links(enrolment: Enrolment, action_status: str, view: AgoraView) -> list
 
 def whom_to_ask(action: Action, number: str | None) -> str:
     """Who can do what the page cannot: the contact of the programme, as at the foot of the pages."""
-    contact = contact_of_programme(action.contract.programme_id)
+    programme_id, kept = action.contract.programme_id, g.setdefault("programme_contacts", {})  # one look-up, however many rows ask
+    if programme_id not in kept:
+        kept[programme_id] = contact_of_programme(programme_id)
+    contact = kept[programme_id]
     if contact is None or not (contact.email or contact.phone):
         return _("Ask the assistance, whose address is at the foot of the page.")
     known = {"address": contact.email, "subject": contact.subject}
