@@ -23,7 +23,7 @@ _WITHOUT_PATH = {"HomeView.index", "SignInView.login"}
 #: Files, parts of pages, figures; and the style guide, which shows components with sample values.
 _NOT_PAGES = {
     "assets.file", "ui.theme", "ui.favicon", "ui.robots", "ui.token", "metrics.metrics", "health.healthz", "health.readyz", "TownLookup.communes",
-    "RegistrationPages.agora", "RegistrationPages.towns", "RegistrationView.identity", "DemoMailView.source", "ui.styleguide",
+    "RegistrationPages.agora", "RegistrationPages.towns", "RegistrationView.identity", "TraineesView.panel", "IdentityPages.check", "DemoMailView.source", "ui.styleguide",
 }  # fmt: skip
 
 

@@ -148,6 +148,21 @@ def test_what_was_deleted_meanwhile_loses_nothing_typed(as_user: AsUser) -> None
         assert kept in page.text
 
 
+@pytest.mark.parametrize("address", ["/referentiels/motifs-de-sortie/edit/999999", "/actions/edit/999999"])
+def test_a_deleted_row_of_a_list_loses_nothing_typed(as_user: AsUser, address: str) -> None:
+    browser = as_user("admin")
+    if address.startswith("/actions/"):
+        from flask import url_for
+
+        with browser.application.test_request_context():
+            address = url_for("ActionModelView.edit", pk="999999")
+    page = post(browser, address, {"code": "GARDE", "label": "Libellé gardé", "title": "Libellé gardé"})
+    assert page.status_code == 404
+    assert "n’existe plus" in page.text
+    assert "Libellé gardé" in page.text
+    assert browser.get(address).status_code == 404
+
+
 def test_a_component_without_site_is_not_chosen(as_user: AsUser) -> None:
     action = make_action()
     registration_id, component = make_registration(action), component_of(action)
