@@ -395,8 +395,8 @@ def test_4_exit_then_closing_by_the_region(signed_in: SignIn) -> None:
     expect(region.locator("#historique")).to_contain_text("La Région a clôturé l’action.")
 
     # Neither page is loaded again: what AGORA answers arrives by itself.
-    expect(region.locator("#stagiaires").get_by_text("Clôturé", exact=True).first).to_be_visible(timeout=3 * SOON)
-    expect(page.locator("[id^='agora-']").first).to_contain_text("Clôturé", timeout=3 * SOON)
+    expect(region.locator("#stagiaires").get_by_text("Clôturé", exact=True).first).to_be_visible(timeout=SOON)
+    expect(page.locator("[id^='agora-']").first).to_contain_text("Clôturé", timeout=SOON)
     assert agora_number(page) == number
     page.goto(sheet)
     expect(page.get_by_role("link", name="Inscrire sur une composante")).to_have_count(0)

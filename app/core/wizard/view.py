@@ -260,30 +260,35 @@ class Wizard(BaseView):
                 draft.step = step.name
         return "", 409 if refused else 204
 
-    @expose("/abandon", methods=["GET", "POST"])
+    @expose("/abandon", methods=["GET"])
     @has_access
     @permission_name("use")
-    def abandon(self, **arguments: Any) -> Any:
-        """Forget the draft; asked twice."""
+    def ask_to_abandon(self, **arguments: Any) -> Any:
+        """The question, as a page: the dialog without script."""
         state = self._state(arguments)
-        if request.method == "GET":
-            return self.render_template(
-                "portal/confirm.html",
-                breadcrumb=list(self.breadcrumb(state)),
-                heading=self.abandon_question(state),
-                body=_("Everything typed in it is deleted for good. Nothing that is registered already changes."),
-                action_url=self.url("abandon", state),
-                verb=_("Delete the draft"),
-                cancel_url=self.url("start", state),
-            )
+        return self.render_template(
+            "portal/confirm.html",
+            breadcrumb=list(self.breadcrumb(state)),
+            heading=self.abandon_question(state),
+            body=_("Everything typed in it is deleted for good. Nothing that is registered already changes."),
+            action_url=self.url("abandon", state),
+            verb=_("Delete the draft"),
+            cancel_url=self.url("start", state),
+        )
+
+    @expose("/abandon", methods=["POST"])
+    @has_access
+    @permission_name("use")
+    def abandon(self, **arguments: Any) -> Response:
+        """Forget the draft."""
+        state = self._state(arguments)
         drafts.discard(self.kind, self.draft_key(**arguments))
         flash(_("Your draft was deleted."), "info")
         return redirect(self.leave_url(state))
 
     def abandon_question(self, state: WizardState) -> str:
         """The heading of the confirmation."""
-        name = self.about(state)
-        return str(_("Give up the input about %(name)s?", name=name) if name else _("Give up this input?"))
+        return str(_("Give up the input about %(name)s?", name=self.about(state)) if self.about(state) else _("Give up this input?"))
 
     # -- inside ---------------------------------------------------------------------------------------------------
 
