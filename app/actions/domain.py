@@ -95,6 +95,8 @@ class EntryFacts:
     entered: int = 0
     first_entry: date | None = None
     still_in: int = 0
+    #: People registered, enrolled or not.
+    registered: int = 0
 
 
 def is_late(status: str, planned_end: date, today: date) -> bool:
@@ -108,7 +110,7 @@ def someone_has_entered(facts: EntryFacts) -> tuple[Reason, ...]:
     Opening triggers the advance invoice, which cannot be processed if nobody has entered (guide 003, warning of §1).
     """
     if facts.first_entry is None:
-        return (Reason(ReasonCode.NOBODY_ENROLLED),)
+        return (Reason(ReasonCode.NOBODY_ENROLLED, {"registered": facts.registered}),)
     if not facts.entered:
         return (Reason(ReasonCode.NOBODY_ENTERED, {"date": facts.first_entry}),)
     return ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 from flask_babel import gettext as _
@@ -62,8 +63,40 @@ def _in_full(value: object) -> str:
     return fr_long_date(value)  # type: ignore[arg-type]
 
 
-def reason_text(reason: Reason) -> str:
-    """The sentence for one obstacle: what is wrong, which value, what to do."""
+def _nobody_enrolled(registered: int) -> str:
+    if registered:
+        return ngettext(
+            "%(num)d trainee is registered, but not enrolled on a component yet: opening triggers the advance invoice, which cannot "
+            "be processed until a first trainee has entered. Enrol this trainee on a component first.",
+            "%(num)d trainees are registered, but none is enrolled on a component yet: opening triggers the advance invoice, which "
+            "cannot be processed until a first trainee has entered. Enrol one of them on a component first.",
+            registered,
+        )
+    return _(
+        "No trainee is enrolled yet. Opening triggers the advance invoice, which cannot be processed "
+        "until a first trainee has entered. Enrol a trainee first."
+    )
+
+
+def _still_in(count: int, *, acts: bool) -> str:
+    if acts:
+        return ngettext(
+            "%(num)d trainee has no actual exit date yet. Enter the exit first.",
+            "%(num)d trainees have no actual exit date yet. Enter their exits first.",
+            count,
+        )
+    return ngettext(
+        "%(num)d trainee has no actual exit date yet: the training organisation has to enter it first.",
+        "%(num)d trainees have no actual exit date yet: the training organisation has to enter them first.",
+        count,
+    )
+
+
+def reason_text(reason: Reason, *, acts: bool = True) -> str:
+    """The sentence for one obstacle: what is wrong, which value, what to do.
+
+    ``acts`` is False for a reader who cannot enrol nor let leave: the sentence then says who can.
+    """
     params = reason.params
     match reason.code:
         case ReasonCode.NOT_WAITING:
@@ -71,10 +104,7 @@ def reason_text(reason: Reason) -> str:
         case ReasonCode.NOT_RUNNING:
             return _("The action is “%(status)s”: only a running action can be closed.", status=status_label(str(params["status"])))
         case ReasonCode.NOBODY_ENROLLED:
-            return _(
-                "No trainee is enrolled yet. Opening triggers the advance invoice, which cannot be processed "
-                "until a first trainee has entered. Enrol a trainee first."
-            )
+            return _nobody_enrolled(int(str(params.get("registered") or 0)))
         case ReasonCode.NOBODY_ENTERED:
             return _(
                 "No trainee has entered yet: the first entry is planned on %(date)s. Opening triggers the advance "
@@ -90,12 +120,7 @@ def reason_text(reason: Reason) -> str:
         case ReasonCode.START_IN_FUTURE:
             return _("The actual start cannot be in the future. You typed %(date)s.", date=_in_full(params["date"]))
         case ReasonCode.TRAINEES_STILL_IN:
-            count = int(str(params["count"]))
-            return ngettext(
-                "%(num)d trainee has no actual exit date yet. Enter the exit first.",
-                "%(num)d trainees have no actual exit date yet. Enter their exits first.",
-                count,
-            )
+            return _still_in(int(str(params["count"])), acts=acts)
         case ReasonCode.ACTION_OVER:
             return _("The action is “%(status)s”: it takes no more trainees.", status=status_label(str(params["status"])))
     raise AssertionError(reason.code)  # pragma: no cover - every code is handled above
@@ -125,13 +150,16 @@ def history_text(event: str) -> str:
     return str(_HISTORY[event])
 
 
-def closing_consequence(enrolled: int) -> str:
-    """What closing does, in one sentence."""
-    return ngettext(
+def closing_consequence(enrolled: int, planned_end: date, today: date) -> str:
+    """What closing does; and that it comes before the planned end, when it does."""
+    consequence = ngettext(
         "The AGORA file of its %(num)d enrolment becomes “Clôturé”. Nothing leads back.",
         "The AGORA files of its %(num)d enrolments become “Clôturé”. Nothing leads back.",
         enrolled,
     )
+    if today < planned_end:
+        return _("The planned end, %(date)s, has not come yet. %(consequence)s", date=_in_full(planned_end), consequence=consequence)
+    return consequence
 
 
 def told_actor(name: str, on_behalf_of: str) -> str | None:

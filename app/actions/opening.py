@@ -18,7 +18,7 @@ from . import domain, labels, ports, queries, services
 from .domain import ActionEvent, ActionStatus, BillingPeriod, DeclarationFrequency, EntryFacts
 from .forms import OpeningForm
 from .models import Action
-from .views import crumbs
+from .views import crumbs, unenrolled_url
 
 DETAIL, RECAP = "detail", "recapitulatif"
 
@@ -73,6 +73,7 @@ class OpeningView(Wizard):
         return {
             "action": state.subject,
             "facts": facts,
+            "unenrolled_url": unenrolled_url(state.subject.id, facts),
             "blockers": [labels.reason_text(reason) for reason in blockers],
             "recap": self.recap(state, DETAIL) if step.name == RECAP else [],
             "menu_current": "ActionsView.index",

@@ -52,7 +52,7 @@ _PREP = "HSTA - Formation professionnalisante COMPETENCES PLUS - Préparation au
 
 CONTRACTS: tuple[DemoContract, ...] = (
     DemoContract(
-        ORGANISATION_A, "QUALIFPRO", "23C0390257", "39",
+        ORGANISATION_A, "QUALIFPRO", "23C00390257", "39",
         "ENSEIGNEMENT FORMATION-PREPARATION AUX SELECTIONS DES FORMATIONS DU SANITAIRE ET SOCIAL"
         " - DEPARTEMENT DE LA HAUTE GARONNE - HSTA",
         "Haute-Garonne",

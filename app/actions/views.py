@@ -21,6 +21,7 @@ from app.core.people import account_names
 from app.core.tenancy import current_scope
 from app.core.ui import allowed
 from app.core.ui.format import fr_long_date
+from app.core.ui.paths import safe_url
 from app.reference.models import Programme
 from app.reference.queries import active
 
@@ -116,6 +117,8 @@ class ActionsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only p
             panels=panels,
             panel_tabs=[(panel.heading, f"#{panel.anchor}") for panel in panels],
             labels=labels,
+            acts=_acts(),
+            unenrolled_url=unenrolled_url(action_id, facts),
         )
 
     @expose("/<int:action_id>/cloture", methods=["GET", "POST"])
@@ -132,7 +135,7 @@ class ActionsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only p
                 abort(404)
             except services.Refused as refusal:
                 for reason in refusal.reasons:
-                    flash(labels.reason_text(reason), "danger")
+                    flash(labels.reason_text(reason, acts=_acts()), "danger")
                 return redirect(address)
             except IntegrityError as error:
                 db.session.rollback()
@@ -149,17 +152,29 @@ class ActionsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only p
         reasons = domain.blockers(action.status, ActionEvent.CLOSE, facts)
         if reasons:
             for reason in reasons:
-                flash(labels.reason_text(reason), "danger")
+                flash(labels.reason_text(reason, acts=_acts()), "danger")
             return redirect(address)
         return self.render_template(
             "portal/confirm.html",
             breadcrumb=crumbs(action, (_("Closing"), None)),
             heading=_("Close the action %(number)s?", number=action.number),
-            body=labels.closing_consequence(facts.enrolled),
+            body=labels.closing_consequence(facts.enrolled, action.planned_end, clock.today()),
             action_url=url_for("ActionsView.close", action_id=action_id),
             verb=_("Close the action"),
             cancel_url=address,
         )
+
+
+def _acts() -> bool:
+    """Whether the reader is of those who enrol trainees and let them leave."""
+    return allowed("can_exit", "Trainees")
+
+
+def unenrolled_url(action_id: int, facts: EntryFacts) -> str | None:
+    """The registered people to enrol, when nobody is enrolled yet."""
+    if facts.enrolled or not facts.registered:
+        return None
+    return safe_url("TraineesView.of_action", action_id=action_id, a_faire="sans-inscription")
 
 
 def _grouped(actions: list[Action]) -> list[dict[str, Any]]:
@@ -220,7 +235,7 @@ def _offers(action: Action, facts: EntryFacts) -> list[dict[str, Any]]:
                 "event": offer.event,
                 "label": label,
                 "href": href,
-                "blockers": [labels.reason_text(reason) for reason in offer.blockers if isinstance(reason, domain.Reason)],
+                "blockers": [labels.reason_text(reason, acts=_acts()) for reason in offer.blockers if isinstance(reason, domain.Reason)],
             }
         )
     return offers

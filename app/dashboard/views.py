@@ -18,7 +18,8 @@ from app.core import clock
 from app.core.tenancy import current_scope
 from app.core.ui import allowed, signed_in
 from app.core.ui.paths import login_url, safe_url
-from app.core.wizard.drafts import open_drafts
+from app.core.wizard import drafts as wizard_drafts
+from app.core.wizard.several import DRAFT
 from app.trainees import queries as trainees
 from app.trainees.queries import Todo
 
@@ -98,16 +99,19 @@ def _account_tiles() -> Iterator[Tile]:
 def _drafts() -> list[dict[str, Any]]:
     """Unfinished input of this account, latest first."""
     found: list[dict[str, Any]] = []
-    drafts = [(kind, key, at) for kind, key, at in open_drafts() if kind in RESUMABLE and key.isdecimal()][:MAX_DRAFTS]
-    numbers = actions.numbers_of([int(key) for _kind, key, _at in drafts])
-    for kind, key, at in drafts:
-        number = numbers.get(int(key))
+    drafts = [(kind, *key.partition(":")[::2], draft) for kind, key, draft in wizard_drafts.opened() if kind in RESUMABLE and key.partition(":")[0].isdecimal()]
+    numbers = actions.numbers_of([int(subject) for _kind, subject, _word, _draft in drafts[:MAX_DRAFTS]])
+    for kind, subject, word, draft in drafts[:MAX_DRAFTS]:
+        number = numbers.get(int(subject))
         if number is None:
             continue
-        label = (
-            _("Registration of a trainee on %(number)s", number=number)
-            if kind == "trainee-registration"
-            else _("Opening of the action %(number)s", number=number)
-        )
-        found.append({"label": label, "href": url_for(RESUMABLE[kind], action_id=int(key)), "at": at})
+        about = draft.memo.get("about")
+        if kind == "trainee-registration":
+            label = _("Registration of a trainee on %(number)s", number=number)
+            if about:
+                label = _("Registration of %(name)s on %(number)s", name=about, number=number)
+        else:
+            label = _("Opening of the action %(number)s", number=number)
+        values: dict[str, Any] = {"action_id": int(subject), DRAFT: word or None}
+        found.append({"label": label, "href": url_for(RESUMABLE[kind], **values), "at": draft.updated_at})
     return found

@@ -81,6 +81,12 @@ def town(postal_code: str, insee_code: str) -> Town | None:
     return db.session.scalars(statement).first()
 
 
+def contact_of_programme(programme_id: int) -> Contact | None:
+    """Whom to ask about the data of a programme ("Données QUALIF PRO"), as the foot of the pages says."""
+    statement = select(Contact).where(Contact.shown, Contact.programme_id == programme_id).order_by(Contact.position, Contact.id).limit(1)
+    return db.session.scalars(statement).one_or_none()
+
+
 def shown_contacts() -> Sequence[Contact]:
     """Contacts et assistance of the footer, in their order."""
     return db.session.scalars(select(Contact).where(Contact.shown).order_by(Contact.position, Contact.id)).all()

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
+from typing import Any
 
-from app.partners.agora.port import Outcome
+from app.partners.agora.port import Civility, Gender, Outcome
 
 
 class IdentitySource(StrEnum):
@@ -70,7 +71,9 @@ class ProblemCode(StrEnum):
     EXIT_BEFORE_ENTRY = "exit_before_entry"
     EXIT_IN_FUTURE = "exit_in_future"
     EXIT_AFTER_COMPONENT = "exit_after_component"
+    EARLY_REASON = "early_reason"
     ALREADY_LEFT = "already_left"
+    NOT_CHANGEABLE = "not_changeable"
     ALREADY_ENROLLED = "already_enrolled"
     SITE_NOT_OF_COMPONENT = "site_not_of_component"
     NO_HOURS = "no_hours"
@@ -80,6 +83,10 @@ class ProblemCode(StrEnum):
     ALREADY_REGISTERED = "already_registered"
     BAD_FT_NUMBER = "bad_ft_number"
     BIRTH_DATE = "birth_date"
+    NUMBER_TAKEN = "number_taken"
+    NAME_MISMATCH = "name_mismatch"
+    NO_ANSWER = "no_answer"
+    FT_DATE_TOO_EARLY = "ft_date_too_early"
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +149,13 @@ def enrolment_problems(
     return tuple(problems)
 
 
-def exit_problems(actual_end: date, *, planned_start: date, component_end: date, already: date | None, today: date) -> tuple[Problem, ...]:
-    """Everything wrong with an exit date."""
+def exit_problems(
+    actual_end: date, *, planned_start: date, planned_end: date, component_end: date, reason_early: bool, already: date | None, today: date
+) -> tuple[Problem, ...]:
+    """Everything wrong with an exit: its date, then a reason that does not fit it.
+
+    A reason that the Région does not mark as one of early exits ("Fin de la formation") says that the path was followed to its end.
+    """
     if already is not None:
         return (Problem("actual_end", ProblemCode.ALREADY_LEFT, {"date": already}),)
     if actual_end > today:
@@ -152,6 +164,8 @@ def exit_problems(actual_end: date, *, planned_start: date, component_end: date,
         return (Problem("actual_end", ProblemCode.EXIT_BEFORE_ENTRY, {"date": planned_start}),)
     if actual_end > component_end:
         return (Problem("actual_end", ProblemCode.EXIT_AFTER_COMPONENT, {"date": component_end}),)
+    if is_early(actual_end, planned_end) and not reason_early:
+        return (Problem("exit_reason_id", ProblemCode.EARLY_REASON, {"date": actual_end, "planned": planned_end}),)
     return ()
 
 
@@ -176,6 +190,19 @@ def initial_agora_state(*, agora_enabled: bool, nir_kind: str | None) -> AgoraSt
     return AgoraState.WAITING
 
 
+#: What AGORA refuses of a person, as the port names it: by its meaning, or field by field.
+IDENTITY_REFUSALS = frozenset({"name_mismatch", "unknown_person", "invalid_nir"})
+IDENTITY_PATHS = frozenset({"holder", "holder.nir", "holder.key", "holder.birth_name", "holder.first_name", "holder.birth_date", "holder.gender"})
+
+
+def is_refused_for_identity(refusal: Mapping[str, Any] | None) -> bool:
+    """Whether a refusal is about who the person is."""
+    if not refusal:
+        return False
+    paths = {str(one.get("path", "")) for one in refusal.get("fields", ())}
+    return refusal.get("meaning") in IDENTITY_REFUSALS or bool(paths & IDENTITY_PATHS)
+
+
 _FT_OLD = re.compile(r"^\d{7}[0-9A-Z]$")
 _FT_NEW = re.compile(r"^\d{11}$")
 
@@ -197,6 +224,22 @@ def birth_date_problem(birth_date: date, today: date) -> Problem | None:
     if 14 <= age <= 100:
         return None
     return Problem("birth_date", ProblemCode.BIRTH_DATE)
+
+
+#: The gender that goes with a civility; a typed identity that says otherwise is to be confirmed.
+CIVILITY_GENDER: Mapping[Civility, Gender] = {Civility.MRS: Gender.FEMALE, Civility.MR: Gender.MALE}
+
+#: Nobody is a jobseeker before: the age from which a trainee is taken.
+FIRST_WORKING_AGE = 14
+
+
+def ft_date_problem(registered_on: date | None, birth_date: date) -> Problem | None:
+    """A registration with France Travail before the person is 14 is a slip of the year."""
+    if registered_on is None or (registered_on.year - birth_date.year, registered_on.month, registered_on.day) >= (
+        FIRST_WORKING_AGE, birth_date.month, birth_date.day
+    ):  # fmt: skip
+        return None
+    return Problem("ft_registered_on", ProblemCode.FT_DATE_TOO_EARLY, {"date": birth_date})
 
 
 def esf_state(*, cofunded: bool, complete: bool) -> EsfState:

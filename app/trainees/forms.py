@@ -13,9 +13,9 @@ from email_validator import EmailNotValidError, validate_email
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
-from wtforms import IntegerField, RadioField, SelectField, StringField, TextAreaField, ValidationError
+from wtforms import BooleanField, IntegerField, RadioField, SelectField, StringField, TextAreaField, ValidationError
 from wtforms.fields import SelectChoice
-from wtforms.validators import InputRequired, Length, NumberRange, Optional, Regexp
+from wtforms.validators import InputRequired, Length, Optional, Regexp
 from wtforms.widgets import HiddenInput
 
 from app.actions.forms import options
@@ -87,6 +87,8 @@ CIVILITIES = options(CIVILITY_LABELS)
 GENDERS = options(GENDER_LABELS)
 #: Civil status, as it is asked when AGORA does not give it.
 CIVIL_FIELDS = ("civility", "birth_name", "usual_name", "first_name", "birth_date", "gender")
+#: The same, and the confirmation that goes with it.
+IDENTITY_FIELDS = (*CIVIL_FIELDS, "identity_confirmed")
 
 
 class VerificationForm(PortalBaseForm):
@@ -191,6 +193,9 @@ class IdentificationForm(ContactForm):
     first_name = text(_l("First name"), Optional(), limit=60)
     birth_date = FrDateField(_l("Date of birth"), [Optional(), _born])
     gender = RadioField(_l("Gender"), [Optional()], choices=GENDERS)
+    identity_confirmed = BooleanField(_l("I checked the identity papers: this is the right identity for this number"))
+    #: Set by the wizard once the number contradicts what was typed: only then is the confirmation offered.
+    contradicted = False
 
 
 def _years() -> list[SelectChoice]:
@@ -276,14 +281,41 @@ class SituationForm(VersionedForm, PortalBaseForm):
         return valid
 
 
+def _not_negative(_form: Any, field: Any) -> None:
+    """Only a number can be negative: what is not one has its own message."""
+    if field.data is not None and field.data < 0:
+        raise ValidationError(_("Hours cannot be negative."))
+
+
+class NumberForm(PortalBaseForm):
+    """« Modifier l'identité »: the NIR and the birth name to ask AGORA about; the number stays when it is left blank."""
+
+    nir = StringField(_l("NIR"), render_kw={"maxlength": 30})
+    key = StringField(_l("Key"), render_kw={"maxlength": 4})
+    birth_name = text(_l("Name"), REQUIRED, limit=60, autocomplete="off")
+
+
+class CivilStatusForm(PortalBaseForm):
+    """« Modifier l'identité », when AGORA does not tell who it is."""
+
+    civility = RadioField(_l("Civility"), [CHOOSE], choices=CIVILITIES)
+    birth_name = text(_l("Name"), REQUIRED, limit=60)
+    usual_name = text(_l("Usual name"), Optional(), limit=60)
+    first_name = text(_l("First name"), REQUIRED, limit=60)
+    birth_date = FrDateField(_l("Date of birth"), [REQUIRED, _born])
+    gender = RadioField(_l("Gender"), [CHOOSE], choices=GENDERS)
+    identity_confirmed = BooleanField(_l("I checked the identity papers: this is the right identity for this number"))
+    contradicted = False
+
+
 class EnrolmentForm(VersionedForm, PortalBaseForm):
     """« Parcours » and "Volumes" of an enrolment on a component."""
 
     planned_start = FrDateField(_l("Planned start"), [REQUIRED])
     planned_end = FrDateField(_l("Planned end"), [REQUIRED])
     site_id = SelectField(_l("Training site"), [REQUIRED], coerce=_identifier)
-    hours_centre = FrDecimalField(_l("Trainee hours billed (hcf)"), [REQUIRED, NumberRange(min=0, message=_l("Hours cannot be negative."))], places=2)
-    hours_company = FrDecimalField(_l("Trainee hours in company (he)"), [REQUIRED, NumberRange(min=0, message=_l("Hours cannot be negative."))], places=2)
+    hours_centre = FrDecimalField(_l("Trainee hours billed (hcf)"), [REQUIRED, _not_negative], places=2)
+    hours_company = FrDecimalField(_l("Trainee hours in company (he)"), [REQUIRED, _not_negative], places=2)
     version = IntegerField(widget=HiddenInput(), validators=[Optional()])
 
 
@@ -302,7 +334,7 @@ class RevealForm(PortalBaseForm):
 
 
 #: Not columns of a sheet: the version check, and the civil status, which is the person's.
-_TECHNICAL = frozenset({"row_version", "row_base", "version", *CIVIL_FIELDS})
+_TECHNICAL = frozenset({"row_version", "row_base", "version", *IDENTITY_FIELDS})
 
 
 def plain(form: FlaskForm) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
 from app.actions.labels import status_label
+from app.core.textsearch import fold
 from app.core.ui.format import fr_long_date, fr_number
 from app.partners.agora.port import Civility, DisabilityStatus, FileStatus, Gender
 
@@ -93,6 +94,16 @@ PATH_LABELS: dict[str, Any] = {
 }
 
 
+def sheet_title(person: Any) -> str:
+    """The name; with the birth name when the person goes by another: both are looked for."""
+    name = f"{(person.usual_name or person.birth_name).upper()} {person.first_name}"
+    if not person.usual_name or fold(person.usual_name) == fold(person.birth_name):
+        return name
+    if person.civility == Civility.MRS:
+        return _("%(name)s (née %(birth)s)", name=name, birth=person.birth_name)
+    return _("%(name)s (né %(birth)s)", name=name, birth=person.birth_name)
+
+
 def agora_badge(state: str, status: str | None) -> tuple[Any, str]:
     """Label and tone of an enrolment's AGORA badge: a refusal and a wait are said before the last known status."""
     if state == AgoraState.REGISTERED and status is not None:
@@ -109,7 +120,12 @@ _SENTENCES: Mapping[ProblemCode, Any] = {
     ProblemCode.EXIT_BEFORE_ENTRY: _l("The exit cannot come before the entry (%(date)s)."),
     ProblemCode.EXIT_IN_FUTURE: _l("The exit cannot be in the future: enter it on the day, or after."),
     ProblemCode.EXIT_AFTER_COMPONENT: _l("The exit comes after the end of the component (%(date)s)."),
-    ProblemCode.ALREADY_LEFT: _l("This enrolment can no longer be modified here: AGORA holds it, or the trainee has left."),
+    ProblemCode.EARLY_REASON: _l(
+        "On %(date)s the exit is an early one (planned end: %(planned)s), and this reason says that the training was followed to its end: "
+        "choose the reason of an early exit, or correct the date."
+    ),
+    ProblemCode.ALREADY_LEFT: _l("The exit is saved already, on %(date)s: look at the sheet to see what can be corrected."),
+    ProblemCode.NOT_CHANGEABLE: _l("AGORA took this enrolment, or the trainee left, while you were typing: look at the sheet to see whom to ask."),
     ProblemCode.ALREADY_ENROLLED: _l("This trainee is already enrolled on this component."),
     ProblemCode.SITE_NOT_OF_COMPONENT: _l("Choose one of the sites of the component."),
     ProblemCode.NO_HOURS: _l("Enter the hours in centre, the hours in company, or both."),
@@ -118,6 +134,10 @@ _SENTENCES: Mapping[ProblemCode, Any] = {
     ProblemCode.NO_MORE_TRAINEE: _l("The action is “%(status)s”: its trainees can no longer be modified."),
     ProblemCode.ALREADY_REGISTERED: _l("This trainee is already registered on the action."),
     ProblemCode.BAD_FT_NUMBER: _l("The jobseeker number has 7 digits then a letter or a digit, or 11 digits."),
+    ProblemCode.FT_DATE_TOO_EARLY: _l("The trainee, born on %(date)s, was not 14 years old yet: check the year."),
+    ProblemCode.NUMBER_TAKEN: _l("Your organisation already has a trainee with this number, %(name)s: check the number; if it is right, ask the assistance."),
+    ProblemCode.NAME_MISMATCH: _l("AGORA knows this NIR under another birth name."),
+    ProblemCode.NO_ANSWER: _l("AGORA has not answered yet: one moment, then validate again."),
     ProblemCode.BIRTH_DATE: _l("Check the date of birth: a trainee is between 14 and 100 years old."),
 }
 
@@ -127,6 +147,8 @@ def problem_text(problem: Problem) -> str:
     values: dict[str, Any] = dict(problem.params)
     if "date" in values:
         values["date"] = fr_long_date(values["date"])
+    if "planned" in values:
+        values["planned"] = fr_long_date(values["planned"])
     if "max" in values:
         values["max"] = fr_number(values["max"])
     if "status" in values:

@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from flask import url_for
+from flask import g, url_for
 from flask_babel import gettext as _
 
+from app.actions.domain import registration_blockers
+from app.actions.models import Action
 from app.core.outbox.models import ErrorKind, MessageState
 from app.core.outbox.queries import Status, statuses
 from app.core.ui import allowed
+from app.core.ui.format import fr_long_date
+from app.partners.agora.port import FileStatus
+from app.reference.queries import contact_of_programme
 
 from . import labels
 from .agora import REMEDIES
-from .domain import AgoraState
+from .domain import AgoraState, Problem, ProblemCode
 from .models import Enrolment, Registration
 from .permissions import VIEW
+from .services.correction import may_correct
+from .services.enrolment import may_change_plan, may_mend_exit
+
+#: Files that AGORA has not closed yet.
+_OPEN_FILES = frozenset({FileStatus.DRAFT, FileStatus.VALIDATED, FileStatus.ENTERED, FileStatus.EXITED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +54,10 @@ class AgoraView:
     remedies: tuple[Remedy, ...]
     #: Nothing moves by itself any more: what happened, and who can act.
     stopped: str | None = None
+    #: What the rubric says, in one word: equal words, nothing to show anew.
+    mark: str = ""
+    #: AGORA holds the file and it is not closed: a page left open follows it slowly.
+    followed: bool = False
 
 
 def agora_views(enrolments: Sequence[Enrolment]) -> dict[int, AgoraView]:
@@ -68,7 +83,17 @@ def _view(enrolment: Enrolment, status: Status | None) -> AgoraView:
         refusal=labels.refusal_text(refusal) if refusal else None,
         remedies=tuple(_remedies(enrolment, refusal)) if refusal else (),
         stopped=stopped,
+        mark=f"{enrolment.agora_state}.{enrolment.agora_version}.{enrolment.version}",
+        followed=enrolment.agora_state == AgoraState.REGISTERED and enrolment.agora_status in _OPEN_FILES,
     )
+
+
+def panel_mark(enrolments: Sequence[Enrolment]) -> str | None:
+    """The same for the rows of a list; None when nothing is awaited."""
+    views = agora_views(enrolments)
+    if not any(view.waiting for view in views.values()):
+        return None
+    return hashlib.sha256("/".join(f"{key}.{view.mark}" for key, view in views.items()).encode()).hexdigest()[:16]
 
 
 def _stopped(status: Status | None) -> str | None:
@@ -99,10 +124,93 @@ def _where(enrolment: Enrolment, path: str) -> str | None:
         return url_for("EnrolmentView.change", enrolment_id=enrolment.id, _anchor=control)
     if page == "exit" and enrolment.actual_end is not None and allowed("can_exit", VIEW):
         return url_for("EnrolmentView.leave", enrolment_id=enrolment.id, _anchor=control)
+    if page == "person" and allowed("can_register", VIEW) and not registration_blockers(enrolment.action.status):
+        return url_for("IdentityPages.edit", registration_id=enrolment.registration_id)
     if page == "sheet" and allowed("can_register", VIEW):
         step = "contact" if control in ("postal_code", "town", "email", "mobile") else "situation"
         return url_for(f"RegistrationPages.{step}", registration_id=enrolment.registration_id, _anchor=control)
     return None
+
+
+# ---- what can be done with an enrolment, or why not ----------------------------------------------------------------------
+
+
+def row_links(enrolment: Enrolment, action_status: str, view: AgoraView) -> list[tuple[str, str]]:
+    """The acts offered beside one enrolment: label and address."""
+    if registration_blockers(action_status):
+        return []
+    found: list[tuple[str, str]] = []
+    exit_href = url_for("EnrolmentView.leave", enrolment_id=enrolment.id)
+    if allowed("can_exit", VIEW) and enrolment.actual_end is None:
+        found.append((_("Enter the exit"), exit_href))
+    elif allowed("can_exit", VIEW) and may_mend_exit(enrolment):
+        found.append((_("Correct the exit"), exit_href))
+    if allowed("can_enrol", VIEW) and may_change_plan(enrolment) and (view.silent or not view.waiting):
+        found.append((_("Modify"), url_for("EnrolmentView.change", enrolment_id=enrolment.id)))
+    return found
+
+
+def whom_to_ask(action: Action, number: str | None) -> str:
+    """Who can do what the page cannot: the contact of the programme, as at the foot of the pages."""
+    programme_id, kept = action.contract.programme_id, g.setdefault("programme_contacts", {})  # one look-up, however many rows ask
+    if programme_id not in kept:
+        kept[programme_id] = contact_of_programme(programme_id)
+    contact = kept[programme_id]
+    if contact is None or not (contact.email or contact.phone):
+        return _("Ask the assistance, whose address is at the foot of the page.")
+    known = {"address": contact.email, "subject": contact.subject}
+    if contact.email and number:
+        return _("Write to %(address)s (%(subject)s) and give the number of the AGORA file, %(number)s.", **known, number=number)
+    if contact.email:
+        return _("Write to %(address)s (%(subject)s).", **known)
+    return _("Call %(phone)s (%(subject)s).", phone=contact.phone, subject=contact.subject)
+
+
+def why_not_change(enrolment: Enrolment) -> str | None:
+    """Why dates, site and hours cannot be modified here, and whom to ask; None when they can."""
+    action = enrolment.action
+    if registration_blockers(action.status):
+        return over_text(action)
+    if may_change_plan(enrolment):
+        return None
+    number = enrolment.agora_number
+    ask = whom_to_ask(action, number)
+    if enrolment.actual_end is not None:
+        return _("The trainee left on %(date)s: dates, site and hours are no longer modified here. %(ask)s", date=fr_long_date(enrolment.actual_end), ask=ask)
+    return _("AGORA holds this enrolment under the number %(number)s: dates, site and hours are no longer modified here. %(ask)s", number=number, ask=ask)
+
+
+def why_not_exit(enrolment: Enrolment) -> str | None:
+    """Why the exit cannot be entered or corrected here, and whom to ask; None when it can."""
+    action = enrolment.action
+    if registration_blockers(action.status):
+        return over_text(action)
+    if enrolment.actual_end is None or may_mend_exit(enrolment):
+        return None
+    return _(
+        "The exit of %(date)s was told to AGORA, which lets nobody correct it from here. %(ask)s",
+        date=fr_long_date(enrolment.actual_end),
+        ask=whom_to_ask(action, enrolment.agora_number),
+    )
+
+
+def why_not_identity(registration: Registration, enrolments: Sequence[Enrolment]) -> str | None:
+    """Why the identity is not corrected here, and whom to ask; None when it can be."""
+    action = registration.action
+    if registration_blockers(action.status):
+        return over_text(action)
+    if may_correct(registration, enrolments):
+        return None
+    programme, ask = action.contract.programme, whom_to_ask(action, None)
+    if not programme.nir_required:
+        return _("The programme %(programme)s asks for no NIR: the identity is not modified here. %(ask)s", programme=programme.label, ask=ask)
+    return _("AGORA confirmed this identity: it is not modified here. %(ask)s", ask=ask)
+
+
+def over_text(action: Action) -> str:
+    """Why nothing of a closed or cancelled action changes, and whom to ask."""
+    sentence = labels.problem_text(Problem("", ProblemCode.NO_MORE_TRAINEE, {"status": action.status}))
+    return f"{sentence} {whom_to_ask(action, None)}"
 
 
 @dataclass(frozen=True, slots=True)

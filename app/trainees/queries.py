@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Select, String, func, literal_column, sele
 from sqlalchemy.orm import joinedload, selectinload
 
 from app.actions.domain import EntryFacts
-from app.actions.models import Action, Component, ComponentSite
+from app.actions.models import Action, Component, ComponentSite, Contract
 from app.actions.queries import PAGE_SIZES, Cursor, Page, keyset_page, tsquery
 from app.core import textsearch
 from app.core.extensions import db
@@ -127,7 +127,7 @@ def get_registration(registration_id: int) -> Registration | None:
         .where(Registration.id == registration_id)
         .options(
             joinedload(Registration.trainee),
-            joinedload(Registration.action).joinedload(Action.contract),
+            joinedload(Registration.action).joinedload(Action.contract).joinedload(Contract.programme),
             joinedload(Registration.nationality),
             joinedload(Registration.public_category),
             joinedload(Registration.general_objective),
@@ -148,7 +148,12 @@ def enrolments_of(registration_id: int) -> list[Enrolment]:
             select(Enrolment)
             .join(Enrolment.component)
             .where(Enrolment.registration_id == registration_id)
-            .options(joinedload(Enrolment.component), joinedload(Enrolment.site), joinedload(Enrolment.exit_reason))
+            .options(
+                joinedload(Enrolment.component),
+                joinedload(Enrolment.site),
+                joinedload(Enrolment.exit_reason),
+                joinedload(Enrolment.action).joinedload(Action.contract),
+            )
             .order_by(Component.number, Enrolment.id)
             .execution_options(populate_existing=True)
         )
@@ -185,7 +190,8 @@ def get_trainee(trainee_id: int) -> Trainee | None:
 
 def last_registration(trainee_id: int) -> Registration | None:
     """The latest sheet of a known person, whose details are proposed for the next."""
-    return db.session.scalars(select(Registration).where(Registration.trainee_id == trainee_id).order_by(Registration.id.desc()).limit(1)).one_or_none()
+    statement = select(Registration).where(Registration.trainee_id == trainee_id).options(joinedload(Registration.action)).order_by(Registration.id.desc())
+    return db.session.scalars(statement.limit(1)).one_or_none()
 
 
 def entry_facts(action_id: int, today: date) -> EntryFacts:
@@ -196,9 +202,10 @@ def entry_facts(action_id: int, today: date) -> EntryFacts:
             func.count().filter(Enrolment.planned_start <= today).label("entered"),
             func.min(Enrolment.planned_start).label("first_entry"),
             func.count().filter(Enrolment.actual_end.is_(None)).label("still_in"),
+            select(func.count()).select_from(Registration).where(Registration.action_id == action_id).scalar_subquery().label("registered"),
         ).where(Enrolment.action_id == action_id)
     ).one()
-    return EntryFacts(enrolled=row.enrolled, entered=row.entered, first_entry=row.first_entry, still_in=row.still_in)
+    return EntryFacts(enrolled=row.enrolled, entered=row.entered, first_entry=row.first_entry, still_in=row.still_in, registered=row.registered)
 
 
 def todo_counts() -> TodoCounts:

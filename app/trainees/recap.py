@@ -9,7 +9,7 @@ from flask import url_for
 from flask_babel import gettext as _
 
 from app.core.ui import allowed
-from app.core.ui.format import fr_date
+from app.core.ui.format import fr_date, nl2br
 
 from . import labels
 from .domain import EsfState
@@ -46,7 +46,7 @@ def identity_rows(trainee: Trainee) -> list[Row]:
         (_("First name"), trainee.first_name),
         (_("Date of birth"), fr_date(trainee.birth_date)),
         (_("Gender"), str(labels.GENDER_LABELS[trainee.gender])),
-        (_("Identity"), str(labels.SOURCE_LABELS[trainee.identity_source])),
+        (_("Origin of the identity"), str(labels.SOURCE_LABELS[trainee.identity_source])),
     ]
 
 
@@ -67,7 +67,7 @@ def contact_rows(registration: Registration) -> list[Row]:
         (_("Mobile phone"), phone(registration.mobile)),
         (_("Landline phone"), phone(registration.landline)),
         (_("E-mail"), registration.email),
-        (_("Other information"), registration.other_information),
+        (_("Other information"), nl2br(registration.other_information) if registration.other_information else None),
     ]
 
 
@@ -109,7 +109,7 @@ def esf_rows(registration: Registration) -> list[Row]:
     return rows
 
 
-def of_registration(registration: Registration) -> list[dict[str, Any]]:
+def of_registration(registration: Registration, *, may_correct: bool = False) -> list[dict[str, Any]]:
     """The parts of the sheet, each with the address that modifies it when the account may."""
     may = allowed("can_register", VIEW) and registration.action.status in ("AO", "EC")
     parts: list[dict[str, Any]] = [
@@ -123,4 +123,6 @@ def of_registration(registration: Registration) -> list[dict[str, Any]]:
     for part in parts:
         if part["href"]:
             part["href"] = url_for(f"RegistrationPages.{part['href']}", registration_id=registration.id) if may else None
+    if may and may_correct:
+        parts[0]["href"] = url_for("IdentityPages.edit", registration_id=registration.id)
     return parts

@@ -29,19 +29,22 @@ class Trainees:
 
     def panel(self, action: Action) -> Panel:
         """The first trainees, on the page of the action."""
-        return Panel(
-            anchor="stagiaires",
-            heading=_("Trainees"),
-            template="trainees/_panel.html",
-            values={
-                "lines": presenters.list_lines(queries.first_registrations(action.id)),
-                "labels": labels,
-                "presenters": presenters,
-                "list_url": url_for("TraineesView.of_action", action_id=action.id),
-                "register_url": url_for("RegistrationView.start", action_id=action.id),
-                "takes_trainees": not registration_blockers(action.status),
-            },
-        )
+        return Panel(anchor="stagiaires", heading=_("Trainees"), template="trainees/_panel.html", values=panel_values(action))
+
+
+def panel_values(action: Action) -> dict[str, object]:
+    """What the panel shows; ``mark`` when AGORA is awaited, and the panel asks again by itself."""
+    lines = presenters.list_lines(queries.first_registrations(action.id))
+    return {
+        "lines": lines,
+        "labels": labels,
+        "presenters": presenters,
+        "list_url": url_for("TraineesView.of_action", action_id=action.id),
+        "register_url": url_for("RegistrationView.start", action_id=action.id),
+        "takes_trainees": not registration_blockers(action.status),
+        "mark": presenters.panel_mark([enrolment for line in lines for enrolment in line.enrolments]),
+        "panel_url": url_for("TraineesView.panel", action_id=action.id),
+    }
 
 
 def find(text: str, limit: int) -> list[SearchHit]:

@@ -41,7 +41,7 @@ def requests_of(action_id: int) -> int:
 def leave(enrolment_id: int) -> None:
     from app.reference.models import ExitReason
 
-    reason = db.session.scalars(select(ExitReason.id)).first()
+    reason = db.session.scalars(select(ExitReason.id).where(ExitReason.early).order_by(ExitReason.id)).first()
     assert reason is not None
     version = db.session.scalars(select(Enrolment.version).where(Enrolment.id == enrolment_id)).one()
     record_exit(enrolment_id, actual_end=clock.today(), exit_reason_id=reason, version=version)

@@ -113,6 +113,7 @@ def _world(one: Callable[[str], Any]) -> World:
         "user_id": one("SELECT id FROM ab_user WHERE username = 'secondaire'"),
         "token": "0" * 43,
         "step_name": "verification",
+        "search": "0" * 32,
         "kind": "csv",
         "column": "organisation",
         "name": "replay",

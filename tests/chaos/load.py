@@ -124,7 +124,7 @@ class Load:
         enrolment = db.session.get_one(Enrolment, enrolment_id)
         if enrolment.actual_end is not None:
             return
-        reason = db.session.scalars(select(ExitReason.id).order_by(ExitReason.id)).first()
+        reason = db.session.scalars(select(ExitReason.id).where(ExitReason.early).order_by(ExitReason.id)).first()
         assert reason is not None
         record_exit(enrolment_id, actual_end=clock.today(), exit_reason_id=reason, version=enrolment.version)
 

@@ -254,10 +254,46 @@ def test_a_double_click_has_one_effect(browser: Any, wizard_app: Any) -> None:
 def test_giving_up_forgets_the_draft(browser: Any, wizard_app: Any) -> None:
     client = browser()
     client.post(f"{BASE}/1/qui/brouillon", data={"name": "Un"})
-    assert client.get(f"{BASE}/1/abandon").status_code == 404
+    question = client.get(f"{BASE}/1/abandon")
+    assert question.status_code == 200
+    assert "est supprimé définitivement" in question.text
+    assert _count(wizard_app) == 1  # a GET only asks
+    assert 'id="abandon-draft"' in client.get(f"{BASE}/1/qui").text
     assert client.post(f"{BASE}/1/abandon").location == "/parti"
     assert _count(wizard_app) == 0
     assert 'value="Initial"' in client.get(f"{BASE}/1/qui").text
+
+
+def test_a_draft_deleted_in_another_window_loses_nothing(browser: Any) -> None:
+    """The page still open is not sent back to the first step in silence: what it brings is kept, and that is said."""
+    client = browser()
+    _post(client, "qui", name="Blanc")
+    token = _token(client.get(f"{BASE}/1/quand"))
+    client.post(f"{BASE}/1/abandon")
+    answer = client.post(f"{BASE}/1/quand", data={"wizard_token": token, "start": "05/01/2026"})
+    assert answer.location.endswith("/qui")
+    page = client.get(f"{BASE}/1/qui").text
+    assert "Ce que vous venez de saisir est gardé" in page
+    _post(client, "qui", name="Blanc")
+    assert 'value="05/01/2026"' in client.get(f"{BASE}/1/quand").text
+
+
+def test_the_act_is_that_of_the_summary_shown(browser: Any) -> None:
+    """What another window changed since the summary was shown is not recorded unseen."""
+    client = browser()
+    _post(client, "qui", name="Blanc")
+    _post(client, "quand", start="05/01/2026")
+    page = client.get(f"{BASE}/1/recapitulatif")
+    shown = re.search(r'name="wizard_shown" value="([^"]+)"', page.text)
+    assert shown is not None
+    _post(client, "qui", name="Noir")
+    answer = client.post(f"{BASE}/1/recapitulatif", data={"wizard_token": _token(page), "wizard_shown": shown[1]})
+    assert answer.status_code == 422
+    assert "changé dans une autre fenêtre" in answer.text
+    assert acts == []
+    shown = re.search(r'name="wizard_shown" value="([^"]+)"', answer.text)
+    assert shown is not None
+    assert client.post(f"{BASE}/1/recapitulatif", data={"wizard_token": _token(page), "wizard_shown": shown[1]}).location == "/fini"
 
 
 def test_expired_drafts_are_not_offered_and_are_purged(browser: Any, wizard_app: Any) -> None:

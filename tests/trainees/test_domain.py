@@ -61,8 +61,23 @@ def test_nobody_enters_an_open_action_before_its_start() -> None:
     ],
 )
 def test_exits(day: date, already: date | None, code: ProblemCode | None) -> None:
-    found = domain.exit_problems(day, planned_start=START, component_end=END, already=already, today=date(2023, 3, 1))
+    found = domain.exit_problems(day, planned_start=START, planned_end=END, component_end=END, reason_early=True, already=already, today=date(2023, 3, 1))
     assert [problem.code for problem in found] == ([code] if code else [])
+
+
+@pytest.mark.parametrize(("day", "early_reason", "fine"), [(date(2023, 3, 1), False, False), (date(2023, 3, 1), True, True), (END, False, True), (END, True, True)])
+def test_the_reason_fits_an_early_exit(day: date, early_reason: bool, fine: bool) -> None:
+    """"Fin de la formation" months before the planned end is a slip."""
+    found = domain.exit_problems(day, planned_start=START, planned_end=END, component_end=END, reason_early=early_reason, already=None, today=END)
+    assert [(one.field, one.code) for one in found] == ([] if fine else [("exit_reason_id", ProblemCode.EARLY_REASON)])
+
+
+@pytest.mark.parametrize(
+    ("registered_on", "fine"),
+    [(None, True), (date(1976, 7, 21), True), (date(1976, 7, 20), False), (date(1950, 1, 1), False), (date(2020, 1, 1), True)],
+)
+def test_nobody_is_a_jobseeker_before_fourteen(registered_on: date | None, fine: bool) -> None:
+    assert (domain.ft_date_problem(registered_on, date(1962, 7, 21)) is None) is fine
 
 
 def test_early_exit_and_outcome() -> None:

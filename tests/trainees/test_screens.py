@@ -17,6 +17,7 @@ from app.core.nir import Nir
 from app.core.outbox import Message
 from app.core.outbox.models import MessageState, OutboxMessage
 from app.partners.agora.port import EventKind, FileEvent
+from app.reference.models import ExitReason
 from app.trainees import agora, queries
 from app.trainees.domain import IdentitySource, IdentityState
 from app.trainees.models import Enrolment, IdentityRequest, Registration
@@ -54,26 +55,38 @@ def situation_form(**changes: str) -> dict[str, str]:
 
 
 class Wizard:
-    """The registration wizard of one action in one browser."""
+    """The registration wizard of one action in one window."""
 
     def __init__(self, browser: FlaskClient, action: Action) -> None:
         self.browser = browser
         self.start = f"/stagiaires/action/{action.id}/enregistrement"
+        self.word = browser.get(f"{self.start}/").headers["Location"].partition("saisie=")[2]
 
-    def post(self, step: str, data: dict[str, str]) -> Any:
-        return post(self.browser, f"{self.start}/{step}", data)
+    def address(self, step: str) -> str:
+        return f"{self.start}/{step}?saisie={self.word}"
+
+    def post(self, step: str, data: dict[str, str], page: str | None = None) -> Any:
+        """Send a step, from the page as it is now or as it was."""
+        return post(self.browser, self.address(step), {**hidden_of(page or self.get(step)), **data})
 
     def get(self, step: str) -> str:
-        return self.browser.get(f"{self.start}/{step}").text
+        return self.browser.get(self.address(step)).text
 
     def verify(self, nir: Nir, name: str = "ESSAI") -> Any:
         return self.post("verification", {"nir": nir.number, "key": nir.key, "birth_name": name})
 
     def finish(self) -> Any:
-        page = self.get("recapitulatif")
-        token = re.search(r'name="wizard_token" value="([^"]+)"', page)
-        assert token is not None, page[:2000]
-        return self.post("recapitulatif", {"wizard_token": token[1]})
+        return self.post("recapitulatif", {})
+
+
+def reason_id(*, early: bool) -> str:
+    """A reason of exit, for the form."""
+    return str(db.session.scalars(select(ExitReason.id).where(ExitReason.early.is_(early)).order_by(ExitReason.id)).first())
+
+
+def hidden_of(page: str) -> dict[str, str]:
+    """What a page of the wizard carries without showing it."""
+    return dict(re.findall(r'name="(wizard_token|wizard_concerns|wizard_shown)" value="([^"]*)"', page))
 
 
 def answer(state: IdentityState, name: str = "ESSAI") -> None:
@@ -93,12 +106,12 @@ def test_a_registration_with_agoras_identity(as_user: AsUser) -> None:
     page = wizard.get("identification")
     assert "AGORA est interrogé" in page
     assert nir.number not in page
-    assert wizard.browser.get(f"{wizard.start}/identification/identite").status_code == 204
+    assert wizard.browser.get(wizard.address("identification/identite")).status_code == 204
     waiting = wizard.post("identification", contact_form())
     assert waiting.status_code == 422
     assert "un instant" in waiting.text
     answer(IdentityState.FOUND)
-    part = wizard.browser.get(f"{wizard.start}/identification/identite")
+    part = wizard.browser.get(wizard.address("identification/identite"))
     assert "Identité confirmée par AGORA" in part.text
     assert "02/06/1985" in part.text
     page = wizard.get("identification")
@@ -287,9 +300,138 @@ def test_another_number_asks_for_the_identification_again(as_user: AsUser) -> No
     wizard.post("situation-initiale", situation_form())
     wizard.verify(make_nir())
     answer(IdentityState.FOUND)
-    gone = wizard.browser.get(f"{wizard.start}/recapitulatif")
+    gone = wizard.browser.get(wizard.address("recapitulatif"))
     assert gone.status_code == 302
-    assert gone.headers["Location"].endswith("/identification")
+    assert "/identification?" in gone.headers["Location"]
+
+
+def ready(browser: FlaskClient, action: Action, name: str, number: Nir | None = None) -> Wizard:
+    """Somebody AGORA knows, at the step "Identification"."""
+    wizard = Wizard(browser, action)
+    assert wizard.verify(number or make_nir(), name).status_code == 302
+    answer(IdentityState.FOUND, name)
+    return wizard
+
+
+def registered(action: Action) -> dict[str, str]:
+    rows = db.session.scalars(select(Registration).where(Registration.action_id == action.id))
+    return {row.trainee.birth_name: row.email for row in rows}
+
+
+def test_two_windows_register_two_people_on_one_action(as_user: AsUser) -> None:
+    """Each registration has its own draft: neither window sees the other's person, and both end well."""
+    action, browser = make_action(), as_user("principal")
+    first, second = ready(browser, action, "SION"), ready(browser, action, "TARTEMPION")
+    assert "SION Paul" in first.get("identification")
+    assert first.post("identification", contact_form(email="sion@example.org")).status_code == 302
+    assert second.post("identification", contact_form(email="tartempion@example.org")).status_code == 302
+    for wizard, name, other in ((first, "SION", "TARTEMPION"), (second, "TARTEMPION", "SION")):
+        assert wizard.post("situation-initiale", situation_form()).status_code == 302
+        recap = wizard.get("recapitulatif")
+        assert f"{name} Paul" in recap
+        assert other not in recap
+        assert wizard.finish().status_code == 302
+    assert registered(action) == {"SION": "sion@example.org", "TARTEMPION": "tartempion@example.org"}
+
+
+def test_a_window_left_behind_by_its_draft_is_refused_and_loses_nothing(as_user: AsUser) -> None:
+    """Two windows on one draft: the second makes it another person's; the first is refused and its input offered apart."""
+    action, browser, sion = make_action(), as_user("principal"), make_nir()
+    wizard = ready(browser, action, "SION", sion)
+    left_open = wizard.get("identification")
+    assert wizard.verify(make_nir(), "TARTEMPION").status_code == 302
+    answer(IdentityState.FOUND, "TARTEMPION")
+    wizard.get("identification")
+    draft = post(browser, wizard.address("identification/brouillon"), {**hidden_of(left_open), **contact_form(email="sion@example.org")})
+    assert draft.status_code == 409
+    refused = wizard.post("identification", contact_form(email="sion@example.org"), left_open)
+    assert refused.status_code == 409
+    assert "Ce brouillon concerne maintenant TARTEMPION" in refused.text
+    assert "sion@example.org" in refused.text
+    assert "sion@example.org" not in wizard.get("identification")
+    # nothing of TARTEMPION in the part that the first window asks for again
+    asked = re.search(r'hx-get="([^"]+)"', left_open) or re.search(r"pour=([0-9a-f]+)", left_open)
+    assert asked is None or "TARTEMPION Paul" not in browser.get(wizard.address("identification/identite") + "&pour=" + hidden_of(left_open)["wizard_concerns"]).text.replace("concerne maintenant TARTEMPION Paul", "")
+    apart = post(browser, wizard.address("identification/a-part"), {**hidden_of(left_open), **contact_form(email="sion@example.org")})
+    assert apart.status_code == 302
+    wizard.word = apart.headers["Location"].partition("saisie=")[2]
+    assert wizard.verify(sion, "SION").status_code == 302
+    answer(IdentityState.FOUND, "SION")
+    assert "sion@example.org" in wizard.get("identification")  # it is for SION that it was typed
+
+
+def test_a_page_set_apart_never_fills_another_person(as_user: AsUser) -> None:
+    action, browser = make_action(), as_user("principal")
+    wizard = ready(browser, action, "SION")
+    page = wizard.get("identification")
+    apart = post(browser, wizard.address("identification/a-part"), {**hidden_of(page), **contact_form(email="sion@example.org")})
+    wizard.word = apart.headers["Location"].partition("saisie=")[2]
+    assert wizard.verify(make_nir(), "TARTEMPION").status_code == 302
+    assert "sion@example.org" not in wizard.get("identification")
+
+
+def test_a_wrong_entry_in_another_window_sends_nobody_back_in_silence(as_user: AsUser) -> None:
+    action, browser = make_action(), as_user("principal")
+    wizard = ready(browser, action, "SION")
+    left_open = wizard.get("identification")
+    assert wizard.post("verification", {"nir": "123", "key": "", "birth_name": "TARTEMPION"}).status_code == 422
+    late = wizard.post("identification", contact_form(email="sion@example.org"), left_open)
+    assert late.status_code == 302
+    page = browser.get(late.headers["Location"]).text
+    assert "doit d’abord être validée" in page
+    assert "Ce que vous venez de saisir est gardé" in page
+
+
+def test_another_person_empties_the_contact_details_and_the_same_keeps_them(as_user: AsUser) -> None:
+    action, browser, nir = make_action(), as_user("principal"), make_nir()
+    wizard = ready(browser, action, "SION", nir)
+    wizard.post("identification", contact_form(email="sion@example.org"))
+    wizard.post("situation-initiale", situation_form())
+    assert wizard.verify(nir, "SION").status_code == 302  # the same again
+    assert "sion@example.org" in wizard.get("identification")
+    assert wizard.verify(make_nir(), "TARTEMPION").status_code == 302
+    answer(IdentityState.FOUND, "TARTEMPION")
+    page = wizard.get("identification")
+    assert "sion@example.org" not in page
+    assert "saisies pour SION Paul ne sont plus dans cette saisie" in page
+    former = re.search(r'href="([^"]*saisie=[0-9a-f]+)">Continuer avec SION Paul', wizard.get("verification"))
+    assert former is not None  # nothing typed is lost: SION's input goes on, apart
+    other = Wizard(browser, action)
+    other.word = former[1].partition("saisie=")[2]
+    assert "sion@example.org" in other.get("identification")
+    assert nir.number in other.get("verification").replace(" ", "")
+    assert "/identification?" in browser.get(wizard.address("recapitulatif")).headers["Location"]
+
+
+def test_unfinished_inputs_are_found_again_by_name(as_user: AsUser) -> None:
+    action, browser = make_action(), as_user("principal")
+    wizard = ready(browser, action, "SION")
+    wizard.post("identification", contact_form())
+    other = Wizard(browser, action)
+    assert "Continuer avec SION Paul" in other.get("verification")
+    assert f"Enregistrement de SION Paul sur {action.number}" in browser.get("/").text
+    resumed = browser.get(f"{wizard.start}/?saisie={wizard.word}")
+    assert "/situation-initiale?" in resumed.headers["Location"]
+    assert "SION Paul" in browser.get(resumed.headers["Location"]).text
+
+
+def test_giving_up_asks_first(as_user: AsUser) -> None:
+    wizard = ready(as_user("principal"), make_action(), "SION")
+    page = wizard.get("identification")
+    assert 'data-dialog="abandon-draft"' in page
+    question = wizard.browser.get(wizard.address("abandon"))
+    assert "Abandonner la saisie de SION" in question.text
+    assert post(wizard.browser, wizard.address("abandon"), {}).status_code == 302
+    assert "SION" not in wizard.get("verification")
+
+
+def test_asking_for_the_towns_announces_no_problem(as_user: AsUser) -> None:
+    """« Rechercher la ville » without script: the list, and no error about what is not typed yet."""
+    wizard = ready(as_user("principal"), make_action(), "SION")
+    page = wizard.post("identification", {"postal_code": "11100", "_towns": "1"})
+    assert page.status_code == 200
+    assert "Narbonne" in page.text
+    assert "error-summary" not in page.text
 
 
 # ---- lists and sheets --------------------------------------------------------------------------------------------------
@@ -500,7 +642,7 @@ def test_the_rubric_answers_only_when_something_changed(as_user: AsUser) -> None
     assert "30499999" in part
     assert "Entrée en formation" in part
     assert "bien effectuée" in part
-    assert "hx-get" not in part  # it stops asking
+    assert "every 700ms" not in part  # it stops asking at that pace
 
 
 def test_a_refusal_is_explained_with_the_way_to_mend_it(as_user: AsUser) -> None:
@@ -565,9 +707,11 @@ def test_enrolment_and_exit_forms(as_user: AsUser) -> None:
     enrolment = db.session.scalars(select(Enrolment).where(Enrolment.registration_id == registration_id)).one()
     assert str(enrolment.hours_centre) == "1300.50"
     leaving = f"/stagiaires/inscription/{enrolment.id}/sortie"
-    reason = re.search(r'<option value="(\d+)"', browser.get(leaving).text)
-    assert reason is not None
-    exit_form = {"actual_end": clock.today().strftime("%d/%m/%Y"), "exit_reason_id": reason[1], "version": str(enrolment.version)}
+    assert 'name="exit_reason_id"' in browser.get(leaving).text
+    exit_form = {"actual_end": clock.today().strftime("%d/%m/%Y"), "exit_reason_id": reason_id(early=True), "version": str(enrolment.version)}
+    unfit = post(browser, leaving, {**exit_form, "exit_reason_id": reason_id(early=False)})
+    assert unfit.status_code == 422
+    assert "choisissez un motif de sortie anticipée" in unfit.text
     assert post(browser, leaving, {**exit_form, "actual_end": "01/01/2001"}).status_code == 422
     assert post(browser, leaving, exit_form).status_code == 302
     assert "sortie anticipée" in browser.get(f"/stagiaires/fiche/{registration_id}").text.lower()

@@ -331,7 +331,7 @@ def test_one_current_enrolment_on_a_component(db_session: Session) -> None:
 
 
 def leave(enrolment_id: int, *, days_ago: int = 0, version: int | None = None) -> Enrolment:
-    reason = db.session.scalars(select(ExitReason.id)).first()
+    reason = db.session.scalars(select(ExitReason.id).where(ExitReason.early).order_by(ExitReason.id)).first()
     assert reason is not None
     known = version if version is not None else enrolment_of(enrolment_id).version
     return record_exit(enrolment_id, actual_end=clock.today() - timedelta(days=days_ago), exit_reason_id=reason, version=known)
@@ -359,7 +359,7 @@ def test_another_organisation_enrols_and_lets_nobody_leave(db_session: Session) 
     enrolment_id = make_enrolment(action)
     registration_id = enrolment_of(enrolment_id).registration_id
     component = db_session.scalars(select(Component).where(Component.action_id == action.id)).one()
-    plan, component_id, reason = plan_of(component), component.id, db_session.scalars(select(ExitReason.id)).first()
+    plan, component_id, reason = plan_of(component), component.id, db_session.scalars(select(ExitReason.id).where(ExitReason.early).order_by(ExitReason.id)).first()
     with bound_scope(Scope.organisation(organisation(ORGANISATION_B).id)):
         with pytest.raises(LookupError):
             enrol(registration_id, component_id, plan)

@@ -10,6 +10,7 @@ from flask import abort, flash, redirect, request
 from flask_appbuilder import ModelView, expose
 from flask_appbuilder.security.decorators import has_access
 from flask_babel import gettext as _
+from werkzeug.exceptions import NotFound
 from wtforms import HiddenField
 
 from app.core.concurrency import ConflictPage, ConflictRow, RowGone, StaleError, conflict_context, save_versioned
@@ -17,6 +18,7 @@ from app.core.fab.dependents import still_used
 from app.core.fab.forms import PortalForm
 from app.core.fab.history import NEXT, previous_address, safe_target
 from app.core.fab.interface import Refused, StaleRow, guarded_write
+from app.core.typed import gone_page
 
 
 class WriteRoutes(ModelView):
@@ -50,8 +52,11 @@ class WriteRoutes(ModelView):
     @expose("/edit/<pk>", methods=["GET", "POST"])
     @has_access
     def edit(self, pk: str) -> Any:
-        """Change a row; when somebody else saved it meanwhile, compare field by field."""
-        item = self.find(pk)
+        """Change a row; when somebody else saved it meanwhile, compare field by field; when it was deleted, show what was typed."""
+        try:
+            item = self.find(pk)
+        except NotFound:
+            return gone_page(self.edit_form())
         if not self.can_change(item):
             abort(404)
         if request.method == "GET":
@@ -73,8 +78,7 @@ class WriteRoutes(ModelView):
             except StaleError as stale:
                 return self._render_conflict(form, stale, pk)
             except RowGone:
-                flash(_("This row was deleted meanwhile."), "warning")
-                return redirect(self.url("list"))
+                return gone_page(form)
             except Refused as refusal:
                 _blame(form, refusal)
                 item = self.find(pk)

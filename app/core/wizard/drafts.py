@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import uuid
 from collections.abc import Iterator, Mapping
@@ -102,6 +103,26 @@ def find_draft(kind: str, subject_key: str) -> Draft | None:
     """Return the account's open draft about a subject: for a link "Reprendre la saisie du …"."""
     row = _open_row(kind, subject_key)
     return _open(row) if row is not None else None
+
+
+def opened(kind: str | None = None, subject_key: str | None = None, *, limit: int = 20) -> list[tuple[str, str, Draft]]:
+    """Return (kind, subject key, draft) of the account's open drafts, newest first, opened: for a list that says whom each concerns.
+
+    ``subject_key`` narrows to one subject, with the several drafts there may be about it (``key:…``).
+    """
+    statement = select(WizardDraft).where(WizardDraft.user_id == _account(), WizardDraft.finished_at.is_(None), WizardDraft.expires_at > clock.now())
+    if kind is not None:
+        statement = statement.where(WizardDraft.kind == kind)
+    if subject_key is not None:
+        own = WizardDraft.subject_key
+        statement = statement.where((own == subject_key) | own.startswith(f"{subject_key}:", autoescape=True))
+    rows = db.session.scalars(statement.order_by(WizardDraft.updated_at.desc(), WizardDraft.id.desc()).limit(limit))
+    return [(row.kind, row.subject_key, _open(row)) for row in rows]
+
+
+def fingerprint(draft: Draft) -> str:
+    """Everything typed in the draft, in one short word: two equal words, the same content."""
+    return hashlib.sha256(json.dumps(draft.steps, sort_keys=True).encode()).hexdigest()[:32]
 
 
 def finished_draft(kind: str, subject_key: str, token: uuid.UUID | None) -> Draft | None:
@@ -222,16 +243,6 @@ def discard(kind: str, subject_key: str) -> bool:
     return bool(gone.rowcount)  # type: ignore[attr-defined]  # a DELETE gives a cursor result
 
 
-def open_drafts(kind: str | None = None) -> list[tuple[str, str, datetime]]:
-    """Return (kind, subject key, last saved) of the account's open drafts, newest first: for the home page."""
-    statement = select(WizardDraft.kind, WizardDraft.subject_key, WizardDraft.updated_at).where(
-        WizardDraft.user_id == _account(), WizardDraft.finished_at.is_(None), WizardDraft.expires_at > clock.now()
-    )
-    if kind is not None:
-        statement = statement.where(WizardDraft.kind == kind)
-    return [(row[0], row[1], row[2]) for row in db.session.execute(statement.order_by(WizardDraft.updated_at.desc()))]
-
-
 def purge() -> int:
     """Delete the drafts that have expired, open or finished; return how many."""
     with transaction():
@@ -251,4 +262,4 @@ def raw_of(formdata: Mapping[str, Any], names: set[str]) -> RawStep:
     }
 
 
-__all__ = ["Draft", "DraftTooLarge", "discard", "editing", "find_draft", "finished_draft", "open_drafts", "purge", "raw_of"]
+__all__ = ["Draft", "DraftTooLarge", "discard", "editing", "find_draft", "fingerprint", "finished_draft", "opened", "purge", "raw_of"]

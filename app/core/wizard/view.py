@@ -19,7 +19,9 @@ and, for each step, a template that extends ``wizard/step.html`` and fills the b
 
 What holds for all of them: a POST answers with a redirect when it is accepted; a step opens only when those before it are done;
 going back loses nothing, not even what is wrong; each POST saves, and so does ``<step>/brouillon`` while typing; the draft is
-found again after a sign-out; a GET writes nothing; the final act happens once, however often its button is pressed.
+found again after a sign-out; a GET writes nothing; the final act happens once, however often its button is pressed; a page says
+whom it was made for (``concerns``), and one whose draft concerns somebody else by now is refused, what it brings shown again.
+Where several subjects are entered side by side, see :class:`app.core.wizard.several.SeveralDrafts`.
 """
 
 from __future__ import annotations
@@ -43,10 +45,13 @@ from app.core import clock
 from app.core.concurrency import canonical, display
 from app.core.errors_db import translate
 from app.core.transaction import transaction
+from app.core.typed import carried, typed_rows
 from app.core.wizard import drafts
 from app.core.wizard.drafts import Draft
 
 TOKEN = "wizard_token"  # noqa: S105 - the name of a form field
+#: Whom the page was made for, and what the summary showed: hidden fields of each step.
+CONCERNS, SHOWN = "wizard_concerns", "wizard_shown"
 GO = "go"
 RESUMED = "reprise"
 BACK, NEXT, LEAVE = "back", "next", "leave"
@@ -115,6 +120,29 @@ class Wizard(BaseView):
         """Return the key under which the draft is found again."""
         return ":".join(str(arguments[name]) for name in sorted(arguments)) or "-"
 
+    def draft_key(self, **arguments: Any) -> str:
+        """Return the key of the draft of this request: one per subject, unless the wizard keeps several."""
+        return self.subject_key(**arguments)
+
+    def concerns(self, state: WizardState) -> str:
+        """Return a word for the person (or thing) the draft is about by now; empty as long as nobody is known.
+
+        A page made for one is refused once the draft concerns another.  The word tells nothing by itself.
+        """
+        return ""
+
+    def about(self, state: WizardState) -> str:
+        """Return the name of whom the draft is about, for the top of every step; empty as long as it is not known."""
+        return ""
+
+    def aside_url(self, step: Step, state: WizardState) -> str | None:
+        """Return where a refused page may put what it brings into a draft of its own; ``None`` when there is no such place."""
+        return None
+
+    def asks_again(self, step: Step, state: WizardState) -> bool:
+        """Whether what was posted only asks for the page again (a list to fill): it is kept, and not judged."""
+        return False
+
     def initial(self, step: Step, state: WizardState) -> dict[str, Any]:
         """Return the values of a form before anything was typed."""
         return {}
@@ -175,40 +203,44 @@ class Wizard(BaseView):
     def save(self, step_name: str, **arguments: Any) -> Any:
         """Keep what was typed, then go where the button says."""
         token = _token()
-        done = drafts.finished_draft(self.kind, self.subject_key(**arguments), token)
+        done = drafts.finished_draft(self.kind, self.draft_key(**arguments), token)
         if done is not None:  # before the subject is looked at: the act may have changed what it allows
             return self._already_done(done)
         state = self._state(arguments)
         step = self.step(step_name)
-        allowed = self._allowed(step.name, state)
-        if allowed != step.name:
-            # another click may have finished it since the first look
-            done = drafts.finished_draft(self.kind, self.subject_key(**arguments), token)
-            return self._already_done(done) if done is not None else self._go(allowed, state)
         go = request.form.get(GO, NEXT)
-        accepted = False
+        accepted = refused = late = asked = False
         with self._editing(state, token) as draft:
-            state.draft = draft
+            self._at(state, draft)
             if draft.finished_at is not None:
                 return self._already_done(draft)
-            self._keep(step, state)
-            draft.step = step.name
-            if go == BACK:
-                draft.step = self._neighbour(step, -1)
-            elif go != LEAVE:
-                accepted = self._judge(step, state)
-                if accepted and step is not self.steps[-1]:
-                    draft.step = self._neighbour(step, +1)
-        if go == LEAVE:
+            refused = self._is_stale(step, state)
+            if not refused:
+                late = self._allowed(step.name, state) != step.name
+                self._keep(step, state)
+                draft.step = step.name
+                asked = self.asks_again(step, state)
+                if late:
+                    draft.step = self._allowed(step.name, state)
+                elif go == BACK:
+                    draft.step = self._neighbour(step, -1)
+                elif go != LEAVE and not asked:
+                    accepted = self._judge(step, state)
+                    if accepted and step is not self.steps[-1]:
+                        draft.step = self._neighbour(step, +1)
+        if refused:
+            return self._stale_page(step, state), 409
+        if late:
+            told = _("The step “%(step)s” has to be validated first: it was changed meanwhile, or its draft was deleted. What you just typed is kept.")
+            flash(told % {"step": self.step(draft.step).label}, "warning")
+        elif go == LEAVE:
             flash(_("What you typed is saved: you will find it again here."), "success")
             return redirect(self.leave_url(state))
-        if go == BACK:
-            return self._go(draft.step, state)
-        if not accepted:
-            return self._page(step, state), 422
-        if step is not self.steps[-1]:
-            return self._go(draft.step, state)
-        return self._finish(state, draft.token)
+        elif asked or not (accepted or go == BACK):
+            return self._page(step, state), 200 if asked else 422
+        elif accepted and step is self.steps[-1]:
+            return self._finish(state, draft.token)
+        return self._go(draft.step, state)
 
     @expose("/<step_name>/brouillon", methods=["POST"])
     @has_access
@@ -219,12 +251,30 @@ class Wizard(BaseView):
         step = self.step(step_name)
         if self._allowed(step.name, state) != step.name:
             return "", 204
+        refused = False
         with self._editing(state, _token()) as draft:
-            state.draft = draft
-            if draft.finished_at is None:
+            self._at(state, draft)
+            refused = draft.finished_at is None and self._is_stale(step, state)
+            if draft.finished_at is None and not refused:
                 self._keep(step, state)
                 draft.step = step.name
-        return "", 204
+        return "", 409 if refused else 204
+
+    @expose("/abandon", methods=["GET"])
+    @has_access
+    @permission_name("use")
+    def ask_to_abandon(self, **arguments: Any) -> Any:
+        """The question, as a page: the dialog without script."""
+        state = self._state(arguments)
+        return self.render_template(
+            "portal/confirm.html",
+            breadcrumb=list(self.breadcrumb(state)),
+            heading=self.abandon_question(state),
+            body=_("Everything typed in it is deleted for good. Nothing that is registered already changes."),
+            action_url=self.url("abandon", state),
+            verb=_("Delete the draft"),
+            cancel_url=self.url("start", state),
+        )
 
     @expose("/abandon", methods=["POST"])
     @has_access
@@ -232,9 +282,13 @@ class Wizard(BaseView):
     def abandon(self, **arguments: Any) -> Response:
         """Forget the draft."""
         state = self._state(arguments)
-        drafts.discard(self.kind, self.subject_key(**arguments))
+        drafts.discard(self.kind, self.draft_key(**arguments))
         flash(_("Your draft was deleted."), "info")
         return redirect(self.leave_url(state))
+
+    def abandon_question(self, state: WizardState) -> str:
+        """The heading of the confirmation."""
+        return str(_("Give up the input about %(name)s?", name=self.about(state)) if self.about(state) else _("Give up this input?"))
 
     # -- inside ---------------------------------------------------------------------------------------------------
 
@@ -256,13 +310,13 @@ class Wizard(BaseView):
         subject = self.load_subject(**arguments)
         if subject is None:
             abort(404)
-        draft = drafts.find_draft(self.kind, self.subject_key(**arguments))
+        draft = drafts.find_draft(self.kind, self.draft_key(**arguments))
         return WizardState(self, arguments, subject, draft or Draft(token=uuid.uuid4(), step=self.steps[0].name))
 
     @contextmanager
     def _editing(self, state: WizardState, token: uuid.UUID | None) -> Iterator[Draft]:
         try:
-            with drafts.editing(self.kind, self.subject_key(**state.arguments), token=token, first_step=self.steps[0].name) as draft:
+            with drafts.editing(self.kind, self.draft_key(**state.arguments), token=token, first_step=self.steps[0].name) as draft:
                 yield draft
         except drafts.DraftTooLarge:
             abort(413)
@@ -286,6 +340,30 @@ class Wizard(BaseView):
         self.prepare_form(form, step, state)
         return form
 
+    @staticmethod
+    def _at(state: WizardState, draft: Draft) -> None:
+        """Go on with the draft as it is now, locked."""
+        state.draft, state._forms = draft, {}
+
+    def _is_stale(self, step: Step, state: WizardState) -> bool:
+        """Whether the page was made for somebody else.  The first step says who it is: it may always say another."""
+        now = self.concerns(state)
+        return bool(now) and step is not self.steps[0] and request.form.get(CONCERNS) != now
+
+    def _stale_page(self, step: Step, state: WizardState) -> Any:
+        """What the page brought, and whom the draft concerns now: nothing is mixed, nothing typed is lost."""
+        return self.render_template(
+            "wizard/stale.html",
+            name=self.about(state),
+            step=step,
+            rows=typed_rows(step.form),
+            hidden=carried(leave_out=("csrf_token", GO, TOKEN)),
+            aside_url=self.aside_url(step, state) if step.form is not None else None,
+            go_on_url=self.url("show", state, step_name=self._allowed(step.name, state)),
+            breadcrumb=list(self.breadcrumb(state)),
+            **self.step_context(self.steps[0], state),
+        )
+
     def _keep(self, step: Step, state: WizardState) -> None:
         """Put what was posted into the draft, as typed, for the fields of the step and nothing else."""
         if step.form is None:
@@ -307,10 +385,12 @@ class Wizard(BaseView):
         """Check every step again, then do the act once: a second click waits for the lock and finds it done."""
         try:
             with self._editing(state, token) as draft:
-                state.draft = draft
-                state._forms.clear()
+                self._at(state, draft)
                 if draft.finished_at is not None:
                     return self._already_done(draft)
+                if self._is_stale(self.steps[-1], state) or request.form.get(SHOWN) not in (None, drafts.fingerprint(draft)):
+                    changed = _("The draft was changed in another window since this summary was shown: check it again, then validate.")
+                    raise StepRefused(self.steps[-1].name, changed)
                 for step in self.steps:
                     if not self._judge(step, state):
                         raise _Incomplete(step)
@@ -387,6 +467,11 @@ class Wizard(BaseView):
             steps=self.stepper(state),
             wizard_token=str(state.draft.token),
             token_name=TOKEN,
+            concerns_name=CONCERNS,
+            concerns=self.concerns(state),
+            shown_name=SHOWN,
+            shown=drafts.fingerprint(state.draft) if position == len(self.steps) - 1 else None,
+            abandon_question=self.abandon_question(state),
             draft_url=self.url("save_draft", state, step_name=step.name) if step.form is not None else None,
             abandon_url=self.url("abandon", state),
             leave_url=self.leave_url(state),
@@ -396,7 +481,7 @@ class Wizard(BaseView):
             is_last=position == len(self.steps) - 1,
             final_label=self.final_label or _("Validate"),
             breadcrumb=list(self.breadcrumb(state)),
-            **self.step_context(step, state),
+            **{"about": self.about(state), **self.step_context(step, state)},
         )
 
 

@@ -20,6 +20,7 @@ from app.core.outbox.models import MessageState, OutboxMessage
 from app.core.outbox.publishing import NewMessage, publish_many
 from app.core.tenancy import Scope, bound_scope
 from app.core.transaction import transaction
+from app.reference.models import ExitReason
 
 from ..domain import (
     AgoraState,
@@ -95,7 +96,7 @@ def change_plan(enrolment_id: int, form: Any) -> set[str]:
         enrolment = locked(Enrolment, enrolment_id)
         _check_open(action)
         if not may_change_plan(enrolment):
-            raise Refused(Problem("", ProblemCode.ALREADY_LEFT))
+            raise Refused(Problem("", ProblemCode.NOT_CHANGEABLE))
         changed = save_versioned(enrolment, form, PLAN_FIELDS)
         plan = EnrolmentPlan(enrolment.planned_start, enrolment.planned_end, enrolment.site_id, enrolment.hours_centre, enrolment.hours_company)
         problems = _problems(plan, _component_of(action, enrolment.component_id), action)
@@ -116,7 +117,7 @@ def may_change_plan(enrolment: Enrolment) -> bool:
 def record_exit(enrolment_id: int, *, actual_end: date, exit_reason_id: int, version: int) -> Enrolment:
     """Enter the exit (normal or early); AGORA's file goes to "Sortie de formation" under the same number.
 
-    While AGORA refuses the file, an exit entered before is corrected, and sent again.
+    An exit entered before is corrected as long as AGORA does not hold it; one that AGORA refused is sent again.
     Raises LookupError, ``core.concurrency.StaleError`` when somebody changed the enrolment meanwhile, or Refused.
     """
     with transaction() as session:
@@ -129,6 +130,8 @@ def record_exit(enrolment_id: int, *, actual_end: date, exit_reason_id: int, ver
         problems = exit_problems(
             actual_end,
             planned_start=enrolment.planned_start,
+            planned_end=enrolment.planned_end,
+            reason_early=_is_early_reason(exit_reason_id),
             component_end=max(component.planned_end, enrolment.planned_end),
             already=None if again else enrolment.actual_end,
             today=clock.today(),
@@ -151,8 +154,18 @@ def record_exit(enrolment_id: int, *, actual_end: date, exit_reason_id: int, ver
     return enrolment
 
 
+def _is_early_reason(exit_reason_id: int) -> bool:
+    return bool(db.session.scalar(select(ExitReason.early).where(ExitReason.id == exit_reason_id)))
+
+
 def may_mend_exit(enrolment: Enrolment) -> bool:
-    """An exit that AGORA refused, or does not know of because it refused the file before."""
+    """An exit that AGORA does not hold: never told (outside the flow, NIR awaited), refused, or of a file it refused before.
+
+    Once AGORA has it there is no way back in the exchange: a file "sortie" takes no second exit, and a modification carries neither
+    the date nor the reason of an exit.
+    """
+    if enrolment.actual_end is not None and enrolment.agora_state in (AgoraState.NOT_CONCERNED, AgoraState.WAITING_NIR):
+        return True
     refused = (enrolment.agora_refusal or {}).get("operation")
     return enrolment.actual_end is not None and enrolment.agora_state == AgoraState.REJECTED and refused in (CREATE, EXIT)
 

@@ -132,8 +132,10 @@ def _known(statement: Any, action_id: int) -> Known | None:
         return Known(trainee, found)
 
 
-def start_search(*, organisation_id: int, action_id: int, nir: Nir, birth_name: str, actor_id: int | None) -> uuid.UUID:
+def start_search(*, organisation_id: int, action_id: int, nir: Nir, birth_name: str, actor_id: int | None, ask: bool = True) -> uuid.UUID:
     """Ask AGORA who this is; returns the reference under which the answer will be found.
+
+    ``ask`` is False where the programme is outside the flow: the question is kept, and nobody answers it.
 
     The row is the question; the queue only carries its id.  If the queue is down the search stays unanswered and the page
     offers to type the identity.
@@ -145,11 +147,14 @@ def start_search(*, organisation_id: int, action_id: int, nir: Nir, birth_name: 
             requested_by=actor_id,
             seal_uid=uuid.uuid4(),
         )
+        if not ask:
+            request.state = IdentityState.UNAVAILABLE.value
         request.question = _seal(request.seal_uid, "question", {"nir": nir.number, "key": nir.key, "name": birth_name})
         db.session.add(request)
         db.session.flush()
         identifier, uid = request.id, request.seal_uid
-        after_commit(lambda: enqueue("app.trainees.jobs:search_identity", identifier, queue="realtime"))
+        if ask:
+            after_commit(lambda: enqueue("app.trainees.jobs:search_identity", identifier, queue="realtime"))
     return uid
 
 

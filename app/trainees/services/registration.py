@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from app.actions import domain as action_rules
 from app.actions.domain import ActionStatus
@@ -104,7 +104,7 @@ def register(action_id: int, newcomer: Newcomer, details: dict[str, Any]) -> int
             raise Refused(problem)
         organisation_id = action.organisation_id
         with whole_organisation():
-            _one_at_a_time(organisation_id, newcomer)
+            one_at_a_time(organisation_id, newcomer.nir.value if newcomer.nir else _civil_essence(newcomer.person))
             known = known_by_number(nir, action_id) if nir else known_by_civil_status(newcomer.person, action_id)
             if known and known.registration_id is not None:
                 raise AlreadyRegistered(known.registration_id)
@@ -118,11 +118,12 @@ def register(action_id: int, newcomer: Newcomer, details: dict[str, Any]) -> int
         return registration.id
 
 
-def _one_at_a_time(organisation_id: int, newcomer: Newcomer) -> None:
-    """Two windows registering the same person wait for each other, so that the second finds what the first made."""
-    from sqlalchemy import func
+def _civil_essence(person: Person) -> str:
+    return textsearch.fold(f"{person.birth_name} {person.first_name}")
 
-    essence = newcomer.nir.value if newcomer.nir else textsearch.fold(f"{newcomer.person.birth_name} {newcomer.person.first_name}")
+
+def one_at_a_time(organisation_id: int, essence: str) -> None:
+    """Two windows giving the organisation the same person wait for each other, so that the second finds what the first made."""
     digest = crypto.blind_index(f"{organisation_id}:{essence}", purpose="registration-lock")
     key = int.from_bytes(digest[:8], "big", signed=True)
     db.session.execute(select(func.pg_advisory_xact_lock(key)))
@@ -130,7 +131,7 @@ def _one_at_a_time(organisation_id: int, newcomer: Newcomer) -> None:
 
 def _create(organisation_id: int, newcomer: Newcomer, nir: Nir | None) -> Trainee:
     trainee = Trainee(organisation_id=organisation_id, identity_source=newcomer.source.value)
-    _put_person(trainee, newcomer.person)
+    put_person(trainee, newcomer.person)
     if nir is not None:
         store_nir(trainee, nir)
     db.session.add(trainee)
@@ -141,13 +142,14 @@ def _take_over(known: Known, newcomer: Newcomer) -> Trainee:
     """Keep the known person; what AGORA says now replaces what had been typed."""
     trainee = known.trainee
     if newcomer.source is IdentitySource.AGORA and not known.certain:
-        _put_person(trainee, newcomer.person)
+        put_person(trainee, newcomer.person)
         trainee.identity_source = IdentitySource.AGORA.value
         trainee.identity_finding = "same"
     return trainee
 
 
-def _put_person(trainee: Trainee, person: Person) -> None:
+def put_person(trainee: Trainee, person: Person) -> None:
+    """Copy a civil status, and what is computed from it."""
     trainee.civility = person.civility.value
     trainee.birth_name = person.birth_name
     trainee.usual_name = person.usual_name

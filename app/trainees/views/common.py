@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import date
 from typing import Any
 
 from flask import abort, request, url_for
@@ -11,10 +13,14 @@ from sqlalchemy.exc import DBAPIError
 from app.actions.models import Action
 from app.actions.views import crumbs as action_crumbs
 from app.core.errors_db import field_of, translate
+from app.core.nir import Incoherence, incoherences, parse
+from app.core.nir.messages import INCOHERENCE_MESSAGES
 
-from .. import queries
+from .. import labels, queries
+from ..domain import CIVILITY_GENDER, Problem, ft_date_problem
 from ..models import Enrolment, Registration
 from ..queries import Todo, TraineeFilter
+from ..services.identity import Person
 
 
 def registration_or_404(registration_id: int) -> Registration:
@@ -40,6 +46,48 @@ def show_database_refusal(form: Any, error: DBAPIError) -> None:
         form[name].errors = [*form[name].errors, sentence]
     else:
         form.form_errors.append(sentence)
+
+
+def show_problems(form: Any, problems: tuple[Problem, ...]) -> None:
+    """Put each problem beside its field; those of no field go on top."""
+    for problem in problems:
+        sentence = labels.problem_text(problem)
+        if problem.field in form:
+            form[problem.field].errors = [*form[problem.field].errors, sentence]
+        else:
+            form.form_errors.append(sentence)
+
+
+def fits(form: Any, birth_date: date) -> bool:
+    """Whether the situation typed is possible for somebody born that day; said at the field if not."""
+    if "ft_registered_on" not in form:
+        return True
+    problem = ft_date_problem(form["ft_registered_on"].data, birth_date)
+    if problem is not None:
+        form[problem.field].errors = [*form[problem.field].errors, labels.problem_text(problem)]
+    return problem is None
+
+
+def agrees_with_number(form: Any, person: Person, asked: Sequence[str] | None) -> bool:
+    """Whether a typed civil status fits the number, or was confirmed although it does not.
+
+    Said at the field, never refused for good: a civil status may have changed since the number was given, or been registered wrong.
+    """
+    if not asked:
+        return True
+    found = incoherences(parse(asked[0]), birth_date=person.birth_date, gender=person.gender.value)
+    at = {Incoherence.GENDER: "gender", Incoherence.YEAR: "birth_date", Incoherence.MONTH: "birth_date"}
+    told: dict[str, list[str]] = {}
+    for one in found:
+        told.setdefault(at[one], []).append(str(INCOHERENCE_MESSAGES[one]))
+    if CIVILITY_GENDER[person.civility] != person.gender:
+        told["civility"] = [_("The civility and the gender do not go together.")]
+    form.contradicted = bool(told)
+    if not told or form["identity_confirmed"].data:
+        return True
+    for name, sentences in told.items():
+        form[name].errors = [*form[name].errors, _("%(wrong)s Correct it, or confirm below that it is right.", wrong=" ".join(sentences))]
+    return False
 
 
 def crumbs(action: Action, *more: tuple[str, str | None]) -> list[tuple[str, str | None]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import abort, flash, redirect, request, url_for
+from flask import flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_appbuilder import BaseView, expose
 from flask_appbuilder.security.decorators import has_access, permission_name
@@ -19,24 +19,15 @@ from app.actions.queries import components_of
 from app.core import clock
 from app.core.concurrency import StaleError, conflict_context
 from app.core.extensions import db
+from app.core.typed import gone_page
 
-from .. import labels, queries
-from ..domain import AgoraState, EnrolmentPlan, Problem, Refused, initial_agora_state
+from .. import presenters, queries
+from ..domain import AgoraState, EnrolmentPlan, Refused, initial_agora_state
 from ..forms import EnrolmentForm, ExitForm
 from ..models import Registration
 from ..permissions import VIEW
 from ..services import enrolment as services
-from .common import enrolment_or_404, registration_or_404, sheet_crumbs, show_database_refusal
-
-
-def show_problems(form: Any, problems: tuple[Problem, ...]) -> None:
-    """Put each problem beside its field; those of no field go on top."""
-    for problem in problems:
-        sentence = labels.problem_text(problem)
-        if problem.field in form:
-            form[problem.field].errors = [*form[problem.field].errors, sentence]
-        else:
-            form.form_errors.append(sentence)
+from .common import enrolment_or_404, registration_or_404, sheet_crumbs, show_database_refusal, show_problems
 
 
 def _offer_sites(form: EnrolmentForm, component: Component) -> None:
@@ -67,10 +58,11 @@ class EnrolmentView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only
     def choose(self, registration_id: int) -> ResponseReturnValue:
         """Which component; straight to the form when there is only one."""
         registration = registration_or_404(registration_id)
-        self._refuse_if_over(registration)
+        if registration_blockers(registration.action.status):
+            return _refused(presenters.over_text(registration.action), registration_id)
         current = {e.component_id for e in queries.enrolments_of(registration_id) if e.actual_end is None}
         components = [one for one in components_of(registration.action_id) if one.id not in current]
-        if len(components) == 1:
+        if len(components) == 1 and components[0].sites:
             return redirect(url_for("EnrolmentView.add", registration_id=registration_id, component_id=components[0].id))
         return self.render_template(
             "trainees/choose_component.html",
@@ -85,18 +77,24 @@ class EnrolmentView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only
     @permission_name("enrol")
     def add(self, registration_id: int, component_id: int) -> ResponseReturnValue:
         """Dates, site and hours (guide 000, "Parcours" and "Volumes")."""
-        registration = registration_or_404(registration_id)
-        self._refuse_if_over(registration)
+        registration = queries.get_registration(registration_id)
+        if registration is None:
+            return gone_page(EnrolmentForm())
+        if request.method == "GET" and registration_blockers(registration.action.status):
+            return _refused(presenters.over_text(registration.action), registration_id)
         component = next((one for one in components_of(registration.action_id) if one.id == component_id), None)
         if component is None:
-            abort(404)
+            return gone_page(EnrolmentForm())
+        if request.method == "GET" and not component.sites:
+            flash(_("The component %(number)s has no site: ask the Région to add one.", number=component.number), "danger")
+            return redirect(url_for("EnrolmentView.choose", registration_id=registration_id))
         form = EnrolmentForm(data=_proposed(component)) if request.method == "GET" else EnrolmentForm()
         _offer_sites(form, component)
         if request.method == "POST" and form.validate():
             try:
                 services.enrol(registration_id, component_id, _plan(form))
             except LookupError:
-                abort(404)
+                return gone_page(form)
             except Refused as refusal:
                 show_problems(form, refusal.problems)
             except IntegrityError as error:
@@ -120,12 +118,15 @@ class EnrolmentView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only
     @permission_name("enrol")
     def change(self, enrolment_id: int) -> ResponseReturnValue:
         """Mend an enrolment that AGORA does not hold yet."""
-        enrolment = enrolment_or_404(enrolment_id)
+        found = queries.get_enrolment(enrolment_id)
+        if found is None:
+            return gone_page(EnrolmentForm())
+        enrolment = found
         registration = registration_or_404(enrolment.registration_id)
         address = url_for("RegistrationPages.show", registration_id=registration.id)
-        if registration_blockers(enrolment.action.status) or not services.may_change_plan(enrolment):
-            flash(_("This enrolment can no longer be modified here: AGORA holds it, or the trainee has left."), "danger")
-            return redirect(address)
+        why = presenters.why_not_change(enrolment)
+        if why and request.method == "GET":
+            return _refused(why, registration.id)
         form = EnrolmentForm(obj=enrolment)
         _offer_sites(form, enrolment.component)
         if request.method == "GET":
@@ -133,6 +134,8 @@ class EnrolmentView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only
         elif form.validate():
             try:
                 services.change_plan(enrolment_id, form)
+            except LookupError:
+                return gone_page(form)
             except Refused as refusal:
                 show_problems(form, refusal.problems)
             except StaleError as stale:
@@ -153,9 +156,15 @@ class EnrolmentView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only
     @permission_name("exit")
     def leave(self, enrolment_id: int) -> ResponseReturnValue:
         """Exit, early or not; AGORA's file goes to "Sortie de formation" under the same number.  A refused exit is corrected here."""
-        enrolment = enrolment_or_404(enrolment_id)
+        found = queries.get_enrolment(enrolment_id)
+        if found is None:
+            return gone_page(ExitForm())
+        enrolment = found
         registration = registration_or_404(enrolment.registration_id)
         address = url_for("RegistrationPages.show", registration_id=registration.id)
+        why = presenters.why_not_exit(enrolment)
+        if why and request.method == "GET":
+            return _refused(why, registration.id)
         form: Any = ExitForm(data={"version": enrolment.version}) if request.method == "GET" else ExitForm()
         if request.method == "GET" and services.may_mend_exit(enrolment):
             form.actual_end.data, form.exit_reason_id.data = enrolment.actual_end, enrolment.exit_reason_id
@@ -169,12 +178,15 @@ class EnrolmentView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only
                     exit_reason_id=form.exit_reason_id.data,
                     version=form.version.data or 0,
                 )
+            except LookupError:
+                return gone_page(form)
             except Refused as refusal:
                 show_problems(form, refusal.problems)
             except StaleError:
                 db.session.rollback()
-                flash(_("Somebody modified this enrolment meanwhile: check it, then enter the exit again."), "warning")
-                return redirect(address)
+                form.form_errors.append(_("Somebody modified this enrolment meanwhile: check what stands above, then save the exit again."))
+                form.version.raw_data = None
+                form.version.data = enrolment_or_404(enrolment_id).version
             except IntegrityError as error:
                 db.session.rollback()
                 show_database_refusal(form, error)
@@ -209,10 +221,11 @@ class EnrolmentView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only
             cancel_url=url_for("RegistrationPages.show", registration_id=registration.id),
         ), _status(form)
 
-    @staticmethod
-    def _refuse_if_over(registration: Any) -> None:
-        if registration_blockers(registration.action.status):
-            abort(404)
+
+def _refused(why: str, registration_id: int) -> ResponseReturnValue:
+    """Refuse at once, on the sheet, rather than at the end of a form."""
+    flash(why, "danger")
+    return redirect(url_for("RegistrationPages.show", registration_id=registration_id))
 
 
 def _status(form: Any) -> int:
@@ -220,10 +233,13 @@ def _status(form: Any) -> int:
 
 
 def _proposed(component: Component) -> dict[str, Any]:
-    """What most enrolments are: the component's own dates and volumes, its site when there is one."""
-    sites = component.sites
+    """The component's own end and volumes, its site when there is one.
+
+    The start is today's, or the component's own when that is still to come: a day that has passed is for the person to say.
+    """
+    sites, today = component.sites, clock.today()
     return {
-        "planned_start": max(component.planned_start, component.action.actual_start or component.planned_start),
+        "planned_start": max(component.planned_start, today) if today <= component.planned_end else None,
         "planned_end": component.planned_end,
         "site_id": sites[0].id if len(sites) == 1 else None,
         "hours_centre": component.hours_centre or None,

@@ -14,19 +14,22 @@ from flask_babel import lazy_gettext as _l
 from sqlalchemy.exc import IntegrityError
 
 from app.actions.domain import registration_blockers
+from app.core import clock
 from app.core.concurrency import StaleError, conflict_context
 from app.core.extensions import db
 from app.core.nir.reading import reveal_nir
 from app.core.transaction import transaction
+from app.core.typed import gone_page
+from app.core.ui import allowed
 
 from .. import labels, presenters, queries, recap
 from ..domain import Refused
 from ..forms import ContactForm, RevealForm, SituationForm
-from ..models import Registration
+from ..models import Enrolment, Registration
 from ..permissions import VIEW
-from ..services.enrolment import may_mend_exit
+from ..services.correction import may_correct
 from ..services.registration import update_registration
-from .common import registration_or_404, sheet_crumbs, show_database_refusal
+from .common import fits, registration_or_404, sheet_crumbs, show_database_refusal
 
 CONTACT_FIELDS = (
     "nationality_id", "street_number", "street_extension", "street_type_id", "street_name", "address_complement",
@@ -37,6 +40,10 @@ SITUATION_FIELDS = (
     "ft_agency_code", "receives_are", "receives_other", "receives_rsa", "receives_aah", "boe", "school_leaver", "entry_level_id",
     "last_class_id", "last_class_year", "highest_diploma_id", "highest_level_id", "highest_level_year",
 )  # fmt: skip
+
+
+#: How long, in seconds, a page left open goes on asking about a file nothing is awaited of.
+FOLLOWED_FOR = 15 * 60
 
 
 class RegistrationPages(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only partly typed
@@ -66,9 +73,11 @@ class RegistrationPages(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is 
             action=registration.action,
             enrolments=enrolments,
             agora=presenters.agora_views(enrolments),
-            may_mend_exit=may_mend_exit,
+            reasons=_reasons(registration, enrolments),
+            action_status=registration.action.status,
+            since=int(clock.now().timestamp()),
             can_add=not registration_blockers(registration.action.status),
-            sections=recap.of_registration(registration),
+            sections=recap.of_registration(registration, may_correct=may_correct(registration, enrolments)),
             reveal=reveal or RevealForm(formdata=None),
             number=number,
             labels=labels,
@@ -80,14 +89,28 @@ class RegistrationPages(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is 
     @has_access
     @permission_name("read")
     def agora(self, enrolment_id: int) -> ResponseReturnValue:
-        """The AGORA rubric, asked again while the number is awaited; 204 says that nothing changed."""
+        """The AGORA rubric, asked again while the number is awaited, then slowly for a while; 204 says that nothing changed."""
         enrolment = queries.get_enrolment(enrolment_id)
         if enrolment is None:
             abort(404)
         view = presenters.agora_views([enrolment])[enrolment_id]
         if view.waiting and request.args.get("silent", "0") == str(int(view.silent)):
             return Response(status=204)
-        return self.render_template("trainees/_agora_fragment.html", enrolment=enrolment, view=view, presenters=presenters, live=True)
+        since = request.args.get("since", 0, type=int)
+        now = int(clock.now().timestamp())
+        unchanged = request.args.get("seen") == view.mark
+        still = not 0 <= now - since <= FOLLOWED_FOR  # a page forgotten on a screen must not keep its session alive for ever
+        if unchanged and not still:
+            return Response(status=204)
+        return self.render_template(
+            "trainees/_agora_fragment.html",
+            enrolment=enrolment,
+            view=view,
+            presenters=presenters,
+            action_status=enrolment.action.status,
+            since=None if unchanged else (now if still else since),
+            live=not unchanged,
+        )
 
     @expose("/communes")
     @has_access
@@ -116,7 +139,9 @@ class RegistrationPages(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is 
     @permission_name("register")
     def contact(self, registration_id: int) -> ResponseReturnValue:
         """Modify the contact details."""
-        registration = registration_or_404(registration_id)
+        registration = queries.get_registration(registration_id)
+        if registration is None:
+            return gone_page(ContactForm())
         return self._edit(registration, ContactForm(obj=registration), CONTACT_FIELDS, "contact", _("Contact details"))
 
     @expose("/<int:registration_id>/situation", methods=["GET", "POST"])
@@ -124,7 +149,9 @@ class RegistrationPages(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is 
     @permission_name("register")
     def situation(self, registration_id: int) -> ResponseReturnValue:
         """Modify the situation at entry, the schooling and the ESF data."""
-        registration = registration_or_404(registration_id)
+        registration = queries.get_registration(registration_id)
+        if registration is None:
+            return gone_page(SituationForm())
         form = SituationForm(obj=registration)
         fields: tuple[str, ...] = SITUATION_FIELDS
         if registration.action.esf_cofunded:
@@ -137,15 +164,21 @@ class RegistrationPages(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is 
         address = url_for("RegistrationPages.show", registration_id=registration.id)
         path = sheet_crumbs(registration, (heading, None))
         registration_id, name = registration.id, registration.trainee.display_name  # the act lets go of the row the page read
+        birth_date = registration.trainee.birth_date
+        if request.method == "GET" and registration_blockers(registration.action.status):
+            flash(presenters.over_text(registration.action), "danger")
+            return redirect(address)
         if request.method == "GET":
             form.bind_row(registration, fields)
-        elif "_towns" not in request.form and form.validate():
+        elif "_towns" not in request.form and form.validate() and fits(form, birth_date):
             try:
                 update_registration(registration_id, form, fields)
+            except LookupError:
+                return gone_page(form)
             except Refused as refusal:
                 for problem in refusal.problems:
-                    flash(labels.problem_text(problem), "danger")
-                return redirect(address)
+                    form.form_errors.append(labels.problem_text(problem))
+                return self._edit_page(registration_or_404(registration_id), form, step, heading, path), 422
             except StaleError as stale:
                 db.session.rollback()
                 context = conflict_context(form, stale, cancel_url=address, breadcrumb=path)
@@ -171,3 +204,15 @@ class RegistrationPages(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is 
             cancel_url=url_for("RegistrationPages.show", registration_id=registration.id),
         )
         return page
+
+
+def _reasons(registration: Registration, enrolments: Sequence[Enrolment]) -> list[tuple[str, str]]:
+    """For each enrolment that can no longer be modified here, its component and why, with whom to ask."""
+    if not allowed("can_exit", VIEW) or registration_blockers(registration.action.status):
+        return []
+    found = []
+    for enrolment in enrolments:
+        why = presenters.why_not_exit(enrolment) or presenters.why_not_change(enrolment)
+        if why is not None:
+            found.append((enrolment.component.number, why))
+    return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from flask import Response, abort, flash, redirect, request, url_for
@@ -19,18 +19,20 @@ from app.actions import queries as actions
 from app.actions.domain import registration_blockers
 from app.actions.labels import reason_text
 from app.actions.models import Action
-from app.core import context
-from app.core.nir import NirKind
-from app.core.wizard.view import Step, StepRefused, Wizard, WizardState
+from app.core import context, crypto
+from app.core.nir import NirKind, mask
+from app.core.textsearch import fold
+from app.core.wizard.several import SeveralDrafts
+from app.core.wizard.view import CONCERNS, Step, StepRefused, WizardState
 from app.partners.agora.port import Civility, Gender
 
 from .. import labels, queries
 from ..domain import IdentitySource, IdentityState, Refused
-from ..forms import CIVIL_FIELDS, IdentificationForm, SituationForm, VerificationForm, plain
+from ..forms import CIVIL_FIELDS, IDENTITY_FIELDS, IdentificationForm, SituationForm, VerificationForm, plain
 from ..services import identity
 from ..services.identity import Person
 from ..services.registration import AlreadyRegistered, Newcomer, register
-from .common import crumbs
+from .common import agrees_with_number, crumbs, fits
 
 VERIFY, IDENTIFY, SITUATION, RECAP = "verification", "identification", "situation-initiale", "recapitulatif"
 
@@ -54,8 +56,8 @@ class Found:
         return self.state is IdentityState.PENDING
 
 
-class RegistrationView(Wizard):
-    """Registers a trainee on an action."""
+class RegistrationView(SeveralDrafts):
+    """Registers a trainee on an action.  Each registration has a draft of its own; a page made for one person never fills another's."""
 
     route_base = "/stagiaires/action/<int:action_id>/enregistrement"
     class_permission_name = "TraineeRegistration"
@@ -103,7 +105,7 @@ class RegistrationView(Wizard):
                 del form[name]
         elif step.name == IDENTIFY:
             if not nir_required or self.found(state).locked:
-                for name in CIVIL_FIELDS:
+                for name in IDENTITY_FIELDS:
                     del form[name]
         elif step.name == SITUATION and not state.subject.esf_cofunded:
             form.without_esf()  # type: ignore[attr-defined]  # it is a SituationForm
@@ -114,36 +116,90 @@ class RegistrationView(Wizard):
             return self._verify(form, state)
         if step.name == IDENTIFY:
             return self._identify(form, state)
+        if step.name == SITUATION:
+            return fits(form, self._person(state).birth_date)
         return True
+
+    # ---- whom the draft is about -----------------------------------------------------------------------------------------
+
+    def concerns(self, state: WizardState) -> str:
+        """The person, as a keyed hash: the same number or civil status, the same word."""
+        return str(state.memo.get("stamp") or "")
+
+    def about(self, state: WizardState) -> str:
+        """The name, as far as it is known."""
+        return str(state.memo.get("about") or "")
+
+    def asks_again(self, step: Step, state: WizardState) -> bool:
+        """« Rechercher la ville » without script."""
+        return "_towns" in request.form
+
+    def _keep(self, step: Step, state: WizardState) -> None:
+        super()._keep(step, state)
+        if step.name in (IDENTIFY, SITUATION):
+            state.memo["for"] = request.form.get(CONCERNS) or self.concerns(state)
+
+    def _it_is(self, state: WizardState, essence: str, about: str, **more: Any) -> None:
+        """Start the draft over for this person: what was typed for somebody else leaves it, and that is said; the same person's stays."""
+        memo, draft = state.memo, state.draft
+        former, stamp = memo.get("for"), _stamp(state.subject.id, essence)
+        whose, before = memo.get("about"), replace(draft, steps=dict(draft.steps), done=list(draft.done), memo=dict(memo))
+        memo.clear()
+        memo.update(stamp=stamp, about=about, typed_first=draft.steps[VERIFY], **more)
+        if former and former != stamp:
+            before.steps[VERIFY] = before.memo.get("typed_first", {})
+            before.step = IDENTIFY
+            if former == before.memo.get("stamp"):
+                self.set_aside(state, before)
+            draft.steps = {name: raw for name, raw in draft.steps.items() if name == VERIFY}
+            draft.done = [name for name in draft.done if name == VERIFY]
+            state._forms.clear()
+            told = _("The contact details and the situation typed before were emptied: they are those of another person.")
+            if whose:
+                told = _(
+                    "The contact details and the situation typed for %(name)s left this input, which concerns another person now: "
+                    "they are kept in an input of their own.",
+                    name=whose,
+                )
+            flash(told, "warning")
+        elif former:
+            memo["for"] = former
 
     def _verify(self, form: Any, state: WizardState) -> bool:
         action, memo = state.subject, state.memo
+        first_page = (request.view_args or {}).get("step_name") == VERIFY
         if not action.contract.programme.nir_required:
             person = _typed(form)
             known = identity.known_by_civil_status(person, action.id)
-            memo.clear()
-            memo.update(person=person.to_json(), source=IdentitySource.TYPED.value, known=known.trainee.id if known else None)
-            return not self._on_action(form, known, "first_name")
+            if self._on_action(form, known, "first_name"):
+                return False
+            if first_page:
+                details = {"person": person.to_json(), "source": IdentitySource.TYPED.value, "known": known.trainee.id if known else None}
+                self._it_is(state, _civil_essence(person), full_name(person), **details)
+            elif memo.get("person") != person.to_json():
+                form["birth_name"].errors = [*form["birth_name"].errors, _("The number or the name changed since: validate this page again.")]
+                return False
+            return True
         known = identity.known_by_number(form.number, action.id)
         if self._on_action(form, known, "nir"):
             return False
         asked = [form.number.value, form.birth_name.data]
         same = memo.get("asked") == asked
-        if (request.view_args or {}).get("step_name") != VERIFY:
+        if not first_page:
             # the final act goes over all steps again: AGORA is asked by the first page only, never inside the transaction that registers
             if not same:
                 form.birth_name.errors = [*form.birth_name.errors, _("The number or the name changed since: validate this page again.")]
             return same
         if same and (memo.get("person") or self._search(state) is not None):
             return True
-        memo.clear()
-        memo.update(asked=asked, birth_name=form.birth_name.data, known=known.trainee.id if known else None)
-        if known and known.certain and _same_name(known.trainee.birth_name, form.birth_name.data):
-            memo.update(person=Person.of(known.trainee).to_json(), source=IdentitySource.AGORA.value)
-        elif known and not _same_name(known.trainee.birth_name, form.birth_name.data):
-            memo.clear()
+        if known and not _same_name(known.trainee.birth_name, form.birth_name.data):
             form.birth_name.errors = [*form.birth_name.errors, _("You already know this number under another name: check both.")]
             return False
+        name = form.birth_name.data.upper()
+        self._it_is(state, form.number.value, name, asked=asked, birth_name=form.birth_name.data, known=known.trainee.id if known else None)
+        if known and known.certain:
+            person = Person.of(known.trainee)
+            memo.update(person=person.to_json(), source=IdentitySource.AGORA.value, about=full_name(person))
         elif form.number.kind is NirKind.NIR and action.contract.programme.agora_enabled:
             uid = identity.start_search(
                 organisation_id=action.organisation_id,
@@ -179,7 +235,7 @@ class RegistrationView(Wizard):
             return False
         if found.locked:
             assert found.person is not None  # noqa: S101 - what "locked" means
-            state.memo.update(person=found.person.to_json(), source=found.source.value)
+            state.memo.update(person=found.person.to_json(), source=found.source.value, about=full_name(found.person))
             return True
         missing = [name for name in CIVIL_FIELDS if name != "usual_name" and not form[name].data]
         for name in missing:
@@ -187,7 +243,10 @@ class RegistrationView(Wizard):
                 form[name].errors = [_("Fill in this field.")]
         if missing:
             return False
-        state.memo["typed"] = {"person": _typed(form).to_json(), "state": found.state.value if found.state else None}
+        person = _typed(form)
+        if not agrees_with_number(form, person, state.memo.get("asked")):
+            return False
+        state.memo.update(typed={"person": person.to_json(), "state": found.state.value if found.state else None}, about=full_name(person))
         return True
 
     # ---- identity --------------------------------------------------------------------------------------------------------
@@ -216,6 +275,8 @@ class RegistrationView(Wizard):
     def identity(self, **arguments: Any) -> ResponseReturnValue:
         """The identity part of the page, asked while AGORA is waited for; 204 says: not yet."""
         state = self._state(arguments)
+        if request.args.get("pour", "") not in ("", self.concerns(state)):
+            return self.render_template("trainees/_identity_stale.html", name=self.about(state))
         found = self.found(state)
         if found.pending:
             return Response(status=204)
@@ -231,17 +292,21 @@ class RegistrationView(Wizard):
 
     def _identity_context(self, state: WizardState) -> dict[str, Any]:
         return {
-            "identity_url": self.url("identity", state),
+            "identity_url": self.url("identity", state, pour=self.concerns(state) or None),
             "verify_url": self.url("show", state, step_name=VERIFY),
             "number_masked": self._masked(state),
+            **self._announced(state),
         }
 
-    def _masked(self, state: WizardState) -> str | None:
-        if "nir" not in state.form(VERIFY):
-            return None
-        from app.core.nir import mask
+    def _announced(self, state: WizardState) -> dict[str, Any]:
+        """Who is about to be registered, and the last sheet of somebody the organisation knows."""
+        found, known = self.found(state), state.memo.get("known")
+        name = full_name(found.person) if found.person else self.about(state)
+        return {"found_name": name, "about": name, "known_sheet": queries.last_registration(known) if known else None}
 
-        return mask((state.form(VERIFY)["nir"].data or "") + (state.form(VERIFY)["key"].data or "")) or None
+    def _masked(self, state: WizardState) -> str | None:
+        asked = state.memo.get("asked")
+        return mask(asked[0]) if asked else None
 
     # ---- pages -----------------------------------------------------------------------------------------------------------
 
@@ -250,6 +315,7 @@ class RegistrationView(Wizard):
         more: dict[str, Any] = {"action": state.subject, "labels": labels, "menu_current": "ActionsView.index"}
         if step.name == VERIFY:
             more["already_url"] = self._already_url(state) if request.method == "POST" else None
+            more["others"] = self.others(state)
         elif step.name == IDENTIFY:
             more |= {"found": self.found(state), **self._identity_context(state)}
         elif step.name == RECAP:
@@ -257,10 +323,20 @@ class RegistrationView(Wizard):
             more |= {
                 "recap": self.recap(state, IDENTIFY, SITUATION),
                 "person": person,
-                "person_name": f"{(person.usual_name or person.birth_name).upper()} {person.first_name}",
+                "person_name": full_name(person),
                 "number_masked": self._masked(state),
             }
         return more
+
+    def recap(self, state: WizardState, *step_names: str) -> list[dict[str, Any]]:
+        """Without the confirmation of an identity that needed none."""
+        parts = super().recap(state, *step_names)
+        form = state.form(IDENTIFY)
+        if "identity_confirmed" in form and not form["identity_confirmed"].data:
+            unasked = str(form["identity_confirmed"].label.text)
+            for part in parts:
+                part["rows"] = [row for row in part["rows"] if row[0] != unasked]
+        return parts
 
     def _already_url(self, state: WizardState) -> str | None:
         """The sheet of a person already on the action, offered beside the error."""
@@ -304,7 +380,7 @@ class RegistrationView(Wizard):
         flash(
             _(
                 "%(name)s is registered. You can now enrol this trainee on a component.",
-                name=f"{(person.usual_name or person.birth_name).upper()} {person.first_name}",
+                name=full_name(person),
             ),
             "success",
         )
@@ -319,14 +395,26 @@ class RegistrationView(Wizard):
         return crumbs(state.subject, (_("Registration of a trainee"), None))
 
 
+def full_name(person: Person) -> str:
+    """Name first, in capitals, as the guides write it."""
+    return f"{(person.usual_name or person.birth_name).upper()} {person.first_name}"
+
+
+def _stamp(action_id: int, essence: str) -> str:
+    """A word for a person, which tells nothing of the person and differs from one account and action to another."""
+    return crypto.blind_index(f"{context.actor_id()}:{action_id}:{essence}", purpose="wizard-concerns").hex()[:32]
+
+
+def _civil_essence(person: Person) -> str:
+    return f"{fold(person.birth_name)}|{fold(person.first_name)}|{person.birth_date.isoformat()}|{person.gender.value}"
+
+
 def _field_names(step: Step) -> list[str]:
     form_class: Any = step.form
     return [name for name in dir(form_class) if hasattr(getattr(form_class, name, None), "creation_counter")]
 
 
 def _same_name(left: str, right: str) -> bool:
-    from app.core.textsearch import fold
-
     return fold(left) == fold(right)
 
 

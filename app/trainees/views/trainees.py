@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import abort, request, url_for
+from flask import Response, abort, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_appbuilder import BaseView, expose
 from flask_appbuilder.security.decorators import has_access, permission_name
@@ -77,6 +77,18 @@ class TraineesView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only 
             presenters=presenters,
             wide=True,
         )
+
+    @expose("/action/<int:action_id>/panneau")
+    @has_access
+    @permission_name("read")
+    def panel(self, action_id: int) -> ResponseReturnValue:
+        """The trainees on the page of the action, asked again while AGORA is awaited; 204 says that nothing changed."""
+        from .. import side
+
+        values = side.panel_values(found_or_404(action_id))
+        if values["mark"] is not None and values["mark"] == request.args.get("seen"):
+            return Response(status=204)
+        return self.render_template("trainees/_panel.html", values=values)
 
     @expose("/<int:trainee_id>")
     @has_access

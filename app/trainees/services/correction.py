@@ -1,0 +1,155 @@
+"""Correcting who a trainee is: the NIR known at last, a name that AGORA refused.  What waited for it leaves, what was refused leaves again.
+
+Source: guide 000 (an NIA is not sent), domain-facts §5.  The search is that of the registration (``services.identity``).
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+
+from sqlalchemy import select, update
+
+from app.actions.domain import ActionStatus, registration_blockers
+from app.actions.models import Action, Contract
+from app.actions.services import lock_action
+from app.core import clock, context
+from app.core.concurrency import check_version
+from app.core.extensions import db
+from app.core.nir import Nir, NirKind
+from app.core.nir.reading import reveal_for_partner
+from app.core.nir.storage import store_nir
+from app.core.outbox.publishing import NewMessage, publish_many
+from app.core.tenancy import whole_organisation
+from app.core.transaction import transaction
+from app.partners.agora.port import FileStatus
+from app.reference.models import Programme
+
+from ..domain import AgoraState, IdentitySource, IdentityState, Problem, ProblemCode, Refused, birth_date_problem, is_refused_for_identity
+from ..models import Enrolment, Registration, Trainee
+from .enrolment import CHANGE, CLOSE, CREATE, EXIT, PARTNER, creations_underway, ordering_key, resend_refused, tell_changes
+from .identity import Person, known_by_number, read_search, start_search
+from .locking import locked
+from .registration import one_at_a_time, put_person
+
+
+def may_correct(registration: Registration, enrolments: Sequence[Enrolment]) -> bool:
+    """Whether this person's identity is to be mended here: no NIR yet, typed by hand, or refused by AGORA.
+
+    Not where no number may be asked (AVENIR), nor once the action is over; what AGORA confirmed stays.
+    """
+    action, trainee = registration.action, registration.trainee
+    if registration_blockers(action.status) or not action.contract.programme.nir_required:
+        return False
+    refused = any(is_refused_for_identity(one.agora_refusal) for one in enrolments if one.agora_state == AgoraState.REJECTED)
+    return trainee.nir_kind != NirKind.NIR or trainee.identity_source == IdentitySource.TYPED or refused
+
+
+def present_number(trainee: Trainee) -> Nir | None:
+    """The NIR the trainee has, to ask AGORA about it again; the reading is journaled.  None for an NIA, or without number."""
+    if trainee.nir_kind != NirKind.NIR:
+        return None
+    with transaction():
+        db.session.refresh(trainee, ["nir_ciphertext"])
+        return reveal_for_partner([trainee], reason="correction de l’identité").get(trainee.id)
+
+
+def search_again(registration: Registration, nir: Nir, birth_name: str) -> uuid.UUID:
+    """Ask AGORA who bears this number under this name; where the programme is outside the flow nobody is asked, and the identity is typed.
+
+    Raises Refused when another trainee of the organisation has the number.
+    """
+    action = registration.action
+    _refuse_if_taken(action.id, registration.trainee_id, nir)
+    return start_search(
+        organisation_id=action.organisation_id,
+        action_id=action.id,
+        nir=nir,
+        birth_name=birth_name,
+        actor_id=context.actor_id(),
+        ask=action.contract.programme.agora_enabled,
+    )
+
+
+def _refuse_if_taken(action_id: int, trainee_id: int, nir: Nir) -> None:
+    known = known_by_number(nir, action_id)
+    if known is not None and known.trainee.id != trainee_id:
+        raise Refused(Problem("nir", ProblemCode.NUMBER_TAKEN, {"name": known.trainee.display_name}))
+
+
+def correct_identity(registration_id: int, search: uuid.UUID, typed: Person | None, *, version: int) -> Trainee:
+    """Give the trainee the number that was searched, and AGORA's civil status or, without an answer, the one typed.
+
+    Enrolments that waited for a NIR are sent, with the exit and the closing that followed; refused ones are sent again; files that
+    AGORA holds are told the change.  Raises LookupError, ``core.concurrency.StaleError``, or Refused.
+    """
+    with transaction() as session:
+        registration = session.get(Registration, registration_id)
+        found = read_search(search)
+        if registration is None or found is None or found.action_id != registration.action_id:
+            raise LookupError(registration_id)
+        action = lock_action(registration.action_id, share=True)
+        if registration_blockers(action.status):
+            raise Refused(Problem("", ProblemCode.NO_MORE_TRAINEE, {"status": action.status}))
+        if found.state is IdentityState.MISMATCH:
+            raise Refused(Problem("birth_name", ProblemCode.NAME_MISMATCH))
+        person = found.person or (None if found.state is IdentityState.PENDING else typed)
+        if person is None:
+            raise Refused(Problem("", ProblemCode.NO_ANSWER))
+        problem = birth_date_problem(person.birth_date, clock.today())
+        if problem:
+            raise Refused(problem)
+        trainee_id, organisation_id = registration.trainee_id, action.organisation_id
+        with whole_organisation():  # a person is the organisation's: so are the files to send, whatever actions the account is limited to
+            one_at_a_time(organisation_id, found.nir.value)
+            _refuse_if_taken(action.id, trainee_id, found.nir)
+            of_trainee = select(Registration.id).where(Registration.trainee_id == trainee_id)
+            enrolment_ids = list(session.scalars(select(Enrolment.id).where(Enrolment.registration_id.in_(of_trainee))))
+            underway = creations_underway(enrolment_ids)
+            trainee = locked(Trainee, trainee_id)
+            check_version(trainee, version)
+            put_person(trainee, person)
+            store_nir(trainee, found.nir)
+            trainee.identity_source = (IdentitySource.AGORA if found.person else IdentitySource.TYPED).value
+            trainee.identity_finding, trainee.identity_checked_at = ("same", clock.now()) if found.person else (None, None)
+            session.flush()
+            renamed = update(Registration).where(Registration.trainee_id == trainee_id).values(sort_name=trainee.sort_name)
+            session.execute(renamed.execution_options(synchronize_session=False))
+            tell_changes(underway)
+            _send_what_waited(enrolment_ids)
+            for one in session.scalars(of_trainee).all():
+                resend_refused(one)
+            session.flush()
+    return trainee
+
+
+def _send_what_waited(enrolment_ids: Sequence[int]) -> None:
+    """The files that waited for the NIR, whole and in order; and the change of those that AGORA holds."""
+    statement = (
+        select(Enrolment, Action.status, Action.closed_at)
+        .join(Action, Action.id == Enrolment.action_id)
+        .join(Contract, Contract.id == Action.contract_id)
+        .join(Programme, Programme.id == Contract.programme_id)
+        .where(Enrolment.id.in_(enrolment_ids), Programme.agora_enabled)
+        .order_by(Enrolment.id)
+        .with_for_update(of=Enrolment)
+    )
+    messages: list[NewMessage] = []
+    for enrolment, status, closed_at in db.session.execute(statement).all():
+
+        def message(operation: str, params: dict[str, str] | None = None, *, of: Enrolment = enrolment) -> NewMessage:
+            return NewMessage(operation, "enrolment", of.id, ordering_key(of.id), of.organisation_id, params or {})
+
+        if enrolment.agora_state == AgoraState.WAITING_NIR:
+            messages.append(message(CREATE))
+            if enrolment.actual_end is not None:
+                messages.append(message(EXIT))
+            if status == ActionStatus.CLOSED and closed_at is not None:
+                messages.append(message(CLOSE, {"date": clock.to_local(closed_at).date().isoformat()}))
+        elif enrolment.agora_state == AgoraState.REGISTERED and enrolment.agora_status in (FileStatus.ENTERED, FileStatus.EXITED):
+            messages.append(message(CHANGE))
+        else:
+            continue
+        enrolment.agora_state = AgoraState.WAITING.value
+    db.session.flush()
+    publish_many(PARTNER, messages)

@@ -1,0 +1,194 @@
+"""« Modifier l'identité »: the NIR known at last, or a name that AGORA refused; the same live check as at the registration."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from flask import Response, abort, flash, redirect, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_appbuilder import BaseView, expose
+from flask_appbuilder.security.decorators import has_access, permission_name
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+from sqlalchemy.exc import IntegrityError
+
+from app.core.concurrency import StaleError
+from app.core.extensions import db
+from app.core.nir import Nir, NirError, NirKind, parse
+from app.core.nir.messages import problem_message
+from app.partners.agora.port import Civility, Gender
+
+from .. import labels, presenters, queries
+from ..domain import IdentityState, Refused
+from ..forms import CivilStatusForm, NumberForm
+from ..models import Registration
+from ..permissions import VIEW
+from ..services import correction, identity
+from ..services.identity import Person, Search
+from .common import agrees_with_number, registration_or_404, sheet_crumbs, show_database_refusal, show_problems
+
+
+class IdentityPages(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only partly typed
+    """Two pages: the number and the birth name; then what AGORA answers, before and after, or the civil status to type."""
+
+    route_base = "/stagiaires/fiche/<int:registration_id>/identite"
+    class_permission_name = VIEW
+    permission_label = _l("Trainees")
+    default_view = "edit"
+
+    @expose("/", methods=["GET", "POST"])
+    @has_access
+    @permission_name("register")
+    def edit(self, registration_id: int) -> ResponseReturnValue:
+        """The number and the name to ask AGORA about."""
+        registration, refused = self._correctable(registration_id)
+        if refused is not None:
+            return refused
+        trainee = registration.trainee
+        form: Any = NumberForm(data={"birth_name": trainee.birth_name}) if request.method == "GET" else NumberForm()
+        if request.method == "POST" and form.validate():
+            number = self._number(form, registration)
+            if number is not None:
+                try:
+                    uid = correction.search_again(registration, number, form.birth_name.data)
+                except Refused as refusal:
+                    show_problems(form, refusal.problems)
+                else:
+                    return redirect(url_for("IdentityPages.confirm", registration_id=registration_id, search=uid.hex))
+            registration = registration_or_404(registration_id)
+        return self._page(registration, form, None), (422 if form.errors else 200)
+
+    @expose("/<search>", methods=["GET", "POST"])
+    @has_access
+    @permission_name("register")
+    def confirm(self, registration_id: int, search: str) -> ResponseReturnValue:
+        """AGORA's answer, before and after; or the civil status to type.  Saved by a second act."""
+        registration, refused = self._correctable(registration_id)
+        if refused is not None:
+            return refused
+        found = _search(search, registration)
+        if found is None:
+            flash(_("This search is over: ask again."), "info")
+            return redirect(url_for("IdentityPages.edit", registration_id=registration_id))
+        trainee = registration.trainee
+        form: Any = CivilStatusForm(obj=trainee) if request.method == "GET" else CivilStatusForm()
+        if request.method == "GET":
+            form.birth_name.data = found.birth_name
+        typed: Person | None = None
+        fine = request.method == "POST" and found.state is not IdentityState.MISMATCH
+        if fine and found.person is None and found.state is not IdentityState.PENDING:
+            fine = form.validate()
+            if fine:
+                typed = _person(form)
+                fine = agrees_with_number(form, typed, [found.nir.value])
+        if fine:
+            try:
+                corrected = correction.correct_identity(registration_id, found.uid, typed, version=request.form.get("version", 0, type=int))
+            except LookupError:
+                abort(404)
+            except Refused as refusal:
+                show_problems(form, refusal.problems)
+            except StaleError:
+                form.form_errors.append(_("Somebody modified this trainee meanwhile: check what stands here, then save again."))
+            except IntegrityError as error:
+                db.session.rollback()
+                show_database_refusal(form, error)
+            else:
+                flash(_("The identity of %(name)s is saved.", name=corrected.display_name), "success")
+                return redirect(url_for("RegistrationPages.show", registration_id=registration_id))
+            registration = registration_or_404(registration_id)
+        status = 422 if request.method == "POST" else 200
+        return self._page(registration, form, found), status
+
+    @expose("/<search>/reponse")
+    @has_access
+    @permission_name("register")
+    def check(self, registration_id: int, search: str) -> ResponseReturnValue:
+        """Asked while AGORA is waited for: 204 says not yet, else the page is shown again."""
+        found = _search(search, registration_or_404(registration_id))
+        if found is not None and found.state is IdentityState.PENDING:
+            return Response(status=204)
+        return Response(status=200, headers={"HX-Refresh": "true"})
+
+    @staticmethod
+    def _correctable(registration_id: int) -> tuple[Registration, ResponseReturnValue | None]:
+        """The sheet, or why its identity is not modified here."""
+        registration = registration_or_404(registration_id)
+        why = presenters.why_not_identity(registration, queries.enrolments_of(registration_id))
+        if why is None:
+            return registration, None
+        flash(why, "danger")
+        return registration, redirect(url_for("RegistrationPages.show", registration_id=registration_id))
+
+    @staticmethod
+    def _number(form: Any, registration: Registration) -> Nir | None:
+        """The number typed, or the one the trainee has; None with the message at the box at fault."""
+        if not (form.nir.data or "").strip() and not (form.key.data or "").strip():
+            present = correction.present_number(registration.trainee)
+            if present is not None:
+                return present
+        try:
+            number = parse(form.nir.data, form.key.data)
+        except NirError as error:
+            box = form.key if error.problem.field == "key" else form.nir
+            box.errors = [*box.errors, problem_message(error.problem)]
+            return None
+        if number.kind is not NirKind.NIR:
+            form.nir.errors = [*form.nir.errors, _("This is an NIA: enter here the NIR, which begins with 1 or 2.")]
+            return None
+        return number
+
+    def _page(self, registration: Registration, form: Any, found: Search | None) -> str:
+        trainee = registration.trainee
+        page: str = self.render_template(
+            "trainees/edit_identity.html",
+            breadcrumb=sheet_crumbs(registration, (_("Modify the identity"), None)),
+            menu_current="ActionsView.index",
+            registration=registration,
+            trainee=trainee,
+            form=form,
+            found=found,
+            keeps=trainee.nir_kind == NirKind.NIR,
+            before_after=_before_after(trainee, found.person, found.nir) if found and found.person else [],
+            number_masked=found.nir.masked if found else None,
+            labels=labels,
+            cancel_url=url_for("RegistrationPages.show", registration_id=registration.id),
+        )
+        return page
+
+
+def _search(uid: str, registration: Registration) -> Search | None:
+    """The search of this action; None when it is over, or somebody else's."""
+    try:
+        found = identity.read_search(uuid.UUID(uid))
+    except ValueError:
+        return None
+    return found if found is not None and found.action_id == registration.action_id else None
+
+
+def _person(form: Any) -> Person:
+    return Person(
+        civility=Civility(form.civility.data),
+        birth_name=form.birth_name.data,
+        usual_name=form.usual_name.data or None,
+        first_name=form.first_name.data,
+        birth_date=form.birth_date.data,
+        gender=Gender(form.gender.data),
+    )
+
+
+def _before_after(trainee: Any, person: Person, number: Nir) -> list[tuple[str, str | None, str | None]]:
+    """What the correction changes, in words; the number masked."""
+    from app.core.ui.format import fr_date
+
+    rows = [
+        (_("NIR / NIA"), trainee.nir_masked or None, number.masked),
+        (_("Civility"), str(labels.CIVILITY_LABELS[trainee.civility]), str(labels.CIVILITY_LABELS[person.civility])),
+        (_("Name"), trainee.birth_name, person.birth_name),
+        (_("Usual name"), trainee.usual_name, person.usual_name),
+        (_("First name"), trainee.first_name, person.first_name),
+        (_("Date of birth"), fr_date(trainee.birth_date), fr_date(person.birth_date)),
+        (_("Gender"), str(labels.GENDER_LABELS[trainee.gender]), str(labels.GENDER_LABELS[person.gender])),
+    ]
+    return [row for row in rows if row[1] != row[2]]
