@@ -35,12 +35,14 @@ _host, _port = os.environ.get("HOST") or "127.0.0.1", os.environ.get("PORT") or 
 bind = f"[{_host}]:{_port}" if ":" in _host else f"{_host}:{_port}"
 workers = int(os.environ.get("WEB_WORKERS") or 2)
 worker_class = "sync"
-preload_app = True  # imported once, its memory shared by the web processes, a new one ready at once
+# With many web processes the application is imported once and its memory shared. With two, the copy that gunicorn itself would keep
+# for nothing outweighs that: half of it stops being shared with the first few hundred pages served.
+preload_app = workers > 2
 timeout = 60
 graceful_timeout = 20
 keepalive = 2
-max_requests = 5000
-max_requests_jitter = 1000
+max_requests = 20_000  # a new process takes a second to load, during which the others serve
+max_requests_jitter = 5000
 proc_name = "portail-web"
 worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") and os.access("/dev/shm", os.W_OK) else None  # noqa: S108 - a heartbeat file
 accesslog = None  # one structured line per request is written by app.core.logs
@@ -65,20 +67,28 @@ def on_starting(_server):
 
 
 def when_ready(_server):
-    """What the master has loaded and read stays shared: the collector does not touch it in the web processes."""
-    from app.core.health import expected_heads
-
-    expected_heads()
+    """What the master has loaded stays shared: the collector does not touch it in the web processes."""
     gc.freeze()
     gc.enable()
 
 
 def post_fork(_server, worker):
     """No connection is shared between processes, should the application have opened one."""
-    from app.core.extensions import db
+    gc.disable()  # as above, until the application is loaded
+    if preload_app:
+        from app.core.extensions import db
 
-    with worker.app.wsgi().app_context():
-        db.engine.dispose(close=False)
+        with worker.app.wsgi().app_context():
+            db.engine.dispose(close=False)
+
+
+def post_worker_init(_worker):
+    """Everything is loaded, and the collector need not look at it again."""
+    from app.core.health import expected_heads
+
+    expected_heads()
+    gc.freeze()
+    gc.enable()
 
 
 def child_exit(_server, worker):
