@@ -6,9 +6,13 @@ To serve more, raise WEB_WORKERS or start more of them on other machines.
 
 import gc
 import os
+import select
 import shutil
 import tempfile
+import time
 from pathlib import Path
+
+from gunicorn.workers.sync import SyncWorker
 
 
 def metrics_folder(data_dir):
@@ -34,10 +38,23 @@ gc.disable()  # until the application is loaded: a fifth of that time is saved
 _host, _port = os.environ.get("HOST") or "127.0.0.1", os.environ.get("PORT") or "8080"
 bind = f"[{_host}]:{_port}" if ":" in _host else f"{_host}:{_port}"
 workers = int(os.environ.get("WEB_WORKERS") or 2)
-worker_class = "sync"
 # With many web processes the application is imported once and its memory shared. With two, the copy that gunicorn itself would keep
-# for nothing outweighs that: half of it stops being shared with the first few hundred pages served.
+# for nothing costs about as much as is shared: half of it stops being so with the first thousand pages.
 preload_app = workers > 2
+_serving, _serves = os.pipe()
+
+
+class Worker(SyncWorker):
+    """A synchronous process that leaves the processor to the first one until that one serves, so that pages come as soon as they can."""
+
+    def load_wsgi(self):
+        limit = time.monotonic() + 20
+        while self.age > 1 and self.alive and time.monotonic() < limit and not select.select([_serving], [], [], 0.1)[0]:
+            self.notify()
+        super().load_wsgi()
+
+
+worker_class = Worker
 timeout = 60
 graceful_timeout = 20
 keepalive = 2
@@ -89,6 +106,8 @@ def post_worker_init(_worker):
     expected_heads()
     gc.freeze()
     gc.enable()
+    if not select.select([_serving], [], [], 0)[0]:
+        os.write(_serves, b".")  # stays there, for all that follow
 
 
 def child_exit(_server, worker):
