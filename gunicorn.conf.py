@@ -6,9 +6,13 @@ To serve more, raise WEB_WORKERS or start more of them on other machines.
 
 import gc
 import os
+import select
 import shutil
 import tempfile
+import time
 from pathlib import Path
+
+from gunicorn.workers.sync import SyncWorker
 
 
 def metrics_folder(data_dir):
@@ -34,13 +38,28 @@ gc.disable()  # until the application is loaded: a fifth of that time is saved
 _host, _port = os.environ.get("HOST") or "127.0.0.1", os.environ.get("PORT") or "8080"
 bind = f"[{_host}]:{_port}" if ":" in _host else f"{_host}:{_port}"
 workers = int(os.environ.get("WEB_WORKERS") or 2)
-worker_class = "sync"
-preload_app = True  # imported once, its memory shared by the web processes, a new one ready at once
+# With many web processes the application is imported once and its memory shared. With two, the copy that gunicorn itself would keep
+# for nothing costs about as much as is shared: half of it stops being so with the first thousand pages.
+preload_app = workers > 2
+_serving, _serves = os.pipe()
+
+
+class Worker(SyncWorker):
+    """A synchronous process that leaves the processor to the first one until that one serves, so that pages come as soon as they can."""
+
+    def load_wsgi(self):
+        limit = time.monotonic() + 20
+        while self.age > 1 and self.alive and time.monotonic() < limit and not select.select([_serving], [], [], 0.1)[0]:
+            self.notify()
+        super().load_wsgi()
+
+
+worker_class = Worker
 timeout = 60
 graceful_timeout = 20
 keepalive = 2
-max_requests = 5000
-max_requests_jitter = 1000
+max_requests = 20_000  # a new process takes a second to load, during which the others serve
+max_requests_jitter = 5000
 proc_name = "portail-web"
 worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") and os.access("/dev/shm", os.W_OK) else None  # noqa: S108 - a heartbeat file
 accesslog = None  # one structured line per request is written by app.core.logs
@@ -65,10 +84,7 @@ def on_starting(_server):
 
 
 def when_ready(_server):
-    """What the master has loaded and read stays shared: the collector does not touch it in the web processes."""
-    from app.core.health import expected_heads
-
-    expected_heads()
+    """What the master has loaded stays shared: the collector does not touch it in the web processes."""
     gc.freeze()
     gc.enable()
 
@@ -77,14 +93,28 @@ def post_fork(_server, worker):
     """No connection is shared between processes, should the application have opened one."""
     import logging
 
-    from app.core.extensions import db
     from app.core.logs import MaskingFilter
 
     # gunicorn names the address of a request that it could not finish.
     for handler in logging.getLogger("gunicorn.error").handlers:
         handler.addFilter(MaskingFilter())
-    with worker.app.wsgi().app_context():
-        db.engine.dispose(close=False)
+    gc.disable()  # as above, until the application is loaded
+    if preload_app:
+        from app.core.extensions import db
+
+        with worker.app.wsgi().app_context():
+            db.engine.dispose(close=False)
+
+
+def post_worker_init(_worker):
+    """Everything is loaded, and the collector need not look at it again."""
+    from app.core.health import expected_heads
+
+    expected_heads()
+    gc.freeze()
+    gc.enable()
+    if not select.select([_serving], [], [], 0)[0]:
+        os.write(_serves, b".")  # stays there, for all that follow
 
 
 def child_exit(_server, worker):

@@ -21,7 +21,7 @@ def create_app(settings: Settings | None = None) -> Flask:
 
     from app.core import appbuilder as portal_appbuilder
     from app.core import logs
-    from app.core.extensions import db, migrate
+    from app.core.extensions import db
     from app.features import FEATURES
 
     if settings is None:
@@ -48,8 +48,6 @@ def create_app(settings: Settings | None = None) -> Flask:
         from app.core import tenancy
 
         tenancy.install(db.engine)
-        migrate.init_app(app, db, directory="migrations")
-
         from app.core import api, commands, health, jobs, metrics, requests, schema, typography, ui
 
         requests.init_app(app)

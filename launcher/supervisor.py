@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import http.client
 import json
 import os
 import select
 import signal
+import socket
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -209,14 +209,13 @@ class Supervisor:
 
     def _answers(self) -> bool:
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.plan.host, self.plan.host)  # noqa: S104 - compared, not bound
-        line = http.client.HTTPConnection(host.strip("[]"), self.plan.port, timeout=5)
+        question = f"GET /readyz HTTP/1.0\r\nHost: {self.plan.host}:{self.plan.port}\r\n\r\n"  # http.client would bring all of TLS with it
         try:
-            line.request("GET", "/readyz", headers={"Host": f"{self.plan.host}:{self.plan.port}"})
-            return line.getresponse().status == 200
-        except (OSError, http.client.HTTPException):
+            with socket.create_connection((host.strip("[]"), self.plan.port), timeout=5) as line:
+                line.sendall(question.encode())
+                return line.makefile("rb").readline(80).split()[1:2] == [b"200"]
+        except OSError:
             return False
-        finally:
-            line.close()
 
     def _greet(self) -> None:
         plan = self.plan

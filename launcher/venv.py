@@ -112,6 +112,8 @@ def _install(dev: bool) -> None:
     if code:
         raise _failure("L’installation des composants a échoué", log)
     _install_redis(log)
+    # As pip does for the libraries: once here, rather than in each process where PYTHONDONTWRITEBYTECODE is set. A read-only folder is left as it is.
+    _run([str(_python()), "-m", "compileall", "-q", *(str(ROOT / name) for name in ("app", "launcher", "config.py"))], log)
     for name in _files(dev):
         draft = _stamp(name).with_suffix(".new")
         draft.write_text(_digest(name) + "\n")

@@ -21,8 +21,6 @@ from argon2 import PasswordHasher, Type
 from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
 from flask_appbuilder.security.utils import is_null_password
 from werkzeug.security import check_password_hash
-from zxcvbn import zxcvbn
-from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
 MIN_WITH_FOUR_CLASSES: Final = 12
 MIN_WITH_THREE_CLASSES: Final = 14
@@ -167,6 +165,8 @@ def _made_of(password: str, words: Iterable[str]) -> bool:
 
 
 def _is_common(password: str, words: Iterable[str]) -> bool:
+    from zxcvbn import zxcvbn  # its lists of words are large and load in a tenth of a second: only where a password is chosen
+
     if len(set(password)) < _MIN_DISTINCT or not password.strip():
         return True
     plain = _plain(password)
@@ -180,6 +180,8 @@ def _is_common(password: str, words: Iterable[str]) -> bool:
 
 @cache
 def _common() -> frozenset[str]:
+    from zxcvbn.frequency_lists import FREQUENCY_LISTS
+
     return frozenset(FREQUENCY_LISTS["passwords"]) | CONTEXT_WORDS
 
 

@@ -8,6 +8,7 @@ from importlib.util import find_spec
 import click
 from flask import Flask, current_app
 
+from app.core.extensions import db
 from app.core.tenancy import Scope, bound_scope
 from app.features import FEATURES
 
@@ -23,7 +24,11 @@ def _seeds(function: str) -> None:
 
 
 def init_app(app: Flask) -> None:
-    """Register ``flask load-reference`` and ``flask load-demo``."""
+    """Register ``flask load-reference``, ``flask load-demo`` and, on a command line, ``flask db``."""
+    if click.get_current_context(silent=True) is not None:  # Alembic is large: the processes that serve do without it
+        from flask_migrate import Migrate
+
+        Migrate(app, db, directory="migrations")
 
     @app.cli.command("load-reference")
     def load_reference() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from flask_appbuilder import Model
 from flask_babel import Babel
-from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
 
 # Set before Flask-AppBuilder's security models are imported, else their constraints have no name
@@ -19,5 +18,4 @@ Model.metadata.naming_convention = {
 
 # Flask-SQLAlchemy's class with Flask-AppBuilder's Model: one metadata, which Alembic sees whole.
 db = SQLAlchemy(model_class=Model)
-migrate = Migrate()
 babel = Babel()

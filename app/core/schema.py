@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, NullPool, create_engine, text
 from sqlalchemy.engine import make_url
 
@@ -18,11 +15,17 @@ from app.core.locks import Lock
 from app.features import FEATURES
 
 if TYPE_CHECKING:
+    from alembic.config import Config
+
     from config import Settings
 
 MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
 
 _CORE_MODELS = ("app.core.audit.models", "app.core.jobs.models", "app.core.mail.models", "app.core.outbox.models", "app.core.wizard.models")
+
+_REVISION: Final = re.compile(r"""^revision(?:: str)? = ["'](\w+)["']""", re.MULTILINE)
+_FOLLOWS: Final = re.compile(r"^down_revision(?:: [^=]+)? = (.+)$", re.MULTILINE)
+_NAME: Final = re.compile(r"""["'](\w+)["']""")
 
 
 def load_models() -> None:
@@ -38,6 +41,8 @@ def load_models() -> None:
 
 def alembic_config(connection: Connection | None = None) -> Config:
     """Alembic's configuration; ``connection`` is the one to migrate through."""
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     config.set_main_option("file_template", "%%(year)d%%(month).2d%%(day).2d_%%(rev)s_%%(slug)s")
@@ -47,12 +52,20 @@ def alembic_config(connection: Connection | None = None) -> Config:
 
 
 def heads() -> tuple[str, ...]:
-    """The newest revisions of the code; more than one is a defect."""
-    return tuple(ScriptDirectory(str(MIGRATIONS)).get_heads())
+    """The newest revisions of the code; more than one is a defect.
+
+    Read without Alembic: the processes that serve ask for it, and need nothing else of that library.
+    """
+    texts = [file.read_text(encoding="utf-8") for file in (MIGRATIONS / "versions").glob("*.py")]
+    revisions = {found[1] for text in texts if (found := _REVISION.search(text))}
+    followed = {name for text in texts if (found := _FOLLOWS.search(text)) for name in _NAME.findall(found[1])}
+    return tuple(sorted(revisions - followed))
 
 
 def current(connection: Connection) -> str | None:
     """The revision the database is at; None for an empty one."""
+    from alembic.runtime.migration import MigrationContext
+
     return MigrationContext.configure(connection).get_current_revision()
 
 
@@ -61,6 +74,8 @@ def upgrade(settings: Settings, revision: str = "head") -> None:
 
     Raises ``core.rls.RoleSetupError`` when the database roles cannot be made.
     """
+    from alembic import command
+
     from app.core.rls import ensure_roles
 
     engine = create_engine(settings.sqlalchemy_owner_url, poolclass=NullPool)
@@ -81,6 +96,8 @@ def upgrade(settings: Settings, revision: str = "head") -> None:
 
 def downgrade(settings: Settings, revision: str) -> None:
     """Take the schema back to ``revision`` (``base``: nothing left)."""
+    from alembic import command
+
     engine = create_engine(settings.sqlalchemy_owner_url, poolclass=NullPool)
     try:
         with engine.connect() as connection:

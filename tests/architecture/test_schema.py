@@ -64,6 +64,10 @@ def test_one_head() -> None:
     assert len(schema.heads()) == 1
 
 
+def test_heads_are_those_alembic_sees() -> None:
+    assert set(schema.heads()) == set(ScriptDirectory(str(schema.MIGRATIONS)).get_heads())
+
+
 def test_every_editable_model_is_versioned() -> None:
     unversioned = {c.__name__ for c in MAPPED if not issubclass(c, VersionedMixin)}
     assert unversioned <= NOT_EDITED, unversioned - NOT_EDITED

@@ -107,6 +107,22 @@ def test_an_action_asks_first_then_runs(browse: Any, messages: dict[str, int]) -
     assert 'name="confirmed"' in asked.get_data(as_text=True)
 
 
+def test_a_message_given_up_because_its_workers_died_says_so(browse: Any, messages: dict[str, int], db_session: Session) -> None:
+    from sqlalchemy import update
+
+    from app.core.outbox.models import MessageState, OutboxMessage
+
+    db_session.execute(
+        update(OutboxMessage)
+        .where(OutboxMessage.id == messages["own"])
+        .values(state=MessageState.DEAD, last_error_code="worker_lost", last_error_title=None, expiries=7)
+    )
+    db_session.commit()
+    page = browse("admin")
+    for address in ("/supervision/messages/list/", f"/supervision/messages/show/{messages['own']}"):
+        assert "5 fois de suite, l’exécuteur qui traitait ce seul message s’est arrêté" in page.get(address).get_data(as_text=True)
+
+
 def test_an_action_is_never_run_by_a_link(browse: Any, messages: dict[str, int]) -> None:
     assert browse("principal").get(f"/supervision/messages/action/replay/{messages['own']}").status_code == 405
 

@@ -138,6 +138,16 @@ class Portal:
         except OSError:
             return 0
 
+    def web_processes(self, count: int, seconds: float = 60) -> list[int]:
+        """Ids of the processes that answer pages, oldest first, once there are so many; the master is not one of them."""
+        master, limit = self.children["web"], time.monotonic() + seconds
+        while time.monotonic() < limit:
+            found = sorted((process.start_time(pid), pid) for pid in process.session_of(master) if pid != master)
+            if len(found) == count:
+                return [pid for _since, pid in found]
+            time.sleep(0.2)
+        raise AssertionError(f"not {count} web processes: {self.said}")
+
     def until_ready(self, seconds: float = 60) -> bool:
         limit = time.monotonic() + seconds
         while time.monotonic() < limit:
@@ -177,6 +187,12 @@ def test_a_whole_life(folder: Path) -> None:
         refused = run(PORT=str(free_port()), DATA_DIR=str(data), DEMO="0")
         assert refused.returncode != 0
         assert run("check", DATA_DIR=str(data)).returncode == 0
+
+        for _ in range(2):  # one web process after the other is killed: the other serves meanwhile
+            pages = first.web_processes(2)
+            os.kill(pages[0], signal.SIGKILL)
+            assert {first.status("/healthz") for _ in range(5)} == {200}
+            assert pages[0] not in first.web_processes(2)
 
         for name in ("postgres", "redis", "worker-front"):
             before = first.children[name]

@@ -155,3 +155,144 @@ def test_scheduler_and_worker_outlive_their_connections(world: World, redis: Any
         why=lambda: scheduler.log.read_text() + worker.log.read_text(),  # type: ignore[attr-defined]
     )
     assert (scheduler.poll(), worker.poll()) == (None, None)
+
+
+# ---- one SIGTERM ends a scheduler, whatever it is doing ---------------------------------------------------------------
+
+#: Above the time it may take to say goodbye to a Redis that hangs, and to be ended by its own alarm; below the launcher's patience.
+PATIENCE = 12
+
+
+def stop(process: subprocess.Popen[str], *, code: int = 0) -> float:
+    """One SIGTERM; returns the seconds it took."""
+    begin = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(PATIENCE) == code, process.log.read_text()  # type: ignore[attr-defined]
+    assert said(process, "scheduler_stopped") is (code == 0)
+    assert "Traceback" not in process.log.read_text()  # type: ignore[attr-defined]
+    return time.monotonic() - begin
+
+
+def ready(process: subprocess.Popen[str], word: str = "scheduler_ready") -> None:
+    wait_for(lambda: said(process, word), why=process.log.read_text)  # type: ignore[attr-defined]
+
+
+@pytest.fixture
+def own_redis(world: World, tmp_path: Path) -> Iterator[Any]:
+    """A Redis of the test's own, to be frozen and killed."""
+    from launcher import embedded
+
+    server = embedded.start_redis(tmp_path / "redis", durable=False)
+    yield server
+    server.child.signal(signal.SIGCONT)
+    server.stop()
+
+
+def at(**environment: str) -> str:
+    return f"import os; os.environ.update({environment!r}); {SCHEDULER}"
+
+
+def test_a_sigterm_in_its_loop(world: World, redis: Any, start: Start) -> None:
+    scheduler = start(SCHEDULER)
+    ready(scheduler)
+    time.sleep(1.5)
+    assert stop(scheduler) < 5
+    assert not redis.zcard("rq:cron_schedulers")  # it said goodbye
+
+
+def test_a_sigterm_while_it_stands_by(world: World, redis: Any, start: Start) -> None:
+    import psycopg
+
+    from app.core.locks import Lock
+
+    with psycopg.connect(str(world.app.config["DATABASE_URL"]), autocommit=True) as holder:
+        holder.execute(f"SELECT pg_advisory_lock({Lock.SCHEDULER:d})")
+        scheduler = start(SCHEDULER)
+        wait_for(lambda: holder.execute("SELECT 1 FROM pg_stat_activity WHERE application_name = 'portail-scheduler'").fetchone())
+        time.sleep(1)
+        assert stop(scheduler) < 5
+
+
+@pytest.mark.parametrize(
+    "elsewhere",
+    [{"DATABASE_URL": "postgresql://nobody@/none?host=/none"}, {"REDIS_URL": "unix:///none/redis.sock"}, {"REDIS_URL": "redis://127.0.0.1:1/0"}],
+    ids=["postgresql", "redis", "redis-tcp"],
+)
+def test_a_sigterm_while_it_waits_for_an_engine(world: World, start: Start, elsewhere: dict[str, str]) -> None:
+    scheduler = start(at(**elsewhere))
+    ready(scheduler, "scheduler_waits")
+    assert stop(scheduler) < 5
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.3, 1.0, 2.5])
+def test_a_sigterm_as_redis_dies(world: World, own_redis: Any, start: Start, delay: float) -> None:
+    scheduler = start(at(REDIS_URL=own_redis.url))
+    ready(scheduler)
+    own_redis.child.signal(signal.SIGKILL)
+    time.sleep(delay)
+    stop(scheduler)
+
+
+def test_a_sigterm_while_redis_hangs(world: World, own_redis: Any, start: Start) -> None:
+    scheduler = start(at(REDIS_URL=own_redis.url))
+    ready(scheduler)
+    own_redis.child.signal(signal.SIGSTOP)
+    time.sleep(3)
+    stop(scheduler)
+
+
+def test_a_sigterm_while_postgresql_makes_it_wait(world: World, redis: Any, start: Start, engines: dict[str, str]) -> None:
+    import psycopg
+
+    scheduler = start(SCHEDULER)
+    ready(scheduler)
+    with psycopg.connect(world.app.config["DATABASE_OWNER_URL"]) as owner:
+        owner.execute("LOCK TABLE periodic_run IN ACCESS EXCLUSIVE MODE")
+        time.sleep(3)
+        assert stop(scheduler) < 5
+
+
+def test_a_sigterm_that_a_library_loses(world: World, redis: Any, start: Start) -> None:
+    """An exception raised in a callback or a destructor is swallowed by Python itself."""
+    lost = """
+import time
+from app.core.jobs.scheduler import PortalScheduler
+def heartbeat(self):
+    try:
+        time.sleep(2)
+    except Exception:
+        pass
+PortalScheduler.heartbeat = heartbeat
+"""
+    scheduler = start(lost + SCHEDULER)
+    ready(scheduler)
+    time.sleep(0.5)
+    assert stop(scheduler) < 5
+
+
+def test_a_sigterm_when_it_hangs_for_good(world: World, redis: Any, start: Start) -> None:
+    hung = """
+import time
+from app.core.jobs.scheduler import PortalScheduler
+def heartbeat(self):
+    while True:
+        try:
+            time.sleep(60)
+        except Exception:
+            pass
+PortalScheduler.heartbeat = heartbeat
+"""
+    scheduler = start(hung + SCHEDULER)
+    ready(scheduler)
+    time.sleep(0.5)
+    stop(scheduler, code=-signal.SIGALRM)
+
+
+def test_a_second_sigterm_changes_nothing(world: World, own_redis: Any, start: Start) -> None:
+    scheduler = start(at(REDIS_URL=own_redis.url))
+    ready(scheduler)
+    own_redis.child.signal(signal.SIGSTOP)
+    time.sleep(1)
+    scheduler.send_signal(signal.SIGTERM)
+    time.sleep(0.2)
+    stop(scheduler)

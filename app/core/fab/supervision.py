@@ -30,8 +30,10 @@ from app.core.fab.views import PortalModelView
 from app.core.jobs.models import PeriodicRun
 from app.core.jobs.schedule import PERIODIC, is_late
 from app.core.mail.models import MailMessage, MailState
+from app.core.outbox import policy
 from app.core.outbox.models import InterventionKind, MessageState, OutboxIntervention, OutboxMessage, OutboxPartner
 from app.core.outbox.registry import partner_label, partners
+from app.core.outbox.store import WORKER_LOST
 from app.core.people import account_names
 
 if TYPE_CHECKING:
@@ -199,6 +201,13 @@ def _message_state(row: OutboxMessage) -> Any:
     return badge(label, tone)
 
 
+def _message_error(row: OutboxMessage) -> str | None:
+    """The partner's own sentence, or ours for what the partner never saw."""
+    if row.last_error_code == WORKER_LOST:
+        return str(_("%(count)d times in a row, the worker that handled this message alone stopped without an answer.", count=policy.MAX_EXPIRIES))
+    return row.last_error_title
+
+
 class SettleForm(PortalForm):
     """Why a message is declared settled."""
 
@@ -241,6 +250,7 @@ class OutboxMessageView(_WithActors):
     choices = {"state": [(state, words[0]) for state, words in _MESSAGE_STATES.items()], "subject_type": _SUBJECTS}
     cells = {"state_badge": _message_state, "actor": _actor, "operation": _operation, "partner": _partner}
     label_columns["state_badge"] = _l("State")
+    cells["last_error_title"] = _message_error
     code_columns = ("id", "subject_id", "ordering_key", "request_id", "last_error_code", "organisation_id", "idempotency_key")
     base_order = ("id", "desc")
     order_columns = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from functools import lru_cache
 
 from redis import Redis
@@ -14,12 +15,9 @@ DEFAULT_REDIS_URL = "redis://127.0.0.1:6379/0"
 
 def redis_url() -> str:
     """Address of Redis: the running application's setting, else the environment's."""
-    try:
-        from flask import current_app
-
-        return str(current_app.config.get("REDIS_URL") or os.environ.get("REDIS_URL") or DEFAULT_REDIS_URL)
-    except RuntimeError:  # no application: the scheduler
-        return os.environ.get("REDIS_URL") or DEFAULT_REDIS_URL
+    flask = sys.modules.get("flask")  # the scheduler has no application, and does not load Flask to find that out
+    given = flask.current_app.config.get("REDIS_URL") if flask is not None and flask.has_app_context() else None
+    return str(given or os.environ.get("REDIS_URL") or DEFAULT_REDIS_URL)
 
 
 @lru_cache(maxsize=8)

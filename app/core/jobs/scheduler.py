@@ -9,8 +9,11 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import signal
 import time
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from types import FrameType
 from typing import Any, Final, NamedTuple
 
 import psycopg
@@ -21,7 +24,7 @@ from redis.exceptions import RedisError
 from rq.cron import CronJob, CronScheduler
 from rq.exceptions import SchedulerNotFound, StopRequested
 
-from app.core.jobs.connection import working_client
+from app.core.jobs.connection import nudging_client, working_client
 from app.core.jobs.queues import QUEUES, push
 from app.core.jobs.schedule import next_due
 from app.core.locks import Lock
@@ -32,6 +35,7 @@ PERFORM_PERIODIC: Final = "app.core.jobs.runner.perform_periodic"
 _TICK: Final = 1.0
 _STANDBY: Final = 3.0
 _CRON_TTL: Final = 6 * 3600
+_STOP_WITHIN: Final = 8  # seconds; nothing is in hand that another scheduler would not take up
 
 _SELECT: Final = (
     "SELECT name, func, queue, every_seconds, cron, enqueued_at, next_due_at, clock_timestamp() AS now FROM periodic_run WHERE active ORDER BY name"
@@ -54,12 +58,18 @@ class Declared(NamedTuple):
 class PortalScheduler(CronScheduler):
     """RQ's cron scheduler over the declared list in PostgreSQL."""
 
-    def __init__(self, connection: Redis, database: psycopg.Connection[Any]) -> None:
+    def __init__(self, connection: Redis, database: psycopg.Connection[Any], *, stop_asked: Callable[[], bool] = lambda: False) -> None:
         super().__init__(connection=connection, logging_level=logging.WARNING)
         self.database = database
+        self.stop_asked = stop_asked
+
+    def _install_signal_handlers(self) -> None:
+        """Those of ``run_scheduler`` stay: they hold before, during and after RQ's loop."""
 
     def enqueue_jobs(self) -> list[CronJob]:
         """Queue every job that is due. The mark and the job share a fate: no mark is kept for a job Redis did not take."""
+        if self.stop_asked():  # the exception of the signal was lost in a library
+            raise StopRequested
         with self.database.transaction():
             rows = [Declared(*row) for row in self.database.execute(_SELECT).fetchall()]
         queued = []
@@ -90,7 +100,8 @@ class PortalScheduler(CronScheduler):
             self.database.execute("UPDATE periodic_run SET next_due_at = %s WHERE name = %s AND next_due_at IS NULL", (due, row.name))
 
     def register_death(self, pipeline: Any = None) -> None:
-        """Say goodbye, if there is still someone to say it to: a wiped or absent Redis must not hide why the loop ended."""
+        """Say goodbye, if there is still someone to say it to: a wiped or absent Redis must neither hide why the loop ended nor hold it up."""
+        self.connection = nudging_client()
         with contextlib.suppress(SchedulerNotFound, RedisError):
             super().register_death(pipeline)
 
@@ -114,53 +125,67 @@ def _monitored(row: Declared) -> CronJob:
     return job
 
 
+class _Stop:
+    """Hears SIGTERM and Ctrl-C wherever the process is: in RQ's loop, standing by, waiting for Redis or PostgreSQL.
+
+    The signal interrupts what runs by an exception. As a library may lose one raised in the middle of it, the wish is also
+    remembered and asked for at each turn; and should the process hang where no exception reaches it, an alarm ends it.
+    """
+
+    def __init__(self) -> None:
+        self.asked = False
+        signal.signal(signal.SIGTERM, self._hear)
+        signal.signal(signal.SIGINT, self._hear)
+
+    def _hear(self, _signum: int, _frame: FrameType | None) -> None:
+        if self.asked:
+            return
+        self.asked = True
+        signal.alarm(_STOP_WITHIN)
+        raise StopRequested
+
+    def wait(self, seconds: float) -> None:
+        """Sleep; a stop cuts it short by its exception."""
+        if self.asked:
+            raise StopRequested
+        time.sleep(seconds)
+
+
 def run_scheduler() -> None:
-    """Queue the declared periodic jobs when they are due, until asked to stop (SIGTERM, Ctrl-C).
+    """Queue the declared periodic jobs when they are due, until asked to stop (SIGTERM, Ctrl-C; once is enough).
 
     Any number may run; the one that holds the lock acts, the others stand by. Redis or PostgreSQL going away makes it wait.
     """
     _quiet_rq()
-    stopped = False
-    while not stopped:
-        try:
-            stopped = _run_once(os.environ["DATABASE_URL"])
-        except (psycopg.Error, RedisError) as error:
-            log.warning("scheduler_waits", error=type(error).__name__)
-            stopped = _sleep(_STANDBY)
-        except (KeyboardInterrupt, StopRequested):
-            stopped = True
+    stop = _Stop()
+    with contextlib.suppress(StopRequested):
+        while not stop.asked:
+            try:
+                _run_once(os.environ["DATABASE_URL"], stop)
+            except (psycopg.Error, RedisError) as error:
+                log.warning("scheduler_waits", error=type(error).__name__)
+                stop.wait(_STANDBY)
     log.info("scheduler_stopped")
+    signal.alarm(0)
 
 
-def _run_once(database_url: str) -> bool:
-    """Stand by for the lock, then act until something breaks or a stop is asked. Returns whether a stop was asked."""
+def _run_once(database_url: str, stop: _Stop) -> None:
+    """Stand by for the lock, then act until something breaks or a stop is asked."""
     with psycopg.connect(database_url, autocommit=True, row_factory=namedtuple_row, connect_timeout=5, application_name="portail-scheduler") as database:
         database.execute("SELECT set_config('role', 'portal_system', false)")
         while not _scalar(database, f"SELECT pg_try_advisory_lock({Lock.SCHEDULER:d})"):
-            if _sleep(_STANDBY):
-                return True
+            stop.wait(_STANDBY)
         while not _scalar(database, "SELECT to_regclass('periodic_run') IS NOT NULL"):
-            if _sleep(_STANDBY):
-                return True
+            stop.wait(_STANDBY)
         client = working_client()
         client.ping()
         log.info("scheduler_ready")
-        PortalScheduler(client, database).start()  # returns when a stop is asked, raises when a server goes away
-        return True
+        PortalScheduler(client, database, stop_asked=lambda: stop.asked).start()  # returns when a stop is asked, raises when a server goes away
 
 
 def _scalar(database: psycopg.Connection[Any], statement: str) -> Any:
     row = database.execute(statement).fetchone()
     return row[0] if row else None
-
-
-def _sleep(seconds: float) -> bool:
-    """Wait; True if a stop was asked meanwhile (Ctrl-C; SIGTERM ends the process: nothing is in hand while it waits)."""
-    try:
-        time.sleep(seconds)
-    except KeyboardInterrupt:
-        return True
-    return False
 
 
 def _quiet_rq() -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 
 import structlog
-from sqlalchemy import insert, select, text, update
+from sqlalchemy import func, insert, select, text, update
 from sqlalchemy.orm import Session
 
 from app.core import clock, context
+from app.core.outbox import policy
 from app.core.outbox.models import InterventionKind, MessageState, OutboxIntervention, OutboxMessage, OutboxPartner
 from app.core.outbox.nudge import nudge
 from app.core.transaction import after_commit, transaction
@@ -44,6 +45,7 @@ def replay(message_ids: Collection[int], *, reason: str | None = None) -> int:
                     state=MessageState.PENDING,
                     attempts=0,
                     failures=0,
+                    expiries=func.least(OutboxMessage.expiries, policy.ALONE_FROM),  # what took workers with it still leaves alone
                     next_attempt_at=text("clock_timestamp()"),
                     waiting_since=text("clock_timestamp()"),
                 ),

@@ -76,6 +76,7 @@ class _Drain:
         self.size = min(MAX_IN_HAND, sender.max_concurrency * ROUNDS_IN_HAND)
         self.known = Circuit.unknown()
         self.probing = False
+        self.apart = False  # what is in hand outlived a worker, and must have no other beside it
 
     def run(self, end: float, interrupted: Callable[[], bool]) -> Report:
         """Until nothing is due."""
@@ -96,7 +97,7 @@ class _Drain:
     def _take(self) -> int:
         """Claim and build what there is room for. Returns how many messages were claimed."""
         room = self.size - self.sender.busy
-        if room < self.size // 2 and self.sender.busy:
+        if self.sender.busy and (self.apart or room < self.size // 2):
             return 0
         token = uuid4()
         with transaction() as session:
@@ -104,7 +105,7 @@ class _Drain:
             permission = self.known.permission
             messages: list[Message] = []
             if permission is Permission.ALL:
-                messages = store.claim(session, self.partner, token, room)
+                messages = store.claim(session, self.partner, token, room, empty_handed=not self.sender.busy)
             elif self.sender.busy:
                 self.sender.halt()
             elif permission is Permission.PROBE:
@@ -115,6 +116,7 @@ class _Drain:
                 self.probing = bool(messages)
         if not messages:
             return 0
+        self.apart = any(message.expiries for message in messages)
         self.tokens.update({message.id: token for message in messages})
         settlements, requests = _build(messages)
         unfit = {message.id: Outcome(message, error=request) for message, request in requests if isinstance(request, Rejected)}

@@ -80,6 +80,9 @@ class OutboxMessage(TenantMixin, db.Model):  # type: ignore[name-defined]  # db.
     state: Mapped[MessageState] = mapped_column(_enum(MessageState, "state"), nullable=False, default=MessageState.PENDING, server_default="pending")
     attempts: Mapped[int] = mapped_column(Integer, nullable=False, default=0, server_default="0")
     failures: Mapped[int] = mapped_column(Integer, nullable=False, default=0, server_default="0")
+    expiries: Mapped[int] = mapped_column(
+        Integer, nullable=False, default=0, server_default="0"
+    )  # leases in a row that ran out without an answer (policy.ALONE_FROM)
     next_attempt_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), nullable=False, server_default=text("clock_timestamp()"))
     lease_until: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     lease_token: Mapped[UUID | None] = mapped_column(sa.Uuid)
@@ -99,6 +102,7 @@ class OutboxMessage(TenantMixin, db.Model):  # type: ignore[name-defined]  # db.
 
     __table_args__ = (
         CheckConstraint("attempts >= 0 AND failures >= 0", name="counts"),
+        CheckConstraint("expiries >= 0", name="expiries"),
         CheckConstraint("(state = 'sending') = (lease_until IS NOT NULL) AND (lease_until IS NULL) = (lease_token IS NULL)", name="lease"),
         CheckConstraint("(state IN ('done', 'cancelled')) = (done_at IS NOT NULL)", name="done_at"),
         CheckConstraint("state NOT IN ('rejected', 'dead') OR last_error_code IS NOT NULL", name="reason"),
@@ -107,6 +111,8 @@ class OutboxMessage(TenantMixin, db.Model):  # type: ignore[name-defined]  # db.
         Index("ix_outbox_message_due", "partner", "next_attempt_at", "id", postgresql_where=text("state = 'pending'")),
         # what holds back the rest of a dossier; also the head of each dossier
         Index("ix_outbox_message_lane", "partner", "ordering_key", "id", postgresql_where=text(_BLOCKING_SQL)),
+        # what outlived its worker, and leaves apart from the others
+        Index("ix_outbox_message_suspect", "partner", "expiries", postgresql_where=text("state = 'pending' AND expiries > 0")),
         Index("ix_outbox_message_lease", "lease_until", postgresql_where=text("state = 'sending'")),
         # what waits for a decision
         Index("ix_outbox_message_stuck", "partner", "id", postgresql_where=text("state IN ('rejected', 'dead')")),

@@ -11,6 +11,10 @@ BASE_DELAY: Final = 2.0  # seconds; doubles at each attempt
 MAX_DELAY: Final = 900.0  # 15 minutes
 WINDOW: Final = timedelta(hours=24)
 MAX_FAILURES: Final = 10  # definite failures of one message before it becomes a dead letter
+FEW: Final = 20  # messages that leave together once their worker died with them
+ALONE_FROM: Final = 2  # expired leases in a row from which a message leaves alone: no other can be to blame any more
+MAX_EXPIRIES: Final = 5  # expired leases of a message in hand alone before it becomes a dead letter
+EXPIRY_PAUSE: Final = 15.0  # seconds; doubles at each of those
 ANSWERING: Final = timedelta(seconds=MAX_DELAY)  # a partner that answered this recently is not down
 
 
@@ -51,6 +55,32 @@ def gives_up_unavailable(*, waiting_since: datetime, now: datetime, last_success
 def gives_up_failing(failures: int) -> bool:
     """Whether a message that fails by itself (poison) is put aside; unavailability never counts towards it."""
     return failures >= MAX_FAILURES
+
+
+def largest_batch(expiries: int) -> int | None:
+    """How many messages may be in hand together when one of them has let so many leases in a row run out; None: any number.
+
+    A lease runs out when its worker died or slept. Nothing tells which of its messages was the cause, if any was: with the next
+    tries fewer of them share a worker, and those that only stood beside the cause get their answer.
+    """
+    if expiries < 1:
+        return None
+    return FEW if expiries < ALONE_FROM else 1
+
+
+def gives_up_expiring(expiries: int) -> bool:
+    """Whether a message is put aside that takes its worker with it: only leases it held alone count towards it."""
+    return expiries >= ALONE_FROM + MAX_EXPIRIES
+
+
+def expiry_pause(expiries: int) -> float:
+    """Seconds before the next try of a message that just let its lease run out, so many times in a row.
+
+    None to wait while it is only one of several suspects; then more each time: whatever kills workers at random for some minutes (a
+    machine short of memory, a series of restarts) cannot make a dead letter of a message that happens to be in hand.
+    """
+    alone = expiries - ALONE_FROM
+    return EXPIRY_PAUSE * 2.0 ** min(alone - 1, 10) if alone > 0 else 0.0
 
 
 _rng = random.SystemRandom()

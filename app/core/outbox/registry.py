@@ -34,6 +34,7 @@ class Message:
     actor_id: int | None = None
     request_id: str | None = None
     waiting_since: datetime | None = None
+    expiries: int = 0
 
 
 class Transport(Protocol):

@@ -12,18 +12,24 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 from uuid import UUID
 
+import structlog
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from app.core.outbox import policy
 from app.core.outbox.errors import FieldError
 from app.core.outbox.models import ErrorKind, MessageState
 from app.core.outbox.registry import Message
 
+log = structlog.get_logger(__name__)
+
 LEASE_SECONDS: Final = 30
+#: The error code of a message given up because its workers die with it.
+WORKER_LOST: Final = "worker_lost"
 
 _COLUMNS: Final = (
     "m.id, m.partner, m.operation, m.subject_type, m.subject_id, m.organisation_id, m.ordering_key, m.idempotency_key, "
-    "m.params, m.attempts, m.failures, m.actor_id, m.request_id, m.waiting_since"
+    "m.params, m.attempts, m.failures, m.actor_id, m.request_id, m.waiting_since, m.expiries"
 )
 
 #: A message may leave when nothing earlier of its dossier is unfinished, refused or given up: when it is the first of those.
@@ -47,7 +53,19 @@ FROM due WHERE m.id = due.id
 RETURNING {columns}
 """
 
-_CLAIM_DUE: Final = text(_CLAIM.format(due="m.next_attempt_at <= clock_timestamp()", head=_HEAD_OF_LINE, order="m.next_attempt_at, m.id", columns=_COLUMNS))
+_CLAIM_DUE: Final = text(
+    _CLAIM.format(due="m.expiries = 0 AND m.next_attempt_at <= clock_timestamp()", head=_HEAD_OF_LINE, order="m.next_attempt_at, m.id", columns=_COLUMNS)
+)
+
+_CLAIM_SUSPECTS: Final = text(
+    _CLAIM.format(
+        due="m.expiries > 0 AND m.expiries BETWEEN :least AND :most AND m.next_attempt_at <= clock_timestamp()",
+        head=_HEAD_OF_LINE,
+        order="m.next_attempt_at, m.id",
+        columns=_COLUMNS,
+    )
+)
+_SUSPECTS: Final = ((policy.ALONE_FROM, 2**31 - 1), (1, policy.ALONE_FROM - 1))
 
 # A probe need not wait for its backoff, and takes the message tried least: one message that fails alone must not keep the
 # circuit open for the others.
@@ -60,15 +78,25 @@ _CLAIM_PROBE: Final = text(
     )
 )
 
-_FREE_EXPIRED: Final = text(
+_EXPIRED: Final = text(
     """
-WITH expired AS (
-    SELECT id FROM outbox_message WHERE state = 'sending' AND lease_until < clock_timestamp()
-    ORDER BY id FOR UPDATE SKIP LOCKED)
+SELECT id, partner, expiries + 1 AS expiries FROM outbox_message WHERE state = 'sending' AND lease_until < clock_timestamp()
+ORDER BY id FOR UPDATE SKIP LOCKED
+"""
+)
+
+_FREE: Final = text(
+    """
 UPDATE outbox_message m
-SET state = 'pending', lease_until = NULL, lease_token = NULL, next_attempt_at = clock_timestamp()
-FROM expired WHERE m.id = expired.id
-RETURNING m.partner
+SET state = CASE WHEN r.dead THEN 'dead' ELSE 'pending' END,
+    lease_until = NULL, lease_token = NULL, expiries = m.expiries + 1,
+    next_attempt_at = clock_timestamp() + make_interval(secs => r.pause),
+    error_kind = CASE WHEN r.dead THEN 'fault' ELSE m.error_kind END,
+    last_error_code = CASE WHEN r.dead THEN :code ELSE m.last_error_code END,
+    last_error_title = CASE WHEN r.dead THEN NULL ELSE m.last_error_title END,
+    last_error_details = CASE WHEN r.dead THEN NULL ELSE m.last_error_details END
+FROM unnest(CAST(:ids AS bigint[]), CAST(:deads AS boolean[]), CAST(:pauses AS double precision[])) AS r(id, dead, pause)
+WHERE m.id = r.id
 """
 )
 
@@ -87,7 +115,7 @@ _SETTLE: Final = text(
 UPDATE outbox_message m
 SET state = r.state,
     lease_until = NULL, lease_token = NULL,
-    failures = m.failures + r.failed,
+    failures = m.failures + r.failed, expiries = 0,
     next_attempt_at = CASE WHEN r.state = 'pending' THEN clock_timestamp() + make_interval(secs => r.delay)
                            ELSE m.next_attempt_at END,
     error_kind = r.kind, last_error_code = r.code, last_error_title = r.title,
@@ -130,8 +158,16 @@ class Settlement:
     answer: dict[str, Any] | None = None
 
 
-def claim(session: Session, partner: str, token: UUID, limit: int) -> list[Message]:
-    """Lease up to ``limit`` messages that are due, at most one per dossier."""
+def claim(session: Session, partner: str, token: UUID, limit: int, *, empty_handed: bool = True) -> list[Message]:
+    """Lease up to ``limit`` messages that are due, at most one per dossier.
+
+    Those whose last worker died with them come first, alone or a few at a time (``policy.largest_batch``), and only to a drain that
+    holds nothing else; it takes nothing more until they are settled.
+    """
+    for least, most in _SUSPECTS if empty_handed else ():
+        few = min(limit, policy.largest_batch(least) or limit)
+        if found := _claim(session, _CLAIM_SUSPECTS, partner, token, few, least=least, most=most):
+            return found
     return _claim(session, _CLAIM_DUE, partner, token, limit)
 
 
@@ -140,14 +176,25 @@ def claim_probe(session: Session, partner: str, token: UUID) -> list[Message]:
     return _claim(session, _CLAIM_PROBE, partner, token, 1)
 
 
-def _claim(session: Session, statement: Any, partner: str, token: UUID, limit: int) -> list[Message]:
-    rows = session.execute(statement, {"partner": partner, "token": token, "limit": limit, "lease": LEASE_SECONDS})
+def _claim(session: Session, statement: Any, partner: str, token: UUID, limit: int, **values: int) -> list[Message]:
+    rows = session.execute(statement, {"partner": partner, "token": token, "limit": limit, "lease": LEASE_SECONDS, **values})
     return sorted((Message(**row._mapping) for row in rows), key=lambda message: message.id)
 
 
 def free_expired(session: Session) -> set[str]:
-    """Give back the messages of workers that died or hang. Returns the partners concerned."""
-    return set(session.execute(_FREE_EXPIRED).scalars())
+    """Give back the messages of workers that died or hang, or give up those that take their worker with them. Returns the partners concerned."""
+    rows = session.execute(_EXPIRED).all()
+    if not rows:
+        return set()
+    dead = [policy.gives_up_expiring(row.expiries) for row in rows]
+    session.execute(
+        _FREE,
+        {"ids": [row.id for row in rows], "deads": dead, "pauses": [policy.expiry_pause(row.expiries) for row in rows], "code": WORKER_LOST},
+    )
+    for row, given_up in zip(rows, dead, strict=True):
+        if given_up:
+            log.error("outbox_takes_workers_down", partner=row.partner, message=row.id)
+    return {row.partner for row in rows}
 
 
 def release(session: Session, leases: Mapping[int, UUID], *, delay: float = 0.0) -> None:

@@ -1,0 +1,74 @@
+"""Keeps out of memory the parts of libraries that the portal never uses.
+
+Five processes hold the whole application, so a module loaded for nothing is paid five times. Nothing is taken away: a module
+named here is still imported by the library that wants it, but read only when somebody first uses something of it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib.abc import Loader
+from importlib.machinery import ModuleSpec, PathFinder
+from importlib.util import LazyLoader
+from types import ModuleType
+from typing import Final
+
+#: Imported by Flask-AppBuilder and its helpers for the checks and the documentation of a REST API, for other databases, other drivers of
+#: ours, and limits on asynchronous servers.
+LATER: Final = frozenset(
+    {
+        "apispec.yaml_utils",
+        "jsonschema",
+        "yaml",
+        "sqlalchemy.dialects.oracle",
+        "sqlalchemy.dialects.sqlite",
+        "sqlalchemy.dialects.postgresql.asyncpg",
+        "sqlalchemy.dialects.postgresql.pg8000",
+        "sqlalchemy.dialects.postgresql.psycopg2cffi",
+        "limits.aio",
+    }
+)
+
+#: What a library takes up wherever it is installed and does as well without. structlog would draw tracebacks with rich (other
+#: packages brought it), the local variables in them, and keep an obsolete context per greenlet.
+WITHOUT: Final = {"structlog": ("rich", "greenlet")}
+
+
+class _Without(Loader):
+    """Loads a module that finds some packages absent."""
+
+    def __init__(self, usual: Loader, absent: Sequence[str]) -> None:
+        self._usual = usual
+        self._absent = absent
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        return self._usual.create_module(spec)
+
+    def exec_module(self, module: ModuleType) -> None:
+        hidden = [name for name in self._absent if name not in sys.modules]
+        sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  # None is Python's own mark for "absent"
+        try:
+            self._usual.exec_module(module)
+        finally:
+            for name in hidden:
+                del sys.modules[name]
+
+
+class _Finder:
+    """Finds the modules named above where they are, and has them loaded in their own way."""
+
+    @staticmethod
+    def find_spec(name: str, path: Sequence[str] | None = None, target: ModuleType | None = None) -> ModuleSpec | None:
+        if name not in LATER and name not in WITHOUT:
+            return None
+        spec = PathFinder.find_spec(name, path, target)
+        if spec is not None and spec.loader is not None:
+            spec.loader = LazyLoader(spec.loader) if name in LATER else _Without(spec.loader, WITHOUT[name])
+        return spec
+
+
+def install() -> None:
+    """From now on; what is loaded already stays as it is."""
+    if _Finder not in sys.meta_path:
+        sys.meta_path.insert(0, _Finder)
