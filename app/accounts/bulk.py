@@ -63,6 +63,7 @@ class Problem(StrEnum):
     TOO_LONG = "too_long"
     MAIL = "mail"
     FORMULA = "formula"
+    NAME = "name"
     TWICE = "twice"
     SECOND_PRINCIPAL = "second_principal"
     HAS_PRINCIPAL = "has_principal"
@@ -179,6 +180,8 @@ def read_line(number: int, cells: Mapping[Column, tuple[str, bool]]) -> tuple[Li
             wrong(column, Problem.TOO_LONG, str(most))
         elif typed[column].startswith(("=", "+", "-", "@")):
             wrong(column, Problem.FORMULA)
+        elif column in (Column.LAST_NAME, Column.FIRST_NAME) and typed[column] and not domain.is_person_name(typed[column]):
+            wrong(column, Problem.NAME)
     line = Line(
         number,
         kind,

@@ -58,6 +58,7 @@ def finding(found: Finding) -> str:
         Problem.TOO_LONG: _("Too long: %(most)s characters at most.", most=found.detail),
         Problem.MAIL: _("« %(value)s » is not an e-mail address: write it like name@domain.fr.", value=value),
         Problem.FORMULA: _("« %(value)s » begins like a formula: remove the first sign.", value=value),
+        Problem.NAME: _("“%(value)s” is not a name: use letters, spaces, hyphens, apostrophes and full stops.", value=value),
         Problem.TWICE: _("The same account is on line %(line)s: remove one of the two.", line=found.detail),
         Problem.SECOND_PRINCIPAL: _("Line %(line)s already gives this organisation its principal account: an organisation has one.", line=found.detail),
         Problem.HAS_PRINCIPAL: _(

@@ -216,10 +216,8 @@ def _refusal_of_role(actor: Party, act: Act, target: Party) -> Refusal | None:
     """
     if actor.id is not None and actor.id == target.id and act in _NEVER_ON_ONESELF:
         return Refusal.OWN_ACCOUNT
-    if act in _ORGANISATION_ACCOUNTS_ONLY and not is_organisation_account(target):
-        return Refusal.NOT_ALLOWED
     if actor.has(Role.REGION_ADMIN) and act is not Act.OBSERVE:
-        return None
+        return Refusal.NOT_ALLOWED if act in _ORGANISATION_ACCOUNTS_ONLY and not is_organisation_account(target) else None
     for role, acts in _STAFF_ACTS.items():
         if actor.has(role) and act in acts:
             return None if act is Act.VIEW or is_organisation_account(target) else Refusal.NOT_ALLOWED

@@ -38,6 +38,14 @@ def check_siret(_form: Any, field: Any) -> None:
     field.data = domain.compact_siret(field.data)
 
 
+def check_name(_form: Any, field: Any) -> None:
+    """A person's name: letters and what joins them."""
+    if field.data and not domain.is_person_name(field.data):
+        raise ValidationError(
+            _("“%(value)s” is not a name: use letters, spaces, hyphens, apostrophes and full stops.", value=field.data[: domain.NAME_MAX])
+        )
+
+
 def check_phone(_form: Any, field: Any) -> None:
     """A telephone number of France, or with its country code; kept in the international writing."""
     if not field.data:
@@ -55,8 +63,8 @@ class _PersonFields(PortalForm):
     """Civilité, nom d'usage, prénom, courriel (guide 004 §1)."""
 
     civility = RadioField(_l("Civility"), [_REQUIRED], choices=[SelectChoice(value, label) for value, label in labels.CIVILITIES])
-    last_name = StringField(_l("Name in use"), [_REQUIRED, _max(64)], filters=[_one_line], render_kw={"autocomplete": "off"})
-    first_name = StringField(_l("First name"), [_REQUIRED, _max(64)], filters=[_one_line], render_kw={"autocomplete": "off"})
+    last_name = StringField(_l("Name in use"), [_REQUIRED, _max(64), check_name], filters=[_one_line], render_kw={"autocomplete": "off"})
+    first_name = StringField(_l("First name"), [_REQUIRED, _max(64), check_name], filters=[_one_line], render_kw={"autocomplete": "off"})
     email = EmailField(_l("E-mail"), [_REQUIRED, _max(320), _MAIL], filters=[_one_line], render_kw={"autocomplete": "off"})
 
     def person(self) -> Person:

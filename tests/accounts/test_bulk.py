@@ -232,5 +232,10 @@ def test_lines_together(lines: list[dict[str, str]], known: dict[str, Known], ex
     assert [finding.problem for finding in plan.errors] == ([expected] if expected else [])
 
 
+def test_a_name_is_a_name() -> None:
+    assert [finding.problem for finding in line(last_name="https://x")[1]] == [Problem.NAME]
+    assert line(last_name="d’Almeida-O'Brien")[1] == []
+
+
 def test_a_name_is_the_same_whatever_its_accents() -> None:
     assert bulk.key_of("Élise ", "d'Ørs", "A@b.fr") == bulk.key_of("elise", "D Ørs", "a@B.fr")

@@ -89,9 +89,11 @@ def test_a_principal_never_reaches_another_organisation(act: Act) -> None:
 
 
 def test_a_principal_manages_its_secondaries() -> None:
-    for act in set(Act) - {Act.CHANGE_ROLES, Act.RESET_FACTOR}:
+    not_its_own = {Act.CHANGE_ROLES, Act.RESET_FACTOR, Act.CHANGE_PRINCIPAL, Act.OBSERVE}
+    for act in set(Act) - not_its_own:
         assert domain.refusal_of(PRINCIPAL, act, SECONDARY) is None
-    assert domain.refusal_of(PRINCIPAL, Act.CHANGE_ROLES, SECONDARY) is Refusal.NOT_ALLOWED
+    for act in not_its_own:
+        assert domain.refusal_of(PRINCIPAL, act, SECONDARY) is Refusal.NOT_ALLOWED
 
 
 def test_support_helps_organisations_but_is_no_way_up() -> None:
@@ -152,9 +154,13 @@ def test_nobody_can_choose_the_identifiant_of_a_deleted_account() -> None:
 
 
 def test_administrators_may_do_all_but_to_themselves() -> None:
-    for act, target in itertools.product(Act, EVERYONE[1:]):
+    """They observe nobody: that is support's; and staff have neither rights to narrow nor a principal account to change."""
+    for act, target in itertools.product(set(Act) - {Act.OBSERVE}, EVERYONE[1:]):
         never = act in (Act.CHANGE_RIGHTS, Act.DELEGATE) and not domain.can_be_narrowed(target)
+        never = never or (act is Act.CHANGE_PRINCIPAL and not domain.is_organisation_account(target))
         assert domain.refusal_of(ADMIN, act, target) is (Refusal.NOT_ALLOWED if never else None)
+    for target in EVERYONE[1:]:
+        assert domain.refusal_of(ADMIN, Act.OBSERVE, target) is Refusal.NOT_ALLOWED
 
 
 def test_validators_only_look_nowhere() -> None:
