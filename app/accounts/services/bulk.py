@@ -10,11 +10,10 @@ import structlog
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session, joinedload
 
-from app.accounts import bulk, domain, notifications
+from app.accounts import bulk, notifications
 from app.accounts.bulk import Column, Known, Line, Plan
-from app.accounts.domain import Refusal
 from app.accounts.models import AccountBatch, LinkPurpose, Organisation, User
-from app.accounts.services.common import AccountRefused, role_rows, writing
+from app.accounts.services.common import may_create_organisations, role_rows, writing
 from app.accounts.services.life import generate_identifiant
 from app.accounts.services.links import issue_link
 from app.core import clock, crypto
@@ -62,7 +61,7 @@ def check_file(content: bytes, *, actor_id: int) -> int:
     ]
     now = clock.now()
     with writing(actor_id) as session:
-        _allow(session, actor_id)
+        may_create_organisations(session, actor_id)
         session.execute(delete(AccountBatch).where(AccountBatch.user_id == actor_id, AccountBatch.applied_at.is_(None)))
         batch = AccountBatch(user_id=actor_id, created_at=now, expires_at=now + LIFETIME)
         session.add(batch)
@@ -90,7 +89,7 @@ def apply_batch(batch_id: int, *, expected: int, actor_id: int) -> int:
     Raises BatchGone, BatchChanged (the file no longer creates ``expected`` accounts, or a line is in error) and AccountRefused.
     """
     with writing(actor_id) as session:
-        _allow(session, actor_id)
+        may_create_organisations(session, actor_id)
         session.execute(select(func.pg_advisory_xact_lock(int(Lock.ACCOUNT_FILE))))
         batch = _batch(session, batch_id, actor_id, lock=True)
         plan = _plan(session, batch)
@@ -132,12 +131,6 @@ def purge_batches() -> int:
 
 
 # ---- parts -----------------------------------------------------------------------------------------------------------
-
-
-def _allow(session: Session, actor_id: int) -> None:
-    actor = session.get(User, actor_id)
-    if actor is None or not actor.is_active or not domain.may_create_organisations(actor.party):
-        raise AccountRefused(Refusal.NOT_ALLOWED)
 
 
 def _batch(session: Session, batch_id: int, actor_id: int, *, lock: bool) -> AccountBatch:

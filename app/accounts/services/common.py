@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, joinedload
 
 from app.accounts import authentication, domain, mandates, passwords
-from app.accounts.domain import Act, Refusal
+from app.accounts.domain import AccountState, Act, Refusal
 from app.accounts.models import Organisation, User
 from app.core import clock, context
 from app.core.locks import Lock
@@ -87,7 +87,8 @@ def acting(session: Session, actor_id: int) -> User:
     Raises AccountRefused when it is not open.
     """
     actor = session.get(User, actor_id)
-    if actor is None or not actor.is_active:
+    # one that waits for its first password acts no more than a closed one: no session of it is open
+    if actor is None or domain.state_of(actor.facts) is not AccountState.ACTIVE:
         raise AccountRefused(Refusal.NOT_ALLOWED)
     actor.mandate = mandates.current(session, actor_id, clock.today())
     return actor
@@ -105,6 +106,12 @@ def allow(session: Session, actor_id: int, act: Act, target: User) -> None:
     refusal = refusal or domain.refusal_in_state(act, target.facts)
     if refusal is not None:
         raise AccountRefused(refusal)
+
+
+def may_create_organisations(session: Session, actor_id: int) -> None:
+    """Refuse whoever may not create organisations. Raises AccountRefused."""
+    if not domain.may_create_organisations(acting(session, actor_id).party):
+        raise AccountRefused(Refusal.NOT_ALLOWED)
 
 
 def role_rows(session: Session, names: set[str]) -> list[RoleRow]:

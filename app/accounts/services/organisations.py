@@ -12,7 +12,17 @@ from sqlalchemy.orm import Session, joinedload
 from app.accounts import domain, notifications, sessions
 from app.accounts.domain import Act, Refusal
 from app.accounts.models import Delegation, LinkPurpose, Organisation, User
-from app.accounts.services.common import AccountNotFound, AccountRefused, allow, hold_leaving, locked_account, role_rows, writing
+from app.accounts.services.common import (
+    AccountNotFound,
+    AccountRefused,
+    acting,
+    allow,
+    hold_leaving,
+    locked_account,
+    may_create_organisations,
+    role_rows,
+    writing,
+)
 from app.accounts.services.life import create_account
 from app.accounts.services.links import issue_link
 from app.core import clock
@@ -85,7 +95,7 @@ def create_organisation_with_principal(card: OrganisationCard, person: Person, *
     Raises AccountRefused (the actor may not), OrganisationExists, and ValueError for a SIRET that does not hold together.
     """
     with writing(actor_id) as session:
-        _may_create(session, actor_id)
+        may_create_organisations(session, actor_id)
         if session.scalar(select(Organisation.id).where(Organisation.siret == domain.compact_siret(card.siret))) is not None:
             raise OrganisationExists(card.siret)
         try:
@@ -154,12 +164,6 @@ def change_principal(
 # ---- parts -----------------------------------------------------------------------------------------------------------
 
 
-def _may_create(session: Session, actor_id: int) -> None:
-    actor = session.get(User, actor_id)
-    if actor is None or not actor.is_active or not domain.may_create_organisations(actor.party):
-        raise AccountRefused(Refusal.NOT_ALLOWED)
-
-
 def _invited_principal(session: Session, organisation_id: int, person: Person, *, actor_id: int) -> User:
     user_id = create_account(
         first_name=person.first_name,
@@ -205,9 +209,9 @@ def _may_hand_over(session: Session, actor_id: int, organisation_id: int, succes
     if successor is not None:
         allow(session, actor_id, Act.CHANGE_PRINCIPAL, successor)
         return
-    actor = session.get(User, actor_id)
+    actor = acting(session, actor_id)
     nobody_yet = domain.Party(id=None, roles=frozenset({Role.SECONDARY.value}), organisation_id=organisation_id)
-    if actor is None or not actor.is_active or domain.refusal_of(actor.party, Act.CHANGE_PRINCIPAL, nobody_yet) is not None:
+    if domain.refusal_of(actor.party, Act.CHANGE_PRINCIPAL, nobody_yet) is not None:
         raise AccountRefused(Refusal.NOT_ALLOWED)
 
 
