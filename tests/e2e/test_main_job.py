@@ -110,10 +110,10 @@ def initial_situation(page: Page) -> None:
         choose(page, question, "Non")
     choose(page, "Bénéficiaire d’une Obligation d’Emploi", "Non connu")
     choose(page, "Sortant scolaire", "Non")
-    pick(page, "Niveau à l’entrée en formation", "5 - III")
+    pick(page, "Niveau à l’entrée en formation", 5)
     pick(page, "Dernière classe suivie", 5)
     pick(page, "Diplôme le plus élevé obtenu", 5)
-    pick(page, "Niveau de la certification la plus élevée obtenue", "5 - III")
+    pick(page, "Niveau de la certification la plus élevée obtenue", 5)
     page.get_by_role("button", name="Enregistrer et passer à l’étape suivante").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Enregistrement d’un stagiaire : Récapitulatif")
 
