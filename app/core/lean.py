@@ -30,9 +30,9 @@ LATER: Final = frozenset(
     }
 )
 
-#: What a library takes up wherever it is installed and does as well without. structlog would draw tracebacks with rich (other
-#: packages brought it), the local variables in them, and keep an obsolete context per greenlet.
-WITHOUT: Final = {"structlog": ("rich", "greenlet")}
+#: What a library takes up wherever it is installed (other packages brought these) and does as well without: structlog would draw
+#: tracebacks with rich, the local variables in them, and keep an obsolete context per greenlet; httpx has a command line that uses both.
+WITHOUT: Final = {"structlog": ("rich", "greenlet"), "httpx": ("rich", "pygments")}
 
 
 class _Without(Loader):

@@ -21,6 +21,7 @@ import sys
 from app import create_app
 create_app()
 import structlog.dev
+import app.partners.agora.channel
 from importlib.util import _LazyModule
 from app.core import lean
 print(*(name for name in {absent} if name in sys.modules))
