@@ -16,11 +16,10 @@ from flask_babel import gettext as _
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session, joinedload
 
-from app.accounts import domain, labels, sessions
+from app.accounts import domain, labels, mandates, sessions
 from app.accounts.models import Observation, Organisation, User, UserSession
-from app.core import clock, tenancy
+from app.core import clock
 from app.core.extensions import db
-from app.core.tenancy import Scope
 from app.core.ui.banner import Banner
 from app.core.ui.error_pages import ErrorWords, error_response
 
@@ -54,8 +53,8 @@ def under_way() -> Watch | None:
     return found
 
 
-def bind(observer: User, row: UserSession) -> User | None:
-    """The account the session looks through, with the request's scope bound to what its observer may see; None if it does not.
+def begin(observer: User, row: UserSession) -> User | None:
+    """The account the session looks through in this request, with whom it stands in for; None if it does not. The caller binds the scope.
 
     Called in the system's scope. An observation that has lasted too long, or whose account has been closed, is over.
     """
@@ -65,14 +64,12 @@ def bind(observer: User, row: UserSession) -> User | None:
     if observed is None:
         return None
     request.environ[_KEY] = Watch(row.observation_id, observer.id, observed.id, labels.manager(observed))
-    tenancy.act_on_behalf_of(observed.id)
-    tenancy.bind(Scope.observer(observed.organisation_id))
     return observed
 
 
 def _observed(session: Session, observation_id: int, observer_id: int) -> User | None:
     statement = (
-        select(User)
+        select(User, mandates.column(clock.to_local(clock.now()).date()))
         .join(Observation, Observation.observed_id == User.id)
         .join(Organisation, Organisation.id == User.organisation_id)
         .where(
@@ -90,8 +87,12 @@ def _observed(session: Session, observation_id: int, observer_id: int) -> User |
         .options(joinedload(User.roles), joinedload(User.organisation))
         .execution_options(populate_existing=True)
     )
-    user: User | None = session.scalars(statement).unique().one_or_none()
-    return user if user is not None and domain.is_organisation_account(user.party) else None
+    row = session.execute(statement).unique().one_or_none()
+    if row is None or not domain.is_organisation_account(row[0].party):
+        return None
+    user: User = row[0]
+    user.mandate = mandates.read(row[1])
+    return user
 
 
 def end(session: Session, token: str) -> None:
@@ -151,4 +152,4 @@ def banner() -> Banner | None:
     )
 
 
-__all__ = ["Watch", "banner", "bind", "end", "hide_from_observers", "refusal", "under_way"]
+__all__ = ["Watch", "banner", "begin", "end", "hide_from_observers", "refusal", "under_way"]

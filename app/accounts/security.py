@@ -150,8 +150,10 @@ class PortalSecurityManager(CachedPermissionsMixin, SecurityManager):  # type: i
         if has_request_context():
             request_store()[_MUST_SET_UP] = not found.has_factor and factor.required_for(user)
         context.set_actor_id(user.id)
-        observed = observations.bind(user, found[1])
+        observed = observations.begin(user, found.session)
         if observed is not None:
+            tenancy.act_on_behalf_of(observed.id)
+            tenancy.bind(Scope.observer(observed.organisation_id, limited_account=scope_of(observed).limited_account))
             return observed
         tenancy.bind(scope_of(user))
         return user

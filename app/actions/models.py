@@ -295,6 +295,7 @@ class ActionAccess(TenantMixin, Model):
 
     __tablename__ = "action_access"
     __rls_limited__ = f"user_id = {LIMITED_ACCOUNT}"
+    __rls_observer__ = True
     __rls_extra__ = ("REVOKE INSERT, UPDATE, DELETE ON action_access FROM portal_tenant, portal_support, portal_region",)
     __table_args__ = (
         UniqueConstraint("user_id", "action_id", name="uq_action_access"),

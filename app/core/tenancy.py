@@ -77,8 +77,8 @@ class Scope:
         return cls(ScopeKind.SYSTEM)
 
     @classmethod
-    def observer(cls, organisation_id: int) -> Scope:
-        return cls(ScopeKind.OBSERVER, organisation_id)
+    def observer(cls, organisation_id: int, *, limited_account: int | None = None) -> Scope:
+        return cls(ScopeKind.OBSERVER, organisation_id, limited_account)
 
     @property
     def observes(self) -> bool:
@@ -92,7 +92,8 @@ class Scope:
     @property
     def database_role(self) -> str:
         """The role its transactions take."""
-        return DATABASE_ROLES[self.kind] if self.limited_account is None else LIMITED_ROLE
+        limited = self.limited_account is not None and self.kind is ScopeKind.ORGANISATION
+        return LIMITED_ROLE if limited else DATABASE_ROLES[self.kind]
 
     def whole(self) -> Scope:
         """The same organisation without the limit to some actions."""
@@ -251,14 +252,21 @@ def _support_may_see(entity: type[Any]) -> bool:
     return bool(getattr(entity, "__rls_support__", False))
 
 
-def _observed(organisation_id: int | None) -> list[Any]:
-    """An observer sees the organisation's rows of the classes that say so (``__rls_observer__``), and none of the others."""
+def _observed(organisation_id: int | None, limited_account: int | None) -> list[Any]:
+    """An observer sees the organisation's rows of the classes that say so (``__rls_observer__``), and none of the others.
+
+    Through the eyes of an account limited to some actions, it sees those actions.
+    """
     options: list[Any] = []
     for tenant_class in TenantMixin.__subclasses__():
         shown = tenant_class.organisation_id == organisation_id if getattr(tenant_class, "__rls_observer__", False) else false()
         options.append(with_loader_criteria(tenant_class, shown, include_aliases=True))
     for entity, attribute in _entities.items():
         options.append(with_loader_criteria(entity, getattr(entity, attribute) == organisation_id, include_aliases=True))
+    if limited_account is not None:
+        for entity, criterion in _limits.items():
+            if getattr(entity, "__rls_observer__", False):
+                options.append(with_loader_criteria(entity, criterion(limited_account), include_aliases=True))
     return options
 
 
@@ -280,7 +288,7 @@ def _wall(state: ORMExecuteState) -> None:
             for entity, criterion in _limits.items():
                 options.append(with_loader_criteria(entity, criterion(scope.limited_account), include_aliases=True))
     elif scope.kind is ScopeKind.OBSERVER:
-        options.extend(_observed(scope.organisation_id))
+        options.extend(_observed(scope.organisation_id, scope.limited_account))
     elif scope.kind is ScopeKind.SUPPORT:
         options.extend(
             with_loader_criteria(tenant_class, false(), include_aliases=True)

@@ -17,7 +17,7 @@ from app.core.extensions import db
 from app.core.tenancy import Scope, TenancyError, bound_scope
 from tests.accounts.helpers import post
 from tests.architecture.routes import ROUTES
-from tests.architecture.test_routes import SAME_ORIGIN, World, _rules, _token, _url, _world
+from tests.architecture.test_routes import NOBODYS, SAME_ORIGIN, World, _rules, _token, _url, _world
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -117,6 +117,35 @@ def test_an_observer_that_observes_nobody_ends_nothing(as_user: AsUser) -> None:
     assert post(as_user("principal"), "/observation/terminer").status_code == 303
 
 
+def test_the_limits_of_the_observed_account_hold(as_user: AsUser, db_session: Session) -> None:
+    """A secondary account limited to one action is looked at with that action, and with what a delegation lends it."""
+    numbers = list(
+        db_session.scalars(text("SELECT a.number FROM action a JOIN ab_user u USING (organisation_id) WHERE u.username = 'secondaire' ORDER BY a.id"))
+    )
+    db_session.execute(text("UPDATE ab_user SET limited_to_actions = true WHERE username = 'secondaire'"))
+    db_session.execute(
+        text(
+            "INSERT INTO action_access (organisation_id, user_id, action_id) SELECT u.organisation_id, u.id, a.id FROM ab_user u "
+            "JOIN action a USING (organisation_id) WHERE u.username = 'secondaire' AND a.number = :number"
+        ),
+        {"number": numbers[0]},
+    )
+    browser = as_user("support")
+    assert post(browser, f"/observation/{number(db_session, 'secondaire')}", {"reason": "Appel"}).status_code == 303
+    page = browser.get("/actions-de-formation/?size=100").text
+    assert numbers[0] in page and not [one for one in numbers[1:] if f"{one}<" in page]
+    assert browser.get("/gestion-organisme/comptes/").status_code == 403
+    db_session.execute(
+        text(
+            "INSERT INTO delegation (organisation_id, delegator_id, delegate_id, starts_on, ends_on, created_at) SELECT p.organisation_id, p.id, s.id, "
+            "current_date - 1, current_date + 1, now() FROM ab_user p, ab_user s WHERE p.username = 'principal' AND s.username = 'secondaire'"
+        )
+    )
+    page = browser.get("/actions-de-formation/?size=100").text
+    assert all(one in page for one in numbers)
+    assert browser.get("/gestion-organisme/comptes/").status_code == 200
+
+
 # ---- both walls ------------------------------------------------------------------------------------------------------
 
 
@@ -187,7 +216,7 @@ def test_every_route_as_an_observer(app: Flask, observer: FlaskClient, db_sessio
         route = ROUTES[rule.endpoint]
         if rule.endpoint in ("ObservationView.end", "SignInView.logout", "csp.report") or (route.public and method == "GET"):
             continue
-        url = _url(app, rule, found.arguments(rule))
+        url = _url(app, rule, {name: NOBODYS if value is None else value for name, value in found.arguments(rule).items()})
         options: dict[str, Any] = {} if method == "GET" else {"data": {"csrf_token": token}, "headers": SAME_ORIGIN}
         answer = observer.open(url, method=method, **options)
         seen += 1
