@@ -302,7 +302,7 @@ def taking_back(delegate: User) -> str:
 
 def banner(user: User) -> str | None:
     """ "Vous agissez pour le compte de Madame X jusqu'au …"; None for those who act for themselves."""
-    mandate = user.mandate
+    mandate = getattr(user, "mandate", None)
     if mandate is None:
         return None
     name = f"{_LONG.get(mandate.civility or '', '')} {mandate.name}".strip()

@@ -19,6 +19,7 @@ def register_names() -> None:
         ("api_token", _l("Tokens of the programming interface")),
         ("delegation", _l("Delegations")),
         ("account_review", _l("Reviews of accounts")),
+        ("account_batch", _l("Files of accounts")),
         ("observation", _l("Observations of accounts")),
         ("user_session", _l("Open sessions")),
         ("sign_in_attempt", _l("Attempts to sign in")),
