@@ -6,7 +6,6 @@ import csv
 import io
 from typing import Any, Final
 
-import xlsxwriter
 from flask import Response, abort, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_appbuilder import BaseView, expose
@@ -75,6 +74,8 @@ class BulkAccountsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is o
             return _csv("modele-comptes.csv", rows)
         if kind != "xlsx":
             abort(404)
+        import xlsxwriter  # here: few processes ever need it
+
         target = io.BytesIO()
         with xlsxwriter.Workbook(target, {"in_memory": True}) as book:
             text = book.add_format({"num_format": "@"})
