@@ -48,3 +48,8 @@ def sweep_batches() -> int:
     for batch_id in waiting:
         invite_batch(batch_id)
     return len(waiting) + bulk.purge_batches()
+
+
+def close_observations() -> int:
+    """Write down the end of the observations that ran out; gives how many."""
+    return services.close_overdue_observations()

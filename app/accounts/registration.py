@@ -163,6 +163,9 @@ def _register_console(appbuilder: AppBuilder) -> None:
     register_periodic(
         name="sweep-account-files", func="app.accounts.jobs:sweep_batches", every=300, label=_l("Invitations of files of accounts, and files that expired")
     )
+    register_periodic(
+        name="close-observations", func="app.accounts.jobs:close_observations", every=300, label=_l("Write down the end of observations that ran out")
+    )
     register_menu(group="Sécurité", label=_l("Account history"), endpoint="AccountHistoryView.list", permission=("can_read", "AccountHistory"), order=30)
     register_menu(group=GROUP, label=_l("Account history"), endpoint="OrganisationHistoryView.list", permission=("can_read", "OrganisationHistory"), order=40)
     register_menu(group=GROUP, label=_l("Review of accounts"), endpoint="AccountReviewView.show", permission=("can_read", "AccountReview"), order=50)

@@ -92,6 +92,17 @@ def test_it_ends_by_itself(observer: FlaskClient, monkeypatch: pytest.MonkeyPatc
     assert "Vous regardez" not in observer.get("/").text
 
 
+def test_the_end_of_one_that_ran_out_is_written_down(observer: FlaskClient, db_session: Session, time_machine: Any) -> None:
+    from app.accounts import domain, services
+
+    assert services.close_overdue_observations() == 0
+    time_machine.move_to(clock.now() + domain.OBSERVATION_LIFETIME + timedelta(minutes=3))
+    assert services.close_overdue_observations() == 1
+    assert services.close_overdue_observations() == 0
+    watch = db_session.scalars(select(Observation).order_by(Observation.id.desc())).first()
+    assert watch is not None and watch.ended_at == watch.started_at + domain.OBSERVATION_LIFETIME
+
+
 def test_it_ends_when_the_account_is_closed(observer: FlaskClient, db_session: Session) -> None:
     db_session.execute(text("UPDATE ab_user SET blocked_at = now() WHERE username = 'principal'"))
     db_session.flush()

@@ -40,7 +40,7 @@ from app.accounts.services.life import (
     set_roles,
     unblock,
 )
-from app.accounts.services.observing import end_observation, start_observation
+from app.accounts.services.observing import close_overdue_observations, end_observation, start_observation
 from app.accounts.services.open_sessions import end_other_sessions, end_own_session, end_session, purge_sign_in_data
 from app.accounts.services.organisations import (
     Handover,
@@ -106,6 +106,7 @@ __all__ = [
     "change_principal",
     "check_file",
     "choose_credentials",
+    "close_overdue_observations",
     "complete_review",
     "create_account",
     "create_organisation",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import structlog
-from sqlalchemy import select
+from sqlalchemy import select, update
 
-from app.accounts import observations, sessions
+from app.accounts import domain, observations, sessions
 from app.accounts.domain import Act, Refusal
 from app.accounts.models import Observation, User, UserSession
 from app.accounts.services.common import AccountRefused, allow, locked_account, writing
+from app.core import clock
 
 log = structlog.get_logger(__name__)
 
@@ -42,3 +43,15 @@ def end_observation(token: str, *, actor_id: int) -> None:
     with writing(actor_id) as session:
         observations.end(session, token)
     log.info("observation_ended")
+
+
+def close_overdue_observations() -> int:
+    """Write down the end of observations that ran out by themselves; gives how many. What they showed had ended already."""
+    with writing() as session:
+        over = update(Observation).where(
+            Observation.ended_at.is_(None), Observation.started_at <= clock.now() - domain.OBSERVATION_LIFETIME
+        )  # fmt: skip
+        closed = session.execute(
+            over.values(ended_at=Observation.started_at + domain.OBSERVATION_LIFETIME).execution_options(synchronize_session=False)
+        )
+    return int(getattr(closed, "rowcount", 0))
