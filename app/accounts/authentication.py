@@ -241,6 +241,7 @@ def _give_back(session: Session, counted: _Try, rehashed: str | None, *, signs_i
         values["inactivity_notice_at"] = None  # used again: nothing to announce any more
     if rehashed is not None:
         values["password"] = rehashed
+        session.execute(select(func.set_config("app.rehash", "on", True)))  # the same password: nothing of the account ends
     epoch: int | None = session.scalar(
         update(User)
         .where(
@@ -255,6 +256,8 @@ def _give_back(session: Session, counted: _Try, rehashed: str | None, *, signs_i
         .returning(User.session_epoch)
         .execution_options(synchronize_session=False)
     )
+    if rehashed is not None:
+        session.execute(select(func.set_config("app.rehash", "", True)))
     _conclude(session, counted, SignInOutcome.REFUSED if epoch is None else SignInOutcome.SUCCESS, blocking=False)
     return epoch
 

@@ -9,6 +9,7 @@ from flask_babel import lazy_gettext as _l
 from flask_login import current_user
 
 if TYPE_CHECKING:
+    from flask import Response
     from flask_appbuilder import AppBuilder
 
     from app.core.ui import SearchHit
@@ -21,6 +22,7 @@ def register(appbuilder: AppBuilder) -> None:
     from app.accounts.access.factor import secret_aad
     from app.accounts.hooks import account_links
     from app.accounts.models import SecondFactor
+    from app.accounts.services import AccountChanged
     from app.core.logs import register_secret_address
     from app.core.people import register_account_names
     from app.core.rotation import register_encrypted_column
@@ -40,6 +42,7 @@ def register(appbuilder: AppBuilder) -> None:
     current_app.jinja_env.globals["account_links"] = account_links
     register_banner("delegation", _acting_for)
     register_refusal(_missing_function)
+    current_app.register_error_handler(AccountChanged, _account_changed)
     register_organisation_name(_organisation_name)
     register_account_names(queries.names_of)
     register_search(SearchProvider("accounts", _l("Accounts"), _find_accounts, permission=("can_read", "AccountConsole"), order=80))
@@ -201,6 +204,17 @@ def _find_accounts(text: str, limit: int) -> list[SearchHit]:
         )
         for user in users
     ]
+
+
+def _account_changed(_error: Exception) -> Response:
+    """The account was closed or regenerated while something was being asked of it: its sessions have ended, and nothing was done."""
+    from flask import flash
+    from flask_babel import gettext as _
+
+    from app.core.ui.error_pages import leave_to_sign_in
+
+    flash(_("Your account has just been changed by somebody else: nothing of what you asked was done. Sign in again."), "warning")
+    return leave_to_sign_in()
 
 
 def _acting_for() -> Banner | None:

@@ -180,6 +180,19 @@ def revoke_all(session: Session, user_id: int, *, except_token: str | None = Non
     return int(getattr(ended, "rowcount", 0))
 
 
+def still_open(session: Session, user: User, token: str | None) -> str | None:
+    """``token`` if its session is still one of the account's, which the caller holds; a session that ended is not kept alive."""
+    if not token:
+        return None
+    statement = select(UserSession.id).where(
+        UserSession.token_hash == digest(token),
+        UserSession.user_id == user.id,
+        UserSession.revoked_at.is_(None),
+        UserSession.epoch == user.session_epoch,
+    )
+    return token if session.scalar(statement) is not None else None
+
+
 def list_open(session: Session, user_id: int, *, current_token: str | None) -> list[OpenSession]:
     """The sessions of an account that still open a door, the most recently used first."""
     now = clock.now()

@@ -199,6 +199,19 @@ CREATE CONSTRAINT TRIGGER ab_user_keeps_a_principal_deleted AFTER DELETE ON ab_u
     OLD.is_principal AND OLD.active AND OLD.deactivated_at IS NULL AND OLD.deleted_at IS NULL
 ) EXECUTE FUNCTION portal_keep_a_principal();
 SET LOCAL ROLE portal_system;
+-- One principal an organisation from now on: the one that is open, or else the oldest; the others become secondary accounts.
+WITH ranked AS (
+    SELECT l.id, row_number() OVER (PARTITION BY u.organisation_id ORDER BY (u.active AND u.deactivated_at IS NULL) DESC, u.id) AS place
+      FROM ab_user_role l
+      JOIN ab_role r ON r.id = l.role_id AND r.name = 'Compte principal'
+      JOIN ab_user u ON u.id = l.user_id
+     WHERE u.deleted_at IS NULL AND u.organisation_id IS NOT NULL
+), surplus AS (
+    DELETE FROM ab_user_role l USING ranked d WHERE l.id = d.id AND d.place > 1 RETURNING l.user_id
+)
+INSERT INTO ab_user_role (id, user_id, role_id)
+SELECT nextval('ab_user_role_id_seq'), s.user_id, r.id FROM surplus s CROSS JOIN ab_role r WHERE r.name = 'Compte secondaire'
+ON CONFLICT DO NOTHING;
 UPDATE ab_user u SET is_principal = true
  WHERE EXISTS (SELECT FROM ab_user_role l JOIN ab_role r ON r.id = l.role_id WHERE l.user_id = u.id AND r.name = 'Compte principal');
 RESET ROLE;

@@ -367,6 +367,26 @@ CREATE CONSTRAINT TRIGGER ab_user_keeps_a_principal_deleted AFTER DELETE ON ab_u
 """.strip(),
 )
 
+#: The same password under a newer hash ends nothing, when who signs in says so (``app.rehash``) and nothing else changes.
+REHASH_DDL: Final = (
+    "DROP TRIGGER ab_user_end_sessions ON ab_user",
+    """
+CREATE TRIGGER ab_user_end_sessions BEFORE UPDATE ON ab_user FOR EACH ROW WHEN (
+    (OLD.password IS DISTINCT FROM NEW.password
+        AND (OLD.password IS NULL OR NEW.password IS NULL OR OLD.password_changed_at IS DISTINCT FROM NEW.password_changed_at
+             OR NULLIF(current_setting('app.rehash', true), '') IS NULL))
+    OR OLD.organisation_id IS DISTINCT FROM NEW.organisation_id
+    OR (OLD.active AND NEW.active IS NOT TRUE)
+    OR (OLD.blocked_at IS NULL AND NEW.blocked_at IS NOT NULL)
+    OR (OLD.deactivated_at IS NULL AND NEW.deactivated_at IS NOT NULL)
+    OR (OLD.deleted_at IS NULL AND NEW.deleted_at IS NOT NULL)
+) EXECUTE FUNCTION portal_end_sessions()
+""".strip(),
+)
+
+#: For the downgrade of the migration that carries ``REHASH_DDL``.
+REHASH_DDL_DOWN: Final = ("DROP TRIGGER ab_user_end_sessions ON ab_user", EPOCH_DDL[1])
+
 #: For the downgrade of the migration that carries ``GUARD_DDL``: what it replaced comes back from ``EPOCH_DDL``.
 GUARD_DDL_DOWN: Final = (
     "DROP TRIGGER IF EXISTS ab_user_keeps_a_principal_deleted ON ab_user",

@@ -18,6 +18,7 @@ from app.accounts.services.access import (
 from app.accounts.services.blocking import tell_blocked
 from app.accounts.services.bulk import BatchChanged, BatchGone, MissingColumns, apply_batch, check_file, preview
 from app.accounts.services.common import (
+    AccountChanged,
     AccountNotFound,
     AccountRefused,
     IdentifiantTaken,
@@ -66,6 +67,7 @@ from app.accounts.services.second_factor import (
 from app.accounts.services.tokens import TooManyTokens, create_token, revoke_token
 
 __all__ = [
+    "AccountChanged",
     "AccountNotFound",
     "AccountRefused",
     "AlreadyInvited",

@@ -28,6 +28,10 @@ class AccountRefused(Exception):
         self.refusal = refusal
 
 
+class AccountChanged(AccountRefused):
+    """One's own account was closed, regenerated or given other rights while something was being asked of it."""
+
+
 class AccountNotFound(Exception):
     """No such account, or none that the actor may know of."""
 
@@ -137,17 +141,29 @@ def password_context(user: User) -> passwords.PasswordContext:
     )
 
 
-def password_confirmed(user_id: int, password: str, *, ip: str | None) -> None:
-    """Ask the present password of someone signed in; it is counted like a sign-in.
+def password_confirmed(user_id: int, password: str, *, ip: str | None, user_agent: str | None = None) -> int:
+    """Ask the present password of someone signed in; it is counted like a sign-in. Gives the account's epoch for ``unchanged``.
 
     Raises WrongPassword, ``authentication.TooManyAttempts``.
     """
     with writing() as session:
-        identifiant = locked_account(session, user_id).username
-    if not authentication.confirm(identifiant, password, ip=ip):
+        user = locked_account(session, user_id)
+        identifiant, epoch = user.username, user.session_epoch
+    if not authentication.confirm(identifiant, password, ip=ip, user_agent=user_agent):
         with writing() as session:
             blocked_at = session.scalar(select(User.blocked_at).where(User.id == user_id))
         raise WrongPassword(ended=blocked_at is not None)
+    return int(epoch)
+
+
+def unchanged(user: User, epoch: int) -> None:
+    """Refuse to go on with an account that was closed, regenerated or given other rights since ``epoch`` was read.
+
+    The password is checked outside of any transaction; whatever ends the account's sessions in between moves the epoch.
+    Raises AccountChanged.
+    """
+    if user.session_epoch != epoch or domain.state_of(user.facts) is not AccountState.ACTIVE:
+        raise AccountChanged(Refusal.WRONG_STATE)
 
 
 def check_policy(session: Session, user: User, password: str) -> None:

@@ -5,35 +5,36 @@ from __future__ import annotations
 from dataclasses import replace
 
 from email_validator import EmailNotValidError, validate_email
-from sqlalchemy import select
 
-from app.accounts import authentication, domain, notifications, passwords, sessions
+from app.accounts import domain, notifications, passwords, sessions
 from app.accounts.domain import Refusal
-from app.accounts.models import User
 from app.accounts.notifications import Changed
 from app.accounts.passwords import PasswordFault
 from app.accounts.services.common import (
     AccountRefused,
     InvalidIdentifiant,
     WeakPassword,
-    WrongPassword,
     check_policy,
     flush_identifiant,
     locked_account,
+    password_confirmed,
     password_context,
+    unchanged,
     writing,
 )
 from app.accounts.services.links import revoke_links
 from app.core import clock
 
 
-def set_password(user_id: int, password: str, *, keep_token: str | None = None) -> None:
+def set_password(user_id: int, password: str, *, keep_token: str | None = None, epoch: int | None = None) -> None:
     """Give an account another password and end its sessions (but the one of ``keep_token``).
 
-    Raises WeakPassword and AccountNotFound.
+    ``epoch``: what the account's must still be. Raises WeakPassword, AccountNotFound and AccountChanged.
     """
     with writing() as session:
         user = locked_account(session, user_id)
+        if epoch is not None:
+            unchanged(user, epoch)
         check_policy(session, user, password)
         user.password = passwords.hash_password(password)
         user.password_changed_at = clock.now()
@@ -47,11 +48,9 @@ def change_own_password(user_id: int, *, current: str, new: str, token: str | No
     Raises WrongPassword, WeakPassword, ``authentication.TooManyAttempts``.
     """
     with writing() as session:
-        user = locked_account(session, user_id)
-        identifiant = user.username
-        check_policy(session, user, new)
-    _ask_present(user_id, identifiant, current, ip=ip, user_agent=user_agent)
-    set_password(user_id, new, keep_token=token)
+        check_policy(session, locked_account(session, user_id), new)
+    epoch = password_confirmed(user_id, current, ip=ip, user_agent=user_agent)
+    set_password(user_id, new, keep_token=token, epoch=epoch)
     with writing() as session:
         notifications.account_changed(locked_account(session, user_id), Changed.PASSWORD)
 
@@ -66,13 +65,13 @@ def change_own_identifiant(user_id: int, *, current: str, identifiant: str, ip: 
     if not domain.is_identifiant(wanted):
         raise InvalidIdentifiant(wanted)
     with writing() as session:
-        user = locked_account(session, user_id)
-        present, context = user.username, password_context(user)
-    _ask_present(user_id, present, current, ip=ip, user_agent=user_agent)
+        context = password_context(locked_account(session, user_id))
+    epoch = password_confirmed(user_id, current, ip=ip, user_agent=user_agent)
     if PasswordFault.PERSONAL in passwords.faults_of(current, replace(context, identifiant=wanted)):
         raise WeakPassword([PasswordFault.PERSONAL])
     with writing() as session:
         user = locked_account(session, user_id)
+        unchanged(user, epoch)
         user.username = wanted
         flush_identifiant(session, wanted)
         notifications.account_changed(user, Changed.IDENTIFIANT)
@@ -89,24 +88,14 @@ def change_own_email(user_id: int, *, current: str, email: str, ip: str | None, 
     except EmailNotValidError:
         raise ValueError("not an e-mail address") from None
     with writing() as session:
-        user = locked_account(session, user_id)
-        if not domain.may_change_own_email(user.party):
+        if not domain.may_change_own_email(locked_account(session, user_id).party):
             raise AccountRefused(Refusal.NOT_ALLOWED)
-        identifiant = user.username
-    _ask_present(user_id, identifiant, current, ip=ip, user_agent=user_agent)
+    epoch = password_confirmed(user_id, current, ip=ip, user_agent=user_agent)
     with writing() as session:
         user = locked_account(session, user_id)
+        unchanged(user, epoch)
         former, user.email = user.email, wanted
         session.flush()
         revoke_links(session, user_id)
         notifications.account_changed(user, Changed.EMAIL, to=former)
         notifications.account_changed(user, Changed.EMAIL)
-
-
-def _ask_present(user_id: int, identifiant: str, current: str, *, ip: str | None, user_agent: str | None) -> None:
-    """Raises WrongPassword unless ``current`` is the account's password."""
-    if authentication.confirm(identifiant, current, ip=ip, user_agent=user_agent):
-        return
-    with writing() as session:
-        blocked = session.scalar(select(User.blocked_at).where(User.id == user_id))
-    raise WrongPassword(ended=blocked is not None)

@@ -162,6 +162,8 @@ def edit_account(user_id: int, holder: Holder, *, base: Values | None, choices: 
         user = locked_account(session, user_id)
         allow_on(session, actor_id, Act.EDIT, user)
         changed = _merged(user, holder, base, choices)
+        if "email" in changed and user.id == actor_id:
+            raise AccountRefused(Refusal.OWN_ACCOUNT)  # one's own is changed in "Mon compte", which asks the password
         former = user.email
         for name in changed:
             setattr(user, name, getattr(holder, name))

@@ -8,7 +8,7 @@ from sqlalchemy import update
 
 from app.accounts import authentication, observations, sessions
 from app.accounts.models import UserSession
-from app.accounts.services.common import writing
+from app.accounts.services.common import locked_account, writing
 from app.core import clock
 
 
@@ -22,7 +22,8 @@ def end_session(token: str) -> None:
 def end_other_sessions(user_id: int, *, keep_token: str) -> int:
     """End every session of the account but this one; gives how many were open."""
     with writing() as session:
-        return sessions.revoke_all(session, user_id, except_token=keep_token)
+        user = locked_account(session, user_id)
+        return sessions.revoke_all(session, user_id, except_token=sessions.still_open(session, user, keep_token))
 
 
 def end_own_session(user_id: int, session_id: int) -> bool:

@@ -13,7 +13,7 @@ from app.accounts import domain as accounts
 from app.accounts.access import domain, factor
 from app.accounts.domain import Act, Refusal
 from app.accounts.models import SecondFactor, User
-from app.accounts.services.common import AccountNotFound, AccountRefused, WrongPassword, allow, locked_account, password_confirmed, writing
+from app.accounts.services.common import AccountNotFound, AccountRefused, WrongPassword, allow, locked_account, password_confirmed, unchanged, writing
 from app.core import clock
 
 log = structlog.get_logger(__name__)
@@ -44,9 +44,10 @@ def begin_second_factor(user_id: int, *, password: str, ip: str | None) -> None:
 
     Raises WrongPassword, FactorAlreadyOn, ``authentication.TooManyAttempts``.
     """
-    password_confirmed(user_id, password, ip=ip)
+    epoch = password_confirmed(user_id, password, ip=ip)
     with writing() as session:
         user = locked_account(session, user_id)
+        unchanged(user, epoch)
         row = session.get(SecondFactor, user_id, populate_existing=True)
         if row is not None and row.confirmed_at is not None:
             raise FactorAlreadyOn
@@ -79,7 +80,7 @@ def activate_second_factor(user_id: int, code: str, *, token: str | None) -> lis
         row.last_step = step
         session.flush()
         codes = factor.replace_codes(session, user)
-        sessions.revoke_all(session, user_id, except_token=token)
+        sessions.revoke_all(session, user_id, except_token=sessions.still_open(session, user, token))
         notifications.second_factor_on(user)
     log.info("second_factor_on", account=user_id)
     return codes
@@ -90,9 +91,10 @@ def renew_recovery_codes(user_id: int, *, password: str, code: str, ip: str | No
 
     Raises WrongPassword, WrongCode, FactorNotOn, ``authentication.TooManyAttempts``.
     """
-    _confirmed_with_code(user_id, password, code, ip=ip)
+    epoch = _confirmed_with_code(user_id, password, code, ip=ip)
     with writing() as session:
         user = locked_account(session, user_id)
+        unchanged(user, epoch)
         if not factor.is_on(session, user_id):
             raise FactorNotOn
         codes = factor.replace_codes(session, user)
@@ -108,9 +110,10 @@ def give_up_second_factor(user_id: int, *, password: str, code: str, ip: str | N
     with writing() as session:
         if factor.required_for(locked_account(session, user_id)):
             raise FactorMandatory
-    _confirmed_with_code(user_id, password, code, ip=ip)
+    epoch = _confirmed_with_code(user_id, password, code, ip=ip)
     with writing() as session:
         user = locked_account(session, user_id)
+        unchanged(user, epoch)
         if not factor.remove(session, user_id):
             raise FactorNotOn
         notifications.second_factor_off(user, by_holder=True)
@@ -146,15 +149,16 @@ def _take_away(session: Session, user: User) -> None:
     notifications.second_factor_off(user, by_holder=False)
 
 
-def _confirmed_with_code(user_id: int, password: str, code: str, *, ip: str | None) -> None:
+def _confirmed_with_code(user_id: int, password: str, code: str, *, ip: str | None) -> int:
+    """The account's epoch when the password and the code were right."""
     with writing() as session:
         user = locked_account(session, user_id)
-        identifiant = user.username
+        identifiant, epoch = user.username, int(user.session_epoch)
         if not factor.is_on(session, user_id):
             raise FactorNotOn
     password_right, code_right = authentication.confirm_with_code(identifiant, password, code, ip=ip)
     if code_right:
-        return
+        return epoch
     with writing() as session:
         ended = locked_account(session, user_id).blocked_at is not None
     if not password_right:

@@ -11,7 +11,7 @@ from sqlalchemy import func, select, update
 from app.accounts import notifications, sessions
 from app.accounts.access import domain, tokens
 from app.accounts.models import ApiToken
-from app.accounts.services.common import locked_account, password_confirmed, writing
+from app.accounts.services.common import locked_account, password_confirmed, unchanged, writing
 from app.core import clock
 
 log = structlog.get_logger(__name__)
@@ -27,14 +27,15 @@ def create_token(
     """Make a token for oneself and give it: it is nowhere else. The present password is asked and counted.
 
     ``networks`` as ``access.domain.read_networks`` gives them; the caller has checked that the account may have ``scopes``.
-    Raises TooManyTokens, WrongPassword, ``authentication.TooManyAttempts``, and ValueError for what no form offers.
+    Raises TooManyTokens, WrongPassword, AccountChanged, ``authentication.TooManyAttempts``, and ValueError for what no form offers.
     """
     if not name.strip() or not scopes or days not in domain.TOKEN_LIVES or len(networks) > domain.NETWORKS_AT_MOST:
         raise ValueError("a token has a name, a scope, one of the lives offered and few networks")
-    password_confirmed(user_id, password, ip=ip)
+    epoch = password_confirmed(user_id, password, ip=ip)
     raw = tokens.new_token()
     with writing() as session:
         user = locked_account(session, user_id)
+        unchanged(user, epoch)
         now = clock.now()
         live = select(func.count()).select_from(ApiToken).where(ApiToken.user_id == user_id, ApiToken.revoked_at.is_(None), ApiToken.expires_at > now)
         if int(session.scalar(live) or 0) >= domain.TOKENS_AT_MOST:

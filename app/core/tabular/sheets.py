@@ -39,7 +39,7 @@ def check_archive(content: bytes, limits: Limits) -> None:
             if any(entry.flag_bits & 0x1 for entry in entries):
                 raise Refused(Fault.ENCRYPTED)
             names = {entry.filename for entry in entries}
-            if not names & {"xl/workbook.xml", "content.xml"}:
+            if not names & {"xl/workbook.xml", "content.xml"} or "xl/workbook.bin" in {name.lower() for name in names}:
                 raise Refused(Fault.UNKNOWN_FORMAT)
             budget = min(limits.unpacked, max(len(content), 4096) * limits.ratio)
             for entry in entries:
@@ -176,12 +176,31 @@ class _Ods(_Scanner):
         return max(int(text), 1)
 
 
+class _Elsewhere(_Scanner):
+    """Any other part: the cells of a sheet are counted where sheets stand, and must not hide anywhere else."""
+
+    def element(self, name: str, attributes: dict[str, str]) -> None:
+        if name == "sheetData":
+            raise Refused(Fault.UNREADABLE)
+
+
+class _Relations(_Elsewhere):
+    """Where the workbook says that its sheets are: the reader opens any of these as a sheet, whatever its type and name."""
+
+    def element(self, name: str, attributes: dict[str, str]) -> None:
+        if name == "Relationship" and attributes.get("TargetMode") != "External" and not attributes.get("Target", "").lower().endswith(".xml"):
+            raise Refused(Fault.UNREADABLE)
+
+
 def _scanner_of(name: str, limits: Limits) -> _Scanner | None:
+    name = name.lower()  # the reader compares the names of entries without case
+    if name == "xl/_rels/workbook.xml.rels":
+        return _Relations(limits)
     if name == "content.xml":
         return _Ods(limits)
     if _SHEETS.match(name):
         return _Xlsx(limits)
-    return _Scanner(limits) if name.endswith((".xml", ".rels")) else None
+    return _Elsewhere(limits) if name.endswith((".xml", ".rels")) else None
 
 
 def lines_of(content: bytes, limits: Limits) -> Iterator[tuple[int, list[Cell]]]:
