@@ -153,3 +153,34 @@ def test_every_migration_goes_both_ways(databases: Any, make_settings: Callable[
     assert left == [] and functions == []
     schema.upgrade(settings)
     databases.drop("updown")
+
+
+def test_surplus_principals_of_an_older_base_become_secondary(
+    databases: Any, make_settings: Callable[..., Any], engines: dict[str, str]
+) -> None:
+    """Before 0003 an organisation could have several principal accounts: the open one, or else the oldest, stays."""
+    import psycopg
+    from sqlalchemy.engine import make_url
+
+    app_url, owner_url = databases.create_empty("principals")
+    settings = make_settings(app_url, owner_url)
+    schema.upgrade(settings, "0002")
+    url = make_url(engines["superuser"]).set(database=make_url(app_url).database).render_as_string(hide_password=False)
+    with psycopg.connect(url) as sql:
+        sql.execute("SET session_replication_role = replica")
+        sql.execute("INSERT INTO ab_role (id, name) VALUES (1, 'Compte principal'), (2, 'Compte secondaire')")
+        sql.execute("INSERT INTO organisation (id, legal_name, siret, active, version, created_at, updated_at) VALUES (1, 'X', '12345678913000', true, 1, now(), now())")
+        for number, active in ((1, False), (2, True), (3, True)):
+            sql.execute(
+                "INSERT INTO ab_user (id, first_name, last_name, username, email, active, organisation_id) VALUES (%s, 'a', 'b', %s, 'a@b.fr', %s, 1)",
+                (number, f"u{number}", active),
+            )
+            sql.execute("INSERT INTO ab_user_role (id, user_id, role_id) VALUES (%s, %s, 1)", (number, number))
+        sql.execute("INSERT INTO ab_user_role (id, user_id, role_id) VALUES (4, 3, 2)")
+        sql.execute("SELECT setval('ab_user_role_id_seq', 10)")
+    schema.upgrade(settings)
+    with psycopg.connect(url) as sql:
+        rows = sql.execute("SELECT user_id, role_id FROM ab_user_role ORDER BY 1, 2").fetchall()
+        marked = sql.execute("SELECT id FROM ab_user WHERE is_principal").fetchall()
+    databases.drop("principals")
+    assert rows == [(1, 2), (2, 1), (3, 2)] and marked == [(2,)]
