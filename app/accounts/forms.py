@@ -73,6 +73,11 @@ class ChangePasswordForm(_Form):
     new = _password(_l("New password"), "new-password")
     confirmation = _password(_l("Confirm the new password"), "new-password", EqualTo("new", message=_l("The two passwords differ.")))
 
+    def validate_new(self, field: Any) -> None:
+        """The present password again would change nothing."""
+        if field.data and field.data == self.current.data:
+            raise ValidationError(_("This is the current password: choose another one."))
+
 
 # ---- Gestion du compte (guide 004 §1 and §2.1) -----------------------------------------------------------------------
 

@@ -34,7 +34,7 @@ FUNCTIONS: FunctionGrants = {Function.CONSULT: [(ALL, "MyAccount")]}
 _CONSOLE: Grants = {
     Role.REGION_ADMIN: [(ALL, "OrganisationCreation"), (ALL, "BulkAccounts"), (ALL, "PrincipalChange"), (ALL, "AccountHistory")],
     Role.REGION_MANAGER: [(ALL, "OrganisationCreation"), (ALL, "BulkAccounts"), (ALL, "PrincipalChange"), (ALL, "AccountHistory")],
-    Role.SUPPORT: [(ALL, "PrincipalChange"), (ALL, "AccountHistory"), ("can_start", "Observation")],
+    Role.SUPPORT: [(ALL, "OrganisationCreation"), (ALL, "BulkAccounts"), (ALL, "PrincipalChange"), (ALL, "AccountHistory"), ("can_start", "Observation")],
     Role.PRINCIPAL: [(ALL, "OrganisationHistory"), (ALL, "AccountReview")],
 }
 GRANTS = {role: [*GRANTS.get(role, ()), *_CONSOLE.get(role, ())] for role in Role}

@@ -146,7 +146,8 @@ def test_nobody_sees_the_file_of_another(as_user: AsUser) -> None:
     address = send(as_user("admin"), GOOD).location
     assert as_user("region").get(address).status_code == 404
     assert confirm(as_user("region"), address, 3).status_code == 404
-    assert as_user("support").get(address).status_code == 403
+    assert as_user("support").get(address).status_code == 404
+    assert as_user("principal").get(address).status_code == 403
 
 
 def test_the_file_expires_and_is_forgotten(as_user: AsUser, db_session: Session, monkeypatch: pytest.MonkeyPatch) -> None:

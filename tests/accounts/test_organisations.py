@@ -88,16 +88,16 @@ def test_what_is_wrong_is_said_and_what_was_typed_is_kept(as_user: AsUser, db_se
     assert db_session.scalar(select(func.count()).select_from(Organisation).where(Organisation.siret == SIRET)) == 0
 
 
-@pytest.mark.parametrize("who", ["support", "principal", "secondaire"])
+@pytest.mark.parametrize("who", ["principal", "secondaire", "autre-of"])
 def test_others_create_no_organisation(as_user: AsUser, who: str) -> None:
     assert as_user(who).get("/comptes/organismes/creer").status_code == 403
 
 
-def test_a_service_refuses_support_too(db_session: Session, app: Flask) -> None:
-    support = account(db_session, "support").id
+def test_the_service_refuses_them_too(db_session: Session, app: Flask) -> None:
+    principal = account(db_session, "principal").id
     with pytest.raises(services.AccountRefused):
         services.create_organisation_with_principal(
-            services.OrganisationCard("X", SIRET), services.Person("M", "X", "Y", "x@example.org"), actor_id=support
+            services.OrganisationCard("X", SIRET), services.Person("M", "X", "Y", "x@example.org"), actor_id=principal
         )
 
 
@@ -251,3 +251,16 @@ def test_the_page_of_an_organisation(as_user: AsUser, db_session: Session) -> No
         assert words in page, words
     assert as_user("support").get("/comptes/organismes/987654321").status_code == 404
     assert labels.named("MME", "BLANC", "Paule") == "Mme BLANC Paule"
+
+
+def test_a_principal_is_not_put_to_sleep_before_its_successor_can_sign_in(db_session: Session) -> None:
+    admin, principal, secondary = (db_session.scalars(select(User.id).where(User.username == name)).one() for name in ("admin", "principal", "secondaire"))
+    organisation = db_session.scalars(select(User.organisation_id).where(User.id == principal)).one()
+    services.regenerate(secondary, actor_id=admin)
+    handover = {"actor_id": admin, "expected_former_id": principal, "successor_id": secondary}
+    with pytest.raises(services.SuccessorNotReady):
+        services.change_principal(organisation, **handover, deactivate_former=True)
+    before = db_session.scalar(select(func.count()).select_from(AccessLink).where(AccessLink.user_id == secondary))
+    services.change_principal(organisation, **handover)
+    after = db_session.scalar(select(func.count()).select_from(AccessLink).where(AccessLink.user_id == secondary))
+    assert (before, after) == (1, 2), "whoever never chose a password is sent a link with the news"

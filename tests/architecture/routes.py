@@ -126,12 +126,12 @@ def _all() -> dict[str, Route]:
         "DelegationsView.take_back": Route(PRINCIPALS, owner=True),
         "AccountRightsView.edit": Route(PRINCIPALS | CONSOLE, owner=True),
         # accounts: the console's acts on organisations, the journal, account hygiene
-        "OrganisationCreationView.create": Route(CLOSERS),
+        "OrganisationCreationView.create": Route(CONSOLE),
         **{f"PrincipalChangeView.{name}": Route(CONSOLE) for name in ("show", "change")},
         "AccountHistoryView.list": Route(CONSOLE),
         "OrganisationHistoryView.list": Route(PRINCIPALS),
         "AccountReviewView.show": Route(PRINCIPALS),
-        **{f"BulkAccountsView.{name}": Route(CLOSERS) for name in ("index", "template", "show", "apply", "errors")},
+        **{f"BulkAccountsView.{name}": Route(CONSOLE) for name in ("index", "template", "show", "apply", "errors")},
         "ObservationView.start": Route(frozenset({"support"})),
         "ObservationView.end": Route(SIGNED_IN),
         # actions

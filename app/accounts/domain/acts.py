@@ -206,5 +206,5 @@ def administrators_to_keep(last_uses: Mapping[int, datetime], *, unused_before: 
 
 
 def may_create_organisations(actor: Party) -> bool:
-    """Whether the actor creates organisations and their accounts: the Région's administrators and managers."""
-    return actor.has(Role.REGION_ADMIN) or actor.has(Role.REGION_MANAGER)
+    """Whether the actor creates organisations and their accounts: the Région's administrators and managers, and support."""
+    return any(actor.has(role) for role in (Role.REGION_ADMIN, Role.REGION_MANAGER, Role.SUPPORT))

@@ -32,6 +32,10 @@ from app.core.transaction import transaction
 log = structlog.get_logger(__name__)
 
 
+class SuccessorNotReady(Exception):
+    """Who takes over has no password yet: the former principal account cannot be put to sleep before it has."""
+
+
 class OrganisationExists(Exception):
     """An organisation already has this SIRET."""
 
@@ -131,7 +135,8 @@ def change_principal(
     The former principal becomes a secondary account, put to sleep if ``deactivate_former``; its delegations end. Roles swap in
     one transaction, the old one first: the database allows one principal at any moment, and none left only until the commit.
     Raises AccountNotFound (no such organisation, or account of it) and AccountRefused: not allowed, or WRONG_STATE when
-    the principal is no longer ``expected_former_id`` or the successor can no longer take over.
+    the principal is no longer ``expected_former_id`` or the successor can no longer take over. SuccessorNotReady: the former
+    one was to be put to sleep although nobody could sign in to manage the organisation then.
     """
     if (successor_id is None) == (person is None):
         raise ValueError("either an account or a person takes over")
@@ -145,13 +150,18 @@ def change_principal(
             raise AccountRefused(Refusal.WRONG_STATE)
         successor = _successor(session, organisation_id, successor_id, former)
         _may_hand_over(session, actor_id, organisation_id, successor)
+        if former is not None and deactivate_former and (successor is None or successor.password is None):
+            raise SuccessorNotReady
         if former is not None:
             _step_down(session, former, sleep=deactivate_former)
         if person is not None:
             successor = _invited_principal(session, organisation_id, person, actor_id=actor_id)
         elif successor is not None:
             _step_up(session, successor)
-            notifications.principal_appointed(successor)
+            if successor.password is None:  # never signed in: another link, since the first may be over
+                notifications.account_invited(successor, issue_link(session, successor, LinkPurpose.INVITATION))
+            else:
+                notifications.principal_appointed(successor)
         if successor is None:
             raise AccountNotFound(successor_id)
         if former is not None:

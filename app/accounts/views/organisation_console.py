@@ -16,7 +16,7 @@ from wtforms.fields import SelectChoice
 from app.accounts import domain, labels, queries, services
 from app.accounts.domain import Refusal
 from app.accounts.forms_console import NEW_PERSON, OrganisationForm, PrincipalForm
-from app.accounts.models import Organisation
+from app.accounts.models import Organisation, User
 
 
 def organisation_or_404(organisation_id: int) -> Organisation:
@@ -101,7 +101,7 @@ class PrincipalChangeView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder i
         ready = [user for user in candidates if domain.refusal_in_state(domain.Act.CHANGE_PRINCIPAL, user.facts) is None]
         form.who.choices = [
             SelectChoice("", _("Choose…")),
-            *(SelectChoice(str(user.id), f"{labels.manager(user)} — {user.username}") for user in ready),
+            *(SelectChoice(str(user.id), _candidate(user)) for user in ready),
             SelectChoice(NEW_PERSON, _("A new person")),
         ]
         if request.method == "GET":
@@ -136,6 +136,11 @@ class PrincipalChangeView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder i
                 person=form.person() if new else None,
                 deactivate_former=form.former.data == "deactivated",
             )
+        except services.SuccessorNotReady:
+            form.former.errors = [
+                _("Whoever takes over has no password yet, and nobody could manage the organisation meanwhile: deactivate the former account later.")
+            ]
+            return None
         except services.AccountNotFound:
             abort(404)
         except services.AccountRefused as error:
@@ -151,6 +156,11 @@ class PrincipalChangeView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder i
             return redirect(url_for(".change", organisation_id=organisation_id), 303)
         flash(labels.principal_changed(done.organisation, done.successor, invited=new), "success")
         return redirect(url_for(".show", organisation_id=organisation_id), 303)
+
+
+def _candidate(user: User) -> str:
+    words = f"{labels.manager(user)} — {user.username}"
+    return words if user.password is not None else _("%(account)s (no password chosen yet)", account=words)
 
 
 __all__ = ["OrganisationCreationView", "PrincipalChangeView", "console_crumbs", "organisation_or_404"]
