@@ -1,7 +1,7 @@
-"""Keeps out of memory the parts of libraries that the portal never uses.
+"""Keeps out of memory the parts of libraries that a process does not use, or not yet.
 
-Five processes hold the whole application, so a module loaded for nothing is paid five times. Nothing is taken away: a module
-named here is still imported by the library that wants it, but read only when somebody first uses something of it.
+Each process that serves holds the whole application, so a module loaded for nothing is paid once a process. Nothing is taken
+away: a module named here is still imported by whoever wants it, but read only when somebody first uses something of it.
 """
 
 from __future__ import annotations
@@ -10,12 +10,13 @@ import sys
 from collections.abc import Sequence
 from importlib.abc import Loader
 from importlib.machinery import ModuleSpec, PathFinder
-from importlib.util import LazyLoader
+from threading import RLock
 from types import ModuleType
-from typing import Final
+from typing import Any, Final
 
 #: Imported by Flask-AppBuilder and its helpers for the checks and the documentation of a REST API, for other databases, other drivers of
-#: ours, and limits on asynchronous servers.
+#: ours, and asynchronous servers; then by the portal itself, for what a process seldom does. Works for those imported whole
+#: (``import segno``, not ``from segno import make``).
 LATER: Final = frozenset(
     {
         "apispec.yaml_utils",
@@ -27,12 +28,53 @@ LATER: Final = frozenset(
         "sqlalchemy.dialects.postgresql.pg8000",
         "sqlalchemy.dialects.postgresql.psycopg2cffi",
         "limits.aio",
+        "redis.asyncio",
+        "phonenumbers",
+        "segno",
+        "xlsxwriter",
     }
 )
 
 #: What a library takes up wherever it is installed (other packages brought these) and does as well without: structlog would draw
-#: tracebacks with rich, the local variables in them, and keep an obsolete context per greenlet; httpx has a command line that uses both.
-WITHOUT: Final = {"structlog": ("rich", "greenlet"), "httpx": ("rich", "pygments")}
+#: tracebacks with rich, the local variables in them, and keep an obsolete context per greenlet; httpx has a command line that uses
+#: both; SQLAlchemy-Utils has a column of phone numbers.
+WITHOUT: Final = {"structlog": ("rich", "greenlet"), "httpx": ("rich", "pygments"), "sqlalchemy_utils.types.phone_number": ("phonenumbers",)}
+
+_lock = RLock()
+
+
+class Unread(ModuleType):
+    """A module that is read when an attribute is first missed in it.
+
+    The standard library's LazyLoader would not do: it reads the module as soon as it is imported a second time.
+    """
+
+    def __getattr__(self, name: str) -> Any:
+        with _lock:
+            if type(self) is Unread:
+                if self.__dict__.get("__being_read__"):  # a circle: it has what it has
+                    raise AttributeError(f"module {self.__name__!r} has no attribute {name!r} yet", name=name, obj=self)
+                self.__dict__["__being_read__"] = True
+                try:
+                    spec: Any = self.__spec__
+                    spec.loader.usual.exec_module(self)
+                    self.__class__ = ModuleType  # type: ignore[assignment]  # from now on it is like any other
+                finally:
+                    del self.__dict__["__being_read__"]
+        return getattr(self, name)
+
+
+class _Later(Loader):
+    """Makes a module and leaves it unread."""
+
+    def __init__(self, usual: Loader) -> None:
+        self.usual = usual
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        return self.usual.create_module(spec)
+
+    def exec_module(self, module: ModuleType) -> None:
+        module.__class__ = Unread
 
 
 class _Without(Loader):
@@ -64,7 +106,7 @@ class _Finder:
             return None
         spec = PathFinder.find_spec(name, path, target)
         if spec is not None and spec.loader is not None:
-            spec.loader = LazyLoader(spec.loader) if name in LATER else _Without(spec.loader, WITHOUT[name])
+            spec.loader = _Later(spec.loader) if name in LATER else _Without(spec.loader, WITHOUT[name])
         return spec
 
 

@@ -7,7 +7,6 @@ from typing import Any
 import phonenumbers
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
-from phonenumbers import PhoneNumberFormat, shortnumberinfo
 from wtforms import ValidationError
 
 from app.core.fab.forms import Within
@@ -35,9 +34,10 @@ def phone_number(_form: Any, field: Any) -> None:
     except phonenumbers.NumberParseException:
         number = None
     if number is not None and phonenumbers.is_valid_number(number):
-        french = number.country_code == 33
-        field.data = phonenumbers.format_number(number, PhoneNumberFormat.NATIONAL if french else PhoneNumberFormat.INTERNATIONAL)
-    elif number is not None and shortnumberinfo.is_valid_short_number_for_region(number, "FR"):
+        formats = phonenumbers.PhoneNumberFormat
+        kind = formats.NATIONAL if number.country_code == 33 else formats.INTERNATIONAL
+        field.data = phonenumbers.format_number(number, kind)
+    elif number is not None and phonenumbers.is_valid_short_number_for_region(number, "FR"):
         field.data = str(number.national_number)
     else:
         raise ValidationError(_("This is not a phone number: 10 digits, or + and the country code."))

@@ -10,6 +10,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import IO, Any
 
+import xlsxwriter
 from flask import Response
 
 from app.core import clock
@@ -55,8 +56,6 @@ def write_csv(target: IO[bytes], headers: Sequence[str], rows: Iterable[Sequence
 
 def write_xlsx(target: IO[bytes], title: str, headers: Sequence[str], rows: Iterable[Sequence[Cell]]) -> None:
     """XLSX written row by row; texts are typed as text, numbers and dates as such."""
-    import xlsxwriter
-
     options = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
     with xlsxwriter.Workbook(target, options) as book:
         book.set_properties({"title": title})
