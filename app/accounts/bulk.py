@@ -45,7 +45,7 @@ HEADERS: Final[dict[Column, str]] = {
     Column.EMAIL: "Courriel",
 }
 REQUIRED: Final = (Column.KIND, Column.SIRET, Column.CIVILITY, Column.LAST_NAME, Column.FIRST_NAME, Column.EMAIL)
-_MAX: Final = {Column.LEGAL_NAME: 200, Column.TRADE_NAME: 200, Column.LAST_NAME: 64, Column.FIRST_NAME: 64, Column.EMAIL: 320}
+_MAX: Final = {Column.LEGAL_NAME: 200, Column.TRADE_NAME: 200, Column.LAST_NAME: 64, Column.FIRST_NAME: 64, Column.EMAIL: 254}
 _KINDS: Final = {"principal": "principal", "compte principal": "principal", "secondaire": "secondary", "compte secondaire": "secondary"}
 _CIVILITIES: Final = {"madame": "MME", "mme": "MME", "monsieur": "M", "m": "M", "mr": "M"}
 _MAIL: Final = re.compile(r"[^@\s<>\"'(),;:\\\[\]]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?\.[A-Za-z]{2,}\Z")

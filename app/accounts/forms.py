@@ -216,7 +216,11 @@ class PasswordAndCodeForm(PasswordForm):
 class TokenForm(PasswordForm):
     """A token of the programming interface."""
 
-    name = StringField(_l("Name"), [DataRequired(_l("Give the token a name.")), Length(max=access.TOKEN_NAME_MAX, message=_l("This is too long."))])
+    name = StringField(
+        _l("Name"),
+        [DataRequired(_l("Give the token a name.")), Length(max=access.TOKEN_NAME_MAX, message=_l("This is too long."))],
+        filters=[_squeezed],
+    )
     scopes = SelectMultipleField(_l("Scopes"), [DataRequired(_l("Choose at least one scope."))])
     days = RadioField(_l("Validity"), [DataRequired(_l("Choose how long the token is valid."))], default="90")
     networks = TextAreaField(_l("Allowed networks"), [Length(max=2000, message=_l("This is too long."))], render_kw={"rows": 3, "spellcheck": "false"})

@@ -76,7 +76,7 @@ def _statement(asked: Asked, before_id: int | None, limit: int) -> Select[Any]:
         conditions.append(AuditEntry.id < before_id)
     if asked.since is not None:
         conditions.append(AuditEntry.at >= _midnight(asked.since))
-    if asked.until is not None:
+    if asked.until is not None and asked.until < date.max:  # the last day there is has no day after
         conditions.append(AuditEntry.at < _midnight(asked.until + timedelta(days=1)))
     if asked.group is not None:
         conditions.append(_of_group(asked.group))

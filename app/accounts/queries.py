@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from flask_appbuilder.security.sqla.models import Role as RoleRow
-from sqlalchemy import ColumnElement, Select, and_, func, literal_column, or_, select, union
+from sqlalchemy import ColumnElement, Select, and_, func, literal, literal_column, or_, select, union
 from sqlalchemy.orm import joinedload, selectinload
 
 from app.accounts import domain, labels, sessions
@@ -75,6 +75,18 @@ def principal_account(organisation_id: int) -> User | None:
         .limit(1)
     )
     return db.session.scalar(statement)
+
+
+def has_active_principal(organisation_id: int) -> bool:
+    """Whether a principal account of the organisation is neither asleep nor deleted: what the database keeps of an open one."""
+    statement = select(literal(True)).where(
+        User.organisation_id == organisation_id,
+        User.is_principal.is_(True),
+        User.active.is_(True),
+        User.deactivated_at.is_(None),
+        User.deleted_at.is_(None),
+    )
+    return db.session.scalar(statement.limit(1)) is not None
 
 
 _BY_NAME: Final = (func.lower(User.last_name), func.lower(User.first_name))

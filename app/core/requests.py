@@ -26,6 +26,14 @@ class RowNumber(IntegerConverter):
         return number
 
 
+def row_number(text: str) -> int | None:
+    """The number of a row that a form or an address names; None for anything that cannot be one."""
+    if not (text.isascii() and text.isdecimal()) or len(text) > len(str(LARGEST_NUMBER)):
+        return None
+    number = int(text)
+    return number if number <= LARGEST_NUMBER else None
+
+
 def init_app(app: Flask) -> None:
     """Bind the reference of the request and close the scope before anything else runs; read addresses and cookies safely."""
     app.url_map.converters["int"] = RowNumber

@@ -15,7 +15,7 @@ from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
 from wtforms import BooleanField, IntegerField, RadioField, SelectField, StringField, TextAreaField, ValidationError
 from wtforms.fields import SelectChoice
-from wtforms.validators import InputRequired, Length, Optional, Regexp
+from wtforms.validators import Length, Optional, Regexp
 from wtforms.widgets import HiddenInput
 
 from app.actions.forms import options
@@ -25,15 +25,15 @@ from app.core.fab.fields import clean_text
 from app.core.nir import Nir, NirError, parse
 from app.core.nir.messages import problem_message
 from app.core.textsearch import fold
-from app.core.ui.forms import FrDateField, FrDecimalField, YesNoField
+from app.core.ui.forms import FrDateField, FrDecimalField, Required, YesNoField
 from app.reference import models as reference_models
 from app.reference import queries as reference
 
 from .domain import EsfState, ProblemCode, birth_date_problem, normalise_ft_number
 from .labels import _SENTENCES, BOE_LABELS, CIVILITY_LABELS, ESF_ANSWER_LABELS, ESF_STATE_LABELS, GENDER_LABELS, problem_text
 
-REQUIRED = InputRequired(_l("Fill in this field."))
-CHOOSE = InputRequired(_l("Choose an answer."))
+#: One rule, worded by the kind of control: what is to be typed, what is to be chosen.
+REQUIRED = CHOOSE = Required()
 
 STREET_EXTENSIONS = [SelectChoice("", _l("None (extension)")), SelectChoice("bis"), SelectChoice("ter"), SelectChoice("quater")]
 

@@ -240,3 +240,28 @@ def test_a_name_is_a_name() -> None:
 
 def test_a_name_is_the_same_whatever_its_accents() -> None:
     assert bulk.key_of("Élise ", "d'Ørs", "A@b.fr") == bulk.key_of("elise", "D Ørs", "a@B.fr")
+
+
+@pytest.mark.parametrize("address", ["a..b@example.org", ".a@example.org", "a.@example.org", f"{'a' * 60}@{'b' * 60}.{'c' * 60}.{'d' * 60}.{'e' * 60}.fr"])
+def test_an_address_that_no_mail_reaches_is_an_error(as_user: AsUser, db_session: Session, address: str) -> None:
+    answer = send(as_user("admin"), f"{HEADER}\nSecondaire;12345678913000;;;;M.;PETIT;Luc;{address}")
+    with bound_scope(Scope.system()):
+        batch, admin = db_session.scalars(select(AccountBatch.id)).one(), db_session.scalars(select(User.id).where(User.username == "admin")).one()
+    plan = services.preview(batch, actor_id=admin)
+    assert answer.status_code == 303
+    assert plan.create == []
+    assert {finding.column for finding in plan.errors} == {Column.EMAIL}
+    assert {finding.problem for finding in plan.errors} <= {Problem.MAIL, Problem.TOO_LONG}
+
+
+def test_an_organisation_written_meanwhile_by_the_console(as_user: AsUser, db_session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The plan was made before somebody named the principal: the file is refused whole, not answered by a failure."""
+    browser = as_user("admin")
+    before = counts(db_session)
+    answer = send(browser, f"{HEADER}\nPrincipal;12345678913000;ORGANISME;;;M.;PETIT;Luc;luc@example.org")
+    with monkeypatch.context() as patched:
+        patched.setattr(files, "_known", lambda *_: {})
+        done = confirm(browser, answer.location, 1)
+    assert done.status_code == 303
+    assert "changé" in browser.get(done.location).text
+    assert counts(db_session) == before

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -208,3 +209,18 @@ def test_as_many_statements_whatever_the_number_of_lines(db_session: Session, ap
 
 def test_a_form_posted_to_the_journal_is_refused(as_user: AsUser) -> None:
     assert post(as_user("principal"), "/gestion-organisme/historique/").status_code == 405
+
+
+@pytest.mark.parametrize(("who", "page"), [("principal", "/gestion-organisme/historique/"), ("region", "/comptes/historique/")])
+def test_a_day_without_a_day_after(as_user: AsUser, who: str, page: str) -> None:
+    browser = as_user(who)
+    for typed in ("31/12/9999", "01/01/2201", "31/12/1899"):
+        answer = browser.get(f"{page}?au={typed}")
+        assert answer.status_code == 422, typed
+        assert f"« {typed} »" in answer.text
+    assert browser.get(f"{page}?au=31/12/2200").status_code == 200
+
+
+def test_the_last_day_there_is_limits_nothing(app: Flask, db_session: Session) -> None:
+    with app.test_request_context():
+        assert history.read(Asked(until=date.max), before_id=None, size=5).lines == history.read(Asked(), before_id=None, size=5).lines

@@ -371,3 +371,11 @@ def test_two_delegations_at_once_are_one(committed: Flask) -> None:
     with ThreadPoolExecutor(4) as pool:
         outcomes = sorted(pool.map(one, range(4)))
     assert outcomes == ["made", "refused", "refused", "refused"]
+
+
+def test_days_that_no_date_can_follow(as_user: AsUser) -> None:
+    """31/12/9999 has no day after, nor a year after: it is refused as a date, and the rules survive it all the same."""
+    assert domain.a_year_after(date(9999, 12, 31)) == date.max
+    answer = post(as_user("principal"), "/gestion-organisme/delegation/", {"delegate_id": "1", "starts_on": "31/12/9999", "ends_on": "31/12/9999"})
+    assert answer.status_code == 422
+    assert answer.text.count("Cette date est illisible") >= 2 or answer.text.count("jj/mm/aaaa") >= 2

@@ -105,6 +105,7 @@ def test_the_principal_goes_through_the_list(as_user: AsUser, db_session: Sessio
     assert refused.status_code == 422 and "M. MOREAU Karim" in refused.text and "error-summary" in refused.text
     done = post(browser, "/gestion-organisme/revue/", {f"compte-{number}": "desactiver"}, follow_redirects=True)
     assert "1 compte a été désactivé" in done.text
+    assert mails(db_session, "account_deactivated") == ["secondaire@example.org"]
     user = account(db_session, "secondaire")
     assert not user.active and user.deactivated_at is not None
     db_session.refresh(review)

@@ -235,3 +235,13 @@ def test_a_page_of_mine_costs_the_same_whatever_happened(client: FlaskClient, ap
     with bound_scope(Scope.system()), transaction() as session:
         session.execute(update(UserSession).values(user_agent=CHROME))
     assert count() == few
+
+
+@pytest.mark.parametrize("named", ["9" * 30, "9" * 5000, "2147483648", "-1", "x", "", "²"])
+def test_a_session_that_cannot_be_one_ends_none(client: FlaskClient, app: Flask, db_session: Session, named: str) -> None:
+    other = app.test_client()
+    sign_in(other, "secondaire")
+    sign_in(client, "secondaire")
+    assert post(client, SESSIONS, {"session": named}).status_code == 303
+    assert "n’était plus ouverte" in client.get(PAGE).text
+    assert signed_in(other)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -12,6 +14,7 @@ from sqlalchemy import func, select, text
 
 from app.accounts import domain, labels, queries, services
 from app.accounts.domain import Act, Party, Refusal, SiretFault
+from app.accounts.forms_console import NEW_PERSON
 from app.accounts.models import AccessLink, Organisation
 from app.core.extensions import db
 from app.core.roles import Role
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from flask import Flask
     from flask.testing import FlaskClient
     from sqlalchemy.orm import Session
+    from werkzeug.test import TestResponse
 
 AsUser = Callable[[str], "FlaskClient"]
 
@@ -157,7 +161,7 @@ def test_a_new_person_takes_over(as_user: AsUser, db_session: Session) -> None:
     [
         ({"who": ""}, "Choisissez qui prend la suite"),
         ({"who": "new"}, "obligatoire"),
-        ({"who": "new", "civility": "M", "last_name": "X", "first_name": "Y", "email": "x@example.org", "confirmed": ""}, "Cochez cette case"),
+        ({"who": NEW_PERSON, "civility": "M", "last_name": "X", "first_name": "Y", "email": "x@example.org", "confirmed": ""}, "Cochez cette case"),
         ({"who": "999999"}, "valeurs proposées"),
     ],
 )
@@ -264,3 +268,35 @@ def test_a_principal_is_not_put_to_sleep_before_its_successor_can_sign_in(db_ses
     services.change_principal(organisation, **handover)
     after = db_session.scalar(select(func.count()).select_from(AccessLink).where(AccessLink.user_id == secondary))
     assert (before, after) == (1, 2), "whoever never chose a password is sent a link with the news"
+
+
+# ---- opening a closed organisation again ------------------------------------------------------------------------------
+
+
+def test_a_closed_organisation_opens_with_a_principal(as_user: AsUser, db_session: Session) -> None:
+    former = account(db_session, "principal")
+    number, browser = former.organisation_id, as_user("admin")
+
+    def state(active: bool) -> TestResponse:
+        page = browser.get(f"/organismes/edit/{number}").text
+        data = {name: html.unescape(value) for name, value in re.findall(r'<input[^>]* name="(row_\w+|legal_name|siret)"[^>]* value="([^"]*)"', page)}
+        assert set(data) >= {"row_version", "row_base", "legal_name", "siret"}, data
+        return post(browser, f"/organismes/edit/{number}", data | ({"active": "y"} if active else {}))
+
+    assert state(False).status_code == 302
+    services.deactivate(former.id, actor_id=account(db_session, "admin").id)
+    refused = state(True)
+    assert refused.status_code == 422
+    assert "n’a pas de compte principal actif" in refused.text
+    named = post(
+        browser,
+        f"/comptes/organismes/{number}/compte-principal",
+        {
+            "former_id": str(former.id),
+            "who": NEW_PERSON,
+            "former": "secondary",
+            **{name: FORM[name] for name in ("civility", "last_name", "first_name", "email")},
+        },
+    )
+    assert named.status_code == 303, named.text
+    assert state(True).status_code == 302

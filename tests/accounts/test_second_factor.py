@@ -20,7 +20,8 @@ from app.accounts.access import domain as access
 from app.accounts.access import factor
 from app.accounts.access import queries as access_queries
 from app.accounts.access.domain import FactorPolicy
-from app.accounts.models import RecoveryCode, SecondFactor, SessionPurpose, UserSession
+from app.accounts.models import LinkPurpose, RecoveryCode, SecondFactor, SessionPurpose, UserSession
+from app.accounts.services.links import issue_link
 from app.core import clock, crypto, logs
 from app.core.extensions import db
 from app.core.roles import Role
@@ -689,3 +690,37 @@ def test_the_page_of_the_console_stays_cheap(as_user: AsUser, db_session: Sessio
     finally:
         event.remove(connection, "before_cursor_execute", note)
     assert len(seen) <= 14, "\n".join(one[:120] for one in seen)
+
+
+# ---- a mail link does not buy tries at the codes -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("failures", "blocked"), [(7, False), (domain.MAX_FAILURES_IN_WINDOW, True)])
+def test_a_mail_link_leaves_the_failures_of_the_day_counted(app: Flask, db_session: Session, failures: int, blocked: bool) -> None:
+    turn_on("secondaire")
+    number, since = id_of("secondaire"), clock.now() - timedelta(hours=1)
+    values = {"failed_attempts": 3, "failed_in_window": failures, "failed_since": since, "blocked_at": clock.now(), "blocked_reason": "wrong_codes"}
+    with bound_scope(Scope.system()), transaction() as session:
+        session.execute(update(User).where(User.id == number).values(**values))
+        user = session.scalars(select(User).where(User.id == number).execution_options(populate_existing=True)).unique().one()
+        token = issue_link(session, user, LinkPurpose.RECOVERY)
+    with app.test_request_context():
+        services.choose_credentials(token, "secondaire", "Vélo-rouge-42-neige", ip="192.0.2.1", user_agent=None)
+    with bound_scope(Scope.system()):
+        row = db_session.execute(select(User.failed_attempts, User.failed_in_window, User.failed_since, User.blocked_at, User.blocked_reason).where(User.id == number)).one()
+    assert (row.failed_attempts, row.failed_in_window, row.failed_since) == (0, failures, since)
+    assert (row.blocked_at is not None, row.blocked_reason) == (blocked, "too_many_failures" if blocked else None)
+
+
+def test_the_failures_of_yesterday_block_no_more(app: Flask, db_session: Session) -> None:
+    turn_on("secondaire")
+    number = id_of("secondaire")
+    values = {"failed_in_window": 25, "failed_since": clock.now() - timedelta(hours=25), "blocked_at": clock.now(), "blocked_reason": "wrong_codes"}
+    with bound_scope(Scope.system()), transaction() as session:
+        session.execute(update(User).where(User.id == number).values(**values))
+        user = session.scalars(select(User).where(User.id == number).execution_options(populate_existing=True)).unique().one()
+        token = issue_link(session, user, LinkPurpose.RECOVERY)
+    with app.test_request_context():
+        services.choose_credentials(token, "secondaire", "Vélo-rouge-42-neige", ip="192.0.2.1", user_agent=None)
+    with bound_scope(Scope.system()):
+        assert db_session.scalar(select(User.blocked_at).where(User.id == number)) is None

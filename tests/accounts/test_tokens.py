@@ -519,3 +519,19 @@ def test_nothing_secret_is_logged(client: FlaskClient, as_user: AsUser, db_sessi
         assert token not in place
         assert token[11:] not in place
         assert sessions.digest(token) not in place
+
+
+@pytest.mark.parametrize("networks", ["fe80::1%a\x00", "fe80::1%eth0", "192.0.2.1%1"])
+def test_a_zone_is_no_network(as_user: AsUser, networks: str) -> None:
+    with pytest.raises(access.BadNetwork):
+        access.read_networks(networks)
+    answer = post(as_user("principal"), NEW, {**FORM, "networks": networks})
+    assert answer.status_code == 422
+    assert "désigne pas" in answer.text or "n’est pas un réseau" in answer.text
+
+
+def test_a_name_with_a_forbidden_character(as_user: AsUser, db_session: Session) -> None:
+    assert post(as_user("principal"), NEW, {**FORM, "name": "  a\x00b   c "}).status_code == 303
+    assert post(as_user("principal"), NEW, {**FORM, "name": "\x00"}).status_code == 422
+    with bound_scope(Scope.system()):
+        assert db_session.scalars(select(ApiToken.name)).all() == ["ab c"]

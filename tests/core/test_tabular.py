@@ -203,3 +203,18 @@ def test_a_spreadsheet_damaged_anywhere(data: st.DataObject) -> None:
 @given(st.text(alphabet="<>/ rct=\"'A1x&;!-[]", max_size=60))
 def test_any_sheet(inside: str) -> None:
     _never_another(_archive(**{"xl__workbook.xml": b"<a/>", "xl__worksheets__s.xml": _SHEET.format(inside).encode()}))
+
+
+@pytest.mark.parametrize("line", [b"\n", b" \r\n", b";" * 59 + b"\n"])
+def test_empty_lines_cost_nothing(line: bytes) -> None:
+    content = b"a;b\n" + line * ((2 * 1024 * 1024 - 20) // len(line)) + b"1;2\n"
+    started = time.perf_counter()
+    with pytest.raises(Refused) as error:
+        read_table(content)
+    assert error.value.fault is Fault.TOO_MANY_LINES
+    assert time.perf_counter() - started < 2
+
+
+def test_some_empty_lines_are_skipped() -> None:
+    table = read_table(b"\n;;\na;b\n" + b";;\n\n" * 20 + b"1;2\n", Limits(lines=20))
+    assert [(row.number, [cell.text for cell in row.cells]) for row in table.rows] == [(44, ["1", "2"])]

@@ -338,3 +338,33 @@ def test_the_page_of_the_account_that_used_the_browser_before(browser: Any, wiza
     assert _count(wizard_app) == 2
     assert "Dupont" not in second.get(f"{BASE}/1/qui").text
     assert "Dupont" in first.get(f"{BASE}/1/qui").text
+
+
+def test_an_account_has_so_many_drafts(browser: Any, wizard_app: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond, the oldest blank one gives way; with none blank, what was typed is shown with the drafts to delete."""
+    monkeypatch.setattr(drafts, "MAX_OPEN", 3)
+    client = browser()
+    for subject in (1, 3, 4):
+        _post(client, "qui", subject, name=f"Nom {subject}")
+    full = _post(client, "qui", 5, name="Cinquième")
+    assert full.status_code == 422
+    assert "Cinquième" in full.text
+    assert full.text.count("/abandon") == 3
+    assert f'href="{BASE}/3/abandon"' in full.text
+    assert _count(wizard_app) == 3
+    assert client.post(f"{BASE}/5/qui/brouillon", data={"name": "Cinquième"}, headers={"Accept": "application/json"}).status_code == 422
+    assert _post(client, "qui", 4, name="Autre").status_code == 302, "a draft that exists is still written"
+    client.post(f"{BASE}/3/abandon")
+    assert _post(client, "qui", 5, name="Cinquième").status_code == 302
+    assert _post(browser("secondaire"), "qui", 9, name="À part").status_code == 302, "each account has its own"
+
+
+def test_a_blank_draft_gives_way(browser: Any, wizard_app: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drafts, "MAX_OPEN", 2)
+    client = browser()
+    assert _post(client, "qui", 1, name="", nir=" ").status_code == 422
+    _post(client, "qui", 3, name="Nom")
+    assert _post(client, "qui", 5, name="Autre").status_code == 302
+    assert _count(wizard_app) == 2
+    with wizard_app.working(Scope.system()) as session:
+        assert session.scalars(text("SELECT subject_key FROM wizard_draft ORDER BY id")).all() == ["3", "5"]

@@ -130,6 +130,6 @@ def test_unblocking_without_script_nor_a_large_screen(signed_in: SignIn, new_con
     said(page, f"Le compte secondaire de Monsieur MOREAU Karim {OF} a bien été débloqué.")
     page.get_by_role("link", name="Créer un nouveau compte").click()
     page.get_by_role("button", name="Valider").click()
-    expect(page.locator(".error-summary")).to_contain_text("Indiquez le nom d’usage.")
+    expect(page.locator(".error-summary")).to_contain_text("Nom d’usage : indiquez le nom d’usage.")
     page.get_by_role("link", name="Annuler").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Comptes utilisateurs")

@@ -462,12 +462,19 @@ def test_5_three_wrong_passwords_block_and_support_unblocks(page: Page, signed_i
 # ---- every size -------------------------------------------------------------------------------------------------------
 
 
+#: What sticks out on the right of a page that scrolls sideways.
+BEYOND = """() => document.documentElement.scrollWidth <= window.innerWidth ? [] :
+    [document.documentElement.scrollWidth, ...[...document.querySelectorAll("body *")]
+        .map(one => [one.tagName, one.className, Math.round(one.getBoundingClientRect().right)]).filter(one => one[2] > window.innerWidth)]"""
+
+
 @pytest.mark.parametrize("width", [320, 1280])
 def test_no_page_scrolls_sideways(signed_in: SignIn, width: int) -> None:
     page = signed_in("principal", width=width)
     for address in ("/", "/actions-de-formation/", "/actions-de-formation/1", "/stagiaires/", "/stagiaires/action/3", "/stagiaires/fiche/1", "/stagiaires/1"):
         page.goto(address)
-        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), f"{address} at {width} px"
+        beyond = page.evaluate(BEYOND)
+        assert not beyond, f"{address} at {width} px: {beyond}"
 
 
 def _key(number: str) -> str:

@@ -229,7 +229,7 @@ def test_avenir_asks_for_no_number(as_user: AsUser) -> None:
         ("postal_code", "3100", "5 chiffres"),
         ("town", "Marseille", "code postal"),
         ("nationality_id", "999999", ""),
-        ("street_type_id", "", "Remplissez"),
+        ("street_type_id", "", "Choisissez"),
     ],
 )
 def test_contact_details_are_checked(as_user: AsUser, field: str, value: str, words: str) -> None:

@@ -122,6 +122,8 @@ def read_networks(typed: str) -> list[str]:
     for word in re.split(r"[\s,;]+", typed.strip()):
         if not word:
             continue
+        if "%" in word:  # the zone of an interface: it means something on one machine alone
+            raise BadNetwork(word)
         try:
             network = str(ipaddress.ip_network(word, strict=False))
         except ValueError:

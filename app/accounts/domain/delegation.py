@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import MAXYEAR, date, datetime
 from enum import StrEnum
 from typing import Final
 
@@ -31,7 +31,9 @@ class DelegationProblem(StrEnum):
 
 
 def a_year_after(day: date) -> date:
-    """The same day a year later; the 29 February becomes the 1 March."""
+    """The same day a year later; the 29 February becomes the 1 March, and what no date can say the last day there is."""
+    if day.year >= MAXYEAR:
+        return date.max
     try:
         return day.replace(year=day.year + 1)
     except ValueError:

@@ -155,13 +155,13 @@ def _use(user_id: int, token: str, identifiant: str, hashed: str, *, ip: str | N
         )
         if taken is None or not domain.may_recover(user.facts, organisation_open=_organisation_open(user)):
             raise LinkUnusable(_look_up(session, token).state)
+        factor = session.scalar(select(SecondFactor.confirmed_at).where(SecondFactor.user_id == user_id))
         user.username = identifiant
         user.password = hashed
         user.password_changed_at = now
-        give_tries_back(user)
+        give_tries_back(user, has_factor=factor is not None)
         flush_identifiant(session, identifiant)
         sessions.revoke_all(session, user_id)
-        factor = session.scalar(select(SecondFactor.confirmed_at).where(SecondFactor.user_id == user_id))
         if factor is not None:
             return Chosen(user_id, None)
         epoch = session.scalar(

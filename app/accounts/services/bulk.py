@@ -7,7 +7,9 @@ from datetime import timedelta
 from typing import Any, Final
 
 import structlog
+from email_validator import EmailNotValidError, validate_email
 from sqlalchemy import delete, func, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, joinedload
 
 from app.accounts import bulk, notifications
@@ -28,6 +30,8 @@ log = structlog.get_logger(__name__)
 LIFETIME: Final = timedelta(hours=2)
 LIMITS: Final = Limits(lines=bulk.MAX_LINES)
 _PORTION: Final = 50
+#: What the database says when somebody else wrote the same row, or took away the one it hangs on, since the plan was made.
+_RACES: Final = ("23505", "23503")
 
 
 class MissingColumns(Exception):
@@ -86,8 +90,20 @@ def preview(batch_id: int, *, actor_id: int) -> Plan:
 def apply_batch(batch_id: int, *, expected: int, actor_id: int) -> int:
     """Make the accounts of the file, all or none; gives how many. Their invitations are sent by a job.
 
-    Raises BatchGone, BatchChanged (the file no longer creates ``expected`` accounts, or a line is in error) and AccountRefused.
+    Raises BatchGone, BatchChanged (the file no longer creates ``expected`` accounts, or a line is in error, or the console wrote
+    the same organisation or principal meanwhile) and AccountRefused.
     """
+    try:
+        made = _apply(batch_id, expected, actor_id)
+    except IntegrityError as error:
+        if getattr(error.orig, "sqlstate", None) not in _RACES:
+            raise
+        raise BatchChanged(batch_id) from error
+    log.info("account_file_applied", batch=batch_id, accounts=made)
+    return made
+
+
+def _apply(batch_id: int, expected: int, actor_id: int) -> int:
     with writing(actor_id) as session:
         may_create_organisations(session, actor_id)
         session.execute(select(func.pg_advisory_xact_lock(int(Lock.ACCOUNT_FILE))))
@@ -99,7 +115,6 @@ def apply_batch(batch_id: int, *, expected: int, actor_id: int) -> int:
         batch.applied_at, batch.data, batch.to_invite = clock.now(), None, made
         if made:
             after_commit(lambda: enqueue("app.accounts.jobs:invite_batch", batch_id))
-    log.info("account_file_applied", batch=batch_id, accounts=len(made))
     return len(made)
 
 
@@ -151,7 +166,18 @@ def _plan(session: Session, batch: AccountBatch) -> Plan:
         line, wrong = bulk.read_line(number, {Column(name): (text, is_number) for name, (text, is_number) in cells.items()})
         lines.append(line)
         findings += wrong
+        if line.email and not any(finding.column is Column.EMAIL for finding in wrong) and not _is_address(line.email):
+            findings.append(bulk.Finding(number, Column.EMAIL, bulk.Problem.MAIL, line.email))
     return bulk.plan_of(lines, findings, _known(session, {line.siret for line in lines}))
+
+
+def _is_address(text: str) -> bool:
+    """Whether mail can be sent there, as the forms of accounts ask: the rule needs more than the standard library."""
+    try:
+        validate_email(text, check_deliverability=False, globally_deliverable=False)
+    except EmailNotValidError:
+        return False
+    return True
 
 
 def _known(session: Session, sirets: set[str]) -> dict[str, Known]:

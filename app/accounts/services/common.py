@@ -186,13 +186,20 @@ def flush_identifiant(session: Session, identifiant: str) -> None:
         raise
 
 
-def give_tries_back(user: User) -> None:
-    """Unblock, in the open transaction."""
-    user.blocked_at = None
-    user.blocked_reason = None
+def give_tries_back(user: User, *, has_factor: bool = False) -> None:
+    """Unblock whoever holds a mail link, in the open transaction.
+
+    With a second factor (``has_factor``) the failures of the day stay counted: a mailbox alone must not buy any number of tries
+    at the codes. Once they are used up the account stays blocked, so that the person who manages it sees it and can unblock it.
+    """
+    now = clock.now()
     user.failed_attempts = 0
-    user.failed_in_window = 0
-    user.failed_since = None
+    if not has_factor:
+        user.failed_in_window = 0
+        user.failed_since = None
+    used_up = user.failed_in_window >= domain.MAX_FAILURES_IN_WINDOW and user.failed_since is not None and user.failed_since > now - domain.FAILURE_WINDOW
+    user.blocked_at = (user.blocked_at or now) if used_up else None
+    user.blocked_reason = domain.BlockReason.TOO_MANY_FAILURES.value if used_up else None
 
 
 def hold_leaving(session: Session) -> None:

@@ -129,7 +129,7 @@ def _remind_some() -> int:
 
 
 def complete_review(organisation_id: int, kept: Mapping[int, bool], *, actor_id: int) -> int:
-    """End the review under way: accounts mapped to False are deactivated; gives how many were.
+    """End the review under way: accounts mapped to False are deactivated and their holders told; gives how many were.
 
     Raises ReviewIncomplete (an open account is not decided about), AccountNotFound (one decided about is not the
     organisation's), and AccountRefused (no review is under way, or an act is not allowed).
@@ -157,6 +157,9 @@ def complete_review(organisation_id: int, kept: Mapping[int, bool], *, actor_id:
         review.completed_at, review.completed_by = now, actor_id
         session.flush()
         _end_sessions(session, [user.id for user in leaving])
+        decider = session.get(User, actor_id)
+        for user in leaving:
+            notifications.account_deactivated(user, by=decider)
     log.info("account_review_completed", organisation=organisation_id, deactivated=len(leaving))
     return len(leaving)
 

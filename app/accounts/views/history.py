@@ -18,7 +18,7 @@ from app.accounts.chronicle import Group
 from app.accounts.history import Asked
 from app.accounts.models import Organisation, User
 from app.accounts.views.common import page_asked
-from app.core.requests import LARGEST_NUMBER
+from app.core.requests import row_number
 from app.core.ui import KeysetPage
 from app.core.ui.components import url_without
 from app.core.ui.forms import parse_fr_date
@@ -29,9 +29,10 @@ def _number(name: str) -> int | None:
     text = request.args.get(name, "")
     if not text:
         return None
-    if not (text.isascii() and text.isdecimal()) or len(text) > 10 or int(text) > LARGEST_NUMBER:
+    number = row_number(text)
+    if number is None:
         abort(404)
-    return int(text)
+    return number
 
 
 def _day(name: str) -> tuple[str, date | None, str | None]:

@@ -20,6 +20,7 @@ from app.accounts.access import factor
 from app.accounts.access import queries as access_queries
 from app.accounts.forms import ChangeEmailForm, ChangeIdentifiantForm, ChangePasswordForm
 from app.accounts.views.tokens import scope_labels
+from app.core.requests import row_number
 from app.core.ui.error_pages import leave_to_sign_in
 
 
@@ -129,9 +130,10 @@ class MyAccountView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only
     def end_sessions(self) -> ResponseReturnValue:
         """Déconnecter les autres sessions, or the one that the form names."""
         back = redirect(url_for(".show", _anchor="sessions"), 303)
-        one = request.form.get("session", type=int)
-        if one is not None:
-            if services.end_own_session(current_user.id, one):
+        named = request.form.get("session")
+        if named is not None:  # one that cannot be a session ends none: it must not pass for "all the others"
+            one = row_number(named)
+            if one is not None and services.end_own_session(current_user.id, one):
                 flash(_("The session has been signed out."), "success")
             else:
                 flash(_("This session was no longer open."), "info")

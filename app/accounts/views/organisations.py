@@ -9,7 +9,7 @@ from flask_babel import lazy_gettext as _l
 from wtforms import StringField, ValidationError
 from wtforms.validators import InputRequired, Regexp
 
-from app.accounts import domain
+from app.accounts import domain, queries
 from app.accounts.models import Organisation
 from app.core.fab import PortalModelView, SafeInterface, Titles
 from app.core.fab.filters import TextFilter
@@ -19,6 +19,14 @@ def valid_siret(_form: Any, field: Any) -> None:
     """14 digits that hold together (La Poste has its own rule)."""
     if not domain.is_siret(field.data or ""):
         raise ValidationError(_("This SIRET is not valid: check its 14 digits."))
+
+
+def has_a_principal(form: Any, field: Any) -> None:
+    """A closed organisation opens with somebody to manage it: its last principal may have left while it was closed."""
+    if field.data and field.object_data is False and not queries.has_active_principal(form._id):
+        raise ValidationError(
+            _("This organisation has no active principal account: name one first, with “Change the principal account” in the console, then open it.")
+        )
 
 
 def siret_field() -> StringField:
@@ -79,6 +87,7 @@ class OrganisationView(PortalModelView):
     text_kinds = {"contact_email": "email", "contact_phone": "tel"}
     base_order = ("legal_name", "asc")
     validators_columns = {
+        "active": [has_a_principal],
         "nda": [Regexp(r"^\s*$|^[0-9]{11}$", message=_l("The activity declaration number has 11 digits."))],
     }
     add_form_extra_fields = {"siret": siret_field()}

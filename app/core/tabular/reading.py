@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from typing import Final
 
 from app.core.tabular import sheets, text
 from app.core.tabular.faults import Fault, Refused
@@ -12,6 +13,8 @@ from app.core.tabular.table import Cell, CellKind, Limits, Row, Table
 _OTHERS = (b"%PDF", b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"{\\rtf", b"\x1f\x8b", b"7z\xbc\xaf", b"Rar!")
 #: The old binary format of spreadsheets, and files locked by a password.
 _OLE = b"\xd0\xcf\x11\xe0"
+#: How many lines of a text are read, empty ones included, for each line that is accepted.
+_LINES_READ: Final = 4
 
 
 def read_table(content: bytes, limits: Limits | None = None) -> Table:
@@ -31,8 +34,16 @@ def read_table(content: bytes, limits: Limits | None = None) -> Table:
     if sheets.is_archive(content):
         sheets.check_archive(content, limits)
         return _table(sheets.lines_of(content, limits), limits)
-    plain = ((number, [Cell(cell, CellKind.TEXT) for cell in cells]) for number, cells in text.lines_of(content, limits))
-    return _table(plain, limits)
+    return _table(_filled(text.lines_of(content, limits), limits), limits)
+
+
+def _filled(lines: Iterable[tuple[int, list[str]]], limits: Limits) -> Iterator[tuple[int, list[Cell]]]:
+    """The lines of a text that hold something. A text costs one byte an empty line: too many of them are refused as well."""
+    for count, (number, cells) in enumerate(lines, start=1):
+        if count > limits.lines * _LINES_READ:
+            raise Refused(Fault.TOO_MANY_LINES, value=limits.lines)
+        if any(cell and not cell.isspace() for cell in cells):
+            yield number, [Cell(cell, CellKind.TEXT) for cell in cells]
 
 
 def _clean(cell: Cell, line: int, column: int, limits: Limits) -> Cell:
@@ -48,6 +59,8 @@ def _table(lines: Iterable[tuple[int, list[Cell]]], limits: Limits) -> Table:
     header: tuple[str, ...] | None = None
     rows: list[Row] = []
     for number, raw in lines:
+        if not any(cell.text and not cell.text.isspace() for cell in raw):
+            continue
         cells = [_clean(cell, number, place, limits) for place, cell in enumerate(raw, start=1)]
         while cells and not cells[-1].text:
             cells.pop()

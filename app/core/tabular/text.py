@@ -5,12 +5,14 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import re
 from collections.abc import Iterator
 from typing import Final
 
 from app.core.tabular.faults import Fault, Refused
 from app.core.tabular.table import Limits
 
+_FORBIDDEN: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 _SEPARATORS: Final = (";", "\t", ",")
 _BOMS: Final = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 
@@ -63,9 +65,9 @@ def separator_of(text: str) -> str:
 def lines_of(content: bytes, limits: Limits) -> Iterator[tuple[int, list[str]]]:
     """The lines of a CSV file with the number each begins at; quoted cells may hold line ends. Raises Refused."""
     text = decode(content)
-    bad = next((place for place, character in enumerate(text) if character < " " and character not in "\t\r\n"), None)
+    bad = _FORBIDDEN.search(text)
     if bad is not None:
-        before = text[:bad].replace("\r\n", "\n").replace("\r", "\n").split("\n")
+        before = text[: bad.start()].replace("\r\n", "\n").replace("\r", "\n").split("\n")
         raise Refused(Fault.FORBIDDEN_CHARACTER, line=len(before), column=len(before[-1]) + 1)
     # One line end, so that neither a lone CR nor the machine changes what is read.
     text = text.replace("\r\n", "\n").replace("\r", "\n")

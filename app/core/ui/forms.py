@@ -21,11 +21,15 @@ _ISO = re.compile(r"^(\d{4})-(\d{2})-(\d{2})$")
 #: No exponent, and few enough digits for exact rounding: ``1e30`` is not a number anybody means.
 _DECIMAL = re.compile(r"[+-]?(?=[.,]?\d)\d{0,15}(?:[.,]\d{0,8})?", re.ASCII)
 
+#: The years a person may mean. Beyond, a date is a slip, and the day after the last one that can be written does not exist.
+FIRST_YEAR, LAST_YEAR = 1900, 2200
+
 
 def parse_fr_date(text: str) -> date:
     """Read ``05/01/2023``, ``5/1/2023``, ``05.01.2023``, ``05012023`` or ``2023-01-05``.
 
-    Raises ValueError for anything else, two-digit years included: guessing a century would enrol people in 1923.
+    Raises ValueError for anything else, two-digit years included: guessing a century would enrol people in 1923; and for years
+    outside ``FIRST_YEAR`` to ``LAST_YEAR``.
     """
     text = text.strip()
     if match := _DAY_MONTH_YEAR.match(text) or _RUN_TOGETHER.match(text):
@@ -34,8 +38,8 @@ def parse_fr_date(text: str) -> date:
         year, month, day = (int(part) for part in match.groups())
     else:
         raise ValueError("not a date")
-    if year < 1900:
-        raise ValueError("too long ago")
+    if not FIRST_YEAR <= year <= LAST_YEAR:
+        raise ValueError("not a year people mean")
     return date(year, month, day)
 
 

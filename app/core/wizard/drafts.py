@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from app.core import clock, context, crypto
@@ -26,11 +26,18 @@ FINISHED_LIFETIME = timedelta(days=1)
 #: More than any form of the portal; a draft is not a place to store files.
 MAX_BYTES = 256 * 1024
 
+#: Open drafts of one account and kind: nobody enters more side by side, and each one costs room for a month.
+MAX_OPEN = 50
+
 RawStep = dict[str, list[str]]
 
 
 class DraftTooLarge(ValueError):
     """What was typed exceeds what a draft may hold."""
+
+
+class TooManyDrafts(ValueError):
+    """The account has ``MAX_OPEN`` drafts of this kind, each of which holds something."""
 
 
 class NotSignedIn(RuntimeError):
@@ -54,6 +61,11 @@ class Draft:
     def is_new(self) -> bool:
         """Whether nothing was saved yet."""
         return self.updated_at is None
+
+    @property
+    def is_blank(self) -> bool:
+        """Whether it holds nothing: no step done, not one character typed."""
+        return not self.done and not any(one.strip() for step in self.steps.values() for many in step.values() for one in many)
 
 
 def draft_aad(seal_uid: uuid.UUID) -> bytes:
@@ -197,6 +209,7 @@ def _create(kind: str, subject_key: str, *, token: uuid.UUID | None, first_step:
         )
         .execution_options(synchronize_session=False)
     )
+    _make_room(kind, now)
     row: WizardDraft | None = None
     # A second time when the token is somebody else's: a page of the account that used this browser before.
     for candidate in (token or uuid.uuid4(), uuid.uuid4()):
@@ -225,6 +238,23 @@ def _create(kind: str, subject_key: str, *, token: uuid.UUID | None, first_step:
         if row is not None or finished_draft(kind, subject_key, token) is not None:
             break
     return row
+
+
+def _make_room(kind: str, now: datetime) -> None:
+    """Let one more draft of this kind begin: beyond ``MAX_OPEN`` the oldest one that holds nothing goes. Raises TooManyDrafts."""
+    # One beginning at a time for each account and kind, so that two at once cannot both be the last one allowed.
+    db.session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"wizard-drafts:{_account()}:{kind}", 0))))
+    open_now = (WizardDraft.user_id == _account(), WizardDraft.kind == kind, WizardDraft.finished_at.is_(None), WizardDraft.expires_at > now)
+    if (db.session.scalar(select(func.count()).select_from(WizardDraft).where(*open_now)) or 0) < MAX_OPEN:
+        return
+    # One that another request is writing is not blank: it is passed over, not waited for.
+    statement = select(WizardDraft).where(*open_now).order_by(WizardDraft.updated_at, WizardDraft.id).with_for_update(skip_locked=True)
+    for row in db.session.scalars(statement.execution_options(populate_existing=True)):
+        if _open(row).is_blank:
+            db.session.delete(row)
+            db.session.flush()
+            return
+    raise TooManyDrafts(kind)
 
 
 def discard(kind: str, subject_key: str) -> bool:
@@ -262,4 +292,4 @@ def raw_of(formdata: Mapping[str, Any], names: set[str]) -> RawStep:
     }
 
 
-__all__ = ["Draft", "DraftTooLarge", "discard", "editing", "find_draft", "fingerprint", "finished_draft", "opened", "purge", "raw_of"]
+__all__ = ["MAX_OPEN", "Draft", "DraftTooLarge", "TooManyDrafts", "discard", "editing", "find_draft", "fingerprint", "finished_draft", "opened", "purge", "raw_of"]

@@ -41,6 +41,12 @@ class SeveralDrafts(Wizard):
             values.setdefault(DRAFT, request.args[DRAFT])
         return super().url(method, state, **values)
 
+    def address_of(self, key: str) -> dict[str, Any]:
+        """The same, with the word of the draft after the subject."""
+        address = super().address_of(key)
+        words = key.split(":")[len(address) :]
+        return {**address, DRAFT: words[0] if words else None}
+
     @expose("/", methods=["GET"])
     @has_access
     @permission_name("use")
@@ -59,12 +65,9 @@ class SeveralDrafts(Wizard):
         """Put what a refused page brought into a draft of its own, which begins at the first step."""
         state, step, word = self._state(arguments), self.step(step_name), uuid.uuid4().hex
         first = self.steps[0].name
-        try:
-            with drafts.editing(self.kind, f"{self.subject_key(**arguments)}:{word}", token=None, first_step=first) as draft:
-                self._keep(step, WizardState(self, arguments, state.subject, draft))
-                draft.step = first
-        except drafts.DraftTooLarge:
-            abort(413)
+        with self._bounded(state), drafts.editing(self.kind, f"{self.subject_key(**arguments)}:{word}", token=None, first_step=first) as draft:
+            self._keep(step, WizardState(self, arguments, state.subject, draft))
+            draft.step = first
         flash(_("What you typed is in an input of its own: say first whom it concerns."), "success")
         return redirect(self.url("show", state, step_name=first, **{DRAFT: word}))
 

@@ -32,7 +32,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from flask import abort, flash, redirect, request, url_for
+from flask import abort, flash, make_response, redirect, request, url_for
 from flask_appbuilder import BaseView, expose, has_access
 from flask_appbuilder.security.decorators import permission_name
 from flask_babel import gettext as _
@@ -46,6 +46,7 @@ from app.core.concurrency import canonical, display
 from app.core.errors_db import translate
 from app.core.transaction import transaction
 from app.core.typed import carried, typed_rows
+from app.core.ui.error_pages import wants_json
 from app.core.wizard import drafts
 from app.core.wizard.drafts import Draft
 
@@ -315,11 +316,43 @@ class Wizard(BaseView):
 
     @contextmanager
     def _editing(self, state: WizardState, token: uuid.UUID | None) -> Iterator[Draft]:
+        with self._bounded(state), drafts.editing(self.kind, self.draft_key(**state.arguments), token=token, first_step=self.steps[0].name) as draft:
+            yield draft
+
+    @contextmanager
+    def _bounded(self, state: WizardState) -> Iterator[None]:
+        """Answer in words when a draft, or one more draft, is too much."""
         try:
-            with drafts.editing(self.kind, self.draft_key(**state.arguments), token=token, first_step=self.steps[0].name) as draft:
-                yield draft
+            yield
         except drafts.DraftTooLarge:
             abort(413)
+        except drafts.TooManyDrafts:
+            abort(self._full_page(state))
+
+    def _full_page(self, state: WizardState) -> Response:
+        """The drafts there are, to delete some, and what was typed, to be sent again. A script that saves is only told no."""
+        if wants_json():
+            abort(422)
+        state = self._state(state.arguments)  # what the rolled-back transaction loaded is stale
+        step = next((one for one in self.steps if one.name == (request.view_args or {}).get("step_name")), None)
+        page = self.render_template(
+            "wizard/full.html",
+            most=drafts.MAX_OPEN,
+            found=[self._listed(key, draft) for _kind, key, draft in drafts.opened(self.kind, limit=drafts.MAX_OPEN)],
+            rows=typed_rows(step.form) if step is not None else [],
+            hidden=carried(leave_out=("csrf_token",)),
+            breadcrumb=list(self.breadcrumb(state)),
+            **self.step_context(self.steps[0], state),
+        )
+        return make_response(page, 422)
+
+    def _listed(self, key: str, draft: Draft) -> dict[str, Any]:
+        return {"name": draft.memo.get("about"), "at": draft.updated_at, "href": url_for(f"{self.endpoint}.ask_to_abandon", **self.address_of(key))}
+
+    def address_of(self, key: str) -> dict[str, Any]:
+        """Return what the address of a draft's pages holds, from its key: ``subject_key`` the other way round."""
+        names = sorted(name for name in (request.view_args or {}) if name != "step_name")
+        return dict(zip(names, key.split(":"), strict=False))
 
     def _allowed(self, wanted: str, state: WizardState) -> str:
         """Return the wanted step, or the furthest one before it that may be opened."""
