@@ -23,7 +23,7 @@ _ALIKE = "categories-de-public|objectifs-generaux|situations-professionnelles|mo
 #: Lists whose forms have something of their own: relations, fields found by typing, dates, flags.
 _OWN_FORMS = "dispositifs|contrats|actions|composantes|contacts"
 #: Files, and what would not be a page.
-_NOT_PAGES = re.compile(r"/export/|/source$|/assets/|/metrics|/healthz|/readyz|/jeton")
+_NOT_PAGES = re.compile(r"/export/|/source$|/modele\.|/erreurs\.csv$|/assets/|/metrics|/healthz|/readyz|/jeton")
 
 _WATCH = """
 window.__violations = [];
@@ -34,7 +34,9 @@ _WIDER = """() => document.documentElement.scrollWidth <= window.innerWidth ? []
 #: On a phone, the label of a cell stands beside its value, never under it.
 _OVERLAPS = """() => [...document.querySelectorAll('.table-cards tbody [data-label]')].filter((e) => {
   const label = getComputedStyle(e, '::before'), value = e.querySelector(':scope > .cell');
-  if (!value || label.content === 'none' || getComputedStyle(e).display !== 'grid') return false;
+  const style = getComputedStyle(e);
+  // in one column the label stands above its value
+  if (!value || label.content === 'none' || style.display !== 'grid' || style.gridTemplateColumns.split(' ').length < 2) return false;
   return label.whiteSpace === 'nowrap' || e.getBoundingClientRect().left + parseFloat(label.width) > value.getBoundingClientRect().left + 1;
 }).slice(0, 3).map((e) => e.dataset.label)"""
 _LINKS = "(selector) => [...document.querySelectorAll(selector)].map((a) => a.getAttribute('href'))"
