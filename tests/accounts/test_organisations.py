@@ -288,15 +288,7 @@ def test_a_closed_organisation_opens_with_a_principal(as_user: AsUser, db_sessio
     refused = state(True)
     assert refused.status_code == 422
     assert "n’a pas de compte principal actif" in refused.text
-    named = post(
-        browser,
-        f"/comptes/organismes/{number}/compte-principal",
-        {
-            "former_id": str(former.id),
-            "who": NEW_PERSON,
-            "former": "secondary",
-            **{name: FORM[name] for name in ("civility", "last_name", "first_name", "email")},
-        },
-    )
+    person = {name: FORM[name] for name in ("civility", "last_name", "first_name", "email")}
+    named = change(browser, number, former.id, who=NEW_PERSON, **person)
     assert named.status_code == 303, named.text
     assert state(True).status_code == 302

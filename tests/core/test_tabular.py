@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 import zipfile
 from typing import Any
 
@@ -208,11 +209,11 @@ def test_any_sheet(inside: str) -> None:
 @pytest.mark.parametrize("line", [b"\n", b" \r\n", b";" * 59 + b"\n"])
 def test_empty_lines_cost_nothing(line: bytes) -> None:
     content = b"a;b\n" + line * ((2 * 1024 * 1024 - 20) // len(line)) + b"1;2\n"
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(Refused) as error:
         read_table(content)
     assert error.value.fault is Fault.TOO_MANY_LINES
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
 
 
 def test_some_empty_lines_are_skipped() -> None:

@@ -292,4 +292,17 @@ def raw_of(formdata: Mapping[str, Any], names: set[str]) -> RawStep:
     }
 
 
-__all__ = ["MAX_OPEN", "Draft", "DraftTooLarge", "TooManyDrafts", "discard", "editing", "find_draft", "fingerprint", "finished_draft", "opened", "purge", "raw_of"]
+__all__ = [
+    "MAX_OPEN",
+    "Draft",
+    "DraftTooLarge",
+    "TooManyDrafts",
+    "discard",
+    "editing",
+    "find_draft",
+    "fingerprint",
+    "finished_draft",
+    "opened",
+    "purge",
+    "raw_of",
+]
