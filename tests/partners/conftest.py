@@ -20,6 +20,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from app.partners.agora import channel
 from app.partners.agora.channel import AgoraConfig
 from app.partners.agora.http import AgoraHttp, AgoraTransport
 from app.partners.agora.port import Caller, Gender, Holder, NewFile, TrainingAction, TrainingBody
@@ -102,7 +103,8 @@ def shared_sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox
 
 @pytest.fixture
 def sandbox(shared_sandbox: SandboxProcess) -> SandboxProcess:
-    """The shared sandbox, empty and well behaved."""
+    """The shared sandbox, empty and well behaved; no token of an earlier test, or of a sandbox on the same port, is kept."""
+    channel.token_store.cache_clear()
     shared_sandbox.admin("POST", "reset")
     return shared_sandbox
 
