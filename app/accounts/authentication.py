@@ -24,6 +24,7 @@ from sqlalchemy.orm import Session
 from app.accounts import domain, passwords, sessions
 from app.accounts.access import factor
 from app.accounts.access.factor import CodeKind
+from app.accounts.conditions import account_open
 from app.accounts.models import (
     AccessLink,
     Organisation,
@@ -66,7 +67,14 @@ class SignedIn:
 
 
 class CodeNoLongerAwaited(Exception):
-    """The time to give the code is over, or the account was closed or blocked meanwhile: back to the password."""
+    """The time to give the code is over, or the account was closed meanwhile: back to the password.
+
+    ``blocked``: this wrong code was the account's last try, which whoever gave the right password may be told.
+    """
+
+    def __init__(self, *, blocked: bool = False) -> None:
+        super().__init__("no code is awaited any more")
+        self.blocked = blocked
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +108,8 @@ def sign_in(identifiant: str, password: str, *, ip: str | None, user_agent: str 
         if epoch is None or counted.user_id is None:
             return None
         if asked:
-            # One signs in with the code: the password alone was only confirmed.
-            session.execute(update(SignInAttempt).where(SignInAttempt.id == counted.attempt_id).values(way=SignInWay.CONFIRMATION.value))
+            # One signs in with the code: a right password alone opened nothing.
+            session.execute(update(SignInAttempt).where(SignInAttempt.id == counted.attempt_id).values(way=SignInWay.PASSWORD.value))
         purpose = SessionPurpose.SECOND_FACTOR if asked else SessionPurpose.FULL
         token = sessions.open_session(session, user_id=counted.user_id, epoch=epoch, ip=ip, user_agent=user_agent, purpose=purpose)
     return SignedIn(counted.user_id, token, code_asked=asked)
@@ -130,7 +138,7 @@ def give_code(waiting: str, typed: str, *, ip: str | None, user_agent: str | Non
             return SignedIn(user_id, token, codes_left=_note_recovery(session, user_id) if kind is CodeKind.RECOVERY else None)
         awaited = awaited and kind is None and sessions.find_waiting(session, waiting) is not None
     if not awaited:
-        raise CodeNoLongerAwaited
+        raise CodeNoLongerAwaited(blocked=kind is None and counted.is_last)
     return None
 
 
@@ -196,10 +204,7 @@ def _take_try(session: Session, named: ColumnElement[bool], attempt: SignInAttem
         update(User)
         .where(
             named,
-            User.active.is_(True),
-            User.deleted_at.is_(None),
-            User.deactivated_at.is_(None),
-            User.blocked_at.is_(None),
+            *account_open(),
             User.failed_attempts < domain.MAX_FAILED_ATTEMPTS,
             or_(window_over, User.failed_in_window < domain.MAX_FAILURES_IN_WINDOW),
             ~closed_organisation,
@@ -246,10 +251,7 @@ def _give_back(session: Session, counted: _Try, rehashed: str | None, *, signs_i
         update(User)
         .where(
             User.id == counted.user_id,
-            User.active.is_(True),
-            User.blocked_at.is_(None),
-            User.deactivated_at.is_(None),
-            User.deleted_at.is_(None),
+            *account_open(),
             User.password == counted.stored,
         )
         .values(values)

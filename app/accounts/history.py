@@ -177,7 +177,14 @@ class _Words:
 
     def person(self, account_id: int | None) -> str | None:
         """An account by name; None for none."""
-        return None if account_id is None else self.people.get(account_id) or _("account %(id)s", id=account_id)
+        if account_id is None:
+            return None
+        name, gone = self.people.get(account_id, (_("account %(id)s", id=account_id), False))
+        return labels.deleted(name) if gone else name
+
+    def as_it_was(self, account_id: int | None) -> str | None:
+        """The same without "compte supprimé", for the sentence that tells the deletion."""
+        return None if account_id is None else self.people.get(account_id, (self.person(account_id) or "", False))[0]
 
 
 #: table → columns of the account, of the second one, and of the words.
@@ -221,21 +228,21 @@ def _rows(entries: list[AuditEntry]) -> dict[tuple[str, str], _Row]:
     return {(table, row_id): _Row(account, other, detail) for table, row_id, account, other, detail in db.session.execute(statement)}
 
 
-def _names(accounts: Iterable[int], organisations: Iterable[int]) -> tuple[dict[int, str], dict[int, str]]:
+def _names(accounts: Iterable[int], organisations: Iterable[int]) -> tuple[dict[int, tuple[str, bool]], dict[int, str]]:
+    """Account → name and whether it was deleted; organisation → name."""
     statement = union_all(
         select(literal("a"), User.id, User.civility, User.last_name, User.first_name, User.deleted_at.is_not(None)).where(User.id.in_(set(accounts) or {-1})),
         select(literal("o"), Organisation.id, cast(null(), String), Organisation.legal_name, cast(null(), String), literal(False)).where(
             Organisation.id.in_(set(organisations) or {-1})
         ),
     )
-    people: dict[int, str] = {}
+    people: dict[int, tuple[str, bool]] = {}
     named: dict[int, str] = {}
     for kind, number, civility, name, first_name, deleted in db.session.execute(statement):
         if kind == "o":
             named[number] = name
             continue
-        full = labels.named(civility, name, first_name)
-        people[number] = _("deleted account: %(person)s", person=full) if deleted else full
+        people[number] = (labels.named(civility, name, first_name), bool(deleted))
     return people, named
 
 
@@ -263,7 +270,7 @@ def _line(entry: AuditEntry, words: _Words, *, with_organisation: bool) -> Line:
         kind=kind,
         actor=words.person(entry.actor_id),
         on_behalf_of=words.person(entry.on_behalf_of_id),
-        whom=words.person(about.account),
+        whom=words.as_it_was(about.account) if kind is Kind.DELETED else words.person(about.account),
         other=words.person(about.other),
         organisation=organisation,
         detail=about.detail,

@@ -153,6 +153,14 @@ def refusal(reason: Refusal) -> str:
     return sentences[reason]
 
 
+def blocked_by_codes() -> str:
+    """Said when a wrong code took the last try of an account whose password was right."""
+    return _(
+        "Three wrong codes: your account is blocked. Ask for a link under « Mot de passe oublié ou première connexion », "
+        "or ask the principal account of your organisation, or support, to unblock it."
+    )
+
+
 def password_fault(fault: PasswordFault) -> str:
     """Why a password was refused, and what to do."""
     sentences = {
@@ -221,6 +229,7 @@ def sign_in_way(attempt: SignInAttempt) -> str:
         SignInWay.FORM.value: _("sign-in page"),
         SignInWay.LINK.value: _("link received by mail"),
         SignInWay.CONFIRMATION.value: _("password asked again"),
+        SignInWay.PASSWORD.value: _("right password, code asked"),
     }
     return ways.get(attempt.way, attempt.way)
 
@@ -336,6 +345,8 @@ def own_actions(user: User) -> str | None:
         return None
     limited = is_narrowed(user) and user.limited_to_actions
     return _("Some actions: those of your list of actions") if limited else _("All actions")
+
+
 def siret_fault(fault: domain.SiretFault, typed: str) -> str:
     """Why a SIRET was refused, with the value, the rule and the remedy."""
     compact = domain.compact_siret(typed)

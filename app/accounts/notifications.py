@@ -31,9 +31,10 @@ def account_unblocked(user: User) -> None:
     _send(user, "account_unblocked")
 
 
-def account_created(user: User, token: str) -> None:
-    """Identifiant, and the link that leads to the choice of a password (guide 004 §1)."""
-    _send(user, "account_created", **_link(token, LinkPurpose.INVITATION))
+def account_invited(user: User, token: str) -> None:
+    """Invite the holder of a new account, principal or not, to choose identifiant and password; ``token``: its link's secret."""
+    principal = any(role.name == Role.PRINCIPAL for role in user.roles)
+    _send(user, "account_created", principal=principal, **_link(token, LinkPurpose.INVITATION))
 
 
 def account_regenerated(user: User, token: str, *, by: User | None) -> None:
@@ -170,39 +171,21 @@ def recovery_codes_renewed(user: User) -> None:
 def api_token_created(user: User, name: str, expires_at: datetime) -> None:
     """A token of the programming interface was made in the person's name."""
     _send(user, "api_token_created", name=name, expires_at=expires_at)
-def _write(user: User, template: str, **variables: Any) -> None:
-    """A message to an account's holder; an address that cannot receive mail stops nothing."""
-    names = {"first_name": user.first_name, "last_name": user.last_name}
-    try:
-        send_mail(user.email, template, {**names, **variables}, organisation_id=user.organisation_id)
-    except InvalidAddress:
-        log.warning("mail_not_sent", account=user.id, reason="address")
 
 
-def account_invited(user: User, token: str) -> None:
-    """Invite the holder of a new account to choose identifiant and password; ``token`` is the secret of its link."""
-    organisation = user.organisation
-    _write(
-        user,
-        "principal_invited",
-        identifiant=user.username,
-        token=token,
-        principal=any(role.name == Role.PRINCIPAL for role in user.roles),
-        organisation=organisation.legal_name if organisation is not None else "",
-    )
+# ---- who manages an organisation -------------------------------------------------------------------------------------
 
 
 def principal_appointed(user: User) -> None:
     """Tell a secondary account's holder that it now manages its organisation."""
-    _write(user, "principal_appointed", organisation=user.organisation.legal_name)
+    _send(user, "principal_appointed")
 
 
 def principal_replaced(user: User, successor: User, *, deactivated: bool) -> None:
     """Tell a former principal who manages the organisation now, and what became of its own account."""
-    _write(
+    _send(
         user,
         "principal_replaced",
-        organisation=user.organisation.legal_name,
         successor=f"{successor.last_name} {successor.first_name}",
         deactivated=deactivated,
     )
@@ -213,29 +196,29 @@ def principal_replaced(user: User, successor: User, *, deactivated: bool) -> Non
 
 def review_opened(principal: User, due_on: date) -> None:
     """Ask a principal to review its secondary accounts."""
-    _write(principal, "account_review", organisation=principal.organisation.legal_name, day=fr_long_date(due_on), reminder=False)
+    _send(principal, "account_review", day=fr_long_date(due_on), reminder=False)
 
 
 def review_reminder(principal: User, due_on: date) -> None:
     """Remind a principal of the review that waits."""
-    _write(principal, "account_review", organisation=principal.organisation.legal_name, day=fr_long_date(due_on), reminder=True)
+    _send(principal, "account_review", day=fr_long_date(due_on), reminder=True)
 
 
 def unused_announced(user: User, day: date) -> None:
     """Tell an account's holder that it will be deactivated for want of use."""
-    _write(user, "account_unused", day=fr_long_date(day), done=False)
+    _send(user, "account_unused", day=fr_long_date(day), done=False)
 
 
 def unused_deactivated(user: User) -> None:
     """Tell an account's holder that it was deactivated for want of use."""
-    _write(user, "account_unused", day="", done=True)
+    _send(user, "account_unused", day="", done=True)
 
 
 def unused_announced_to_manager(principal: User, user: User, day: date) -> None:
     """Tell the principal that one of its secondary accounts will be deactivated for want of use."""
-    _write(principal, "account_unused_manager", holder=user.get_full_name(), day=fr_long_date(day), done=False)
+    _send(principal, "account_unused_manager", holder=user.get_full_name(), day=fr_long_date(day), done=False)
 
 
 def unused_deactivated_to_manager(principal: User, user: User) -> None:
     """Tell the principal that one of its secondary accounts was deactivated for want of use."""
-    _write(principal, "account_unused_manager", holder=user.get_full_name(), day="", done=True)
+    _send(principal, "account_unused_manager", holder=user.get_full_name(), day="", done=True)

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Select, and_, func, literal, literal_colum
 from sqlalchemy.orm import joinedload, selectinload
 
 from app.accounts import domain, labels, sessions
-from app.accounts.models import AccountReview, ApiToken, Delegation, Organisation, SignInAttempt, User
+from app.accounts.models import AccountReview, ApiToken, Delegation, Organisation, User
 from app.core import clock
 from app.core.extensions import db
 from app.core.roles import Role
@@ -98,9 +98,7 @@ SORTS: Final[dict[str, tuple[ColumnElement[Any], ...]]] = {
 }
 
 
-def secondary_accounts(
-    organisation_id: int, *, page: int, size: int, typed: str = "", sort: str = "name", descending: bool = False
-) -> tuple[list[User], int]:
+def secondary_accounts(organisation_id: int, *, page: int, size: int, typed: str = "", sort: str = "name", descending: bool = False) -> tuple[list[User], int]:
     """A page of INFORMATIONS DES COMPTES SECONDAIRES, by name unless told otherwise, and how many there are (guide 004 §2).
 
     ``typed`` narrows it to those of whose name, identifiant or address each word typed begins a word.
@@ -184,13 +182,6 @@ def count_blocked() -> int:
     return int(db.session.scalar(select(func.count(User.id)).where(User.deleted_at.is_(None), _BLOCKED)) or 0)
 
 
-def recent_attempts(user_id: int) -> int:
-    """How many tries were made on the account within a day. Attempts are the system's: the caller has checked the account."""
-    with bound_scope(Scope.system()):
-        since = clock.now() - domain.FAILURE_WINDOW
-        return int(db.session.scalar(select(func.count()).select_from(SignInAttempt).where(SignInAttempt.user_id == user_id, SignInAttempt.at > since)) or 0)
-
-
 def open_sessions(user_id: int, *, current_token: str | None) -> list[sessions.OpenSession]:
     """The open sessions of an account. Sessions are the system's: the caller has checked the account."""
     with bound_scope(Scope.system()):
@@ -199,9 +190,7 @@ def open_sessions(user_id: int, *, current_token: str | None) -> list[sessions.O
 
 def names_of(user_ids: Iterable[int]) -> dict[int, str]:
     """Names for histories, of those the reader may see; "compte supprimé : Mme X" for who has no account any more."""
-    rows = db.session.execute(
-        select(User.id, User.civility, User.last_name, User.first_name, User.deleted_at).where(User.id.in_(set(user_ids)))
-    )
+    rows = db.session.execute(select(User.id, User.civility, User.last_name, User.first_name, User.deleted_at).where(User.id.in_(set(user_ids))))
     return {
         row.id: labels.deleted(labels.named(row.civility, row.last_name, row.first_name))
         if row.deleted_at is not None
@@ -288,9 +277,5 @@ def _begins(word: str) -> ColumnElement[bool]:
     wanted = func.to_tsquery(literal_column("'simple'"), f"{word}:*")
     account_, organisation_ = User.__table__, Organisation.__table__
     own = select(account_.c.id).where(account_.c.search_vector.op("@@")(wanted))
-    theirs = (
-        select(account_.c.id)
-        .join(organisation_, organisation_.c.id == account_.c.organisation_id)
-        .where(organisation_.c.search_vector.op("@@")(wanted))
-    )
+    theirs = select(account_.c.id).join(organisation_, organisation_.c.id == account_.c.organisation_id).where(organisation_.c.search_vector.op("@@")(wanted))
     return User.id.in_(union(own, theirs))

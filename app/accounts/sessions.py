@@ -13,11 +13,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, NamedTuple
 
-from sqlalchemy import and_, or_, select, update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session, joinedload
 
 from app.accounts import domain, mandates
+from app.accounts.access import factor
 from app.accounts.access.domain import FACTOR_SESSION
+from app.accounts.conditions import account_open, organisation_open
 from app.accounts.models import Organisation, SecondFactor, SessionPurpose, User, UserSession
 from app.core import clock
 
@@ -50,9 +52,7 @@ def digest(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-def open_session(
-    session: Session, *, user_id: int, epoch: int, ip: str | None, user_agent: str | None, purpose: SessionPurpose = SessionPurpose.FULL
-) -> str:
+def open_session(session: Session, *, user_id: int, epoch: int, ip: str | None, user_agent: str | None, purpose: SessionPurpose = SessionPurpose.FULL) -> str:
     """Record a new session in the open transaction and give its secret, which is nowhere else."""
     token = secrets.token_urlsafe(32)
     now = clock.now()
@@ -77,7 +77,7 @@ def find(session: Session, token: str) -> Found | None:
     A session that waits for the code of the second factor is worth nothing here: see ``find_waiting``.
     """
     now = clock.now()
-    has_factor = select(SecondFactor.user_id).where(SecondFactor.user_id == User.id, SecondFactor.confirmed_at.is_not(None)).exists()
+    has_factor = factor.confirmed().where(SecondFactor.user_id == User.id).exists()
     statement = (
         select(User, UserSession, has_factor, mandates.column(clock.to_local(now).date()))
         .join(UserSession, UserSession.user_id == User.id)
@@ -89,17 +89,8 @@ def find(session: Session, token: str) -> Found | None:
             UserSession.epoch == User.session_epoch,
             UserSession.created_at > now - domain.SESSION_LIFETIME,
             UserSession.last_seen_at > now - domain.SESSION_IDLE,
-            User.active.is_(True),
-            User.blocked_at.is_(None),
-            User.deactivated_at.is_(None),
-            User.deleted_at.is_(None),
-            or_(
-                User.organisation_id.is_(None),
-                and_(
-                    Organisation.active.is_(True),
-                    or_(Organisation.sessions_valid_from.is_(None), UserSession.created_at > Organisation.sessions_valid_from),
-                ),
-            ),
+            *account_open(),
+            organisation_open(UserSession.created_at),
         )
         .options(joinedload(User.roles), joinedload(User.organisation))
         .execution_options(populate_existing=True)

@@ -12,7 +12,8 @@ from wtforms import Form
 
 from app.core import clock
 from app.core.ui.format import fr_long_date
-from app.core.wizard.view import Step, StepRefused, Wizard, WizardState
+from app.core.wizard.steps import Step, StepRefused, WizardState
+from app.core.wizard.view import Wizard
 
 from . import domain, labels, ports, queries, services
 from .domain import ActionEvent, ActionStatus, BillingPeriod, DeclarationFrequency, EntryFacts

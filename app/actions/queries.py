@@ -211,15 +211,6 @@ def components_of(action_id: int) -> list[Component]:
     )
 
 
-def get_component(component_id: int) -> Component | None:
-    """One component with its sites and action; None outside the scope."""
-    return db.session.scalars(
-        select(Component)
-        .where(Component.id == component_id)
-        .options(joinedload(Component.action), selectinload(Component.places_of_training).joinedload(ComponentSite.site))
-    ).one_or_none()
-
-
 def history_of(action_id: int) -> list[ActionHistory]:
     """What happened to the action, latest first."""
     return list(db.session.scalars(select(ActionHistory).where(ActionHistory.action_id == action_id).order_by(ActionHistory.id.desc()).limit(200)))

@@ -11,7 +11,7 @@ from sqlalchemy import or_, select
 
 from app.core import clock
 from app.core.extensions import db
-from app.reference.models import Contact, Programme, Site, Town
+from app.reference.models import Contact, Programme, Town
 
 V = TypeVar("V")
 
@@ -60,11 +60,6 @@ def _as_read(code: str) -> str:
 def programme(code: str) -> Programme | None:
     """The programme (dispositif) whose code is ``code``."""
     return by_code(Programme, code)
-
-
-def sites_in(postal_code: str) -> Sequence[Site]:
-    """The sites of a postal code, by name."""
-    return db.session.scalars(select(Site).where(Site.postal_code == postal_code).order_by(Site.name, Site.id)).all()
 
 
 def towns_for_postal_code(postal_code: str) -> Sequence[Town]:

@@ -101,7 +101,7 @@ def _stopped(status: Status | None) -> str | None:
     if status is None:
         return None
     if status.state is MessageState.DEAD:
-        return _("Saved, but the sending to AGORA was given up after a day without success. The Région can start it again: contact the assistance.")
+        return _("Saved, but the sending to AGORA was given up. The Région can start it again: contact the assistance.")
     if status.state is not MessageState.CANCELLED:
         return None
     if status.code == "nothing_to_send":

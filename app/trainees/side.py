@@ -10,6 +10,7 @@ from flask_babel import gettext as _
 from app.actions.domain import EntryFacts, registration_blockers
 from app.actions.models import Action
 from app.actions.ports import Panel
+from app.core.tenancy import current_scope
 from app.core.ui import SearchHit
 
 from . import labels, presenters, queries
@@ -36,6 +37,7 @@ def panel_values(action: Action) -> dict[str, object]:
     """What the panel shows; ``mark`` when AGORA is awaited, and the panel asks again by itself."""
     lines = presenters.list_lines(queries.first_registrations(action.id))
     return {
+        "hidden": current_scope().observes,
         "lines": lines,
         "labels": labels,
         "presenters": presenters,

@@ -77,7 +77,7 @@ def test_from_the_file_to_the_accounts(as_user: AsUser, db_session: Session, who
         assert batch.data is None and len(batch.to_invite) == 3
         jobs.invite_batch(batch.id)
         jobs.invite_batch(batch.id)
-        mails = db_session.scalars(text("SELECT recipient FROM mail_message WHERE template = 'principal_invited' ORDER BY 1")).all()
+        mails = db_session.scalars(text("SELECT recipient FROM mail_message WHERE template = 'account_created' ORDER BY 1")).all()
     assert mails == ["anne@example.org", "anne@example.org", "luc@example.org"]
     assert confirm(browser, answer.location, 3).status_code == 404, "a file serves once"
     again = send(browser, GOOD)

@@ -66,7 +66,7 @@ def test_an_organisation_with_its_principal(as_user: AsUser, db_session: Session
     assert len(user.username) == 10
     link = db_session.scalars(select(AccessLink).where(AccessLink.user_id == user.id)).one()
     assert (link.purpose, link.organisation_id) == ("invitation", organisation.id)
-    assert mails_to(db_session, "anne.vidal@example.org") == ["principal_invited"]
+    assert mails_to(db_session, "anne.vidal@example.org") == ["account_created"]
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ def test_a_new_person_takes_over(as_user: AsUser, db_session: Session) -> None:
     with bound_scope(Scope.system()):
         new = queries.principal_account(organisation_id)
     assert new is not None and new.last_name == "DURAND" and new.password is None
-    assert mails_to(db_session, "luc@example.org") == ["principal_invited"]
+    assert mails_to(db_session, "luc@example.org") == ["account_created"]
     db_session.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))  # an account that waits for its password manages the organisation
 
 

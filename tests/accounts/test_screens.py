@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -230,31 +232,42 @@ def test_the_lists_do_not_ask_more_for_more_rows(app: Flask, as_user: AsUser, db
 # ---- organisations ---------------------------------------------------------------------------------------------------
 
 
+def organisation_fields(browser: FlaskClient, organisation_id: int, **changes: str) -> dict[str, str]:
+    """What the form of an organisation holds, with what one types over it."""
+    page = browser.get(f"/organismes/edit/{organisation_id}").text
+    held = re.findall(r'<input[^>]* name="(row_\w+|legal_name|siret)"[^>]* value="([^"]*)"', page)
+    return {name: html.unescape(value) for name, value in held} | {"active": "y"} | changes
+
+
 def test_the_region_keeps_organisations(as_user: AsUser, db_session: Session) -> None:
     browser = as_user("admin")
-    data = {
-        "legal_name": "ORGANISME TEST PRF 23",
-        "siret": "732 829 320 00074",
-        "trade_name": "",
-        "nda": "",
-        "contact_email": "",
-        "contact_phone": "",
-        "active": "y",
-    }
-    answer = post(browser, "/organismes/add", data)
+    answer = browser.get("/organismes/add")
+    assert answer.status_code in (302, 303)
+    assert answer.location == "/comptes/organismes/creer"  # with the account that manages it
+    with bound_scope(Scope.system()):
+        kept = db_session.scalars(select(Organisation).where(Organisation.siret == "12345678913000")).one()
+    changes = {"legal_name": "ORGANISME TEST PRF 23", "siret": "732 829 320 00074"}
+    answer = post(browser, f"/organismes/edit/{kept.id}", organisation_fields(browser, kept.id, **changes))
     assert answer.status_code in (302, 303), answer.text
+    db_session.expire_all()
     with bound_scope(Scope.system()):
         made = db_session.scalars(select(Organisation).where(Organisation.siret == "73282932000074")).one()
+    assert made.id == kept.id
     assert made.legal_name == "ORGANISME TEST PRF 23"
     assert made.active
     assert "ORGANISME TEST PRF 23" in browser.get("/organismes/list/").text
 
 
 @pytest.mark.parametrize("siret", ["12345678913000", "12345678913001", "1234", ""])
-def test_a_siret_is_checked_and_unique(as_user: AsUser, siret: str) -> None:
-    answer = post(as_user("admin"), "/organismes/add", {"legal_name": "X", "siret": siret})
+def test_a_siret_is_checked_and_unique(as_user: AsUser, db_session: Session, siret: str) -> None:
+    with bound_scope(Scope.system()):
+        other_id = db_session.scalar(select(Organisation.id).where(Organisation.siret != "12345678913000").limit(1))
+    assert other_id is not None
+    browser = as_user("admin")
+    answer = post(browser, f"/organismes/edit/{other_id}", organisation_fields(browser, other_id, siret=siret))
     assert answer.status_code not in (302, 303)
     assert "SIRET" in answer.text
+    assert 'aria-invalid="true"' in answer.text
 
 
 @pytest.mark.parametrize("who", ["region", "support"])

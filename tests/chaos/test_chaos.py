@@ -6,12 +6,8 @@ CHAOS_ENROLMENTS (500), CHAOS_SEED (any; a run is replayable as far as a machine
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -29,36 +25,6 @@ EXPECTED = ["SORTIE", "CLOTURE"]
 STATUS = ("CLOS_PARTIELLE", "closed_partial")  # at AGORA and here: everybody left before the planned end
 
 pytestmark = [pytest.mark.chaos, pytest.mark.filterwarnings("default")]
-
-
-@pytest.fixture(scope="module")
-def product() -> Iterator[Product]:
-    parent = "/var/lib" if os.getuid() == 0 else None  # root's temporary folders are closed to the database's user
-    folder = Path(tempfile.mkdtemp(prefix="portail-chaos-", dir=parent))
-    product = Product(folder)
-    try:
-        print(f"\nproduct ready after {product.start():.0f} s")
-        yield product
-    finally:
-        product.stop()
-        if os.environ.get("CHAOS_KEEP"):
-            print(f"kept: {folder}")
-        else:
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-@pytest.fixture(scope="module")
-def app(product: Product) -> Iterator[Any]:
-    """An application of this process on the product's database and Redis."""
-    from app import create_app
-    from app.core.extensions import db
-    from config import Settings
-
-    app = create_app(Settings.from_env(product.environment | {"PORTAL_PROCESS": "chaos", "LOG_LEVEL": "ERROR"}))
-    yield app
-    with app.app_context():
-        db.session.remove()
-        db.engine.dispose()
 
 
 @pytest.fixture(scope="module")

@@ -10,16 +10,12 @@ import http.client
 import json
 import os
 import random
-import shutil
 import statistics
-import tempfile
 import threading
 import time
 import urllib.parse
 from collections import Counter, defaultdict
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -33,38 +29,10 @@ PASSWORD, WRONG = "Portail-demo-2026", "Portail-faux-2026"
 #: An attacking address makes so many tries, three on each of its targets; most it is refused unread.
 TRIES_OF_ATTACKER = 60
 MAX_BLOCKED_BY_ADDRESS = 5
+#: Of the product: addresses are told by a header, as behind a proxy.
+SETTINGS = {"TRUSTED_PROXIES": "1"}
 
 pytestmark = [pytest.mark.chaos, pytest.mark.filterwarnings("default")]
-
-
-@pytest.fixture(scope="module")
-def product() -> Iterator[Product]:
-    parent = "/var/lib" if os.getuid() == 0 else None  # root's temporary folders are closed to the database's user
-    folder = Path(tempfile.mkdtemp(prefix="portail-storm-", dir=parent))
-    product = Product(folder, TRUSTED_PROXIES="1")
-    try:
-        print(f"\nproduct ready after {product.start():.0f} s")
-        yield product
-    finally:
-        product.stop()
-        if os.environ.get("CHAOS_KEEP"):
-            print(f"kept: {folder}")
-        else:
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-@pytest.fixture(scope="module")
-def app(product: Product) -> Iterator[Any]:
-    """An application of this process on the product's database."""
-    from app import create_app
-    from app.core.extensions import db
-    from config import Settings
-
-    app = create_app(Settings.from_env(product.environment | {"PORTAL_PROCESS": "chaos", "LOG_LEVEL": "ERROR"}))
-    yield app
-    with app.app_context():
-        db.session.remove()
-        db.engine.dispose()
 
 
 def sql(app: Any, statement: str, **values: Any) -> list[Any]:

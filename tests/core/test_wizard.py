@@ -19,7 +19,8 @@ from app.core.tenancy import Scope
 from app.core.transaction import transaction
 from app.core.ui.forms import FrDateField
 from app.core.wizard import drafts
-from app.core.wizard.view import Step, StepRefused, Wizard, WizardState
+from app.core.wizard.steps import Step, StepRefused, WizardState
+from app.core.wizard.view import Wizard
 
 NIR = "162071315508982"
 acts: list[dict[str, Any]] = []

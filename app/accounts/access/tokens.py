@@ -5,11 +5,12 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass
 
-from sqlalchemy import and_, or_, select, update
+from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session, joinedload
 
 from app.accounts import sessions
 from app.accounts.access import domain, factor
+from app.accounts.conditions import account_open, organisation_open
 from app.accounts.models import ApiToken, Organisation, SecondFactor, User
 from app.core import clock
 
@@ -43,17 +44,8 @@ def find(session: Session, raw: str) -> FoundToken | None:
                 ApiToken.token_hash == sessions.digest(raw),
                 ApiToken.revoked_at.is_(None),
                 ApiToken.expires_at > now,
-                User.active.is_(True),
-                User.blocked_at.is_(None),
-                User.deactivated_at.is_(None),
-                User.deleted_at.is_(None),
-                or_(
-                    User.organisation_id.is_(None),
-                    and_(
-                        Organisation.active.is_(True),
-                        or_(Organisation.sessions_valid_from.is_(None), ApiToken.created_at > Organisation.sessions_valid_from),
-                    ),
-                ),
+                *account_open(),
+                organisation_open(ApiToken.created_at),
             )
             .options(joinedload(User.roles), joinedload(User.organisation))
             .execution_options(populate_existing=True)

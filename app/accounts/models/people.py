@@ -124,9 +124,13 @@ class SignInOutcome(StrEnum):
 
 
 class SignInWay(StrEnum):
-    """How someone tried to get in: the sign-in form, a link sent by mail, or the present password asked again."""
+    """How someone tried to get in: the sign-in form, a link sent by mail, or the present password asked again.
+
+    ``PASSWORD``: a right password that a code had to follow; the code itself is a try of its own, by the form.
+    """
 
     FORM = "form"
+    PASSWORD = "password"  # noqa: S105 - a name
     LINK = "link"
     CONFIRMATION = "confirmation"
 
@@ -140,7 +144,7 @@ class SignInAttempt(db.Model):  # type: ignore[name-defined,misc]  # db.Model is
         Index("ix_sign_in_attempt_user", "user_id", "at"),
         Index("ix_sign_in_attempt_at", "at"),
         Index("ix_sign_in_attempt_to_tell", "id", postgresql_where=text("blocking AND told_at IS NULL")),
-        CheckConstraint("way IN ('form', 'link', 'confirmation')", name="way_known"),
+        CheckConstraint("way IN ('form', 'link', 'confirmation', 'password')", name="way_known"),
     )
     __rls__ = "system"
     __audit__ = False
@@ -270,142 +274,10 @@ def _extend_user() -> None:
     )
 
 
-#: Whatever writes the row, an account's sessions end when it is closed, gets another password, another organisation or
-#: other roles. In the database, so that no path, present or future, can forget it.
-EPOCH_DDL: Final = (
-    """
-CREATE OR REPLACE FUNCTION portal_end_sessions() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    NEW.session_epoch := GREATEST(NEW.session_epoch, OLD.session_epoch + 1);
-    RETURN NEW;
-END $$
-""".strip(),
-    """
-CREATE TRIGGER ab_user_end_sessions BEFORE UPDATE ON ab_user FOR EACH ROW WHEN (
-    OLD.password IS DISTINCT FROM NEW.password
-    OR OLD.organisation_id IS DISTINCT FROM NEW.organisation_id
-    OR (OLD.active AND NEW.active IS NOT TRUE)
-    OR (OLD.blocked_at IS NULL AND NEW.blocked_at IS NOT NULL)
-    OR (OLD.deactivated_at IS NULL AND NEW.deactivated_at IS NOT NULL)
-    OR (OLD.deleted_at IS NULL AND NEW.deleted_at IS NOT NULL)
-) EXECUTE FUNCTION portal_end_sessions()
-""".strip(),
-    """
-CREATE OR REPLACE FUNCTION portal_end_sessions_of_role_change() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    UPDATE ab_user SET session_epoch = session_epoch + 1
-     WHERE id IN (CASE WHEN TG_OP <> 'INSERT' THEN OLD.user_id END, CASE WHEN TG_OP <> 'DELETE' THEN NEW.user_id END);
-    RETURN NULL;
-END $$
-""".strip(),
-    """
-CREATE TRIGGER ab_user_role_end_sessions AFTER INSERT OR UPDATE OR DELETE ON ab_user_role
-    FOR EACH ROW EXECUTE FUNCTION portal_end_sessions_of_role_change()
-""".strip(),
-    # The accounts of an organisation are not written when it is closed (the Région's role may not): their sessions are
-    # worth something only if they were opened since.
-    """
-CREATE OR REPLACE FUNCTION portal_end_sessions_of_organisation() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    NEW.sessions_valid_from := clock_timestamp();
-    RETURN NEW;
-END $$
-""".strip(),
-    """
-CREATE TRIGGER organisation_end_sessions BEFORE UPDATE ON organisation FOR EACH ROW
-    WHEN (OLD.active AND NOT NEW.active) EXECUTE FUNCTION portal_end_sessions_of_organisation()
-""".strip(),
-)
-
-#: The same, for the links and tokens of an account; ``is_principal`` follows the roles; and an open organisation never
-#: loses its last active principal, whatever writes the row.
-GUARD_DDL: Final = (
-    """
-CREATE OR REPLACE FUNCTION portal_end_sessions() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    NEW.session_epoch := GREATEST(NEW.session_epoch, OLD.session_epoch + 1);
-    UPDATE access_link SET revoked_at = clock_timestamp() WHERE user_id = NEW.id AND used_at IS NULL AND revoked_at IS NULL;
-    UPDATE api_token SET revoked_at = clock_timestamp() WHERE user_id = NEW.id AND revoked_at IS NULL;
-    RETURN NEW;
-END $$
-""".strip(),
-    """
-CREATE OR REPLACE FUNCTION portal_end_sessions_of_role_change() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    UPDATE ab_user u SET session_epoch = session_epoch + 1,
-           is_principal = EXISTS (SELECT FROM ab_user_role l JOIN ab_role r ON r.id = l.role_id
-                                   WHERE l.user_id = u.id AND r.name = 'Compte principal')
-     WHERE id IN (CASE WHEN TG_OP <> 'INSERT' THEN OLD.user_id END, CASE WHEN TG_OP <> 'DELETE' THEN NEW.user_id END);
-    RETURN NULL;
-END $$
-""".strip(),
-    """
-CREATE OR REPLACE FUNCTION portal_keep_a_principal() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-    IF EXISTS (SELECT FROM public.organisation WHERE id = OLD.organisation_id AND active)
-       AND NOT EXISTS (SELECT FROM public.ab_user WHERE organisation_id = OLD.organisation_id AND is_principal
-                          AND active AND deactivated_at IS NULL AND deleted_at IS NULL) THEN
-        RAISE EXCEPTION USING ERRCODE = 'check_violation', CONSTRAINT = 'organisation_keeps_a_principal',
-            MESSAGE = 'the organisation would be left without an active principal account';
-    END IF;
-    RETURN NULL;
-END $$
-""".strip(),
-    "REVOKE ALL ON FUNCTION portal_keep_a_principal() FROM PUBLIC",
-    """
-CREATE CONSTRAINT TRIGGER ab_user_keeps_a_principal AFTER UPDATE ON ab_user DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (
-    OLD.is_principal AND OLD.active AND OLD.deactivated_at IS NULL AND OLD.deleted_at IS NULL
-    AND NOT (NEW.is_principal AND NEW.active AND NEW.deactivated_at IS NULL AND NEW.deleted_at IS NULL
-             AND NEW.organisation_id IS NOT DISTINCT FROM OLD.organisation_id)
-) EXECUTE FUNCTION portal_keep_a_principal()
-""".strip(),
-    """
-CREATE CONSTRAINT TRIGGER ab_user_keeps_a_principal_deleted AFTER DELETE ON ab_user DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (
-    OLD.is_principal AND OLD.active AND OLD.deactivated_at IS NULL AND OLD.deleted_at IS NULL
-) EXECUTE FUNCTION portal_keep_a_principal()
-""".strip(),
-)
-
-#: The same password under a newer hash ends nothing, when who signs in says so (``app.rehash``) and nothing else changes.
-REHASH_DDL: Final = (
-    "DROP TRIGGER ab_user_end_sessions ON ab_user",
-    """
-CREATE TRIGGER ab_user_end_sessions BEFORE UPDATE ON ab_user FOR EACH ROW WHEN (
-    (OLD.password IS DISTINCT FROM NEW.password
-        AND (OLD.password IS NULL OR NEW.password IS NULL OR OLD.password_changed_at IS DISTINCT FROM NEW.password_changed_at
-             OR NULLIF(current_setting('app.rehash', true), '') IS NULL))
-    OR OLD.organisation_id IS DISTINCT FROM NEW.organisation_id
-    OR (OLD.active AND NEW.active IS NOT TRUE)
-    OR (OLD.blocked_at IS NULL AND NEW.blocked_at IS NOT NULL)
-    OR (OLD.deactivated_at IS NULL AND NEW.deactivated_at IS NOT NULL)
-    OR (OLD.deleted_at IS NULL AND NEW.deleted_at IS NOT NULL)
-) EXECUTE FUNCTION portal_end_sessions()
-""".strip(),
-)
-
-#: For the downgrade of the migration that carries ``REHASH_DDL``.
-REHASH_DDL_DOWN: Final = ("DROP TRIGGER ab_user_end_sessions ON ab_user", EPOCH_DDL[1])
-
-#: For the downgrade of the migration that carries ``GUARD_DDL``: what it replaced comes back from ``EPOCH_DDL``.
-GUARD_DDL_DOWN: Final = (
-    "DROP TRIGGER IF EXISTS ab_user_keeps_a_principal_deleted ON ab_user",
-    "DROP TRIGGER IF EXISTS ab_user_keeps_a_principal ON ab_user",
-    "DROP FUNCTION IF EXISTS portal_keep_a_principal()",
-    EPOCH_DDL[0],
-    EPOCH_DDL[2],
-)
-
-#: For the downgrade of the migration that carries ``EPOCH_DDL``.
-EPOCH_DDL_DOWN: Final = (
-    "DROP TRIGGER IF EXISTS organisation_end_sessions ON organisation",
-    "DROP FUNCTION IF EXISTS portal_end_sessions_of_organisation()",
-    "DROP TRIGGER IF EXISTS ab_user_role_end_sessions ON ab_user_role",
-    "DROP TRIGGER IF EXISTS ab_user_end_sessions ON ab_user",
-    "DROP FUNCTION IF EXISTS portal_end_sessions_of_role_change()",
-    "DROP FUNCTION IF EXISTS portal_end_sessions()",
-)
-UserSession.__rls_extra__ = EPOCH_DDL
+# What the database does by itself, whatever writes the row, stands in the migrations 0002, 0003 and 0009:
+# - an account's sessions, links and tokens end when it is closed, gets another password, another organisation or other roles;
+# - the sessions of an organisation's accounts end when it is closed (``sessions_valid_from``);
+# - ``is_principal`` follows the roles, and an open organisation never loses its last active principal.
 
 _extend_user()
 tenancy.register_tenant_entity(Organisation, "id")

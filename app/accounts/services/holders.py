@@ -93,7 +93,7 @@ def invite_account(organisation_id: int, holder: Holder, *, actor_id: int, once:
         user.roles = role_rows(session, {role.value})
         session.add(user)
         session.flush()
-        notifications.account_created(user, issue_link(session, user, LinkPurpose.INVITATION))
+        notifications.account_invited(user, issue_link(session, user, LinkPurpose.INVITATION))
         user_id = user.id
     log.info("account_invited", account=user_id)
     return Invitation(user, repeated=False)
@@ -123,13 +123,15 @@ def _identifiant_of_form(actor_id: int, once: str) -> str:
 def _refuse_twin(session: Session, organisation_id: int, holder: Holder) -> None:
     """One person, one account: two of the same name share a mailbox only by mistake. Same address, other name: a secretariat."""
     twin = session.scalar(
-        select(User.username).where(
+        select(User.username)
+        .where(
             User.organisation_id == organisation_id,
             User.deleted_at.is_(None),
             func.lower(User.email) == holder.email.lower(),
             func.lower(User.last_name) == holder.last_name.lower(),
             func.lower(User.first_name) == holder.first_name.lower(),
-        ).limit(1)
+        )
+        .limit(1)
     )
     if twin is not None:
         raise AlreadyInvited(twin)
@@ -204,5 +206,5 @@ def _address_changed(session: Session, user: User, former: str, actor: User | No
     notifications.email_changed(user, former, by=actor)
     if user.password is not None or not user.is_active:
         return False
-    notifications.account_created(user, issue_link(session, user, LinkPurpose.INVITATION))
+    notifications.account_invited(user, issue_link(session, user, LinkPurpose.INVITATION))
     return True

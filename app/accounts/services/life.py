@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from app.accounts import domain, notifications, passwords, sessions
 from app.accounts.domain import Act
 from app.accounts.models import AccessLink, Delegation, LinkPurpose, RecoveryCode, SecondFactor, User
-from app.accounts.services.common import IdentifiantTaken, allow, check_policy, hold_leaving, locked_account, may_leave, role_rows, writing
+from app.accounts.services.common import IdentifiantTaken, allow, check_policy, give_tries_back, hold_leaving, locked_account, may_leave, role_rows, writing
 from app.accounts.services.links import issue_link
 from app.core import clock
 from app.core.roles import Role
@@ -101,18 +101,10 @@ def unblock(user_id: int, *, actor_id: int) -> User:
     with writing(actor_id) as session:
         user = locked_account(session, user_id)
         allow(session, actor_id, Act.UNBLOCK, user)
-        _give_tries_back(user)
+        give_tries_back(user)
         notifications.account_unblocked(user)
     log.info("account_unblocked", account=user_id)
     return user
-
-
-def _give_tries_back(user: User) -> None:
-    user.blocked_at = None
-    user.blocked_reason = None
-    user.failed_attempts = 0
-    user.failed_in_window = 0
-    user.failed_since = None
 
 
 def regenerate(user_id: int, *, actor_id: int) -> User:
@@ -126,7 +118,7 @@ def regenerate(user_id: int, *, actor_id: int) -> User:
         allow(session, actor_id, Act.REGENERATE, user)
         if _just_sent(session, user):
             return user
-        _give_tries_back(user)
+        give_tries_back(user)
         user.password = None
         session.flush()
         sessions.revoke_all(session, user_id)
@@ -204,7 +196,7 @@ def delete_account(user_id: int, *, actor_id: int) -> User:
         user.password = None
         user.username = domain.deleted_identifiant(user.id)
         user.email = ""
-        _give_tries_back(user)
+        give_tries_back(user)
         session.flush()
         sessions.revoke_all(session, user_id)
         for table in (SecondFactor, RecoveryCode):

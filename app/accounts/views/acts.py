@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -63,6 +64,14 @@ def reached(user_id: int, act: Act) -> User:
     return user
 
 
+def reached_open(user_id: int, act: Act) -> User:
+    """The same for an act that has no words for an account that was deleted: 404."""
+    user = reached(user_id, act)
+    if user.deleted_at is not None:
+        abort(404)
+    return user
+
+
 def leave_for(address: str) -> ResponseReturnValue:
     """Go on to another page, also when a dialog asked: there the whole page has to change, not a part of it."""
     if is_htmx():
@@ -79,20 +88,20 @@ def _gone(user_id: int, home: str) -> ResponseReturnValue:
     return leave_for(home)
 
 
-class AccountActs:
+class AccountActs(ABC):
     """Routes of the acts, for a view that says where they come from: ``home``, ``back`` and ``path``."""
 
+    @abstractmethod
     def home(self) -> str:
         """The list to go back to when the account is gone."""
-        raise NotImplementedError
 
+    @abstractmethod
     def back(self, user: User) -> str:
         """The page to go back to."""
-        raise NotImplementedError
 
+    @abstractmethod
     def path(self, user: User | None, last: str) -> Crumbs:
         """The breadcrumb of a page about an act."""
-        raise NotImplementedError
 
     # ---- who holds it ------------------------------------------------------------------------------------------------
 
@@ -113,9 +122,7 @@ class AccountActs:
             return self._form(form, user.organisation, user), 422
         choices = {name: request.form.get(CHOICE + name, "") for name in FIELDS}
         try:
-            edited = services.edit_account(
-                user_id, holder_of(form), base=open_base(form, user, form.row_base.data), choices=choices, actor_id=current_user.id
-            )
+            edited = services.edit_account(user_id, holder_of(form), base=open_base(form, user, form.row_base.data), choices=choices, actor_id=current_user.id)
         except StaleError as stale:
             return self._conflict(form, stale, self.back(user), self.path(user, _("Modify")))
         except services.AccountNotFound:
@@ -123,9 +130,7 @@ class AccountActs:
         except services.AccountRefused as error:
             return self._refused(error, user)
         flash(
-            act_labels.edited(
-                edited.user, changed=bool(edited.changed), address_changed="email" in edited.changed, invited_again=edited.invited_again
-            ),
+            act_labels.edited(edited.user, changed=bool(edited.changed), address_changed="email" in edited.changed, invited_again=edited.invited_again),
             "success" if edited.changed else "info",
         )
         return leave_for(self.back(edited.user))
@@ -234,6 +239,4 @@ class AccountActs:
 
 def holder_of(form: AccountForm) -> services.Holder:
     """What a validated form says."""
-    return services.Holder(
-        civility=form.civility.data, last_name=form.last_name.data, first_name=form.first_name.data, email=form.email.data
-    )
+    return services.Holder(civility=form.civility.data, last_name=form.last_name.data, first_name=form.first_name.data, email=form.email.data)

@@ -10,9 +10,10 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_login import current_user
 
-from app.accounts import domain, labels, observations, queries, security, services
+from app.accounts import domain, labels, observations, security, services
 from app.accounts.domain import Act, Refusal
 from app.accounts.forms_console import ObservationForm
+from app.accounts.views.acts import reached_open
 from app.accounts.views.organisation_console import console_crumbs
 
 
@@ -29,11 +30,7 @@ class ObservationView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is on
     @permission_name("start")
     def start(self, user_id: int) -> ResponseReturnValue:
         """Ask why, then look."""
-        user = queries.account(user_id)
-        if user is None or user.deleted_at is not None:
-            abort(404)
-        if domain.refusal_of(current_user.party, Act.OBSERVE, user.party) is not None:
-            abort(403)
+        user = reached_open(user_id, Act.OBSERVE)
         back = url_for("AccountConsoleView.show", user_id=user_id)
         if domain.refusal_in_state(Act.OBSERVE, user.facts) is not None:
             flash(_("This account cannot sign in (%(reason)s): it sees no page to look at.", reason=labels.state_in_words(user)), "warning")

@@ -99,7 +99,6 @@ class OrganisationAccountsView(AccountActs, BaseView):  # type: ignore[misc]  # 
             labels=labels,
             blocked_colleagues=queries.count_blocked(),
             format_siret=domain.format_siret,
-            wide=True,
             breadcrumb=[(_("Organisation management"), None), (_("User accounts"), None)],
         )
 

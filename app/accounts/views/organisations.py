@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
+from flask import redirect, url_for
+from flask.typing import ResponseReturnValue
+from flask_appbuilder import expose
+from flask_appbuilder.security.decorators import has_access
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from wtforms import StringField, ValidationError
@@ -79,8 +83,8 @@ class OrganisationView(PortalModelView):
         "created_at",
         "updated_at",
     ]
-    add_columns = ["legal_name", "trade_name", "siret", "nda", "contact_email", "contact_phone", "active"]
-    edit_columns = add_columns
+    add_columns: ClassVar[list[str]] = []  # one is made in the console, with the account that manages it
+    edit_columns = ["legal_name", "trade_name", "siret", "nda", "contact_email", "contact_phone", "active"]
     search_columns = ["siret", "active"]
     quick_search = ("legal_name", "trade_name", "siret")
     code_columns = ("siret", "nda")
@@ -90,6 +94,11 @@ class OrganisationView(PortalModelView):
         "active": [has_a_principal],
         "nda": [Regexp(r"^\s*$|^[0-9]{11}$", message=_l("The activity declaration number has 11 digits."))],
     }
-    add_form_extra_fields = {"siret": siret_field()}
     edit_form_extra_fields = {"siret": siret_field()}
     search_filters = {"siret": TextFilter(_l("SIRET"), column=Organisation.siret)}
+
+    @expose("/add", methods=["GET"])
+    @has_access
+    def add(self) -> ResponseReturnValue:
+        """An organisation is never made without the account that manages it: the console's form makes both."""
+        return redirect(url_for("OrganisationCreationView.create"))

@@ -16,11 +16,12 @@ from flask_babel import lazy_gettext as _l
 from flask_login import current_user
 from werkzeug.exceptions import TooManyRequests
 
-from app.accounts import authentication, domain, labels, queries, security, services
+from app.accounts import authentication, labels, security, services
 from app.accounts.access import domain as access
 from app.accounts.access import queries as access_queries
 from app.accounts.domain import Act, Refusal
 from app.accounts.forms import FirstCodeForm, PasswordAndCodeForm, PasswordForm
+from app.accounts.views.acts import reached_open
 
 #: Where the encrypted cookie keeps new recovery codes from the form that made them to the page that shows them once.
 _SHOWN_ONCE = "_recovery"
@@ -220,11 +221,7 @@ class FactorResetView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is on
     @permission_name("reset")
     def reset(self, user_id: int) -> ResponseReturnValue:
         """Ask, then take it away."""
-        user = queries.account(user_id)
-        if user is None or user.deleted_at is not None:
-            abort(404)
-        if domain.refusal_of(current_user.party, Act.RESET_FACTOR, user.party) is not None:
-            abort(403)
+        user = reached_open(user_id, Act.RESET_FACTOR)
         back = url_for("AccountConsoleView.show", user_id=user_id)
         person = labels.person(user)
         if access_queries.factor_of(user_id).since is None:

@@ -12,7 +12,7 @@ from flask_babel import ngettext
 from flask_login import current_user
 from werkzeug.exceptions import TooManyRequests
 
-from app.accounts import authentication, domain, security, services
+from app.accounts import authentication, domain, labels, security, services
 from app.accounts.forms import CodeForm, SignInForm
 
 
@@ -89,9 +89,12 @@ class SignInView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only pa
         if request.method == "POST" and form.validate():
             try:
                 done = authentication.give_code(waiting, form.otp.data, ip=request.remote_addr, user_agent=request.headers.get("User-Agent"))
-            except authentication.CodeNoLongerAwaited:
+            except authentication.CodeNoLongerAwaited as error:
                 session.clear()
-                flash(_("The time to type the code is over, or the account is no longer open: sign in again."), "warning")
+                if error.blocked:
+                    flash(labels.blocked_by_codes(), "danger")
+                else:
+                    flash(_("The time to type the code is over, or the account is no longer open: sign in again."), "warning")
                 return redirect(url_for(".login", next=target), 303)
             except authentication.TooManyAttempts as error:
                 raise TooManyRequests(retry_after=error.retry_after) from error

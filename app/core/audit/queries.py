@@ -48,19 +48,12 @@ class HistoryLine:
     transaction_id: int
     changes: tuple[Change, ...]
 
-    @property
-    def by_system(self) -> bool:
-        """Whether no account stood behind it."""
-        return self.actor_id is None
-
 
 def changes_of(entry: AuditEntry) -> tuple[Change, ...]:
     """Return the columns of an entry that carry something, by name."""
     before, after = entry.before or {}, entry.after or {}
     names = sorted(before.keys() | after.keys())
-    return tuple(
-        Change(name, before.get(name), after.get(name)) for name in names if (before.get(name), after.get(name)) != (None, None)
-    )
+    return tuple(Change(name, before.get(name), after.get(name)) for name in names if (before.get(name), after.get(name)) != (None, None))
 
 
 def history(
@@ -72,9 +65,7 @@ def history(
     Accounts that the reader may not see have no name.
     """
     wanted = [and_(AuditEntry.table_name == table, AuditEntry.row_id == str(row_id))]
-    wanted += [
-        and_(AuditEntry.table_name == name, AuditEntry.row_id.in_([str(one) for one in ids])) for name, ids in also if ids
-    ]
+    wanted += [and_(AuditEntry.table_name == name, AuditEntry.row_id.in_([str(one) for one in ids])) for name, ids in also if ids]
     statement = select(AuditEntry).where(or_(*wanted)).order_by(AuditEntry.id.desc()).limit(limit)
     if before_id is not None:
         statement = statement.where(AuditEntry.id < before_id)

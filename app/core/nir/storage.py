@@ -15,7 +15,7 @@ import uuid
 from typing import Any, Protocol
 
 from app.core import crypto
-from app.core.nir.number import Nir, NirKind, parse
+from app.core.nir.number import Nir, parse
 
 #: Purpose under which numbers are indexed (:func:`app.core.crypto.blind_index`).
 INDEX_PURPOSE = "nir"
@@ -62,11 +62,6 @@ def store_nir(row: NirRow, nir: Nir | None) -> None:
     row.nir_hash = nir_index(nir)
     row.nir_kind = nir.kind.value
     row.nir_masked = nir.masked
-
-
-def is_nia(row: NirRow) -> bool:
-    """Whether the number is a waiting number, which never goes to AGORA."""
-    return bool(row.nir_kind == NirKind.NIA.value)
 
 
 def open_unjournaled(row: NirRow) -> Nir | None:

@@ -77,12 +77,6 @@ def _status(row: OutboxMessage) -> Status:
     )
 
 
-def partner_available(partner: str) -> bool:
-    """Whether the partner answers, as far as the portal knows."""
-    state = db.session.scalar(select(OutboxPartner.state).where(OutboxPartner.name == partner))
-    return state is None or state is BreakerState.CLOSED
-
-
 @dataclass(frozen=True, slots=True)
 class Gauges:
     """The outbox of one partner in figures."""

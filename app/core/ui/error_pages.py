@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, current_app, g, jsonify, make_response, redirect, render_template, request
@@ -156,13 +155,9 @@ def error_response(code: int, *, headers: dict[str, str] | None = None, words: E
     if wants_json() and not is_htmx():
         response = _problem(code, words)
     elif is_htmx():
-        response = make_response(
-            render_template("portal/fragment_error.html", title=words.title, message=words.advice or words.message, reference=reference())
-        )
+        response = make_response(render_template("portal/fragment_error.html", title=words.title, message=words.advice or words.message, reference=reference()))
     else:
-        response = make_response(
-            render_template("portal/error.html", code=code, words=words, reference=reference(), bare=_bare(code))
-        )
+        response = make_response(render_template("portal/error.html", code=code, words=words, reference=reference(), bare=_bare(code)))
     response.status_code = code
     if code == EXPIRED:
         response.status = "419 Page Expired"
@@ -292,11 +287,6 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(HTTPException, _handle_http)
     app.register_error_handler(InternalServerError, _handle_failure)
     app.after_request(_recover_session_expiry)
-
-
-def kept_fields_count(fields: list[tuple[str, Any]] | None) -> int:
-    """How many fields with something in them were kept (said on the page)."""
-    return sum(1 for _name, value in fields or [] if value)
 
 
 __all__ = ["EXPIRED", "ErrorWords", "current_app", "error_response", "expired_form", "init_app", "is_htmx", "leave_to_sign_in", "reference", "wants_json"]

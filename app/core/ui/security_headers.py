@@ -23,7 +23,6 @@ _REPORTED = (
 )  # fmt: skip
 
 bp = Blueprint("csp", __name__)
-_origin_exempt: set[str] = set()
 
 _PERMISSIONS_POLICY = ", ".join(
     f"{feature}=()"
@@ -60,11 +59,6 @@ def content_security_policy(nonce: str, *, secure: bool) -> str:
     return "; ".join(parts)
 
 
-def exempt_origin(endpoint: str) -> None:
-    """Let another site post to this endpoint (a partner's call-back, signed by other means)."""
-    _origin_exempt.add(endpoint)
-
-
 def _origin(url: str) -> str:
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}".lower()
@@ -99,7 +93,7 @@ def browser_vouches() -> bool:
 
 
 def _check_origin() -> None:
-    if request.method in SAFE_METHODS or request.endpoint in _origin_exempt:
+    if request.method in SAFE_METHODS:
         return
     if not from_our_pages():
         log.warning("request from another site refused", extra={"origin": request.headers.get("Origin", "")[:200], "path": request.path})

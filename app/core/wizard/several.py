@@ -17,7 +17,8 @@ from werkzeug.wrappers import Response
 
 from app.core.wizard import drafts
 from app.core.wizard.drafts import Draft
-from app.core.wizard.view import RESUMED, Step, Wizard, WizardState
+from app.core.wizard.steps import Step, WizardState
+from app.core.wizard.view import RESUMED, Wizard
 
 DRAFT = "saisie"
 _WORD = re.compile(r"[0-9a-f]{32}", re.ASCII)

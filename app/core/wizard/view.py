@@ -29,7 +29,6 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from flask import abort, flash, make_response, redirect, request, url_for
@@ -49,6 +48,7 @@ from app.core.typed import carried, typed_rows
 from app.core.ui.error_pages import wants_json
 from app.core.wizard import drafts
 from app.core.wizard.drafts import Draft
+from app.core.wizard.steps import Step, StepRefused, WizardState
 
 TOKEN = "wizard_token"  # noqa: S105 - the name of a form field
 #: Whom the page was made for, and what the summary showed: hidden fields of each step.
@@ -56,50 +56,6 @@ CONCERNS, SHOWN = "wizard_concerns", "wizard_shown"
 GO = "go"
 RESUMED = "reprise"
 BACK, NEXT, LEAVE = "back", "next", "leave"
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One page: its word in the address, its name in the stepper, its form (none: nothing to type) and its template."""
-
-    name: str
-    label: Any
-    form: type[Form] | None = None
-    template: str = "wizard/step.html"
-
-
-class StepRefused(Exception):
-    """``finish`` refuses: shown on ``step`` (beside ``field`` if given); everything typed stays."""
-
-    def __init__(self, step: str, message: str, *, field: str | None = None) -> None:
-        super().__init__(step)
-        self.step, self.message, self.field = step, message, field
-
-
-@dataclass(slots=True)
-class WizardState:
-    """What a wizard knows while it answers one request."""
-
-    wizard: Wizard
-    arguments: Mapping[str, Any]
-    subject: Any
-    draft: Draft
-    _forms: dict[str, Form] = field(default_factory=dict)
-
-    def form(self, step_name: str) -> Form:
-        """The form of a step with what was typed there, or with its initial values."""
-        if step_name not in self._forms:
-            self._forms[step_name] = self.wizard.bound_form(self.wizard.step(step_name), self)
-        return self._forms[step_name]
-
-    def values(self, step_name: str) -> dict[str, Any]:
-        """The cleaned values of a step."""
-        return dict(self.form(step_name).data)
-
-    @property
-    def memo(self) -> dict[str, Any]:
-        """Room in the draft for what a step found out (an id, never a record); JSON only, encrypted like the rest."""
-        return self.draft.memo
 
 
 class Wizard(BaseView):

@@ -192,11 +192,6 @@ def store_answer(request_id: int, state: IdentityState, person: Person | None = 
         request.answer = _seal(request.seal_uid, "answer", person.to_json()) if person else None
 
 
-def give_up(request_id: int) -> None:
-    """AGORA did not answer: the person is typed by hand, and checked again later."""
-    store_answer(request_id, IdentityState.UNAVAILABLE)
-
-
 def purge(older_than: timedelta = KEPT) -> int:
     """Delete old searches; returns how many.  Run every few minutes by the scheduler."""
     with transaction() as session:

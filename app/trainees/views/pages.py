@@ -82,7 +82,6 @@ class RegistrationPages(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is 
             number=number,
             labels=labels,
             presenters=presenters,
-            wide=True,
         )
 
     @expose("/inscription/<int:enrolment_id>/agora")

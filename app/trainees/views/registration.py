@@ -23,7 +23,8 @@ from app.core import context, crypto
 from app.core.nir import NirKind, mask
 from app.core.textsearch import fold
 from app.core.wizard.several import SeveralDrafts
-from app.core.wizard.view import CONCERNS, Step, StepRefused, WizardState
+from app.core.wizard.steps import Step, StepRefused, WizardState
+from app.core.wizard.view import CONCERNS
 from app.partners.agora.port import Civility, Gender
 
 from .. import labels, queries

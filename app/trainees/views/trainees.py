@@ -44,7 +44,6 @@ class TraineesView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only 
             chips=_chips(narrowed),
             labels=labels,
             presenters=presenters,
-            wide=True,
         )
 
     @expose("/action/<int:action_id>")
@@ -75,7 +74,6 @@ class TraineesView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only 
             esf=queries.esf_rate(action_id) if action.esf_cofunded else None,
             labels=labels,
             presenters=presenters,
-            wide=True,
         )
 
     @expose("/action/<int:action_id>/panneau")
