@@ -56,6 +56,7 @@ class Kind(StrEnum):
     LINK_PURGED = "link_purged"
     FACTOR_STARTED = "factor_started"
     FACTOR_ON = "factor_on"
+    FACTOR_MOVED = "factor_moved"
     FACTOR_OFF = "factor_off"
     FACTOR_CHANGED = "factor_changed"
     CODES_MADE = "codes_made"
@@ -135,6 +136,8 @@ def kind_of(table: str, operation: str, before: Mapping[str, Any] | None, after:
         return plain
     if table == "ab_user":
         return _of_account(old, new)
+    if table == "second_factor" and old.get("confirmed_at") is not None and new.get("confirmed_at") is not None:
+        return Kind.FACTOR_MOVED
     columns, otherwise = _UPDATES[table]
     return next((kind for column, kind in columns if new.get(column) is not None), otherwise)
 

@@ -153,6 +153,11 @@ def second_factor_on(user: User) -> None:
     _send(user, "second_factor_on")
 
 
+def telephone_changed(user: User) -> None:
+    """The codes of another telephone are asked from now on."""
+    _send(user, "telephone_changed")
+
+
 def second_factor_off(user: User, *, by_holder: bool) -> None:
     """No code is asked any more: its holder gave it up, or an administrator took it away."""
     _send(user, "second_factor_off", by_holder=by_holder)

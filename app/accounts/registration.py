@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def register(appbuilder: AppBuilder) -> None:
     """Add the screens, the menu, the sentences of constraints, the commands and the periodic jobs."""
     from app.accounts import api, commands, names, queries
-    from app.accounts.access.factor import secret_aad
+    from app.accounts.access.factor import NEXT_SECRET, SECRET, secret_aad
     from app.accounts.hooks import account_links
     from app.accounts.models import SecondFactor
     from app.accounts.services import AccountChanged
@@ -37,7 +37,8 @@ def register(appbuilder: AppBuilder) -> None:
     _register_constraints()
     _register_jobs()
     register_secret_address("/acces/", public=("identifiants", "nouveau-lien"))
-    register_encrypted_column(SecondFactor, "secret", lambda row: secret_aad(row["seal_uid"]))
+    register_encrypted_column(SecondFactor, SECRET, lambda row: secret_aad(row["seal_uid"]))
+    register_encrypted_column(SecondFactor, NEXT_SECRET, lambda row: secret_aad(row["seal_uid"], NEXT_SECRET))
     api.register()
     current_app.jinja_env.globals["account_links"] = account_links
     register_banner("delegation", _acting_for)

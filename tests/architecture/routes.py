@@ -112,7 +112,7 @@ def _all() -> dict[str, Route]:
         "MyAccountView.change_email": Route(PRINCIPALS | REGION | {"support"}),
         # second factor and tokens
         "SignInView.code": PUBLIC,
-        **{f"SecondFactorView.{name}": Route(SIGNED_IN) for name in ("start", "setup", "picture", "codes", "download", "renew", "disable")},
+        **{f"SecondFactorView.{name}": Route(SIGNED_IN) for name in ("start", "setup", "picture", "codes", "download", "renew", "move", "disable")},
         "FactorResetView.reset": Route(ADMIN | {"support"}),
         **{f"TokensView.{name}": Route(SIGNED_IN, owner=name == "revoke") for name in ("create", "created", "revoke")},
         "api_v1.describe": PUBLIC,

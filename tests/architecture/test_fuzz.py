@@ -48,7 +48,7 @@ _NOT_TRIED = {"SignInView.logout", "SignInView.login", "csp.report", "MyAccountV
 #: Ask the present password: three wrong ones would end the session.
 _NOT_TRIED |= {"MyAccountView.change_identifiant", "MyAccountView.change_email"}
 #: A wrong present password is counted there, too: the account would be blocked.
-_NOT_TRIED |= {"SecondFactorView.start", "SecondFactorView.renew", "SecondFactorView.disable", "TokensView.create"}
+_NOT_TRIED |= {"SecondFactorView.start", "SecondFactorView.renew", "SecondFactorView.disable", "SecondFactorView.move", "TokensView.create"}
 
 #: Written by any visit or by anyone's sign-in.
 _NOBODYS = {"user_session", "sign_in_attempt", "alembic_version", "ab_user_role", "recovery_request"}

@@ -48,6 +48,16 @@ def test_second_factor(new_context: NewContext) -> None:
 
     other.goto("/mon-compte/")
     expect(other.locator("#second-facteur")).to_contain_text("Activé")
+    other.get_by_role("link", name="Changer de téléphone").click()
+    assert_accessible(other)
+    other.get_by_label("Mot de passe actuel").fill(PASSWORD)
+    other.get_by_label("Code de vérification").fill(codes[1])
+    other.get_by_role("button", name="Continuer").click()
+    secret = other.locator("main code").inner_text().replace(" ", "")
+    other.get_by_label("Code affiché par l’application").fill(pyotp.TOTP(secret).now())
+    other.get_by_role("button", name="Utiliser ce téléphone").click()
+    expect(other.get_by_text("Votre nouveau téléphone donne désormais les codes")).to_be_visible()
+
     other.get_by_role("link", name="Désactiver le second facteur").click()
     other.get_by_label("Mot de passe actuel").fill(PASSWORD)
     other.get_by_label("Code de vérification").fill(codes[0])

@@ -41,19 +41,30 @@ def new_secret() -> str:
     return pyotp.random_base32(32)
 
 
-def secret_aad(seal_uid: uuid.UUID | str) -> bytes:
+#: The columns of secrets: the one that counts, and that of another telephone until its first code.
+SECRET, NEXT_SECRET = "secret", "next_secret"
+
+
+def secret_aad(seal_uid: uuid.UUID | str, column: str = SECRET) -> bytes:
     """The place of a secret."""
-    return crypto.column_aad("second_factor", "secret", seal_uid)
+    return crypto.column_aad("second_factor", column, seal_uid)
 
 
-def seal(secret: str, seal_uid: uuid.UUID) -> bytes:
+def seal(secret: str, seal_uid: uuid.UUID, column: str = SECRET) -> bytes:
     """The secret as it is stored."""
-    return crypto.cipher().encrypt(secret, secret_aad(seal_uid))
+    return crypto.cipher().encrypt(secret, secret_aad(seal_uid, column))
 
 
 def reveal(row: SecondFactor) -> str:
     """The secret of a row."""
     return crypto.cipher().decrypt_text(bytes(row.secret), secret_aad(row.seal_uid))
+
+
+def reveal_next(row: SecondFactor) -> str:
+    """The secret of another telephone. Raises LookupError when none waits."""
+    if row.next_secret is None:
+        raise LookupError(row.user_id)
+    return crypto.cipher().decrypt_text(bytes(row.next_secret), secret_aad(row.seal_uid, NEXT_SECRET))
 
 
 def setup_uri(secret: str, identifiant: str) -> str:
@@ -182,5 +193,10 @@ def remove(session: Session, user_id: int) -> bool:
 
 
 def fresh(row: SecondFactor | None) -> bool:
-    """Whether a secret still waits for its first code."""
+    """Whether a first secret still waits for its first code."""
     return row is not None and row.confirmed_at is None and row.created_at > clock.now() - domain.SETUP_LIFETIME
+
+
+def moving(row: SecondFactor | None) -> bool:
+    """Whether the secret of another telephone still waits for its first code; meanwhile the present one counts."""
+    return row is not None and row.next_created_at is not None and row.next_created_at > clock.now() - domain.SETUP_LIFETIME

@@ -46,10 +46,11 @@ class TokenLine:
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """A secret that waits for its first code: to type, and to photograph."""
+    """A secret that waits for its first code: to type, and to photograph. ``moving``: it is to replace one that counts."""
 
     secret: str
     uri: str
+    moving: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,13 +98,14 @@ def factor_of(user_id: int) -> FactorState:
 
 
 def setup_of(user_id: int, identifiant: str) -> Setup | None:
-    """The secret under way; None when there is none, when it was confirmed, or has waited too long."""
+    """The secret under way, of a first telephone or of another one; None when there is none, or it has waited too long."""
     with bound_scope(Scope.system()):
         row = db.session.get(SecondFactor, user_id, populate_existing=True)
-        if row is None or not factor.fresh(row):
+        moving = factor.moving(row)
+        if row is None or not (moving or factor.fresh(row)):
             return None
-        secret = factor.reveal(row)
-    return Setup(domain.format_secret(secret), factor.setup_uri(secret, identifiant))
+        secret = factor.reveal_next(row) if moving else factor.reveal(row)
+    return Setup(domain.format_secret(secret), factor.setup_uri(secret, identifiant), moving)
 
 
 def real_codes(user_id: int, typed: list[str]) -> list[str]:

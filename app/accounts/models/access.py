@@ -76,7 +76,11 @@ class SecondFactor(db.Model):  # type: ignore[name-defined,misc]  # db.Model is 
 
     __tablename__ = "second_factor"
     __rls__ = "system"
-    __audit_ignore__ = ("last_step",)
+    __audit_ignore__ = ("last_step", "next_secret", "next_created_at")
+    __table_args__ = (
+        CheckConstraint("(next_secret IS NULL) = (next_created_at IS NULL)", name="next_whole"),
+        CheckConstraint("next_secret IS NULL OR confirmed_at IS NOT NULL", name="next_after_first"),
+    )
 
     user_id: Mapped[int] = mapped_column(ForeignKey("ab_user.id", ondelete="CASCADE"), primary_key=True, autoincrement=False)
     organisation_id: Mapped[int | None] = mapped_column(Integer)
@@ -86,6 +90,9 @@ class SecondFactor(db.Model):  # type: ignore[name-defined,misc]  # db.Model is 
     confirmed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     #: Time step of the last code accepted: a code is good once.
     last_step: Mapped[int] = mapped_column(BigInteger, nullable=False, default=0, server_default="0")
+    #: The secret of another telephone, which replaces the present one with its first code; encrypted.
+    next_secret: Mapped[bytes | None] = mapped_column(LargeBinary)
+    next_created_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 
 
 class RecoveryCode(db.Model):  # type: ignore[name-defined,misc]  # db.Model is dynamic

@@ -72,18 +72,66 @@ def activate_second_factor(user_id: int, code: str, *, token: str | None) -> lis
             raise FactorAlreadyOn
         if row is None or not factor.fresh(row):
             raise FactorNotOn
-        digits = domain.application_code(code)
-        step = factor.matching_step(factor.reveal(row), digits, clock.now()) if digits else None
-        if step is None:
-            raise WrongCode
+        row.last_step = _first_step(factor.reveal(row), code)
         row.confirmed_at = clock.now()
-        row.last_step = step
         session.flush()
         codes = factor.replace_codes(session, user)
         sessions.revoke_all(session, user_id, except_token=sessions.still_open(session, user, token))
         notifications.second_factor_on(user)
     log.info("second_factor_on", account=user_id)
     return codes
+
+
+def begin_telephone_change(user_id: int, *, password: str, code: str, ip: str | None) -> None:
+    """Make the secret of another telephone, which counts for nothing before its first code. Asks the password and a code.
+
+    The code may be a recovery one: whoever lost the telephone moves to the new one alone.
+    Raises WrongPassword, WrongCode, FactorNotOn, ``authentication.TooManyAttempts``.
+    """
+    epoch = _confirmed_with_code(user_id, password, code, ip=ip)
+    with writing() as session:
+        user = locked_account(session, user_id)
+        unchanged(user, epoch)
+        row = _factor_in_use(session, user_id)
+        row.next_secret = factor.seal(factor.new_secret(), row.seal_uid, factor.NEXT_SECRET)
+        row.next_created_at = clock.now()
+
+
+def finish_telephone_change(user_id: int, code: str, *, token: str | None) -> None:
+    """Let the other telephone take over with its first code; the former one and the other sessions end, recovery codes stay.
+
+    Raises WrongCode (not counted, as for a first telephone), FactorNotOn.
+    """
+    with writing() as session:
+        user = locked_account(session, user_id)
+        row = _factor_in_use(session, user_id)
+        if not factor.moving(row):
+            raise FactorNotOn
+        secret = factor.reveal_next(row)
+        row.last_step = _first_step(secret, code)
+        row.secret = factor.seal(secret, row.seal_uid)
+        row.confirmed_at = clock.now()
+        row.next_secret = row.next_created_at = None
+        session.flush()
+        sessions.revoke_all(session, user_id, except_token=sessions.still_open(session, user, token))
+        notifications.telephone_changed(user)
+    log.info("second_factor_telephone_changed", account=user_id)
+
+
+def _factor_in_use(session: Session, user_id: int) -> SecondFactor:
+    row = session.get(SecondFactor, user_id, populate_existing=True)
+    if row is None or row.confirmed_at is None:
+        raise FactorNotOn
+    return row
+
+
+def _first_step(secret: str, code: str) -> int:
+    """The time step of a first code. Raises WrongCode."""
+    digits = domain.application_code(code)
+    step = factor.matching_step(secret, digits, clock.now()) if digits else None
+    if step is None:
+        raise WrongCode
+    return step
 
 
 def renew_recovery_codes(user_id: int, *, password: str, code: str, ip: str | None) -> list[str]:

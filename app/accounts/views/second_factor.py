@@ -84,8 +84,14 @@ class SecondFactorView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is o
             return self._page("setup", FirstCodeForm(formdata=None), setup=found)
         if not form.validate():
             return self._page("setup", form, setup=found), 422
+        given = {"code": form.otp.data, "token": security.current_token()}
         try:
-            codes = services.activate_second_factor(current_user.id, form.otp.data, token=security.current_token())
+            if found.moving:
+                services.finish_telephone_change(current_user.id, **given)
+                said = _("Your new telephone now gives the codes; those of the former one are worth nothing. Your other sessions have been signed out.")
+                flash(said, "success")
+                return redirect(self._back(), 303)
+            codes = services.activate_second_factor(current_user.id, **given)
         except services.WrongCode:
             form.otp.errors = [
                 _("This code is not the one expected: type the six digits shown now, and check that your telephone is on time (automatic date and time).")
@@ -141,6 +147,13 @@ class SecondFactorView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is o
         """Make other recovery codes, after the password and a code."""
         return self._with_code("renew")
 
+    @expose("/telephone", methods=("GET", "POST"))
+    @has_access
+    @permission_name("second_factor")
+    def move(self) -> ResponseReturnValue:
+        """Go on with another telephone, after the password and a code."""
+        return self._with_code("move")
+
     @expose("/desactiver", methods=("GET", "POST"))
     @has_access
     @permission_name("second_factor")
@@ -162,12 +175,15 @@ class SecondFactorView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is o
         return (self._page(act, form), 422) if answer is None else answer
 
     def _done(self, act: str, form: PasswordAndCodeForm) -> ResponseReturnValue | None:
-        """Renew the codes or turn the factor off; None when the form is to be shown again with its errors."""
+        """Renew the codes, begin with another telephone or turn the factor off; None when the form is to be shown again with its errors."""
         given = {"password": form.current.data, "code": form.otp.data, "ip": request.remote_addr}
         try:
             if act == "renew":
                 session[_SHOWN_ONCE] = services.renew_recovery_codes(current_user.id, **given)
                 return redirect(url_for(".codes"), 303)
+            if act == "move":
+                services.begin_telephone_change(current_user.id, **given)
+                return redirect(url_for(".setup"), 303)
             services.give_up_second_factor(current_user.id, **given)
             flash(_("The second factor is off: your password is enough to sign in."), "success")
         except services.FactorMandatory:
