@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from flask import abort, current_app, flash, g, has_request_context, redirect, request, session, url_for
 from flask.typing import ResponseReturnValue
-from flask_appbuilder import ModelView
+from flask_appbuilder import IndexView, ModelView
 from flask_appbuilder.security.sqla.manager import SecurityManager
 from flask_babel import gettext as _
 from flask_limiter import Limiter
@@ -122,8 +122,8 @@ class PortalSecurityManager(CachedPermissionsMixin, SecurityManager):  # type: i
                 return _ask_to_set_up()
             return observations.refusal()
         view = current_app.view_functions.get(request.endpoint)
-        # Flask-AppBuilder's routes for actions carry no permission of their own: the action's is checked inside.
-        protected = hasattr(view, "_permission_name") or isinstance(getattr(view, "__self__", None), ModelView)
+        # Flask-AppBuilder's routes for actions carry no permission of their own (the action's is checked inside), nor does the home page.
+        protected = hasattr(view, "_permission_name") or isinstance(getattr(view, "__self__", None), (ModelView, IndexView))
         return _ask_to_sign_in() if protected else None
 
     def load_user(self, token: str) -> User | None:

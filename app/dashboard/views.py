@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from flask import current_app, redirect, url_for
+from flask import url_for
 from flask.typing import ResponseReturnValue
 from flask_appbuilder import IndexView, expose
 from flask_babel import gettext as _
@@ -16,8 +16,8 @@ from app.actions import queries as actions
 from app.actions.domain import StatusFilter
 from app.core import clock
 from app.core.tenancy import current_scope
-from app.core.ui import allowed, signed_in
-from app.core.ui.paths import login_url, safe_url
+from app.core.ui import allowed
+from app.core.ui.paths import safe_url
 from app.core.wizard import drafts as wizard_drafts
 from app.core.wizard.several import DRAFT
 from app.trainees import queries as trainees
@@ -46,9 +46,7 @@ class HomeView(IndexView):  # type: ignore[misc]  # Flask-AppBuilder is only par
 
     @expose("/")
     def index(self) -> ResponseReturnValue:
-        """Each kind of account sees what it can act on; nobody signed in is asked to."""
-        if not signed_in():
-            return redirect(login_url() or url_for(current_app.config.get("LOGIN_ENDPOINT", "AuthDBView.login")))
+        """Each kind of account sees what it can act on."""
         sees_actions = allowed("can_read", "Actions")
         sees_trainees = allowed("can_read", "Trainees") and not current_scope().observes
         return self.render_template(

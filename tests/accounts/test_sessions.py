@@ -50,6 +50,15 @@ def thief(app: Flask, client: FlaskClient, db_session: Session) -> FlaskClient:
     return browser
 
 
+@pytest.mark.parametrize("path", ["/", "/mon-compte/", "/comptes/"])
+def test_whoever_was_signed_out_elsewhere_is_told(client: FlaskClient, thief: FlaskClient, path: str) -> None:
+    post(client, "/deconnexion")
+    answer = thief.get(path)
+    assert answer.location.startswith("/connexion")
+    assert "connectez-vous de nouveau" in thief.get(answer.location).text
+    assert "connectez-vous de nouveau" not in client.get("/connexion").text, "nor is one who left by itself"
+
+
 def test_sign_out_ends_every_copy(client: FlaskClient, thief: FlaskClient) -> None:
     post(client, "/deconnexion")
     assert not signed_in(thief)

@@ -32,10 +32,8 @@ def safe_next(target: str | None) -> str | None:
 def _recovery_code_used(left: int) -> str:
     """What is said after a sign-in with a recovery code."""
     said: str = ngettext(
-        "You signed in with a recovery code: %(num)s is left. If your telephone is lost, turn the second factor off and on again "
-        "in « Mon compte »; where it is mandatory, ask an administrator to remove it.",
-        "You signed in with a recovery code: %(num)s are left. If your telephone is lost, turn the second factor off and on again "
-        "in « Mon compte »; where it is mandatory, ask an administrator to remove it.",
+        "You signed in with a recovery code: %(num)s is left. If your telephone is lost, use “Change telephone” in « Mon compte ».",
+        "You signed in with a recovery code: %(num)s are left. If your telephone is lost, use “Change telephone” in « Mon compte ».",
         left,
     )
     return said
