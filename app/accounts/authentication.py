@@ -3,9 +3,8 @@
 Three steps. First transaction: take one try from the account in a single UPDATE, commit. Then check the password, outside
 any transaction, against the account's hash or, when there is none to check, against a hash of the same cost. Second
 transaction: give the tries back and open the session, or block the account. Every refusal runs the same statements and
-says the same words, whether or not the account exists; what follows from a blocking (the mail to the holder, the alert) is a
-periodic job's (``services.blocking``), so that the answer waits for nothing.
-
+says the same words, whether or not the account exists, and an address is slowed down by tries at any name. What follows
+from a blocking (the mail to the holder, the alert) is a periodic job's (``services.blocking``): the answer waits for nothing.
 
 An account with a second factor gets, for its password, a session that only opens the page that asks the code. The code takes
 a try of the same counter; the password gives back its own try and no other, so that knowing it buys no guesses at the code.
@@ -36,7 +35,7 @@ from app.accounts.models import (
     User,
     UserSession,
 )
-from app.core import clock
+from app.core import clock, crypto
 from app.core.tenancy import Scope, bound_scope
 from app.core.transaction import transaction
 
@@ -46,7 +45,7 @@ _ADDRESS_LOCK: Final = "sign-in:"
 
 
 class TooManyAttempts(Exception):
-    """This address has blocked too many accounts; its tries are neither counted nor checked for a while."""
+    """This address has used up the tries of too many names; its tries are neither counted nor checked for a while."""
 
     def __init__(self, retry_after: int) -> None:
         super().__init__(f"retry after {retry_after} s")
@@ -95,7 +94,7 @@ class _Try:
 def sign_in(identifiant: str, password: str, *, ip: str | None, user_agent: str | None) -> SignedIn | None:
     """Check the identifiant and the password; None whatever the reason of the refusal.
 
-    Raises TooManyAttempts when the address has blocked ``MAX_BLOCKED_BY_ADDRESS`` accounts within the hour.
+    Raises TooManyAttempts when the address has used up the tries of ``MAX_BLOCKED_BY_ADDRESS`` names within the hour.
     """
     counted, right = _check(identifiant, password, ip=ip, way=SignInWay.FORM, user_agent=user_agent)
     rehashed = passwords.hash_password(password) if right and counted.stored and passwords.needs_rehash(counted.stored) else None
@@ -127,8 +126,9 @@ def give_code(waiting: str, typed: str, *, ip: str | None, user_agent: str | Non
             raise CodeNoLongerAwaited
         counted = _take_try(session, User.id == user_id, _attempt(sessions.address_key(ip), SignInWay.FORM, user_agent))
     with bound_scope(Scope.system(), actor_id=user_id), transaction() as session:
-        # Held until the commit: a second code sent meanwhile finds the session over, and is not used up.
-        awaited = counted.user_id is not None and sessions.find_waiting(session, waiting, hold=True) is not None
+        # The account is held until the commit: a second code sent meanwhile finds the session over, and is not used up.
+        _hold(session, user_id)
+        awaited = counted.user_id is not None and sessions.find_waiting(session, waiting) is not None
         kind = factor.accept(session, user_id, typed, clock.now()) if awaited else None
         if kind is None:
             _refuse(session, counted, domain.BlockReason.WRONG_CODES)
@@ -156,12 +156,13 @@ def _note_recovery(session: Session, user_id: int) -> int:
 def confirm(identifiant: str, password: str, *, ip: str | None, user_agent: str | None = None) -> bool:
     """Whether this is the account's password, asked again of someone signed in; counted like a sign-in.
 
-    Raises TooManyAttempts.
+    It gives back its own try alone where a code is asked too: the password buys no guesses at the code. Raises TooManyAttempts.
     """
     counted, right = _check(identifiant, password, ip=ip, way=SignInWay.CONFIRMATION, user_agent=user_agent)
     with bound_scope(Scope.system()), transaction() as session:
         if right:
-            return _give_back(session, counted, None, signs_in=False) is not None
+            asked = counted.user_id is not None and factor.is_on(session, counted.user_id)
+            return _give_back(session, counted, None, signs_in=False, own_try_only=asked) is not None
         _refuse(session, counted)
     return False
 
@@ -169,12 +170,17 @@ def confirm(identifiant: str, password: str, *, ip: str | None, user_agent: str 
 def confirm_with_code(identifiant: str, password: str, typed: str, *, ip: str | None, user_agent: str | None = None) -> tuple[bool, bool]:
     """Whether this is the account's password, and whether this is one of its codes: one try for both, counted like a sign-in.
 
-    The code is looked at, and used, only after a right password. Raises TooManyAttempts.
+    The code is looked at, and used, only after a right password. Its holder is told of a recovery code. Raises TooManyAttempts.
     """
     counted, right = _check(identifiant, password, ip=ip, way=SignInWay.CONFIRMATION, user_agent=user_agent)
-    with bound_scope(Scope.system()), transaction() as session:
-        if right and counted.user_id is not None and factor.accept(session, counted.user_id, typed, clock.now()) is not None:
-            return True, _give_back(session, counted, None, signs_in=False) is not None
+    with bound_scope(Scope.system(), actor_id=counted.user_id), transaction() as session:
+        if right and counted.user_id is not None:
+            _hold(session, counted.user_id)
+            kind = factor.accept(session, counted.user_id, typed, clock.now())
+            if kind is CodeKind.RECOVERY:
+                _note_recovery(session, counted.user_id)
+            if kind is not None:
+                return True, _give_back(session, counted, None, signs_in=False) is not None
         _refuse(session, counted, domain.BlockReason.WRONG_CODES if right else domain.BlockReason.WRONG_PASSWORDS)
     return right, False
 
@@ -184,12 +190,18 @@ def _check(identifiant: str, password: str, *, ip: str | None, way: SignInWay, u
     key = domain.normalise_identifiant(identifiant)
     address = sessions.address_key(ip)
     with bound_scope(Scope.system()), transaction() as session:
-        counted = _take_try(session, func.lower(User.username) == key, _attempt(address, way, user_agent))
+        counted = _take_try(session, func.lower(User.username) == key, _attempt(address, way, user_agent, named=key))
     return counted, passwords.verify_password(counted.stored, password) and counted.user_id is not None
 
 
-def _attempt(address: str, way: SignInWay, user_agent: str | None) -> SignInAttempt:
-    return SignInAttempt(at=clock.now(), address=address, way=way.value, user_agent=(user_agent or "")[:400] or None)
+def _hold(session: Session, user_id: int) -> None:
+    """Hold the account against other writers first of all, as every act on accounts does: whoever waits for whom makes no circle."""
+    session.execute(select(User.id).where(User.id == user_id).with_for_update())
+
+
+def _attempt(address: str, way: SignInWay, user_agent: str | None, *, named: str | None = None) -> SignInAttempt:
+    name_key = None if named is None else crypto.blind_index(named or " ", purpose="sign-in-name")
+    return SignInAttempt(at=clock.now(), address=address, way=way.value, user_agent=(user_agent or "")[:400] or None, name_key=name_key)
 
 
 def _take_try(session: Session, named: ColumnElement[bool], attempt: SignInAttempt) -> _Try:
@@ -219,19 +231,27 @@ def _take_try(session: Session, named: ColumnElement[bool], attempt: SignInAttem
         .execution_options(synchronize_session=False)
     ).one_or_none()
     taken = _Try(0, *row) if row is not None else _Try(0, None, None, 0, 0)
+    tries = _tries_of_name(session, attempt.name_key)
     attempt.user_id, attempt.blocking = user_id, taken.is_last
+    attempt.spending = taken.is_last if row is not None else tries == domain.MAX_FAILED_ATTEMPTS - 1
     session.add(attempt)
     session.flush()
     return _Try(attempt.id, taken.user_id, taken.stored, taken.attempts, taken.in_window)
 
 
+def _tries_of_name(session: Session, name_key: bytes | None) -> int:
+    """How often a name was tried in vain, counted as far as it matters; asked for every try, it matters to names that open nothing."""
+    tried = select(literal(1)).where(SignInAttempt.name_key == name_key, SignInAttempt.outcome == SignInOutcome.REFUSED.value)
+    return int(session.scalar(select(func.count()).select_from(tried.limit(domain.MAX_FAILED_ATTEMPTS).subquery())) or 0)
+
+
 def _check_address(session: Session, address: str, now: datetime) -> None:
     since = now - domain.ADDRESS_WINDOW
     count, oldest = session.execute(
-        select(func.count(), func.min(SignInAttempt.at)).where(SignInAttempt.address == address, SignInAttempt.at > since, SignInAttempt.blocking.is_(True))
+        select(func.count(), func.min(SignInAttempt.at)).where(SignInAttempt.address == address, SignInAttempt.at > since, SignInAttempt.spending.is_(True))
     ).one()
     if count >= domain.MAX_BLOCKED_BY_ADDRESS:
-        log.warning("sign_in_address_refused", blocked_accounts=count)
+        log.warning("sign_in_address_refused", names=count)
         raise TooManyAttempts(max(1, int((oldest - since).total_seconds()) + 1))
 
 
@@ -288,7 +308,7 @@ def _conclude(session: Session, counted: _Try, outcome: SignInOutcome, *, blocki
     session.execute(
         update(SignInAttempt)
         .where(SignInAttempt.id == counted.attempt_id)
-        .values(outcome=outcome.value, blocking=blocking)
+        .values(outcome=outcome.value, blocking=blocking, spending=and_(SignInAttempt.spending, outcome is SignInOutcome.REFUSED))
         .execution_options(synchronize_session=False)
     )
 

@@ -56,7 +56,9 @@ class Kind(StrEnum):
     LINK_PURGED = "link_purged"
     FACTOR_STARTED = "factor_started"
     FACTOR_ON = "factor_on"
+    FACTOR_MOVING = "factor_moving"
     FACTOR_MOVED = "factor_moved"
+    FACTOR_STAYED = "factor_stayed"
     FACTOR_OFF = "factor_off"
     FACTOR_CHANGED = "factor_changed"
     CODES_MADE = "codes_made"
@@ -111,7 +113,7 @@ _PLAIN: Final[dict[tuple[str, str], Kind]] = {
 #: table → (column that got a value, kind) in order of weight, then what any other update is.
 _UPDATES: Final[dict[str, tuple[tuple[tuple[str, Kind], ...], Kind]]] = {
     "access_link": ((("used_at", Kind.LINK_USED), ("revoked_at", Kind.LINK_ENDED)), Kind.LINK_ENDED),
-    "second_factor": ((("confirmed_at", Kind.FACTOR_ON),), Kind.FACTOR_CHANGED),
+    "second_factor": ((("confirmed_at", Kind.FACTOR_ON), ("next_created_at", Kind.FACTOR_MOVING)), Kind.FACTOR_CHANGED),
     "api_token": ((("revoked_at", Kind.TOKEN_REVOKED),), Kind.TOKEN_CHANGED),
     "delegation": ((("ended_at", Kind.DELEGATION_ENDED),), Kind.DELEGATION_CHANGED),
     "account_review": ((("completed_at", Kind.REVIEW_DONE), ("reminded_at", Kind.REVIEW_REMINDED)), Kind.REVIEW_CHANGED),
@@ -138,6 +140,8 @@ def kind_of(table: str, operation: str, before: Mapping[str, Any] | None, after:
         return _of_account(old, new)
     if table == "second_factor" and old.get("confirmed_at") is not None and new.get("confirmed_at") is not None:
         return Kind.FACTOR_MOVED
+    if table == "second_factor" and old.get("next_created_at") is not None and new.get("next_created_at") is None:
+        return Kind.FACTOR_STAYED
     columns, otherwise = _UPDATES[table]
     return next((kind for column, kind in columns if new.get(column) is not None), otherwise)
 

@@ -105,6 +105,8 @@ _SENTENCES: dict[Kind, Any] = {
     Kind.LINK_PURGED: lambda **v: _("An old link of %(whom)s was removed.", **v),
     Kind.FACTOR_STARTED: lambda **v: _("%(who)s began to set up the second factor of %(whom)s.", **v),
     Kind.FACTOR_ON: lambda **v: _("The second factor of %(whom)s is in use.", **v),
+    Kind.FACTOR_MOVING: lambda **v: _("%(whom)s began to change the telephone of the second factor.", **v),
+    Kind.FACTOR_STAYED: lambda **v: _("%(whom)s did not finish the change of telephone: the former one goes on giving the codes.", **v),
     Kind.FACTOR_MOVED: lambda **v: _("%(whom)s changed the telephone of the second factor.", **v),
     Kind.FACTOR_OFF: lambda **v: _("%(who)s removed the second factor of %(whom)s.", **v),
     Kind.FACTOR_CHANGED: lambda **v: _("%(who)s changed the second factor of %(whom)s.", **v),

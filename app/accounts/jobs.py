@@ -7,8 +7,8 @@ from app.accounts.services import bulk
 
 
 def purge_sign_in_data() -> int:
-    """Delete sign-in attempts, sessions, links and requests for one older than a year; gives how many lines went."""
-    return services.purge_sign_in_data(months=12)
+    """Delete sign-in attempts, sessions, links and requests for one older than a year, and keys never put to use; gives how many lines."""
+    return services.purge_sign_in_data(months=12) + services.forget_unfinished()
 
 
 def answer_recovery(request_id: int) -> None:

@@ -161,6 +161,14 @@ def blocked_by_codes() -> str:
     )
 
 
+def blocked_for_the_day() -> str:
+    """Said when somebody chose a new password by mail while too many wrong codes were tried within a day."""
+    return _(
+        "The changes have been saved, but too many wrong codes were tried within a day: your account stays blocked. The principal "
+        "account of your organisation, or support, can unblock it; so can a new link, tomorrow."
+    )
+
+
 def password_fault(fault: PasswordFault) -> str:
     """Why a password was refused, and what to do."""
     sentences = {

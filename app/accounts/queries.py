@@ -11,12 +11,11 @@ from flask_appbuilder.security.sqla.models import Role as RoleRow
 from sqlalchemy import ColumnElement, Select, and_, func, literal, literal_column, or_, select, union
 from sqlalchemy.orm import joinedload, selectinload
 
-from app.accounts import domain, labels, sessions
+from app.accounts import domain, labels
 from app.accounts.models import AccountReview, ApiToken, Delegation, Organisation, User
 from app.core import clock
 from app.core.extensions import db
 from app.core.roles import Role
-from app.core.tenancy import Scope, bound_scope
 from app.core.textsearch import MAX_WORDS, fold, fold_sql
 
 OPEN: Final = and_(User.active.is_(True), User.deactivated_at.is_(None), User.deleted_at.is_(None))
@@ -180,12 +179,6 @@ def find_accounts(typed: str, shown: Shown, *, page: int, size: int, organisatio
 def count_blocked() -> int:
     """How many accounts the console lists as blocked: the same count for the home page."""
     return int(db.session.scalar(select(func.count(User.id)).where(User.deleted_at.is_(None), _BLOCKED)) or 0)
-
-
-def open_sessions(user_id: int, *, current_token: str | None) -> list[sessions.OpenSession]:
-    """The open sessions of an account. Sessions are the system's: the caller has checked the account."""
-    with bound_scope(Scope.system()):
-        return sessions.list_open(db.session(), user_id, current_token=current_token)
 
 
 def names_of(user_ids: Iterable[int]) -> dict[int, str]:

@@ -102,12 +102,12 @@ def find(session: Session, token: str) -> Found | None:
     return Found(row[0], row[1], bool(row[2]))
 
 
-def find_waiting(session: Session, token: str, *, hold: bool = False) -> int | None:
+def find_waiting(session: Session, token: str) -> int | None:
     """The account whose password was right and whose code is awaited by the session behind ``token``; None if it is over.
 
-    Whether the account is open is looked at when a try is taken from it. ``hold`` keeps other uses of the session waiting.
+    Whether the account is open is looked at when a try is taken from it.
     """
-    statement = (
+    user_id: int | None = session.scalar(
         select(UserSession.user_id)
         .join(User, User.id == UserSession.user_id)
         .where(
@@ -118,7 +118,6 @@ def find_waiting(session: Session, token: str, *, hold: bool = False) -> int | N
             UserSession.created_at > clock.now() - FACTOR_SESSION,
         )
     )
-    user_id: int | None = session.scalar(statement.with_for_update(of=UserSession) if hold else statement)
     return user_id
 
 

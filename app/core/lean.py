@@ -30,15 +30,22 @@ LATER: Final = frozenset(
         "limits.aio",
         "redis.asyncio",
         "phonenumbers",
+        "pdb",
         "segno",
         "xlsxwriter",
     }
 )
 
 #: What a library takes up wherever it is installed (other packages brought these) and does as well without: structlog would draw
-#: tracebacks with rich, the local variables in them, and keep an obsolete context per greenlet; httpx has a command line that uses
-#: both; SQLAlchemy-Utils has a column of phone numbers.
-WITHOUT: Final = {"structlog": ("rich", "greenlet"), "httpx": ("rich", "pygments"), "sqlalchemy_utils.types.phone_number": ("phonenumbers",)}
+#: tracebacks with rich, the local variables in them, in colours, and keep an obsolete context per greenlet; httpx has a command line
+#: that uses rich; SQLAlchemy-Utils has a column of phone numbers; Flask-AppBuilder brings JSON web tokens, which open nothing here, and
+#: those signed by certificates.
+WITHOUT: Final = {
+    "structlog": ("rich", "greenlet", "colorama"),
+    "httpx": ("rich", "pygments"),
+    "sqlalchemy_utils.types.phone_number": ("phonenumbers",),
+    "jwt.algorithms": ("cryptography.x509",),
+}
 
 _lock = RLock()
 

@@ -240,6 +240,21 @@ def test_an_account_with_a_second_factor_is_sent_to_sign_in(client: FlaskClient,
     assert not signed_in(client)
 
 
+def test_whoever_used_up_the_day_s_codes_is_told_that_the_account_stays_blocked(client: FlaskClient, db_session: Session) -> None:
+    from tests.accounts.test_second_factor import turn_on
+
+    turn_on("secondaire")
+    with bound_scope(Scope.system()), transaction():
+        spent = {"failed_in_window": 25, "failed_since": clock.now(), "failed_attempts": 3, "blocked_at": clock.now(), "blocked_reason": "too_many_failures"}
+        db_session.execute(update(User).where(User.username == "secondaire").values(**spent))
+    client.get(f"/acces/{link('secondaire', LinkPurpose.RECOVERY)}")
+    answer = post(client, "/acces/identifiants", {"username": "secondaire", "password": NEW, "confirmation": NEW})
+    assert answer.location == "/connexion"
+    page = client.get("/connexion").text
+    assert "votre compte reste bloqué" in page
+    assert "Connectez-vous avec votre nouveau mot de passe" not in page
+
+
 def test_whoever_was_signed_in_on_the_browser_is_signed_out(client: FlaskClient, app: Flask, db_session: Session) -> None:
     sign_in(client, "principal")
     copy = app.test_client()

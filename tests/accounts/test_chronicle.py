@@ -57,6 +57,8 @@ ENTRIES: list[tuple[Kind, str, str, dict[str, Any] | None, dict[str, Any] | None
     (Kind.LINK_PURGED, "access_link", "DELETE", {"purpose": "recovery"}, None),
     (Kind.FACTOR_STARTED, "second_factor", "INSERT", None, {"user_id": 1}),
     (Kind.FACTOR_ON, "second_factor", "UPDATE", {"confirmed_at": None}, {"confirmed_at": DAY}),
+    (Kind.FACTOR_MOVING, "second_factor", "UPDATE", {"next_created_at": None}, {"next_created_at": DAY}),
+    (Kind.FACTOR_STAYED, "second_factor", "UPDATE", {"next_created_at": DAY}, {"next_created_at": None}),
     (Kind.FACTOR_MOVED, "second_factor", "UPDATE", {"secret": "•", "confirmed_at": DAY}, {"secret": "•", "confirmed_at": "2026-11-28T10:00:00+00:00"}),
     (Kind.FACTOR_OFF, "second_factor", "DELETE", {"user_id": 1}, None),
     (Kind.FACTOR_CHANGED, "second_factor", "UPDATE", {"secret": "•"}, {"secret": "•"}),

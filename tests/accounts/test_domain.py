@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
@@ -58,15 +58,6 @@ EVERYONE = (
 )
 def test_states(facts: AccountFacts, state: AccountState) -> None:
     assert domain.state_of(facts) is state
-
-
-@pytest.mark.parametrize(
-    ("age", "idle", "alive"),
-    [(0, 0, True), (11 * 60, 29, True), (11 * 60, 30, False), (12 * 60, 0, False), (13 * 60, 0, False)],
-)
-def test_life_of_a_session(age: int, idle: int, alive: bool) -> None:
-    created, seen = NOW - timedelta(minutes=age), NOW - timedelta(minutes=idle)
-    assert domain.session_alive(created_at=created, last_seen_at=seen, at=NOW) is alive
 
 
 @pytest.mark.parametrize("act", [act for act in Act if act not in (Act.VIEW, Act.EDIT)])

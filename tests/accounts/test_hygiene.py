@@ -13,6 +13,7 @@ from sqlalchemy import select, text, update
 from app.accounts import domain, jobs, services
 from app.accounts.models import AccountReview
 from app.core import clock
+from app.core.roles import Role
 from app.core.tenancy import Scope, bound_scope
 from app.core.transaction import transaction
 from tests.accounts.helpers import post, sign_in
@@ -119,6 +120,40 @@ def test_keeping_all(as_user: AsUser, db_session: Session, review: AccountReview
     done = post(as_user("principal"), "/gestion-organisme/revue/", {f"compte-{number}": "garder"}, follow_redirects=True)
     assert "tous les comptes sont gardés" in done.text
     assert account(db_session, "secondaire").active
+
+
+def test_a_review_costs_the_same_however_many_leave(db_session: Session, review: AccountReview) -> None:
+    """Each mail is a statement of its own; nothing else grows."""
+    from sqlalchemy import event
+
+    organisation_id, principal = review.organisation_id, account(db_session, "principal").id
+
+    def cost(leaving: int) -> int:
+        for number in range(leaving):
+            services.create_account(
+                first_name="A", last_name="B", email=f"a{number}@example.org", roles=[Role.SECONDARY], organisation_id=organisation_id, actor_id=None
+            )
+        with bound_scope(Scope.system()), transaction():
+            db_session.execute(update(AccountReview).values(completed_at=None, completed_by=None))
+            open_ones = list(
+                db_session.scalars(select(User.id).where(User.organisation_id == organisation_id, User.is_principal.is_(False), User.active.is_(True)))
+            )
+        seen: list[str] = []
+
+        def note(_c: Any, _cursor: Any, statement: str, *_more: Any) -> None:
+            if "mail_message" not in statement and not statement.startswith(("SAVEPOINT", "RELEASE")):
+                seen.append(statement)
+
+        connection = db_session.connection()
+        event.listen(connection, "before_cursor_execute", note)
+        try:
+            assert services.complete_review(organisation_id, dict.fromkeys(open_ones, False), actor_id=principal) == len(open_ones) >= leaving
+        finally:
+            event.remove(connection, "before_cursor_execute", note)
+        return len(seen)
+
+    cost(2)
+    assert cost(3) == cost(12)
 
 
 def test_a_review_decides_about_every_account_and_no_other(db_session: Session, review: AccountReview) -> None:

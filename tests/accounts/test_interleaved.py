@@ -56,7 +56,7 @@ def test_a_closed_account_gets_no_token_and_no_factor(db_session: Session, meanw
         services.create_token(secondary, name="Essai", scopes=["compte:lecture"], days=30, networks=[], password=PASSWORD, ip=None)
     services.reactivate(secondary, actor_id=principal)
     with pytest.raises(services.AccountChanged):
-        services.begin_second_factor(secondary, password=PASSWORD, ip=None)
+        services.begin_second_factor(secondary, password=PASSWORD, token="t", ip=None)
     assert db_session.scalars(select(ApiToken).where(ApiToken.user_id == secondary)).all() == []
     assert db_session.get(SecondFactor, secondary) is None
 

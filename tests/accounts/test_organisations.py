@@ -105,6 +105,31 @@ def test_the_service_refuses_them_too(db_session: Session, app: Flask) -> None:
         )
 
 
+def test_a_closed_organisation_opens_with_somebody_to_manage_it(committed: Any) -> None:
+    """Whatever writes it: the principal may leave between the check of the form and the commit."""
+    from sqlalchemy import update
+    from sqlalchemy.exc import IntegrityError
+
+    from app.core.transaction import transaction
+
+    def set_active(value: bool) -> None:
+        with bound_scope(Scope.system()), transaction() as session:
+            session.execute(update(Organisation).where(Organisation.id == organisation_id).values(active=value))
+
+    with committed.app_context():
+        with bound_scope(Scope.system()):
+            accounts = {row.username: row for row in db.session.execute(select(User.username, User.id, User.organisation_id))}
+        principal, organisation_id = accounts["principal"].id, accounts["principal"].organisation_id
+        db.session.remove()
+        set_active(False)
+        set_active(True)
+        set_active(False)
+        services.delete_account(principal, actor_id=accounts["admin"].id)
+        with pytest.raises(IntegrityError, match="without an active principal"):
+            set_active(True)
+        db.session.remove()
+
+
 def test_siret_faults() -> None:
     faults = {"": SiretFault.MISSING, " - ": SiretFault.MISSING, "12A": SiretFault.NOT_DIGITS, "12": SiretFault.LENGTH, "1" * 15: SiretFault.LENGTH}
     faults |= {"73282932000075": SiretFault.CHECKSUM, "٧٣٢٨٢٩٣٢٠٠٠٠٧٤": SiretFault.NOT_DIGITS}

@@ -458,14 +458,17 @@ def test_fifty_guesses_at_once_are_three_checks(committed: Flask, waiting: Calla
 def test_a_factor_is_confirmed_once(committed: Flask) -> None:
     with committed.app_context():
         user_id = id_of("principal")
-        services.begin_second_factor(user_id, password=PASSWORD, ip="192.0.2.1")
+        done = authentication.sign_in("principal", PASSWORD, ip="192.0.2.1", user_agent=None)
+        assert done is not None
+        opened = done.token
+        services.begin_second_factor(user_id, password=PASSWORD, token=opened, ip="192.0.2.1")
         with bound_scope(Scope.system()):
             secret = factor.reveal(db.session.scalars(select(SecondFactor)).one())
         typed = code(secret)
 
     def confirm(_number: int) -> Any:
         try:
-            return services.activate_second_factor(user_id, typed, token=None)
+            return services.activate_second_factor(user_id, typed, token=opened)
         except services.FactorAlreadyOn:
             return None
 
@@ -560,75 +563,6 @@ def test_one_can_sign_out_instead(as_user: AsUser) -> None:
     browser = as_user("admin")
     assert post(browser, "/deconnexion").location == "/connexion"
     assert browser.get("/connexion").status_code == 200
-
-
-# ---- another telephone -------------------------------------------------------------------------------------------------
-
-
-def move(browser: FlaskClient, typed: str) -> str:
-    """Through the pages, up to the secret of the new telephone."""
-    answer = post(browser, "/mon-compte/second-facteur/telephone", {"current": PASSWORD, "otp": typed})
-    assert (answer.status_code, answer.location) == (303, "/mon-compte/second-facteur/configurer"), answer.text
-    page = browser.get(answer.location).text
-    assert "Utiliser ce téléphone" in page
-    found = re.search(r"<code>([A-Z2-7 ]+)</code>", page)
-    assert found is not None
-    return found.group(1).replace(" ", "")
-
-
-@pytest.mark.usefixtures("staff_must")
-def test_a_new_telephone_takes_over_with_its_first_code(app: Flask, as_user: AsUser, client: FlaskClient, db_session: Session) -> None:
-    """Also where the factor is mandatory, and with a recovery code when the former telephone is lost."""
-    former, codes = turn_on("admin")
-    browser, other = as_user("admin"), as_user("admin")
-    page = browser.get("/mon-compte/").text
-    assert "Changer de téléphone" in page
-    latter = move(browser, codes[0])
-    assert latter != former
-    refused = post(browser, "/mon-compte/second-facteur/configurer", {"otp": wrong_code(latter)})
-    assert refused.status_code == 422
-    assert refused.headers["Cache-Control"] == "no-store"
-    sign_in(client, "admin")
-    assert give(client, code(latter)).status_code == 422, "the new one does not count yet"
-    assert give(client, code(former)).status_code == 303, "the former one does"
-    answer = post(browser, "/mon-compte/second-facteur/configurer", {"otp": code(latter)})
-    assert (answer.status_code, answer.location) == (303, "/mon-compte/#second-facteur")
-    assert signed_in(browser)
-    assert not signed_in(other)
-    assert "telephone_changed" in mails(db_session)
-    assert ">9<" in browser.get("/mon-compte/").text, "recovery codes stay"
-    again = app.test_client()
-    sign_in(again, "admin")
-    assert give(again, code(former, 1)).status_code == 422
-    assert give(again, code(latter)).status_code == 422, "a code is good once"
-    assert give(again, code(latter, 1)).status_code == 303
-    assert browser.get("/mon-compte/second-facteur/configurer").location == "/mon-compte/second-facteur/activer"
-    told = browser.get("/comptes/historique/").text
-    assert "a changé le téléphone de son second facteur" in told
-
-
-def test_a_new_telephone_asks_password_and_code(as_user: AsUser, db_session: Session) -> None:
-    secret, _codes = turn_on("secondaire")
-    browser = as_user("secondaire")
-    for given in ({"current": WRONG, "otp": code(secret)}, {"current": PASSWORD, "otp": wrong_code(secret)}):
-        assert post(browser, "/mon-compte/second-facteur/telephone", given).status_code == 422
-    assert access_queries.setup_of(id_of("secondaire"), "secondaire") is None
-    with pytest.raises(services.FactorNotOn):
-        services.finish_telephone_change(id_of("secondaire"), code(secret), token=None)
-    free = as_user("principal")
-    assert post(free, "/mon-compte/second-facteur/telephone", {"current": PASSWORD, "otp": "123456"}).location == "/mon-compte/#second-facteur"
-
-
-def test_the_secret_of_a_new_telephone_does_not_wait_for_ever(as_user: AsUser, db_session: Session) -> None:
-    former, _codes = turn_on("secondaire")
-    browser = as_user("secondaire")
-    latter = move(browser, code(former))
-    with bound_scope(Scope.system()), transaction():
-        db_session.execute(update(SecondFactor).values(next_created_at=SecondFactor.next_created_at - access.SETUP_LIFETIME))
-    assert post(browser, "/mon-compte/second-facteur/configurer", {"otp": code(latter)}).location == "/mon-compte/second-facteur/activer"
-    with bound_scope(Scope.system()):
-        row = db_session.scalars(select(SecondFactor).execution_options(populate_existing=True)).one()
-        assert factor.reveal(row) == former
 
 
 # ---- taken away ------------------------------------------------------------------------------------------------------

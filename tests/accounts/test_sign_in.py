@@ -239,6 +239,37 @@ def test_one_address_blocks_at_most_five_accounts_an_hour(db_session: Session, c
     assert sign_in(client, names[5], WRONG, address="198.51.100.7").status_code == 422
 
 
+def refused_after_three_each(names: list[str], address: str) -> list[bool]:
+    """For three wrong passwords on each name, then one on another: whether the address was sent away."""
+    answers = []
+    for name in [name for name in names for _ in range(3)] + ["encore-un"]:
+        try:
+            authentication.sign_in(name, WRONG, ip=address, user_agent=None)
+        except authentication.TooManyAttempts:
+            answers.append(True)
+        else:
+            answers.append(False)
+    return answers
+
+
+def test_an_address_is_slowed_down_alike_whether_or_not_the_names_exist(db_session: Session) -> None:
+    """Else five names tried in vain would tell that all of them exist (B1.3 and B1.4)."""
+    with bound_scope(Scope.system()):
+        for number in range(5):
+            services.create_account(first_name="A", last_name="B", email="a@example.org", roles=[], identifiant=f"vrai{number}", password="Zk7!qpWv2#Lm")
+            services.create_account(first_name="A", last_name="B", email="a@example.org", roles=[], identifiant=f"clos{number}", password="Zk7!qpWv2#Lm")
+        with transaction() as session:
+            session.execute(update(User).where(User.username.like("clos%")).values(active=False, deactivated_at=clock.now()))
+    expected = [False] * 15 + [True]
+    assert refused_after_three_each([f"vrai{number}" for number in range(5)], "192.0.2.51") == expected
+    assert refused_after_three_each([f"faux{number}" for number in range(5)], "192.0.2.52") == expected
+    assert refused_after_three_each([f"clos{number}" for number in range(5)], "192.0.2.53") == expected
+    assert refused_after_three_each(["FAUX1", "Faux2", "vrai3", "clos4", ""], "192.0.2.54") == [False] * 16, "their tries were used up already"
+    with bound_scope(Scope.system()):
+        assert db_session.scalar(select(func.count()).select_from(SignInAttempt).where(SignInAttempt.blocking)) == 5
+        assert services.tell_blocked() == 5
+
+
 def test_an_ipv6_network_is_one_address() -> None:
     from app.accounts.sessions import address_key
 

@@ -197,6 +197,22 @@ def fresh(row: SecondFactor | None) -> bool:
     return row is not None and row.confirmed_at is None and row.created_at > clock.now() - domain.SETUP_LIFETIME
 
 
+def shown_to(row: SecondFactor, token: str | None) -> bool:
+    """Whether the secret that waits was asked for by the session behind ``token``: nobody else is shown it."""
+    return bool(token) and row.begun_by is not None and hmac.compare_digest(row.begun_by, hashlib.sha256(str(token).encode()).hexdigest())
+
+
+def forget_unfinished(session: Session) -> int:
+    """Drop the secrets of other telephones that waited too long for their first code; gives how many."""
+    gone = session.execute(
+        update(SecondFactor)
+        .where(SecondFactor.next_created_at < clock.now() - domain.SETUP_LIFETIME)
+        .values(next_secret=None, next_created_at=None, begun_by=None)
+        .execution_options(synchronize_session=False)
+    )
+    return int(getattr(gone, "rowcount", 0))
+
+
 def moving(row: SecondFactor | None) -> bool:
     """Whether the secret of another telephone still waits for its first code; meanwhile the present one counts."""
     return row is not None and row.next_created_at is not None and row.next_created_at > clock.now() - domain.SETUP_LIFETIME

@@ -97,12 +97,13 @@ def factor_of(user_id: int) -> FactorState:
         return _factor(user_id)
 
 
-def setup_of(user_id: int, identifiant: str) -> Setup | None:
-    """The secret under way, of a first telephone or of another one; None when there is none, or it has waited too long."""
+def setup_of(user_id: int, identifiant: str, *, token: str | None) -> Setup | None:
+    """The secret under way, of a first telephone or of another one; None when there is none, when it has waited too long, or when it
+    was asked for by another session than the one behind ``token``."""
     with bound_scope(Scope.system()):
         row = db.session.get(SecondFactor, user_id, populate_existing=True)
         moving = factor.moving(row)
-        if row is None or not (moving or factor.fresh(row)):
+        if row is None or not (moving or factor.fresh(row)) or not factor.shown_to(row, token):
             return None
         secret = factor.reveal_next(row) if moving else factor.reveal(row)
     return Setup(domain.format_secret(secret), factor.setup_uri(secret, identifiant), moving)

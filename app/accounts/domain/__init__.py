@@ -65,7 +65,6 @@ from app.accounts.domain.states import (
     AccountState,
     BlockReason,
     is_blocked,
-    session_alive,
     state_of,
 )
 
@@ -137,7 +136,6 @@ __all__ = [
     "refusal_in_state",
     "refusal_of",
     "refusal_to_leave",
-    "session_alive",
     "siret_fault",
     "standing_in",
     "state_of",

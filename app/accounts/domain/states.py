@@ -101,8 +101,3 @@ def state_of(facts: AccountFacts) -> AccountState:
     if not facts.has_password:
         return AccountState.PENDING
     return AccountState.ACTIVE
-
-
-def session_alive(*, created_at: datetime, last_seen_at: datetime, at: datetime) -> bool:
-    """Whether a session is within its idle time and its lifetime."""
-    return at < created_at + SESSION_LIFETIME and at < last_seen_at + SESSION_IDLE

@@ -76,7 +76,7 @@ class SecondFactor(db.Model):  # type: ignore[name-defined,misc]  # db.Model is 
 
     __tablename__ = "second_factor"
     __rls__ = "system"
-    __audit_ignore__ = ("last_step", "next_secret", "next_created_at")
+    __audit_ignore__ = ("last_step", "next_secret", "begun_by")
     __table_args__ = (
         CheckConstraint("(next_secret IS NULL) = (next_created_at IS NULL)", name="next_whole"),
         CheckConstraint("next_secret IS NULL OR confirmed_at IS NOT NULL", name="next_after_first"),
@@ -93,6 +93,8 @@ class SecondFactor(db.Model):  # type: ignore[name-defined,misc]  # db.Model is 
     #: The secret of another telephone, which replaces the present one with its first code; encrypted.
     next_secret: Mapped[bytes | None] = mapped_column(LargeBinary)
     next_created_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    #: Digest of the session that was shown a secret: no other one may read it, or give its first code.
+    begun_by: Mapped[str | None] = mapped_column(String(64))
 
 
 class RecoveryCode(db.Model):  # type: ignore[name-defined,misc]  # db.Model is dynamic

@@ -22,6 +22,7 @@ from sqlalchemy import (
     Identity,
     Index,
     Integer,
+    LargeBinary,
     String,
     UniqueConstraint,
     func,
@@ -136,13 +137,14 @@ class SignInWay(StrEnum):
 
 
 class SignInAttempt(db.Model):  # type: ignore[name-defined,misc]  # db.Model is dynamic
-    """One try to sign in. It holds no identifiant as typed: people type passwords there."""
+    """One try to sign in. It holds no identifiant as typed: people type passwords there; only a hash under a key of the portal's."""
 
     __tablename__ = "sign_in_attempt"
     __table_args__ = (
-        Index("ix_sign_in_attempt_blocking", "address", "at", postgresql_where=text("blocking")),
+        Index("ix_sign_in_attempt_spending", "address", "at", postgresql_where=text("spending")),
         Index("ix_sign_in_attempt_user", "user_id", "at"),
         Index("ix_sign_in_attempt_at", "at"),
+        Index("ix_sign_in_attempt_name", "name_key", postgresql_where=text("name_key IS NOT NULL")),
         Index("ix_sign_in_attempt_to_tell", "id", postgresql_where=text("blocking AND told_at IS NULL")),
         CheckConstraint("way IN ('form', 'link', 'confirmation', 'password')", name="way_known"),
     )
@@ -156,6 +158,9 @@ class SignInAttempt(db.Model):  # type: ignore[name-defined,misc]  # db.Model is
     outcome: Mapped[str] = mapped_column(String(10), nullable=False, default=SignInOutcome.STARTED)
     #: Whether it took the account's last try (until the password proves right).
     blocking: Mapped[bool] = mapped_column(Boolean, nullable=False, default=False, server_default="false")
+    #: The same for any name, whether or not it opens something: an address is slowed down by it, and so tells nobody which names exist.
+    spending: Mapped[bool] = mapped_column(Boolean, nullable=False, default=False, server_default="false")
+    name_key: Mapped[bytes | None] = mapped_column(LargeBinary)
     way: Mapped[str] = mapped_column(String(12), nullable=False, default=SignInWay.FORM.value, server_default="form")
     user_agent: Mapped[str | None] = mapped_column(String(400))
     #: When the holder was told that this try blocked the account: by a periodic job, so that the answer to the try waits for nothing.
@@ -274,10 +279,11 @@ def _extend_user() -> None:
     )
 
 
-# What the database does by itself, whatever writes the row, stands in the migrations 0002, 0003 and 0009:
-# - an account's sessions, links and tokens end when it is closed, gets another password, another organisation or other roles;
+# What the database does by itself, whatever writes the row, stands in the migrations 0002, 0003, 0009 and 0011:
+# - an account's sessions, links and tokens end when it is closed, gets another password or another organisation;
+# - its sessions end when it gets other roles (what a token or a link opens is looked up when it is used);
 # - the sessions of an organisation's accounts end when it is closed (``sessions_valid_from``);
-# - ``is_principal`` follows the roles, and an open organisation never loses its last active principal.
+# - ``is_principal`` follows the roles; an open organisation never loses its last active principal, a closed one opens with one.
 
 _extend_user()
 tenancy.register_tenant_entity(Organisation, "id")

@@ -69,10 +69,12 @@ class LinkView:
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """Identifiant and password are set. ``token`` opens the session; None when a second factor is still to be asked."""
+    """Identifiant and password are set. ``token`` opens the session; None when a second factor is still to be asked, or when the
+    account stays ``blocked`` because the failures of the day are used up."""
 
     user_id: int
     token: str | None
+    blocked: bool = False
 
 
 # ---- the link --------------------------------------------------------------------------------------------------------
@@ -163,7 +165,7 @@ def _use(user_id: int, token: str, identifiant: str, hashed: str, *, ip: str | N
         flush_identifiant(session, identifiant)
         sessions.revoke_all(session, user_id)
         if factor is not None:
-            return Chosen(user_id, None)
+            return Chosen(user_id, None, blocked=user.blocked_at is not None)
         epoch = session.scalar(
             update(User)
             .where(User.id == user_id)

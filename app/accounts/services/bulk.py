@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session, joinedload
 
 from app.accounts import bulk, notifications
 from app.accounts.bulk import Column, Known, Line, Plan
+from app.accounts.conditions import account_open
 from app.accounts.models import AccountBatch, LinkPurpose, Organisation, User
 from app.accounts.services.common import may_create_organisations, role_rows, writing
 from app.accounts.services.life import generate_identifiant
@@ -125,7 +126,7 @@ def invite_some(batch_id: int) -> int:
         if batch is None or not batch.to_invite:
             return 0
         portion, rest = batch.to_invite[:_PORTION], batch.to_invite[_PORTION:]
-        statement = select(User).where(User.id.in_(portion), User.deleted_at.is_(None), User.password.is_(None))
+        statement = select(User).where(User.id.in_(portion), *account_open(), User.password.is_(None))
         for user in session.scalars(statement.options(joinedload(User.roles), joinedload(User.organisation))).unique():
             notifications.account_invited(user, issue_link(session, user, LinkPurpose.INVITATION))
         batch.to_invite = rest

@@ -103,7 +103,11 @@ def allow(session: Session, actor_id: int, act: Act, target: User) -> None:
 
     Raises AccountNotFound (the target belongs to another organisation) and AccountRefused.
     """
-    actor = acting(session, actor_id)
+    refuse(acting(session, actor_id), act, target)
+
+
+def refuse(actor: User, act: Act, target: User) -> None:
+    """The same for an actor that ``acting`` gave: asks the database nothing."""
     refusal = domain.refusal_of(actor.party, act, target.party)
     if refusal is Refusal.OTHER_ORGANISATION:
         raise AccountNotFound(target.id)

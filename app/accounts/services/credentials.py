@@ -36,10 +36,11 @@ def set_password(user_id: int, password: str, *, keep_token: str | None = None, 
         if epoch is not None:
             unchanged(user, epoch)
         check_policy(session, user, password)
+        kept = sessions.still_open(session, user, keep_token)
         user.password = passwords.hash_password(password)
         user.password_changed_at = clock.now()
         session.flush()
-        sessions.revoke_all(session, user_id, except_token=keep_token)
+        sessions.revoke_all(session, user_id, except_token=kept)
 
 
 def change_own_password(user_id: int, *, current: str, new: str, token: str | None, ip: str | None, user_agent: str | None = None) -> None:

@@ -20,7 +20,7 @@ from app.accounts.domain import Act, Refusal
 from app.accounts.models import AccountReview, Organisation, User, UserSession
 from app.accounts.queries import OPEN as _OPEN
 from app.accounts.queries import last_use, unused_since
-from app.accounts.services.common import AccountNotFound, AccountRefused, allow, hold_leaving, writing
+from app.accounts.services.common import AccountNotFound, AccountRefused, acting, hold_leaving, refuse, writing
 from app.core import clock
 from app.core.roles import Role
 
@@ -147,18 +147,16 @@ def complete_review(organisation_id: int, kept: Mapping[int, bool], *, actor_id:
         still_open = {number for number, user in accounts.items() if user.active and user.deactivated_at is None}
         if still_open - set(kept):
             raise ReviewIncomplete(still_open - set(kept))
+        decider = acting(session, actor_id)
         leaving = [accounts[number] for number in sorted(still_open) if not kept[number]]
         for user in leaving:
-            allow(session, actor_id, Act.DEACTIVATE, user)
+            refuse(decider, Act.DEACTIVATE, user)
         now = clock.now()
-        for user in leaving:
-            user.active = False
-            user.deactivated_at = now
         review.completed_at, review.completed_by = now, actor_id
         session.flush()
-        _end_sessions(session, [user.id for user in leaving])
-        decider = session.get(User, actor_id)
-        for user in leaving:
+        left = _marked(session, [user.id for user in leaving], active=False, deactivated_at=now)
+        _end_sessions(session, [user.id for user in left])
+        for user in left:
             notifications.account_deactivated(user, by=decider)
     log.info("account_review_completed", organisation=organisation_id, deactivated=len(leaving))
     return len(leaving)

@@ -39,9 +39,10 @@ class WrongCode(Exception):
         self.ended = ended
 
 
-def begin_second_factor(user_id: int, *, password: str, ip: str | None) -> None:
+def begin_second_factor(user_id: int, *, password: str, token: str | None, ip: str | None) -> None:
     """Make a secret that waits for its first code, in place of one that waited; the present password is asked and counted.
 
+    ``token``: the session's, the only one that may read the secret and give its first code.
     Raises WrongPassword, FactorAlreadyOn, ``authentication.TooManyAttempts``.
     """
     epoch = password_confirmed(user_id, password, ip=ip)
@@ -58,12 +59,14 @@ def begin_second_factor(user_id: int, *, password: str, ip: str | None) -> None:
         row.secret = factor.seal(factor.new_secret(), row.seal_uid)
         row.created_at = clock.now()
         row.last_step = 0
+        row.begun_by = _shown_to(token)
 
 
 def activate_second_factor(user_id: int, code: str, *, token: str | None) -> list[str]:
     """Turn the factor on with a first code; the other sessions end. Gives the ten recovery codes, which are nowhere else.
 
-    The code is not counted as a try: whoever is here was just shown the secret. Raises WrongCode, FactorNotOn, FactorAlreadyOn.
+    The code is not counted as a try: whoever is here was just shown the secret. Raises WrongCode, FactorNotOn (also for another
+    session than the one that began, or one that has ended), FactorAlreadyOn.
     """
     with writing() as session:
         user = locked_account(session, user_id)
@@ -72,20 +75,23 @@ def activate_second_factor(user_id: int, code: str, *, token: str | None) -> lis
             raise FactorAlreadyOn
         if row is None or not factor.fresh(row):
             raise FactorNotOn
+        kept = _session_that_began(session, user, row, token)
         row.last_step = _first_step(factor.reveal(row), code)
         row.confirmed_at = clock.now()
+        row.begun_by = None
         session.flush()
         codes = factor.replace_codes(session, user)
-        sessions.revoke_all(session, user_id, except_token=sessions.still_open(session, user, token))
+        sessions.revoke_all(session, user_id, except_token=kept)
         notifications.second_factor_on(user)
     log.info("second_factor_on", account=user_id)
     return codes
 
 
-def begin_telephone_change(user_id: int, *, password: str, code: str, ip: str | None) -> None:
+def begin_telephone_change(user_id: int, *, password: str, code: str, token: str | None, ip: str | None) -> None:
     """Make the secret of another telephone, which counts for nothing before its first code. Asks the password and a code.
 
-    The code may be a recovery one: whoever lost the telephone moves to the new one alone.
+    The code may be a recovery one: whoever lost the telephone moves to the new one alone. ``token``: the session's, the only one that
+    may read the secret and give its first code.
     Raises WrongPassword, WrongCode, FactorNotOn, ``authentication.TooManyAttempts``.
     """
     epoch = _confirmed_with_code(user_id, password, code, ip=ip)
@@ -95,27 +101,47 @@ def begin_telephone_change(user_id: int, *, password: str, code: str, ip: str | 
         row = _factor_in_use(session, user_id)
         row.next_secret = factor.seal(factor.new_secret(), row.seal_uid, factor.NEXT_SECRET)
         row.next_created_at = clock.now()
+        row.begun_by = _shown_to(token)
 
 
 def finish_telephone_change(user_id: int, code: str, *, token: str | None) -> None:
     """Let the other telephone take over with its first code; the former one and the other sessions end, recovery codes stay.
 
-    Raises WrongCode (not counted, as for a first telephone), FactorNotOn.
+    Raises WrongCode (not counted, as for a first telephone), FactorNotOn (also for another session than the one that began).
     """
     with writing() as session:
         user = locked_account(session, user_id)
         row = _factor_in_use(session, user_id)
         if not factor.moving(row):
             raise FactorNotOn
+        kept = _session_that_began(session, user, row, token)
         secret = factor.reveal_next(row)
         row.last_step = _first_step(secret, code)
         row.secret = factor.seal(secret, row.seal_uid)
         row.confirmed_at = clock.now()
-        row.next_secret = row.next_created_at = None
+        row.next_secret = row.next_created_at = row.begun_by = None
         session.flush()
-        sessions.revoke_all(session, user_id, except_token=sessions.still_open(session, user, token))
+        sessions.revoke_all(session, user_id, except_token=kept)
         notifications.telephone_changed(user)
     log.info("second_factor_telephone_changed", account=user_id)
+
+
+def forget_unfinished() -> int:
+    """Drop the secrets of other telephones that waited too long for their first code; gives how many."""
+    with writing() as session:
+        return factor.forget_unfinished(session)
+
+
+def _shown_to(token: str | None) -> str | None:
+    return sessions.digest(token) if token else None
+
+
+def _session_that_began(session: Session, user: User, row: SecondFactor, token: str | None) -> str:
+    """``token``, when its session asked for the secret and is still open: whatever closes the account has ended it. Raises FactorNotOn."""
+    kept = sessions.still_open(session, user, token)
+    if kept is None or not factor.shown_to(row, kept):
+        raise FactorNotOn
+    return kept
 
 
 def _factor_in_use(session: Session, user_id: int) -> SecondFactor:

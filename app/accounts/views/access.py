@@ -80,6 +80,9 @@ class AccessView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only pa
     def _enter(self, chosen: services.Chosen) -> ResponseReturnValue:
         if chosen.token is None:
             session.clear()
+            if chosen.blocked:
+                flash(labels.blocked_for_the_day(), "warning")
+                return leave_to_sign_in()
             flash(_("The changes have been saved. Sign in with your new password and your second factor."), "success")
             return leave_to_sign_in()
         security.start_session(chosen.token)

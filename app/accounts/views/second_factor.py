@@ -55,14 +55,14 @@ class SecondFactorView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is o
     def start(self) -> ResponseReturnValue:
         """Ask the present password, then make a secret."""
         form = PasswordForm()
+        if access_queries.factor_of(current_user.id).since is not None:
+            return self._already_on()
         if request.method == "GET":
-            if access_queries.factor_of(current_user.id).since is not None:
-                return self._already_on()
             return self._page("start", PasswordForm(formdata=None))
         if not form.validate():
             return self._page("start", form), 422
         try:
-            services.begin_second_factor(current_user.id, password=form.current.data, ip=request.remote_addr)
+            services.begin_second_factor(current_user.id, password=form.current.data, token=security.current_token(), ip=request.remote_addr)
         except services.FactorAlreadyOn:
             return self._already_on()
         except services.WrongPassword as error:
@@ -76,7 +76,7 @@ class SecondFactorView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is o
     @permission_name("second_factor")
     def setup(self) -> ResponseReturnValue:
         """The picture, the key, and the field for a first code."""
-        found = access_queries.setup_of(current_user.id, current_user.username)
+        found = access_queries.setup_of(current_user.id, current_user.username, token=security.current_token())
         if found is None:
             return self._start_again()
         form = FirstCodeForm()
@@ -108,7 +108,7 @@ class SecondFactorView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is o
     @permission_name("second_factor")
     def picture(self) -> ResponseReturnValue:
         """The secret as a picture to photograph, for as long as it waits for its first code."""
-        found = access_queries.setup_of(current_user.id, current_user.username)
+        found = access_queries.setup_of(current_user.id, current_user.username, token=security.current_token())
         if found is None:
             return self._start_again()
         out = io.BytesIO()
@@ -182,7 +182,7 @@ class SecondFactorView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is o
                 session[_SHOWN_ONCE] = services.renew_recovery_codes(current_user.id, **given)
                 return redirect(url_for(".codes"), 303)
             if act == "move":
-                services.begin_telephone_change(current_user.id, **given)
+                services.begin_telephone_change(current_user.id, token=security.current_token(), **given)
                 return redirect(url_for(".setup"), 303)
             services.give_up_second_factor(current_user.id, **given)
             flash(_("The second factor is off: your password is enough to sign in."), "success")
@@ -215,9 +215,11 @@ class SecondFactorView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is o
         flash(_("The second factor is already on."), "info")
         return redirect(self._back(), 303)
 
-    @staticmethod
-    def _start_again() -> ResponseReturnValue:
-        return redirect(url_for(".start"), 303)
+    def _start_again(self) -> ResponseReturnValue:
+        if access_queries.factor_of(current_user.id).since is None:
+            return redirect(url_for(".start"), 303)
+        flash(_("The key of the new telephone is no longer valid: choose “Change telephone” again. The present one still gives the codes."), "warning")
+        return redirect(self._back(), 303)
 
     @staticmethod
     def _back() -> str:

@@ -222,6 +222,10 @@ def _handle_http(error: HTTPException) -> Response | HTTPException:
     return error_response(code, headers=kept)
 
 
+#: States of PostgreSQL that pass by themselves: it stops or starts, or two writers waited for each other and one was sent back.
+_PASSING = frozenset({"57P01", "57P02", "57P03", "40P01", "40001"})
+
+
 def _database_is_away(error: BaseException | None) -> bool:
     from sqlalchemy.exc import DBAPIError
     from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -231,7 +235,7 @@ def _database_is_away(error: BaseException | None) -> bool:
     if not isinstance(error, DBAPIError):
         return False
     state = getattr(error.orig, "sqlstate", None)
-    return bool(error.connection_invalidated) or (type(error).__name__ == "OperationalError" and state is None) or state in {"57P01", "57P02", "57P03"}
+    return bool(error.connection_invalidated) or (type(error).__name__ == "OperationalError" and state is None) or state in _PASSING
 
 
 def _handle_failure(error: InternalServerError) -> Response:
