@@ -17,7 +17,7 @@ from datetime import datetime
 from typing import Final
 
 import structlog
-from sqlalchemy import ColumnElement, and_, case, delete, func, literal, or_, select, update
+from sqlalchemy import ColumnElement, and_, case, delete, false, func, literal, or_, select, update
 from sqlalchemy.orm import Session
 
 from app.accounts import domain, passwords, sessions
@@ -308,7 +308,7 @@ def _conclude(session: Session, counted: _Try, outcome: SignInOutcome, *, blocki
     session.execute(
         update(SignInAttempt)
         .where(SignInAttempt.id == counted.attempt_id)
-        .values(outcome=outcome.value, blocking=blocking, spending=and_(SignInAttempt.spending, outcome is SignInOutcome.REFUSED))
+        .values(outcome=outcome.value, blocking=blocking, spending=SignInAttempt.spending if outcome is SignInOutcome.REFUSED else false())
         .execution_options(synchronize_session=False)
     )
 

@@ -120,6 +120,8 @@ _UPDATES: Final[dict[str, tuple[tuple[tuple[str, Kind], ...], Kind]]] = {
     "observation": ((("ended_at", Kind.OBSERVATION_ENDED),), Kind.OBSERVATION_CHANGED),
 }
 
+#: Columns of the rights of an account, in the order shown.
+RIGHTS: Final = ("functions", "limited_to_actions", "given_actions")
 #: Columns of an account a person recognises, in the order shown.
 EDITABLE: Final = ("civility", "last_name", "first_name", "email", "username")
 
@@ -155,7 +157,7 @@ def _of_account(old: Mapping[str, Any], new: Mapping[str, Any]) -> Kind:
         ("active" in changed, Kind.REACTIVATED if new.get("active") else Kind.DEACTIVATED),
         ("password_changed_at" in changed and new.get("password_changed_at") is not None, Kind.PASSWORD_CHOSEN),
         ("password" in changed, Kind.PASSWORD_WITHDRAWN if new.get("password") is None else Kind.PASSWORD_PROTECTED),
-        (bool(changed & {"functions", "limited_to_actions"}), Kind.RIGHTS_CHANGED),
+        (bool(changed & set(RIGHTS)), Kind.RIGHTS_CHANGED),
         (changed == {"username"}, Kind.IDENTIFIANT_CHANGED),
         (bool(changed & set(EDITABLE)), Kind.EDITED),
         ("inactivity_notice_at" in changed, Kind.UNUSED_TOLD if new.get("inactivity_notice_at") is not None else Kind.UNUSED_CANCELLED),
@@ -166,4 +168,7 @@ def _of_account(old: Mapping[str, Any], new: Mapping[str, Any]) -> Kind:
 def edits_of(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> list[tuple[str, Any, Any]]:
     """(column, before, after) of what a person recognises in an update of an account."""
     old, new = before or {}, after or {}
-    return [(name, old.get(name), new.get(name)) for name in EDITABLE if name in old or name in new]
+    told = [name for name in (*EDITABLE, *RIGHTS) if name in old or name in new]
+    if "given_actions" in told and "limited_to_actions" in told:
+        told.remove("limited_to_actions")  # the actions say it
+    return [(name, old.get(name), new.get(name)) for name in told]

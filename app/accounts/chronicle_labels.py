@@ -31,6 +31,9 @@ FIELDS: dict[str, Any] = {
     "first_name": _l("First name"),
     "email": _l("E-mail"),
     "username": _l("Identifiant"),
+    "functions": _l("Functions"),
+    "limited_to_actions": _l("Actions"),
+    "given_actions": _l("Actions"),
 }
 
 

@@ -59,21 +59,8 @@ def check_phone(_form: Any, field: Any) -> None:
     field.data = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
-class _PersonFields(PortalForm):
-    """Civilité, nom d'usage, prénom, courriel (guide 004 §1)."""
-
-    civility = RadioField(_l("Civility"), [_REQUIRED], choices=[SelectChoice(value, label) for value, label in labels.CIVILITIES])
-    last_name = StringField(_l("Name in use"), [_REQUIRED, _max(64), check_name], filters=[_one_line], render_kw={"autocomplete": "off"})
-    first_name = StringField(_l("First name"), [_REQUIRED, _max(64), check_name], filters=[_one_line], render_kw={"autocomplete": "off"})
-    email = EmailField(_l("E-mail"), [_REQUIRED, _max(320), _MAIL], filters=[_one_line], render_kw={"autocomplete": "off"})
-
-    def person(self) -> Person:
-        """What was typed."""
-        return Person(self.civility.data, self.last_name.data, self.first_name.data, self.email.data)
-
-
-class OrganisationForm(_PersonFields):
-    """An organisation and the person who will manage it."""
+class _CardFields(PortalForm):
+    """An organisation; before the person, as on the page, so that errors are listed in its order."""
 
     legal_name = StringField(_l("Legal name"), [_REQUIRED, _max(200)], filters=[_one_line])
     trade_name = StringField(_l("Trade name"), [Optional(), _max(200)], filters=[_one_line])
@@ -93,6 +80,23 @@ class OrganisationForm(_PersonFields):
     )
     contact_email = EmailField(_l("Contact e-mail"), [Optional(), _max(320), _MAIL], filters=[_one_line])
     contact_phone = TelField(_l("Contact telephone"), [Optional(), _max(20), check_phone], filters=[_one_line])
+
+
+class _PersonFields(PortalForm):
+    """Civilité, nom d'usage, prénom, courriel (guide 004 §1)."""
+
+    civility = RadioField(_l("Civility"), [_REQUIRED], choices=[SelectChoice(value, label) for value, label in labels.CIVILITIES])
+    last_name = StringField(_l("Name in use"), [_REQUIRED, _max(64), check_name], filters=[_one_line], render_kw={"autocomplete": "off"})
+    first_name = StringField(_l("First name"), [_REQUIRED, _max(64), check_name], filters=[_one_line], render_kw={"autocomplete": "off"})
+    email = EmailField(_l("E-mail"), [_REQUIRED, _max(320), _MAIL], filters=[_one_line], render_kw={"autocomplete": "off"})
+
+    def person(self) -> Person:
+        """What was typed."""
+        return Person(self.civility.data, self.last_name.data, self.first_name.data, self.email.data)
+
+
+class OrganisationForm(_CardFields, _PersonFields):
+    """An organisation and the person who will manage it."""
 
     def card(self) -> OrganisationCard:
         """What was typed of the organisation."""
@@ -143,7 +147,11 @@ class ObservationForm(PortalForm):
 
     reason = TextAreaField(
         _l("Reason"),
-        [DataRequired(_l("Say why: the reason stays in the journal of the organisation.")), Length(max=500, message=_l("%(max)d characters at most."))],
+        [
+            DataRequired(_l("Say why: the reason stays in the journal of the organisation.")),
+            Length(min=10, message=_l("Say why in a few words (%(min)d characters at least): the reason stays in the journal of the organisation.")),
+            Length(max=500, message=_l("%(max)d characters at most.")),
+        ],
         filters=[clean_text],
         description=_l("For instance: call of this morning, cannot find the action 23C00390257_1."),
     )

@@ -17,6 +17,7 @@ from app.accounts.models import AccessLink, ApiToken, Delegation, Observation, O
 from app.core import clock
 from app.core.audit.models import AuditEntry
 from app.core.extensions import db
+from app.core.functions import Function
 from app.core.tenancy import Scope, bound_scope
 from app.core.ui.format import fr_date
 
@@ -113,7 +114,7 @@ def _of_group(group: Group) -> ColumnElement[bool]:
         Group.BLOCKING: and_(account, update, _has("blocked_at")),
         Group.STATE: and_(account, or_(AuditEntry.operation == "DELETE", and_(update, _has("deactivated_at", "deleted_at", "active", "inactivity_notice_at")))),
         Group.ROLES: AuditEntry.table_name == "ab_user_role",
-        Group.RIGHTS: and_(account, update, _has("functions", "limited_to_actions")),
+        Group.RIGHTS: and_(account, update, _has(*chronicle.RIGHTS)),
         Group.ACCESS: or_(AuditEntry.table_name == "access_link", and_(account, update, _has("password", "password_changed_at"))),
         Group.FACTOR: AuditEntry.table_name.in_(("second_factor", "recovery_code")),
         Group.TOKENS: AuditEntry.table_name == "api_token",
@@ -181,6 +182,13 @@ class _Words:
             return None
         name, gone = self.people.get(account_id, (_("account %(id)s", id=account_id), False))
         return labels.deleted(name) if gone else name
+
+    def spoken_of(self, account_id: int | None) -> str | None:
+        """The same after "de" or "à"."""
+        if account_id is None:
+            return None
+        name, gone = self.people.get(account_id, (_("account %(id)s", id=account_id), False))
+        return labels.deleted_in_a_sentence(name) if gone else name
 
     def as_it_was(self, account_id: int | None) -> str | None:
         """The same without "compte supprimé", for the sentence that tells the deletion."""
@@ -270,8 +278,8 @@ def _line(entry: AuditEntry, words: _Words, *, with_organisation: bool) -> Line:
         kind=kind,
         actor=words.person(entry.actor_id),
         on_behalf_of=words.person(entry.on_behalf_of_id),
-        whom=words.as_it_was(about.account) if kind is Kind.DELETED else words.person(about.account),
-        other=words.person(about.other),
+        whom=words.as_it_was(about.account) if kind is Kind.DELETED else words.spoken_of(about.account),
+        other=words.spoken_of(about.other),
         organisation=organisation,
         detail=about.detail,
         starts_on=_day(held.get("starts_on")),
@@ -283,6 +291,12 @@ def _line(entry: AuditEntry, words: _Words, *, with_organisation: bool) -> Line:
 
 
 def _value(column: str, value: Any) -> Any:
+    if column == "functions":
+        return labels.functions_in_words(None if value is None else frozenset(Function(one) for one in value if one in set(Function)))
+    if column == "limited_to_actions":
+        return _("Some actions") if value else _("All actions")
+    if column == "given_actions":
+        return value or _("All actions")
     return str(dict(labels.CIVILITIES).get(value, value)) if column == "civility" and value else value
 
 
@@ -296,9 +310,9 @@ def _day(value: Any) -> str | None:
 def _collapsed(lines: list[Line], entries: list[AuditEntry]) -> list[Line]:
     """One line for what one act says several times (ten recovery codes)."""
     kept: list[Line] = []
-    seen: set[tuple[int, str]] = set()
+    seen: set[tuple[int, str, str]] = set()
     for line, entry in zip(lines, entries, strict=True):
-        key = (entry.transaction_id, line.text)
+        key = (entry.transaction_id, line.text, str(line.details))
         if key not in seen:
             seen.add(key)
             kept.append(line)

@@ -42,6 +42,11 @@ def deleted(name: str) -> str:
     return _("deleted account: %(person)s", person=name)
 
 
+def deleted_in_a_sentence(name: str) -> str:
+    """The same where the name does not begin the sentence."""
+    return _("%(person)s (deleted account)", person=name)
+
+
 def status(user: User) -> tuple[str, str]:
     """Statut du compte, and its tone."""
     state = domain.state_of(user.facts)
@@ -176,7 +181,9 @@ def password_fault(fault: PasswordFault) -> str:
             "Too short: 12 characters with small and capital letters, digits and special characters; or 14 with three of these; or 20 of any."
         ),
         PasswordFault.TOO_LONG: _("Too long: 128 characters at most."),
-        PasswordFault.PERSONAL: _("Too easy to guess: it is made of your identifiant, your name, your organisation or a word of the portal."),
+        PasswordFault.PERSONAL: _(
+            "Too easy to guess: it is made of your identifiant, your name or first name, your address, your organisation or a word of the portal."
+        ),
         PasswordFault.COMMON: _("Too common: it is among the passwords that are tried first. Choose something longer or less usual."),
     }
     return sentences[fault]

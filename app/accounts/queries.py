@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from flask_appbuilder.security.sqla.models import Role as RoleRow
-from sqlalchemy import ColumnElement, Select, and_, func, literal, literal_column, or_, select, union
+from sqlalchemy import ColumnElement, Select, and_, false, func, literal, literal_column, or_, select, union
 from sqlalchemy.orm import joinedload, selectinload
 
 from app.accounts import domain, labels
@@ -263,6 +263,8 @@ def _matching(typed: str) -> Sequence[ColumnElement[bool]]:
     """
     compact = domain.compact_siret(typed)
     words = [compact] if compact.isascii() and compact.isdigit() and len(compact) >= 3 else fold(typed).split()[:MAX_WORDS]
+    if typed.strip() and not words:  # marks alone: no name holds them
+        return [false()]
     return [_begins(word) for word in words]
 
 

@@ -135,25 +135,29 @@ def save_rights(user_id: int, wanted: Rights, *, seen: str, actor_id: int) -> tu
             return user, False
         if current.fingerprint != seen:
             raise StaleRights(current)
-        _check_actions(session, user.organisation_id, wanted.action_ids)
+        numbers = _numbers(session, user.organisation_id, wanted.action_ids)
         user.functions = wanted.stored_functions
         user.limited_to_actions = wanted.action_ids is not None
+        user.given_actions = ", ".join(numbers) or None
         session.flush()
         _give(session, user, wanted.action_ids or frozenset())
     log.info("rights_changed", account=user_id, limited=wanted.action_ids is not None)
     return user, True
 
 
-def _check_actions(session: Session, organisation_id: int | None, action_ids: frozenset[int] | None) -> None:
+def _numbers(session: Session, organisation_id: int | None, action_ids: frozenset[int] | None) -> list[str]:
+    """The numbers of these actions of the organisation. Raises NoAction, TooManyActions and UnknownAction."""
     if action_ids is None:
-        return
+        return []
     if not action_ids:
         raise NoAction
     if len(action_ids) > MAX_GIVEN:
         raise TooManyActions
-    known = session.scalar(select(func.count()).select_from(Action).where(Action.organisation_id == organisation_id, Action.id.in_(action_ids)))
-    if known != len(action_ids):
+    wanted = select(Action.number).where(Action.organisation_id == organisation_id, Action.id.in_(action_ids)).order_by(Action.sort_key)
+    numbers = list(session.scalars(wanted))
+    if len(numbers) != len(action_ids):
         raise UnknownAction
+    return numbers
 
 
 def _give(session: Session, user: User, wanted: Collection[int]) -> None:

@@ -56,6 +56,10 @@ class AccountRightsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is 
     def _save(self, user: User, posted: Rights, seen: str) -> ResponseReturnValue:
         if request.form.get("actions_scope") not in (ALL, SOME):
             return self._page(user, posted, seen=seen, errors=[("scope-all", _("Choose between all actions and some actions."))]), 422
+        ticked = _ticked(request.form)
+        if posted.action_ids is None and ticked - (access.rights_of(user).action_ids or frozenset()):
+            sentence = _("You ticked actions, and chose “All actions”: choose “Some actions” to give those alone, or take the ticks away.")
+            return self._page(user, Rights.of(posted.functions, ticked), seen=seen, limited=False, errors=[("scope-some", sentence)]), 422
         try:
             _user, changed = access.save_rights(user.id, posted, seen=seen, actor_id=current_user.id)
         except AccountNotFound:
@@ -129,9 +133,13 @@ def _account(user_id: int) -> User:
     return user
 
 
-def _posted(form: Any) -> Rights:
+def _ticked(form: Any) -> frozenset[int]:
     numbers = {int(text) for text in form.getlist("actions")[: access.MAX_GIVEN + 1] if text.isascii() and text.isdecimal() and len(text) <= 10}
-    given = {number for number in numbers if number <= LARGEST_NUMBER}
+    return frozenset(number for number in numbers if number <= LARGEST_NUMBER)
+
+
+def _posted(form: Any) -> Rights:
+    given = _ticked(form)
     limited = form.get("actions_scope") == SOME or (form.get("verb") == "search" and bool(given))
     return Rights.of(form.getlist("functions"), given if limited else None)
 

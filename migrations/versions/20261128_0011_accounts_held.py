@@ -59,6 +59,7 @@ def _as_system(statement: str) -> None:
 
 
 def upgrade() -> None:
+    op.add_column("ab_user", sa.Column("given_actions", sa.Text(), nullable=True))
     op.add_column("second_factor", sa.Column("begun_by", sa.String(64), nullable=True))
     op.add_column("sign_in_attempt", sa.Column("name_key", sa.LargeBinary(), nullable=True))
     op.add_column("sign_in_attempt", sa.Column("spending", sa.Boolean(), server_default="false", nullable=False))
@@ -87,3 +88,4 @@ def downgrade() -> None:
     op.drop_column("second_factor", "next_created_at")
     op.drop_column("second_factor", "next_secret")
     op.drop_column("second_factor", "begun_by")
+    op.drop_column("ab_user", "given_actions")

@@ -90,7 +90,7 @@ def test_errors_name_line_column_value_rule_and_remedy(as_user: AsUser, db_sessi
     rows = [HEADER, "Chef;123;;;;Madame;X;Y;x@example.org", f"Secondaire;{NEW};;;;Madame;=A;B;b", f"Principal;{NEW};;;;;A;B;b@example.org"]
     answer = send(browser, "\n".join(rows))
     page = browser.get(answer.location).text
-    for words in ("« Chef » : écrivez", "3 chiffres", "commence comme une formule", "adresse électronique", "Cette cellule est vide", "Télécharger les lignes en erreur"):
+    for words in ("« Chef » : écrivez", "3 chiffres", "commence comme une formule", "adresse électronique", "Cette cellule est vide", "Télécharger les lignes à créer"):
         assert words in page, words
     assert list(problems(page, path=True)) == []
     assert "Créer" not in re.sub(r"<nav.*?</nav>", "", page.partition("<main")[2], flags=re.DOTALL).partition("<h1")[2].replace("Créer des comptes", "")
@@ -101,6 +101,23 @@ def test_errors_name_line_column_value_rule_and_remedy(as_user: AsUser, db_sessi
     assert confirm(browser, answer.location, 0).status_code == 303
     assert counts(db_session) == before
     assert send(browser, errors.data).status_code == 303, "the file of errors may be sent back"
+
+
+def test_the_file_to_mend_holds_the_good_lines_too(as_user: AsUser, db_session: Session) -> None:
+    """Else whoever mends it and sends it back creates the wrong ones alone."""
+    browser = as_user("region")
+    before = counts(db_session)
+    good, _second, third, _present = GOOD.splitlines()[1:]
+    wrong = third.replace("luc@example.org", "pas une adresse")
+    answer = send(browser, "\n".join([HEADER, good, wrong]))
+    page = browser.get(answer.location).text
+    assert "Rien n’est créé tant qu’une ligne est en erreur" in page
+    lines = browser.get(f"{answer.location}/erreurs.csv").data.decode("utf-8-sig").splitlines()
+    assert [line.endswith(";") for line in lines[1:]] == [True, False]
+    mended = "\n".join(lines).replace("pas une adresse", "luc@example.org")
+    answer = send(browser, mended)
+    assert confirm(browser, answer.location, 2).status_code == 303
+    assert counts(db_session)[0] == before[0] + 2
 
 
 def test_a_lost_zero_is_said_not_guessed(as_user: AsUser) -> None:

@@ -190,9 +190,20 @@ def test_paging_by_key_reads_every_line_once(db_session: Session, app: Flask) ->
 
 
 def test_a_deleted_account_keeps_its_name(as_user: AsUser, db_session: Session) -> None:
+    with bound_scope(Scope.system(), actor_id=number(db_session, "secondaire")), transaction() as session:
+        session.execute(text("UPDATE ab_user SET email = 'karim@example.org' WHERE username = 'secondaire'"))
     db_session.execute(text("UPDATE ab_user SET deleted_at = now(), active = false WHERE username = 'secondaire'"))
     page = as_user("principal").get("/gestion-organisme/historique/").text
-    assert "compte supprimé : M. MOREAU Karim" in page
+    assert "compte supprimé : M. MOREAU Karim a modifié" in page
+
+
+def test_a_deleted_account_is_named_in_french_within_a_sentence(as_user: AsUser, db_session: Session) -> None:
+    secondary, principal = number(db_session, "secondaire"), number(db_session, "principal")
+    services.regenerate(secondary, actor_id=principal)
+    services.delete_account(secondary, actor_id=principal)
+    page = as_user("principal").get("/gestion-organisme/historique/").text
+    assert "de M. MOREAU Karim (compte supprimé)" in page
+    assert "de compte supprimé" not in page
 
 
 @pytest.mark.usefixtures("lived")

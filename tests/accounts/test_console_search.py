@@ -40,6 +40,12 @@ def test_search(db_session: Session, typed: str, names: list[str]) -> None:
     assert sorted(found(typed)) == names
 
 
+def test_marks_alone_find_nobody(db_session: Session) -> None:
+    for typed in ("%", "***", "…", "' --"):
+        assert queries.find_accounts(typed, queries.Shown.ALL, page=1, size=25) == ([], 0), typed
+    assert queries.find_accounts("  ", queries.Shown.ALL, page=1, size=25)[1] > 0
+
+
 def test_states_and_organisation(db_session: Session) -> None:
     own = db_session.scalar(text("SELECT organisation_id FROM ab_user WHERE username = 'principal'"))
     db_session.execute(text("UPDATE ab_user SET active = false, deactivated_at = now() WHERE username = 'secondaire'"))

@@ -122,6 +122,22 @@ def test_keeping_all(as_user: AsUser, db_session: Session, review: AccountReview
     assert account(db_session, "secondaire").active
 
 
+def test_who_is_kept_is_not_closed_for_want_of_use(app: Flask, db_session: Session, a_year_later: Callable[[timedelta], None]) -> None:
+    principal, secondary = account(db_session, "principal"), account(db_session, "secondaire")
+    db_session.execute(update(User).where(User.username.in_(["admin", "region", "support"])).values(last_sign_in_at=clock.now()))
+    with transaction():
+        db_session.add(AccountReview(organisation_id=principal.organisation_id, opened_at=clock.now(), due_on=clock.today()))
+    assert services.announce_unused() == 1
+    services.complete_review(principal.organisation_id, {secondary.id: True}, actor_id=principal.id)
+    assert account(db_session, "secondaire").inactivity_notice_at is None
+    a_year_later(timedelta(days=400) + domain.UNUSED_NOTICE + timedelta(days=1))
+    assert jobs.close_unused_accounts() == 0
+    assert account(db_session, "secondaire").active
+    a_year_later(timedelta(days=800))  # nobody reviewed it for a year
+    db_session.execute(update(User).where(User.username.in_(["admin", "region", "support"])).values(last_sign_in_at=clock.now()))
+    assert services.announce_unused() == 1
+
+
 def test_a_review_costs_the_same_however_many_leave(db_session: Session, review: AccountReview) -> None:
     """Each mail is a statement of its own; nothing else grows."""
     from sqlalchemy import event

@@ -119,8 +119,9 @@ def test_nobody_else_observes(as_user: AsUser, db_session: Session, who: str) ->
     assert as_user(who).get(f"/observation/{number(db_session, 'secondaire')}").status_code == 403
 
 
-def test_a_reason_is_asked(as_user: AsUser, db_session: Session) -> None:
-    answer = post(as_user("support"), f"/observation/{number(db_session, 'principal')}", {"reason": "  "})
+@pytest.mark.parametrize("reason", ["  ", "a", "appel"])
+def test_a_reason_is_asked(as_user: AsUser, db_session: Session, reason: str) -> None:
+    answer = post(as_user("support"), f"/observation/{number(db_session, 'principal')}", {"reason": reason})
     assert answer.status_code == 422 and "Dites pourquoi" in answer.text
 
 
@@ -142,7 +143,7 @@ def test_the_limits_of_the_observed_account_hold(as_user: AsUser, db_session: Se
         {"number": numbers[0]},
     )
     browser = as_user("support")
-    assert post(browser, f"/observation/{number(db_session, 'secondaire')}", {"reason": "Appel"}).status_code == 303
+    assert post(browser, f"/observation/{number(db_session, 'secondaire')}", {"reason": "Appel de ce matin"}).status_code == 303
     page = browser.get("/actions-de-formation/?size=100").text
     assert numbers[0] in page and not [one for one in numbers[1:] if f"{one}<" in page]
     assert browser.get("/gestion-organisme/comptes/").status_code == 403

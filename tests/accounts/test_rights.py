@@ -408,6 +408,39 @@ def test_the_principal_sets_the_rights_of_a_secondary(as_user: AsUser, db_sessio
     assert {"ab_user", "action_access"} <= set(journal)
 
 
+def test_ticks_under_all_actions_are_not_dropped_in_silence(as_user: AsUser, db_session: Session, actions: tuple[int, int]) -> None:
+    browser, user_id = as_user("principal"), id_of(db_session, "secondaire")
+    path = f"/gestion-organisme/droits/{user_id}"
+    values = {"seen": _seen(browser.get(path).text), "functions": ["trainees"], "actions_scope": "toutes", "verb": "save", "actions": [str(actions[0])]}
+    refused = post(browser, path, values)
+    assert refused.status_code == 422
+    assert "Vous avez coché des actions" in refused.text
+    assert re.search(rf'value="{actions[0]}" checked', refused.text)
+    assert re.search(r'value="toutes" checked', refused.text)
+    assert db_session.scalar(text("SELECT functions FROM ab_user WHERE id = :id"), {"id": user_id}) is None
+    assert post(browser, path, values | {"actions_scope": "certaines"}).status_code == 303
+    # from some actions back to all of them: the ticks that were there say nothing new
+    again = values | {"seen": _seen(browser.get(path).text)}
+    assert post(browser, path, again).status_code == 303
+    assert db_session.scalar(text("SELECT limited_to_actions FROM ab_user WHERE id = :id"), {"id": user_id}) is False
+
+
+def test_the_journal_tells_rights_before_and_after(as_user: AsUser, db_session: Session, actions: tuple[int, int]) -> None:
+    browser, user_id = as_user("principal"), id_of(db_session, "secondaire")
+    path = f"/gestion-organisme/droits/{user_id}"
+    numbers = dict(db_session.execute(text("SELECT id, number FROM action")).all())
+    for ticks in ([actions[0]], list(actions)):
+        values = {"seen": _seen(browser.get(path).text), "functions": ["trainees"], "actions_scope": "certaines", "verb": "save"}
+        assert post(browser, path, values | {"actions": [str(one) for one in ticks]}).status_code == 303
+    page = re.sub(r"<[^>]+>|\s+", " ", browser.get("/gestion-organisme/historique/?acte=droits").text)
+    for words in ("Toutes les fonctions", "Consulter, Stagiaires et inscriptions", "Toutes les actions", numbers[actions[0]], numbers[actions[1]]):
+        assert words in page, words
+    assert page.count("a changé les droits de M. MOREAU Karim") == 2
+    accounts = browser.get("/gestion-organisme/comptes/").text
+    assert "Droits restreints" in accounts
+    assert numbers[actions[1]] in as_user("support").get(f"/comptes/{user_id}").text
+
+
 def test_searching_loses_nothing_ticked(as_user: AsUser, db_session: Session, actions: tuple[int, int]) -> None:
     browser, user_id = as_user("principal"), id_of(db_session, "secondaire")
     path = f"/gestion-organisme/droits/{user_id}"

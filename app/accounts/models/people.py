@@ -24,6 +24,7 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     String,
+    Text,
     UniqueConstraint,
     func,
     text,
@@ -189,6 +190,8 @@ _USER_COLUMNS: Final[dict[str, Any]] = {
     "functions": lambda: mapped_column(ARRAY(String(20)), nullable=True),
     # Whether it sees only the actions given to it.
     "limited_to_actions": lambda: mapped_column(Boolean, nullable=False, default=False, server_default="false"),
+    # The numbers of those, as the journal tells them; the table ``action_access`` is what counts.
+    "given_actions": lambda: mapped_column(Text, nullable=True),
     # When its holder was told that it would be deactivated for want of use.
     "inactivity_notice_at": lambda: mapped_column(DateTime(timezone=True), nullable=True),
     # What the console searches, by beginnings of words.

@@ -29,6 +29,7 @@ log = structlog.get_logger(__name__)
 #: Rows of one transaction: each brings a mail or two.
 PORTION: Final = 200
 
+
 class ReviewIncomplete(Exception):
     """Accounts of the organisation that the review decides nothing about."""
 
@@ -154,6 +155,13 @@ def complete_review(organisation_id: int, kept: Mapping[int, bool], *, actor_id:
         now = clock.now()
         review.completed_at, review.completed_by = now, actor_id
         session.flush()
+        # who is kept is not closed for want of use: the notice under way ends, and none comes before the next review
+        session.execute(
+            update(User)
+            .where(User.id.in_([number for number in still_open if kept[number]]), User.inactivity_notice_at.is_not(None))
+            .values(inactivity_notice_at=None)
+            .execution_options(synchronize_session=False)
+        )
         left = _marked(session, [user.id for user in leaving], active=False, deactivated_at=now)
         _end_sessions(session, [user.id for user in left])
         for user in left:
@@ -245,6 +253,16 @@ def _deactivate_some() -> int:
     return len(found)
 
 
+def _kept_since(moment: datetime) -> ColumnElement[bool]:
+    """Whether a review completed since ``moment`` decided to keep the account: whoever was not kept is closed."""
+    review = select(literal(1)).where(
+        AccountReview.organisation_id == User.organisation_id,
+        AccountReview.completed_at > moment,
+        func.timezone("UTC", User.created_on) < AccountReview.completed_at,
+    )
+    return review.exists()
+
+
 def _some_unused(session: Session, now: datetime, condition: ColumnElement[bool]) -> list[int]:
     """A portion of the unused accounts, locked; never an organisation's principal, nor the last administrator of the Région."""
     before = now - domain.UNUSED_AFTER
@@ -254,6 +272,7 @@ def _some_unused(session: Session, now: datetime, condition: ColumnElement[bool]
         select(User.id)
         .where(
             unused_since(before),
+            ~_kept_since(before),
             condition,
             User.is_principal.is_(False),
             User.id.not_in(domain.administrators_to_keep(administrators, unused_before=before) or {-1}),

@@ -132,14 +132,17 @@ class BulkAccountsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is o
     @has_access
     @permission_name("create")
     def errors(self, batch_id: int) -> ResponseReturnValue:
-        """The lines in error with what is wrong, to be mended and sent back: the last column is ignored."""
+        """The lines still to be created, with what is wrong with some, to be mended and sent back: the last column is ignored."""
         plan = self._plan(batch_id)
         wrong: dict[int, list[str]] = {}
         for finding in plan.errors:
             wrong.setdefault(finding.line, []).append(f"{HEADERS[finding.column]} : {bulk_labels.finding(finding)}")
         typed = {line.number: line.typed for line in plan.all_lines}
         rows = [(*HEADERS.values(), str(_("To be mended")))]
-        rows += [(*(typed[number].get(column.value, "") for column in Column), " / ".join(words)) for number, words in sorted(wrong.items())]
+        rows += [
+            (*(typed[number].get(column.value, "") for column in Column), " / ".join(wrong.get(number, ())))
+            for number in sorted(wrong.keys() | {line.number for line in plan.create})
+        ]
         return _csv("comptes-a-corriger.csv", rows)
 
     @staticmethod

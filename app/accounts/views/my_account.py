@@ -39,11 +39,13 @@ class MyAccountView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only
         """Coordinates, password form, last sign-ins, open sessions: one partial template each."""
         return self._page(ChangePasswordForm(formdata=None))
 
-    @expose("/mot-de-passe", methods=("POST",))
+    @expose("/mot-de-passe", methods=("GET", "POST"))
     @has_access
     @permission_name("change_password")
     def change_password(self) -> ResponseReturnValue:
-        """Change the password after asking the present one; the other sessions end."""
+        """Change the password after asking the present one; the other sessions end. Its form is on the page of the account."""
+        if request.method == "GET":
+            return redirect(url_for(".show", _anchor="mot-de-passe"))
         form = ChangePasswordForm()
         if not form.validate():
             return self._page(form), 422

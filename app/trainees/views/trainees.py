@@ -12,6 +12,7 @@ from flask_babel import lazy_gettext as _l
 from app.actions.domain import registration_blockers
 from app.actions.queries import Cursor
 from app.actions.views import found_or_404, page_size
+from app.core.tenancy import current_scope
 from app.core.ui.components import url_without
 
 from .. import labels, presenters, queries, recap
@@ -41,6 +42,7 @@ class TraineesView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only 
             page=page,
             lines=presenters.list_lines(page.rows),
             narrowed=narrowed,
+            limited=current_scope().limited_account is not None,
             chips=_chips(narrowed),
             labels=labels,
             presenters=presenters,

@@ -33,16 +33,38 @@
     return facts;
   }
 
+  /* Where a message is seen: in the window that covers the page, if one does. */
+  function messageBox() {
+    const dialog = $$("dialog[open]").pop();
+    if (!dialog) return $("#messages");
+    let box = $("[data-dialog-messages]", dialog);
+    if (!box) { box = make("div", { "data-dialog-messages": "" }); ($(".dialog-title", dialog) || dialog.firstElementChild).after(box); }
+    return box;
+  }
+  function show(alert, box) {
+    box.append(alert);
+    box.scrollIntoView({ block: "nearest" });
+    if (box.matches("[data-dialog-messages]") || document.activeElement === body) { alert.tabIndex = -1; alert.focus(); }
+  }
   function notice(text, link) {
-    const box = $("#messages");
+    const box = messageBox();
     if (!box) return;
     const inside = make("div", { class: "alert-text" }, make("p", { class: "alert-title" }, text));
     if (link) inside.append(make("p", {}, make("a", { href: link.href, target: "_blank", rel: "noopener" }, link.label)));
     if ($$(".alert-title", box).some((known) => known.textContent === text)) return;
-    box.append(make("div", { class: "alert alert-danger", role: "alert" }, inside));
-    box.scrollIntoView({ block: "nearest" });
+    show(make("div", { class: "alert alert-danger", role: "alert" }, inside), box);
   }
-  const sessionExpired = () => notice(say("sessionExpired"), body.dataset.loginUrl ? { href: body.dataset.loginUrl, label: say("signIn") } : null);
+  let expired = false;
+  const sessionExpired = () => { expired = true; notice(say("sessionExpired"), body.dataset.loginUrl ? { href: body.dataset.loginUrl, label: say("signIn") } : null); };
+  /* Back from the other tab where one signed in: the forms of this page are good again. */
+  document.addEventListener("visibilitychange", async () => {
+    if (!expired || document.visibilityState !== "visible") return;
+    try {
+      if (!(await freshToken()).signed_in) return;
+      expired = false;
+      $$("#messages .alert-title, [data-dialog-messages] .alert-title").filter((one) => one.textContent === say("sessionExpired")).forEach((one) => one.closest(".alert").remove());
+    } catch { /* it is said again at the next try */ }
+  });
 
   /* A form kept after its session ended: take a token of the present session, then send it. */
   document.addEventListener("submit", (event) => {
@@ -93,7 +115,9 @@
     const form = $("form", dialog);
     if (form && dialogAction) form.action = dialogAction;
     $$("[data-dialog-subject]", dialog).forEach((place) => { place.textContent = dialogSubject || ""; });
-    $$("[data-dialog-body]", dialog).forEach((place) => place.replaceChildren());
+    $$("[data-dialog-body], [data-dialog-messages]", dialog).forEach((place) => place.replaceChildren());
+    const title = document.title; /* a form shown in the window may name itself there */
+    dialog.addEventListener("close", () => { document.title = title; }, { once: true });
   }
   document.addEventListener("click", (event) => {
     const opener = event.target.closest("[data-dialog]");
@@ -423,8 +447,10 @@
     closeEmpty();
     if (answer.status === 401 || answer.status === 419) { sessionExpired(); return; }
     const parsed = new DOMParser().parseFromString(answer.responseText || "", "text/html").querySelector(".alert");
-    const box = $("#messages");
-    if (parsed && box) box.replaceChildren(document.importNode(parsed, true)); else notice(say("serverError"));
+    const box = messageBox();
+    if (!parsed || !box) { notice(say("serverError")); return; }
+    box.replaceChildren();
+    show(document.importNode(parsed, true), box);
   });
   document.addEventListener("htmx:sendError", () => { closeEmpty(); notice(say("networkError")); });
   document.addEventListener("htmx:timeout", () => { closeEmpty(); notice(say("networkError")); });
@@ -456,4 +482,7 @@
   });
   $$("[data-print]").forEach((button) => button.addEventListener("click", () => window.print()));
   setUp();
+  /* What an act did is where the keyboard goes on from. */
+  const told = $("#messages .alert");
+  if (told && document.activeElement === body) { told.tabIndex = -1; told.focus({ preventScroll: true }); }
 })();
