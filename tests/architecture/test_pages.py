@@ -71,6 +71,7 @@ def test_every_page(site: Flask, full_world: World, browsers: Browsers, waiting:
             ("ActionsView.show", f"/actions-de-formation/{waiting}"),
             ("OpeningView.start", f"/actions-de-formation/{waiting}/ouverture/"),
             ("RegistrationView.start", f"/stagiaires/action/{waiting}/enregistrement/"),
+            ("DatesRequestView.start", f"/actions-de-formation/{waiting}/demandes/dates/"),
         ]
     if actor not in ("nobody", "support"):
         visits += [("ActionsView.index", "/actions-de-formation/?texte=zzzz&statut=AO"), ("TraineesView.index", "/stagiaires/?texte=zzzz")]

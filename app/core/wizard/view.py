@@ -104,6 +104,10 @@ class Wizard(BaseView):
         """Return the values of a form before anything was typed."""
         return {}
 
+    def form_class(self, step: Step, state: WizardState) -> type[Form]:
+        """Return the form of a step: the one declared, unless its fields depend on the subject (the step then declares any form)."""
+        return step.form or Form
+
     def prepare_form(self, form: Form, step: Step, state: WizardState) -> None:
         """Give a form what depends on the subject, such as its choices; called each time one is built."""
 
@@ -319,7 +323,7 @@ class Wizard(BaseView):
 
     def bound_form(self, step: Step, state: WizardState) -> Form:
         """Build the form of a step from its draft."""
-        form_class = step.form or Form
+        form_class = self.form_class(step, state)
         raw = state.draft.steps.get(step.name)
         meta = {"csrf": False}  # the whole portal is under CSRFProtect; a draft carries no token
         if raw is not None:
