@@ -10,12 +10,16 @@ from flask_appbuilder import BaseView, expose
 from flask_appbuilder.security.decorators import has_access, permission_name
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from sqlalchemy.exc import IntegrityError
 
 from app.actions.models import Action
 from app.actions.ports import ActionTab
 from app.actions.queries import PAGE_SIZES, Cursor
 from app.actions.views import crumbs, found_or_404, page_size
 from app.core import clock
+from app.core.errors_db import translate
+from app.core.extensions import db
+from app.core.tenancy import current_scope
 from app.core.ui import allowed
 from app.core.ui.components import url_without
 
@@ -30,7 +34,7 @@ from .wizard import WIZARDS, already_sentence, already_text
 
 def tab_of(action: Action) -> ActionTab | None:
     """« Demande de modification de données », on the page of the action."""
-    if not allowed(*READ):
+    if not allowed(*READ) or current_scope().observes:
         return None
     return ActionTab(_("Request for a modification of data"), url_for("RequestsView.of_action", action_id=action.id))
 
@@ -156,6 +160,10 @@ class RequestsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only 
             for obstacle in blocked.obstacles:
                 place = {ObstacleCode.OBSERVATIONS: form.observations, ObstacleCode.UNCONFIRMED: form.confirmed}.get(obstacle.code, form.decision)
                 place.errors = [*place.errors, labels.obstacle_text(obstacle)]
+            return self._page(_request_or_404(request_id), form=form), 422
+        except IntegrityError as error:
+            db.session.rollback()
+            form.decision.errors = [*form.decision.errors, translate(error)]
             return self._page(_request_or_404(request_id), form=form), 422
         flash(presenters.decided_text(decision.event, found.action.number), "success")
         return redirect(url_for("RequestsView.queue"))

@@ -45,6 +45,7 @@ def go_on(page: Page) -> None:
 
 def examine(page: Page) -> None:
     """From the menu of the Région to the request."""
+    page.goto("/")
     page.get_by_text("Actions de formation", exact=True).first.click()
     page.get_by_role("link", name="Demandes de modification", exact=True).click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Demandes de modification")
@@ -88,7 +89,7 @@ def test_guide_003_section_2(signed_in: SignIn) -> None:
     for column in ("Intitulé du champ", "Champ avant modification", "Champ après modification"):
         expect(table.get_by_role("columnheader", name=column)).to_be_visible()
     expect(table.get_by_role("row")).to_have_count(3)
-    expect(table.get_by_role("row", name=re.compile("Action / Date de fin prévue"))).to_contain_text(fr(end))
+    expect(table.get_by_role("row", name=re.compile("Action . Date de fin prévue"))).to_contain_text(fr(end))
     assert_accessible(page)
     page.get_by_label("Motivation de la demande").fill("Un mois de plus.")
     page.get_by_role("button", name="Valider").click()
@@ -109,7 +110,7 @@ def test_guide_003_section_2(signed_in: SignIn) -> None:
     assert_no_horizontal_scroll(region)
     region.get_by_label("Demander une correction").check()
     region.get_by_role("button", name="Enregistrer la décision").click()
-    expect(region.get_by_role("alert")).to_contain_text("Dites pourquoi")
+    expect(region.get_by_role("alert")).to_contain_text("dites pourquoi")
     assert_accessible(region)
     region.get_by_label("Observations").fill("Dites combien de stagiaires.")
     region.get_by_role("button", name="Enregistrer la décision").click()

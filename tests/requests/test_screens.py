@@ -60,7 +60,7 @@ def sent(browser: FlaskClient, action: Action) -> ModificationRequest:
     values = {"action_planned_end": fr(day(END + 30)), f"c{first.id}_planned_end": fr(day(END + 30))}
     assert post(browser, f"{wizard(action.id)}/valeurs", values).status_code == 302
     recap = browser.get(f"{wizard(action.id)}/recapitulatif").text
-    form = {"wizard_token": hidden(recap, "wizard_token"), "changements": hidden(recap, "changements"), "motivation": "Un mois de plus."}
+    form = {name: hidden(recap, name) for name in ("wizard_token", "wizard_shown", "changements")} | {"motivation": "Un mois de plus."}
     answer = post(browser, f"{wizard(action.id)}/recapitulatif", form)
     assert answer.headers["Location"] == follow_up(action.id)
     return db.session.scalars(select(ModificationRequest).where(ModificationRequest.action_id == action.id).order_by(ModificationRequest.id.desc())).first()  # type: ignore[return-value]
