@@ -25,7 +25,7 @@ class _Form(FlaskForm):  # type: ignore[misc]  # WTForms is only partly typed
         csrf = False  # checked once, for the whole application
 
 
-class DatesBase(_Form):
+class ValuesForm(_Form):
     """Stands for the forms of the kinds, whose fields depend on the action."""
 
 

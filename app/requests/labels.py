@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import date
+from decimal import Decimal
 from typing import Any
 
 from flask_babel import gettext as _
@@ -15,7 +16,12 @@ from app.core.ui.format import fr_date, fr_long_date
 
 from .domain import Change, Field, Obstacle, ObstacleCode, Problem, ProblemCode, RequestEvent, RequestKind, RequestState, StateFilter, Target, Value
 
-KIND_LABELS: dict[str, Any] = {RequestKind.DATES: _l("Request for a modification of dates")}
+KIND_LABELS: dict[str, Any] = {
+    RequestKind.DATES: _l("Request for a modification of dates"),
+    RequestKind.REFERENCE: _l("Request for a modification of repository data"),
+    RequestKind.VOLUMES: _l("Request for a modification of volumes and places"),
+    RequestKind.SITES: _l("Request for a modification of sites"),
+}
 STATE_LABELS: dict[str, Any] = {
     RequestState.PENDING: _l("Waiting for validation"),
     RequestState.TO_CORRECT: _l("To correct"),
@@ -41,6 +47,14 @@ FIELD_LABELS: dict[str, Any] = {
     Field.PLANNED_START: _l("Planned start"),
     Field.ACTUAL_START: _l("Actual start"),
     Field.PLANNED_END: _l("Planned end"),
+    Field.TITLE: _l("Title of the component"),
+    Field.LEVEL: _l("Level"),
+    Field.CERTIF_INFO: _l("Certif Info code"),
+    Field.FORMACODE: _l("Formacode"),
+    Field.HOURS_CENTRE: _l("Hours in centre"),
+    Field.HOURS_COMPANY: _l("Hours in company"),
+    Field.PLACES: _l("Places"),
+    Field.SITES: _l("Sites"),
 }
 #: A component has no actual dates: the guide says « Date de début » and « Date de fin ».
 COMPONENT_FIELD_LABELS: dict[str, Any] = {**FIELD_LABELS, Field.PLANNED_START: _l("Start date"), Field.PLANNED_END: _l("End date")}
@@ -78,37 +92,64 @@ def field_label(change: Change) -> str:
 
 
 def value_text(field: Field, value: Value) -> str:
-    """A value as tables write it; empty for nothing."""
-    return fr_date(value) if isinstance(value, date) else ""
+    """A value as tables write it; empty for nothing. Ids are said by their words (``words``)."""
+    if isinstance(value, date):
+        return fr_date(value)
+    if isinstance(value, Decimal):
+        return f"{value:.2f}".replace(".", ",")
+    return "" if value is None or isinstance(value, tuple) else str(value)
+
+
+def before_text(change: Change) -> str:
+    """What the field was."""
+    return change.said[0] or value_text(change.key.field, change.before)
+
+
+def after_text(change: Change) -> str:
+    """What the field becomes."""
+    return change.said[1] or value_text(change.key.field, change.after)
+
+
+def present_label(field: Field) -> str:
+    """ "Present value – Places", above the control that asks the new one."""
+    return _("%(field)s, present value", field=COMPONENT_FIELD_LABELS[field])
+
+
+def new_label(field: Field) -> str:
+    """ "Places, new value"."""
+    return _("%(field)s, new value", field=COMPONENT_FIELD_LABELS[field])
 
 
 def change_rows(changes: Iterable[Change]) -> list[dict[str, str]]:
     """Rows of the table MODIFICATIONS."""
     return [
-        {"label": field_label(one), "before": value_text(one.key.field, one.before), "after": value_text(one.key.field, one.after)} for one in changes
+        {"label": field_label(one), "before": before_text(one), "after": after_text(one)} for one in changes
     ]
 
 
 def summary(changes: Sequence[Change]) -> str:
     """What is asked, in one line: fields of the action one by one, those of components together when they become the same."""
     parts = [
-        f"{FIELD_LABELS[one.key.field]} : {_arrow(one.key.field, one.before, one.after)}" for one in changes if one.key.target is Target.ACTION
+        f"{FIELD_LABELS[one.key.field]} : {_arrow(before_text(one), after_text(one))}" for one in changes if one.key.target is Target.ACTION
     ]
     together: dict[tuple[Field, Value], list[Change]] = {}
     for one in changes:
         if one.key.target is Target.COMPONENT:
             together.setdefault((one.key.field, one.after), []).append(one)
-    for (field, after), group in together.items():
+    for (field, _after), group in together.items():
         numbers = ", ".join(one.of.partition(" ")[0] for one in group)
         name = ngettext("component %(numbers)s", "components %(numbers)s", len(group), numbers=numbers)
-        before = group[0].before if len({one.before for one in group}) == 1 else None
-        parts.append(f"{name}, {str(COMPONENT_FIELD_LABELS[field]).lower()} : {_arrow(field, before, after)}")
+        before = before_text(group[0]) if len({one.before for one in group}) == 1 else ""
+        parts.append(f"{name}, {_small(str(COMPONENT_FIELD_LABELS[field]))} : {_arrow(before, after_text(group[0]))}")
     return " ; ".join(parts)
 
 
-def _arrow(field: Field, before: Value, after: Value) -> str:
-    was = value_text(field, before)
-    return f"{was} → {value_text(field, after)}" if was else f"→ {value_text(field, after)}"
+def _small(label: str) -> str:
+    return label[:1].lower() + label[1:]
+
+
+def _arrow(before: str, after: str) -> str:
+    return f"{before} → {after}" if before else f"→ {after}"
 
 
 def _in_full(value: object) -> str:
@@ -154,7 +195,36 @@ def problem_text(problem: Problem) -> str:  # noqa: PLR0911 - one sentence a cod
             return _("Component %(name)s would end on %(date)s, after the end of the action, %(bound)s: give it a new end.", **words)
         case ProblemCode.TRAINEES_OUTSIDE:
             return _outside(int(str(problem.params["count"])), name=words["name"], start=words["start"], end=words["end"])
-    raise AssertionError(problem.code)  # pragma: no cover - every code is handled above
+        case _:
+            return _component_problem(problem.code, words)
+
+
+def _component_problem(code: ProblemCode, words: dict[str, str]) -> str:
+    match code:
+        case ProblemCode.UNKNOWN_VALUE:
+            return _("This value does not exist, or may no longer be chosen: choose another one.")
+        case ProblemCode.BAD_CERTIF_INFO:
+            return _("“%(code)s” is no Certif Info code: digits only, ten at most.", code=words["code"])
+        case ProblemCode.BAD_FORMACODE:
+            return _("“%(code)s” is no Formacode: five digits.", code=words["code"])
+        case ProblemCode.OUT_OF_BOUNDS:
+            return _("Enter a number between 0 and %(most)s.", most=words["most"])
+        case ProblemCode.TOO_FEW_PLACES:
+            return ngettext(
+                "%(num)d trainee is enrolled on this component: there cannot be fewer places. You typed %(places)s.",
+                "%(num)d trainees are enrolled on this component: there cannot be fewer places. You typed %(places)s.",
+                int(words["count"]),
+                places=words["places"],
+            )
+        case ProblemCode.NO_SITE:
+            return _("A component takes place on one site at least: tick one.")
+        case ProblemCode.SITE_IN_USE:
+            return ngettext(
+                "%(num)d trainee is enrolled on a site that would be taken away: keep the site, or change the enrolment first.",
+                "%(num)d trainees are enrolled on sites that would be taken away: keep these sites, or change the enrolments first.",
+                int(words["count"]),
+            )
+    raise AssertionError(code)  # pragma: no cover - every code is handled above
 
 
 def obstacle_text(obstacle: Obstacle) -> str:

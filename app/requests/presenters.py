@@ -23,6 +23,7 @@ from .kinds import KINDS, Outside
 from .models import ModificationRequest, ModificationRequestEvent
 from .permissions import ASK, WITHDRAW
 from .wizard import WIZARDS
+from .words import words_for
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +87,10 @@ def today_of(found: ModificationRequest) -> Today:
     if not found.is_open:
         return Today()
     kind = KINDS[RequestKind(found.kind)]
-    snapshot = kind.snapshot(found.action, queries.components_of(found.action_id))
+    snapshot = kind.snapshot(found.action, queries.components_of(found.action_id, kind.options))
     changes = found.asked
     shifted = moved(changes, snapshot.values)
+    words = words_for([(one.change.key.field, one.now) for one in shifted])
     problems: tuple[Problem, ...] = services.judged(kind, snapshot, changes)
     lost = gone(changes, snapshot.values)
     outside = Outside() if lost or not _leaves_outside(problems) else kind.outside(snapshot, changes)
@@ -96,9 +98,9 @@ def today_of(found: ModificationRequest) -> Today:
         moved=[
             {
                 "label": labels.field_label(one.change),
-                "before": labels.value_text(one.change.key.field, one.change.before),
-                "now": labels.value_text(one.change.key.field, one.now),
-                "after": labels.value_text(one.change.key.field, one.change.after),
+                "before": labels.before_text(one.change),
+                "now": words.get((one.change.key.field, one.now)) or labels.value_text(one.change.key.field, one.now),
+                "after": labels.after_text(one.change),
             }
             for one in shifted
         ],

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import joinedload
 
 from app.accounts.models import Organisation
-from app.actions.models import Action, Component
+from app.actions.models import Action, Component, ComponentSite
 from app.actions.queries import Cursor, Page, keyset_page, tsquery
-from app.core import textsearch
+from app.core import clock, textsearch
 from app.core.extensions import db
+from app.reference.models import Site
 from app.trainees.models import Enrolment, Registration
 
 from .domain import OPEN, RequestKind, StateFilter
@@ -22,6 +23,8 @@ from .models import ModificationRequest, ModificationRequestEvent
 
 #: Trainees named on a page; beyond, their number says enough.
 NAMED: Final = 50
+#: Sites offered in one list.
+SITES: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +85,56 @@ def last_event(request_id: int) -> ModificationRequestEvent | None:
     return db.session.scalars(statement.limit(1)).first()
 
 
-def components_of(action_id: int) -> list[Component]:
+def components_of(action_id: int, options: Sequence[Any] = ()) -> list[Component]:
     """The components of an action, in order."""
-    return list(db.session.scalars(select(Component).where(Component.action_id == action_id).order_by(Component.number)))
+    return list(db.session.scalars(select(Component).where(Component.action_id == action_id).order_by(Component.number).options(*options)))
+
+
+# ---- what the rules of volumes and of sites ask -----------------------------------------------------------------------
+
+
+def enrolled_now(component_ids: Collection[int]) -> dict[int, int]:
+    """Component → trainees enrolled who have not left."""
+    if not component_ids:
+        return {}
+    statement = (
+        select(Enrolment.component_id, func.count())
+        .where(Enrolment.component_id.in_(component_ids), Enrolment.actual_end.is_(None))
+        .group_by(Enrolment.component_id)
+    )
+    return {row[0]: row[1] for row in db.session.execute(statement)}
+
+
+def enrolled_by_site(component_ids: Collection[int]) -> dict[tuple[int, int], int]:
+    """Component and site → trainees enrolled there who have not left."""
+    if not component_ids:
+        return {}
+    statement = (
+        select(Enrolment.component_id, Enrolment.site_id, func.count())
+        .where(Enrolment.component_id.in_(component_ids), Enrolment.actual_end.is_(None))
+        .group_by(Enrolment.component_id, Enrolment.site_id)
+    )
+    return {(row[0], row[1]): row[2] for row in db.session.execute(statement)}
+
+
+def sites_offered(held: Collection[int], postal_code: str) -> list[Site]:
+    """Sites to tick: those ``held``, those of a postal code, and the first of those where the organisation's components take place."""
+    named: ColumnElement[bool] = Site.id.in_(held)
+    if len(postal_code) == 5 and postal_code.isascii() and postal_code.isdigit():
+        named = or_(named, _choosable() & (Site.postal_code == postal_code))
+    own = _choosable() & Site.id.in_(select(ComponentSite.site_id))
+    found = [*db.session.scalars(select(Site).where(named).limit(SITES)), *db.session.scalars(select(Site).where(own).order_by(Site.id).limit(SITES))]
+    return sorted({site.id: site for site in found}.values(), key=lambda site: (site.town, site.name, site.id))
+
+
+def choosable_sites(site_ids: Collection[int]) -> set[int]:
+    """Those of these sites that exist and may still be chosen."""
+    return set(db.session.scalars(select(Site.id).where(Site.id.in_(site_ids), _choosable()))) if site_ids else set()
+
+
+def _choosable() -> ColumnElement[bool]:
+    day = clock.today()
+    return (Site.valid_from <= day) & (or_(Site.valid_to.is_(None), Site.valid_to >= day))
 
 
 # ---- the queue of the Région ------------------------------------------------------------------------------------------

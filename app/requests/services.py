@@ -41,6 +41,7 @@ from .domain import (
 )
 from .kinds import KINDS, ChangeKind, Snapshot
 from .models import ModificationRequest, ModificationRequestEvent
+from .words import with_words
 
 
 class RequestNotFound(LookupError):
@@ -126,7 +127,7 @@ def send(action_id: int, code: RequestKind, asked: Asked) -> int:
         already = queries.open_request(action_id, code)
         if already is not None:
             raise AlreadyOpen(already)
-        changes = diff(snapshot.values, asked.values, snapshot.names)
+        changes = with_words(diff(snapshot.values, asked.values, snapshot.names))
         if found := judged(kind, snapshot, changes):
             raise Refused(*found)
         request = ModificationRequest(
@@ -154,7 +155,7 @@ def send_again(request_id: int, asked: Asked, *, version: int) -> None:
         request, kind, snapshot = _locked(request_id)
         if request.version != version:
             raise Overtaken(request, queries.last_event(request_id))
-        changes = diff(snapshot.values, asked.values, snapshot.names)
+        changes = with_words(diff(snapshot.values, asked.values, snapshot.names))
         before = RequestState(request.state)
         facts = DecisionFacts(problems=judged(kind, snapshot, changes))
         found = _obstacles(request, RequestEvent.SEND, facts)
@@ -227,8 +228,8 @@ def _obstacles(request: ModificationRequest, event: RequestEvent, facts: Decisio
 
 def _locked_snapshot(kind: ChangeKind, action_id: int) -> Snapshot:
     action = _lock_action(action_id)
-    statement = select(Component).where(Component.action_id == action_id).order_by(Component.number, Component.id).with_for_update(of=Component)
-    components = list(db.session.scalars(statement.execution_options(populate_existing=True)))
+    statement = select(Component).where(Component.action_id == action_id).order_by(Component.number, Component.id).options(*kind.options)
+    components = list(db.session.scalars(statement.with_for_update(of=Component).execution_options(populate_existing=True)))
     return kind.snapshot(action, components)
 
 

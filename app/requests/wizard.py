@@ -21,15 +21,19 @@ from app.core.wizard.steps import Step, StepRefused, WizardState
 from app.core.wizard.view import Wizard
 
 from . import labels, queries, services
-from .domain import Change, Problem, RequestKind, RequestState, diff
+from .domain import Change, Problem, RequestKind, RequestState, Target, diff
 from .domain.changes import fingerprint_of
-from .forms import DatesBase, MotivationForm
+from .forms import MotivationForm, ValuesForm
 from .kinds import KINDS, ChangeKind, Snapshot
 from .kinds.base import control
+from .kinds.sites import POSTAL_CODE
 from .models import ModificationRequest
 from .permissions import VIEW
+from .words import with_words, words_for
 
 VALUES, RECAP = "valeurs", "recapitulatif"
+#: The button that brings the sites of a postal code into the lists.
+SEARCH = "chercher"
 #: The changes that the recap showed: what is sent is what was read.
 SHOWN_CHANGES = "changements"
 
@@ -66,7 +70,7 @@ class RequestWizard(Wizard):
         if already is not None and already.state == RequestState.PENDING:
             flash(already_text(already), "info")
             abort(redirect(list_url(action_id)))
-        snapshot = self.change_kind.snapshot(action, queries.components_of(action_id))
+        snapshot = self.change_kind.snapshot(action, queries.components_of(action_id, self.change_kind.options))
         over = services.over(action)
         if over is not None:
             flash(labels.problem_text(over), "info")
@@ -75,19 +79,25 @@ class RequestWizard(Wizard):
 
     def form_class(self, step: Step, state: WizardState) -> type[Form]:
         """The fields of the first step depend on the action."""
-        return self.change_kind.form_class(state.subject.snapshot) if step.name == VALUES else super().form_class(step, state)
+        if step.name != VALUES:
+            return super().form_class(step, state)
+        return self.change_kind.form_class(state.subject.snapshot, state.draft.steps.get(VALUES, {}))
 
     def initial(self, step: Step, state: WizardState) -> dict[str, Any]:
-        """Nothing, or what the request to correct asked."""
+        """What the kind proposes, and what the request to correct asked."""
         correcting = state.subject.correcting
-        if correcting is None:
-            return {}
-        return self.change_kind.asked_values(correcting.asked) if step.name == VALUES else {"motivation": correcting.motivation}
+        if step.name == VALUES:
+            return dict(self.change_kind.initial(state.subject.snapshot, correcting.asked if correcting is not None else ()))
+        return {"motivation": correcting.motivation} if correcting is not None else {}
+
+    def asks_again(self, step: Step, state: WizardState) -> bool:
+        """The button that looks for other sites fills the lists, and judges nothing."""
+        return step.name == VALUES and SEARCH in request.form
 
     def changes(self, state: WizardState) -> tuple[Change, ...]:
         """What the values typed would change of today's data."""
         snapshot = state.subject.snapshot
-        return diff(snapshot.values, self.change_kind.typed(state.form(VALUES), snapshot), snapshot.names)
+        return with_words(diff(snapshot.values, self.change_kind.typed(state.form(VALUES), snapshot), snapshot.names))
 
     def check_step(self, step: Step, form: Form, state: WizardState) -> bool:
         """The rules of the kind, said beside the fields."""
@@ -107,6 +117,9 @@ class RequestWizard(Wizard):
             "snapshot": state.subject.snapshot,
             "correcting": correcting,
             "control": control,
+            "parts": _parts(state.subject.snapshot) if step.name == VALUES else [],
+            "postal_code": POSTAL_CODE,
+            "search": SEARCH,
             "kind_label": labels.kind_label(self.code),
             "rows": labels.change_rows(changes),
             "shown_changes": fingerprint_of(changes),
@@ -160,6 +173,26 @@ def say(form: Form, problem: Problem) -> None:
     field.errors = [*field.errors, labels.problem_text(problem)]
 
 
+def _parts(snapshot: Snapshot) -> list[dict[str, Any]]:
+    """The components with what each asks: control, label and present value in words."""
+    words = words_for([(key.field, value) for key, value in snapshot.values.items()])
+    return [
+        {
+            "component": component,
+            "fields": [
+                {
+                    "control": control(key),
+                    "label": labels.present_label(key.field),
+                    "value": words.get((key.field, value)) or labels.value_text(key.field, value),
+                }
+                for key, value in snapshot.values.items()
+                if key.target is Target.COMPONENT and key.id == component.id
+            ],
+        }
+        for component in snapshot.components
+    ]
+
+
 def list_url(action_id: int) -> str:
     """« Suivi des demandes de modification » of the action."""
     return url_for("RequestsView.of_action", action_id=action_id)
@@ -177,7 +210,7 @@ def already_text(already: ModificationRequest) -> str:
 
 def _steps(kind: RequestKind, label: Any) -> tuple[Step, ...]:
     return (
-        Step(VALUES, label, DatesBase, KINDS[kind].template),
+        Step(VALUES, label, ValuesForm, KINDS[kind].template),
         Step(RECAP, _l("Summary and motivation"), MotivationForm, "requests/recap.html"),
     )
 
@@ -191,4 +224,33 @@ class DatesRequestView(RequestWizard):
     steps = _steps(RequestKind.DATES, _l("Dates"))
 
 
-WIZARDS: dict[RequestKind, type[RequestWizard]] = {view.code: view for view in (DatesRequestView,)}
+class ReferenceRequestView(RequestWizard):
+    """« Données du référentiel »."""
+
+    route_base = "/actions-de-formation/<int:action_id>/demandes/referentiel"
+    code = RequestKind.REFERENCE
+    kind = "request-reference"
+    steps = _steps(RequestKind.REFERENCE, _l("Repository data"))
+
+
+class VolumesRequestView(RequestWizard):
+    """« Volumes et places »."""
+
+    route_base = "/actions-de-formation/<int:action_id>/demandes/volumes"
+    code = RequestKind.VOLUMES
+    kind = "request-volumes"
+    steps = _steps(RequestKind.VOLUMES, _l("Volumes and places"))
+
+
+class SitesRequestView(RequestWizard):
+    """« Sites »."""
+
+    route_base = "/actions-de-formation/<int:action_id>/demandes/sites"
+    code = RequestKind.SITES
+    kind = "request-sites"
+    steps = _steps(RequestKind.SITES, _l("Sites"))
+
+
+WIZARDS: dict[RequestKind, type[RequestWizard]] = {
+    view.code: view for view in (DatesRequestView, ReferenceRequestView, VolumesRequestView, SitesRequestView)
+}

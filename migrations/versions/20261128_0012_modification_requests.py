@@ -18,7 +18,7 @@ down_revision = "0011"
 branch_labels = None
 depends_on = None
 
-_KINDS = "kind IN ('dates')"
+_KINDS = "kind IN ('dates', 'reference', 'volumes', 'sites')"
 _STATES = "IN ('pending', 'to_correct', 'validated', 'refused', 'withdrawn')"
 _EVENTS = "event IN ('send', 'validate', 'ask_correction', 'refuse', 'withdraw')"
 

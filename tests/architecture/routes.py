@@ -147,7 +147,11 @@ def _all() -> dict[str, Route]:
         "RequestsView.show": Route(READERS, owner=True),
         "RequestsView.decide": Route(DECIDERS),
         "RequestsView.withdraw": Route(WRITERS, owner=True),
-        **{f"DatesRequestView.{name}": Route(WRITERS, owner=True) for name in ("start", "show", "save", "save_draft", "ask_to_abandon", "abandon")},
+        **{
+            f"{kind}RequestView.{name}": Route(WRITERS, owner=True)
+            for kind in ("Dates", "Reference", "Volumes", "Sites")
+            for name in ("start", "show", "save", "save_draft", "ask_to_abandon", "abandon")
+        },
         # trainees
         "TraineesView.index": Route(READERS),
         "TraineesView.of_action": Route(READERS, owner=True),

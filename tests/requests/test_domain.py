@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from decimal import Decimal
 from itertools import product
 from typing import Any
 
@@ -30,6 +31,7 @@ from app.requests.domain import (
 )
 from app.requests.domain.changes import FIELD_TYPES, fingerprint_of
 from app.requests.domain.dates import Dates, DatesFacts, problems
+from app.requests.domain.rules import reference_problems, site_problems, volume_problems
 
 S, E = RequestState, RequestEvent
 ALLOWED = {
@@ -77,7 +79,13 @@ def test_yes_needs_every_rule_and_what_moved_to_be_confirmed_but_no_observations
 
 # ---- changes ----------------------------------------------------------------------------------------------------------
 
-_VALUES: dict[type, st.SearchStrategy[Any]] = {date: st.dates(date(1990, 1, 1), date(2100, 1, 1))}
+_VALUES: dict[type, st.SearchStrategy[Any]] = {
+    date: st.dates(date(1990, 1, 1), date(2100, 1, 1)),
+    str: st.text(max_size=12),
+    int: st.integers(0, 10_000),
+    Decimal: st.decimals(0, 99_999, places=2),
+    tuple: st.sets(st.integers(1, 9), max_size=4).map(lambda found: tuple(sorted(found))),
+}
 KEYS = st.builds(Key, st.sampled_from(Target), st.integers(1, 5), st.sampled_from(Field))
 
 
@@ -143,7 +151,9 @@ GOOD = {"target": "action", "id": 1, "field": "planned_end", "before": "2023-01-
     "payload",
     [
         None, {}, "x", [1], [{}], [GOOD, GOOD], [{**GOOD, "target": "organisation"}], [{**GOOD, "field": "status"}], [{**GOOD, "after": "soon"}],
-        [{**GOOD, "after": 3}], [{**GOOD, "id": "1"}], [{**GOOD, "id": True}], [{**GOOD, "of": 4}],
+        [{**GOOD, "after": 3}], [{**GOOD, "said": "x"}], [{**GOOD, "said": ["x", 1]}], [{**GOOD, "field": "places"}], [{**GOOD, "field": "sites"}],
+        [{**GOOD, "field": "sites", "before": [], "after": [True]}], [{**GOOD, "field": "hours_centre", "before": "1", "after": "NaN"}],
+        [{**GOOD, "field": "hours_centre", "before": "1", "after": "beaucoup"}], [{**GOOD, "field": "places", "before": 1, "after": False}], [{**GOOD, "id": "1"}], [{**GOOD, "id": True}], [{**GOOD, "of": 4}],
     ],
 )  # fmt: skip
 def test_anything_else_than_changes_is_refused(payload: object) -> None:
@@ -252,3 +262,48 @@ def test_accepted_dates_are_nested(whole: tuple[date, date], part: tuple[date, d
     facts = DatesFacts(today=date(2023, 12, 31), opened=actual is not None, first_entry=actual)
     if not problems((before, after), [(was, becomes)], facts):
         assert whole[0] <= (actual or whole[0]) <= becomes.start <= becomes.end <= whole[1]
+
+
+# ---- components: repository data, volumes, sites ----------------------------------------------------------------------
+
+
+def change(field: Field, before: Any, after: Any) -> Change:
+    return Change(Key(Target.COMPONENT, 7, field), before, after, "01 – X")
+
+
+@pytest.mark.parametrize(
+    ("field", "after", "code"),
+    [
+        (Field.CERTIF_INFO, "83001", None), (Field.CERTIF_INFO, "CI-83", ProblemCode.BAD_CERTIF_INFO), (Field.CERTIF_INFO, "1" * 11, ProblemCode.BAD_CERTIF_INFO),
+        (Field.CERTIF_INFO, "٣٤", ProblemCode.BAD_CERTIF_INFO), (Field.FORMACODE, "43436", None), (Field.FORMACODE, "4343", ProblemCode.BAD_FORMACODE),
+        (Field.FORMACODE, None, ProblemCode.BAD_FORMACODE), (Field.TITLE, "Un titre", None), (Field.TITLE, " ", ProblemCode.UNKNOWN_VALUE),
+    ],
+)  # fmt: skip
+def test_codes_of_the_repository(field: Field, after: str | None, code: ProblemCode | None) -> None:
+    assert [one.code for one in reference_problems([change(field, "x", after)])] == ([code] if code else [])
+
+
+@pytest.mark.parametrize(
+    ("field", "after", "code"),
+    [
+        (Field.PLACES, 3, None), (Field.PLACES, 2, ProblemCode.TOO_FEW_PLACES), (Field.PLACES, 10_000, ProblemCode.OUT_OF_BOUNDS),
+        (Field.HOURS_CENTRE, Decimal("0"), None), (Field.HOURS_COMPANY, Decimal("-0.01"), ProblemCode.OUT_OF_BOUNDS),
+        (Field.HOURS_CENTRE, Decimal("99999.01"), ProblemCode.OUT_OF_BOUNDS), (Field.PLACES, None, ProblemCode.OUT_OF_BOUNDS),
+    ],
+)  # fmt: skip
+def test_volumes_and_places(field: Field, after: Any, code: ProblemCode | None) -> None:
+    """Never fewer places than trainees enrolled: three here."""
+    assert [one.code for one in volume_problems([change(field, 12, after)], {7: 3})] == ([code] if code else [])
+
+
+@pytest.mark.parametrize(
+    ("after", "codes_"),
+    [
+        ((1, 3), []), ((), [ProblemCode.NO_SITE, ProblemCode.SITE_IN_USE]), ((1, 4), [ProblemCode.UNKNOWN_VALUE]), ((2, 3), [ProblemCode.SITE_IN_USE]),
+        ((1, 2), []),
+    ],
+)  # fmt: skip
+def test_sites(after: tuple[int, ...], codes_: list[ProblemCode]) -> None:
+    """Sites 1 and 2 are the component's (2 may no longer be chosen), 3 may be chosen, 4 may not; somebody is on site 1."""
+    found = site_problems([change(Field.SITES, (1, 2), after)], {7: {1, 2}}, {1, 3}, {(7, 1): 1})
+    assert [one.code for one in found] == codes_

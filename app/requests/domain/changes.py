@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from typing import Any
 
@@ -24,6 +25,15 @@ class Field(StrEnum):
     PLANNED_START = "planned_start"
     ACTUAL_START = "actual_start"
     PLANNED_END = "planned_end"
+    TITLE = "title"
+    LEVEL = "level_id"
+    CERTIF_INFO = "certif_info"
+    FORMACODE = "formacode"
+    HOURS_CENTRE = "hours_centre"
+    HOURS_COMPANY = "hours_company"
+    PLACES = "places"
+    #: No column: the sites of a component, by their ids in ascending order.
+    SITES = "sites"
 
 
 #: What a value of the field is, once read.
@@ -31,9 +41,17 @@ FIELD_TYPES: Mapping[Field, type] = {
     Field.PLANNED_START: date,
     Field.ACTUAL_START: date,
     Field.PLANNED_END: date,
+    Field.TITLE: str,
+    Field.LEVEL: int,
+    Field.CERTIF_INFO: str,
+    Field.FORMACODE: str,
+    Field.HOURS_CENTRE: Decimal,
+    Field.HOURS_COMPANY: Decimal,
+    Field.PLACES: int,
+    Field.SITES: tuple,
 }
 
-Value = date | None
+Value = date | Decimal | int | str | tuple[int, ...] | None
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -50,12 +68,16 @@ Values = Mapping[Key, Value]
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One field, what it was when the request was sent and what it is to become; ``of`` names the component as it was then."""
+    """One field, what it was when the request was sent and what it is to become.
+
+    ``of`` names the component as it was then; ``said`` gives both values in words when they are ids (a level, sites).
+    """
 
     key: Key
     before: Value
     after: Value
     of: str = ""
+    said: tuple[str, str] = ("", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +103,13 @@ class ProblemCode(StrEnum):
     COMPONENT_STARTS_BEFORE = "component_starts_before"
     COMPONENT_ENDS_AFTER = "component_ends_after"
     TRAINEES_OUTSIDE = "trainees_outside"
+    UNKNOWN_VALUE = "unknown_value"
+    BAD_CERTIF_INFO = "bad_certif_info"
+    BAD_FORMACODE = "bad_formacode"
+    OUT_OF_BOUNDS = "out_of_bounds"
+    TOO_FEW_PLACES = "too_few_places"
+    NO_SITE = "no_site"
+    SITE_IN_USE = "site_in_use"
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +187,7 @@ def dump(changes: Iterable[Change]) -> list[dict[str, Any]]:
             "before": _dump_value(change.before),
             "after": _dump_value(change.after),
             "of": change.of,
+            "said": list(change.said),
         }
         for change in changes
     ]
@@ -184,21 +214,39 @@ def _load_one(one: object) -> Change:
         identity = one["id"]
         key = Key(Target(one["target"]), identity, Field(one["field"]))
         before, after = _load_value(key.field, one["before"]), _load_value(key.field, one["after"])
-        of = one.get("of", "")
-    except (KeyError, ValueError, TypeError) as error:
+        of, (was, becomes) = one.get("of", ""), one.get("said", ("", ""))
+    except (KeyError, ValueError, TypeError, InvalidOperation) as error:
         raise PayloadError(str(error)) from None
-    if isinstance(identity, bool) or not isinstance(identity, int) or not isinstance(of, str):
+    if isinstance(identity, bool) or not isinstance(identity, int) or not all(isinstance(word, str) for word in (of, was, becomes)):
         raise PayloadError("not an object")
-    return Change(key, before, after, of)
+    return Change(key, before, after, of, (was, becomes))
 
 
 def _dump_value(value: Value) -> Any:
-    return value.isoformat() if isinstance(value, date) else value
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    return list(value) if isinstance(value, tuple) else value
 
 
 def _load_value(name: Field, stored: object) -> Value:
     if stored is None:
         return None
-    if FIELD_TYPES[name] is date and isinstance(stored, str):
-        return date.fromisoformat(stored)
+    kind = FIELD_TYPES[name]
+    if isinstance(stored, str):
+        if kind is date:
+            return date.fromisoformat(stored)
+        if kind is Decimal and (number := Decimal(stored)).is_finite():
+            return number
+        if kind is str:
+            return stored
+    if kind is int and _is_number(stored):
+        return stored  # type: ignore[return-value]
+    if kind is tuple and isinstance(stored, list) and all(_is_number(one) for one in stored):
+        return tuple(stored)
     raise PayloadError(f"{name}: {type(stored).__name__}")
+
+
+def _is_number(stored: object) -> bool:
+    return isinstance(stored, int) and not isinstance(stored, bool)

@@ -15,6 +15,9 @@ class RequestKind(StrEnum):
     """What a request asks to change; one kind each."""
 
     DATES = "dates"
+    REFERENCE = "reference"
+    VOLUMES = "volumes"
+    SITES = "sites"
 
 
 class RequestState(StrEnum):

@@ -8,11 +8,16 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, ClassVar
 
+from flask_wtf import FlaskForm
+from wtforms import Field as Control
 from wtforms import Form
 
 from app.actions.models import Action, Component
 
-from ..domain import Change, Field, Key, Problem, RequestKind, Target, Value, apply
+from ..domain import Change, Field, Key, Problem, ProblemCode, RequestKind, Target, Value, apply, gone
+
+#: What was typed in a step, as posted: control → texts.
+Typed = Mapping[str, Sequence[str]]
 
 #: Name of the control of a field of the action, and of a component.
 ACTION_FIELD, COMPONENT_FIELD = "action_{field}", "c{id}_{field}"
@@ -60,14 +65,19 @@ class ChangeKind(ABC):
     code: ClassVar[RequestKind]
     #: The step of the wizard that asks the new values.
     template: ClassVar[str]
+    #: What to load of the components besides their columns.
+    options: ClassVar[Sequence[Any]] = ()
 
     @abstractmethod
     def snapshot(self, action: Action, components: Sequence[Component]) -> Snapshot:
         """What it may change of the action, now."""
 
     @abstractmethod
-    def form_class(self, snapshot: Snapshot) -> type[Form]:
-        """The form that asks the new values: one control (see ``control``) for each key of the snapshot that may change."""
+    def form_class(self, snapshot: Snapshot, typed: Typed) -> type[Form]:
+        """The form that asks the new values: one control (see ``control``) for each key of the snapshot that may change.
+
+        ``typed``: what was posted so far, for lists that depend on it.
+        """
 
     @abstractmethod
     def problems(self, snapshot: Snapshot, changes: Sequence[Change]) -> tuple[Problem, ...]:
@@ -86,8 +96,8 @@ class ChangeKind(ABC):
                 found[key] = form[name].data
         return found
 
-    def asked_values(self, changes: Sequence[Change]) -> dict[str, Value]:
-        """The values of the form for a request that is corrected."""
+    def initial(self, snapshot: Snapshot, changes: Sequence[Change]) -> Mapping[str, Any]:
+        """The values of the form before anything is typed; ``changes``: what a request to correct asked."""
         return {control(change.key): change.after for change in changes}
 
     def apply(self, snapshot: Snapshot, changes: Sequence[Change]) -> None:
@@ -97,8 +107,54 @@ class ChangeKind(ABC):
         rows[Target.ACTION, snapshot.action.id] = snapshot.action
         for key, value in values.items():
             row = rows[key.target, key.id]
-            if getattr(row, key.field.value) != value:
-                setattr(row, key.field.value, value)
+            if self.value_of(row, key.field) != value:
+                self.write(row, key.field, value)
+
+    def value_of(self, row: Any, field: Field) -> Value:
+        """The present value of one field of a row."""
+        value: Value = getattr(row, field.value)
+        return value
+
+    def write(self, row: Any, field: Field, value: Value) -> None:
+        """Give one field of a row its new value."""
+        setattr(row, field.value, value)
+
+
+class ComponentsKind(ChangeKind):
+    """A kind that changes fields of the components alone, each asked under its component."""
+
+    template: ClassVar[str] = "requests/components.html"
+    component_fields: ClassVar[Sequence[Field]]
+
+    def snapshot(self, action: Action, components: Sequence[Component]) -> Snapshot:
+        """The fields as they are."""
+        values = {
+            Key(Target.COMPONENT, component.id, field): self.value_of(component, field) for component in components for field in self.component_fields
+        }
+        return Snapshot(action, components, values)
+
+    @abstractmethod
+    def controls(self, snapshot: Snapshot, typed: Typed) -> dict[Key, Control]:
+        """One control for each key."""
+
+    def extra_controls(self) -> dict[str, Control]:
+        """Controls that ask no value."""
+        return {}
+
+    def form_class(self, snapshot: Snapshot, typed: Typed) -> type[Form]:
+        """The controls, by their names."""
+        fields = {control(key): one for key, one in self.controls(snapshot, typed).items()}
+        return type("ComponentsForm", (FlaskForm,), {"Meta": type("Meta", (), {"csrf": False}), **fields, **self.extra_controls()})
+
+    @staticmethod
+    def lost(snapshot: Snapshot, changes: Sequence[Change]) -> tuple[Problem, ...]:
+        """Changes of components that no longer exist."""
+        return tuple(Problem(None, ProblemCode.GONE, {"of": change.of}) for change in gone(changes, snapshot.values))
+
+
+def text_or_none(value: str | None) -> str | None:
+    """What was typed, without outer blanks; None for nothing."""
+    return " ".join((value or "").replace("\x00", "").split()) or None
 
 
 def periods_changed(snapshot: Snapshot, after: Mapping[Key, Value]) -> dict[int, tuple[date, date]]:

@@ -19,7 +19,7 @@ from app.core.ui.forms import FrDateField
 from .. import queries
 from ..domain import Change, Field, Key, Problem, ProblemCode, RequestKind, Target, Value, apply, gone
 from ..domain.dates import Dates, DatesFacts, problems
-from .base import ChangeKind, Outside, Snapshot, control, periods_changed, values_of
+from .base import ChangeKind, Outside, Snapshot, Typed, control, periods_changed, values_of
 
 ACTION_FIELDS = (Field.PLANNED_START, Field.ACTUAL_START, Field.PLANNED_END)
 COMPONENT_FIELDS = (Field.PLANNED_START, Field.PLANNED_END)
@@ -35,7 +35,7 @@ class DatesKind(ChangeKind):
         """The dates as they are."""
         return Snapshot(action, components, values_of(action, components, action_fields=ACTION_FIELDS, component_fields=COMPONENT_FIELDS))
 
-    def form_class(self, snapshot: Snapshot) -> type[Form]:
+    def form_class(self, snapshot: Snapshot, typed: Typed) -> type[Form]:
         """One date for each; the actual start once the action was opened: before, the opening asks it."""
         names = snapshot.names
         fields: dict[str, Any] = {}
