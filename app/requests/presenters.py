@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from math import ceil
 from typing import Any
 
 from flask import url_for
@@ -145,6 +146,24 @@ def overtaken_text(late: services.Overtaken) -> str:
         when=fr_datetime(late.event.happened_at),
         state=state,
     )
+
+
+def delays_text(found: queries.Delays | None) -> str | None:
+    """How long decisions take: the median and the ninth tenth, which tells of those who wait longest."""
+    if found is None:
+        return None
+    return ngettext(
+        "%(num)d request decided within twelve months: half within %(median)s, nine in ten within %(ninth)s.",
+        "%(num)d requests decided within twelve months: half within %(median)s, nine in ten within %(ninth)s.",
+        found.count,
+        median=_days(found.median),
+        ninth=_days(found.ninth),
+    )
+
+
+def _days(number: float) -> str:
+    whole = ceil(number)
+    return _("one day") if whole <= 1 else ngettext("%(num)d day", "%(num)d days", whole)
 
 
 def decided_text(event: RequestEvent, number: str) -> str:

@@ -176,6 +176,26 @@ def queue(narrowed: QueueFilter, *, now: datetime, cursor: Cursor | None, size: 
     return keyset_page(statement, ModificationRequest.sent_at, ModificationRequest.id, cursor=cursor, size=size, counted=counted)
 
 
+@dataclass(frozen=True, slots=True)
+class Delays:
+    """How long decisions took, in days: half of them at most ``median``, nine in ten at most ``ninth``."""
+
+    count: int
+    median: float
+    ninth: float
+
+
+def delays(now: datetime) -> Delays | None:
+    """Of the requests decided within a year, from the last sending to the decision; None when there is none."""
+    seconds = func.extract("epoch", ModificationRequest.decided_at - ModificationRequest.sent_at)
+    row = db.session.execute(
+        select(func.count(), func.percentile_cont(0.5).within_group(seconds), func.percentile_cont(0.9).within_group(seconds)).where(
+            ModificationRequest.decided_at > now - timedelta(days=365)
+        )
+    ).one()
+    return Delays(row[0], float(row[1]) / 86_400, float(row[2]) / 86_400) if row[0] else None
+
+
 # ---- trainees that new dates would leave outside ----------------------------------------------------------------------
 
 

@@ -64,6 +64,7 @@ class RequestsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only 
             sizes=PAGE_SIZES,
             lines=presenters.lines(page.rows, now=now),
             narrowed=narrowed,
+            delays=presenters.delays_text(queries.delays(now)),
             chips=_chips(narrowed),
             labels=labels,
         )

@@ -155,3 +155,32 @@ def test_a_request_is_withdrawn_without_script(signed_in: SignIn) -> None:
     expect(page.get_by_role("heading", level=1)).to_have_text("Retirer cette demande ?".replace(" ?", "\u202f?"))
     page.get_by_role("button", name="Retirer la demande").click()
     expect(page.get_by_role("row", name=re.compile("Demande de modification de dates"))).to_contain_text("Retirée")
+
+
+def test_the_other_kinds(signed_in: SignIn) -> None:
+    """Their forms are as usable as the first one's; places are asked, and seen by the Région as a change."""
+    page, region = signed_in("principal"), signed_in("region")
+    page.goto("/actions-de-formation/")
+    page.get_by_role("link", name="19Q01762009_5", exact=True).click()
+    page.get_by_role("link", name="Demande de modification de données").click()
+    start = page.url
+    for kind in ("référentiel", "sites", "volumes et places"):
+        page.goto(start)
+        page.get_by_role("link", name="Nouvelle demande de modification").click()
+        page.get_by_label("Type de modification").select_option(label=f"Demande de modification de {kind}")
+        page.get_by_role("button", name="Valider").click()
+        expect(page.get_by_role("heading", level=1)).to_have_text(f"Demande de modification de {kind}")
+        assert_accessible(page)
+        assert_no_horizontal_scroll(page)
+    page.get_by_label("Places, nouvelle valeur").first.fill("1")
+    go_on(page)
+    expect(page.get_by_role("alert").get_by_text(re.compile("il ne peut pas y avoir moins de places"))).to_be_visible()
+    page.get_by_label("Places, nouvelle valeur").first.fill("24")
+    go_on(page)
+    page.get_by_label("Motivation de la demande").fill("Liste d’attente.")
+    page.get_by_role("button", name="Valider").click()
+    expect(page.locator(".alert-success").first).to_be_visible()
+    region.goto("/demandes-de-modification/?type=volumes")
+    region.get_by_role("link", name=re.compile("^Instruire")).first.click()
+    expect(region.get_by_role("row", name=re.compile("Places"))).to_contain_text("24")
+    assert_accessible(region)

@@ -287,7 +287,7 @@ def test_codes_of_the_repository(field: Field, after: str | None, code: ProblemC
     ("field", "after", "code"),
     [
         (Field.PLACES, 3, None), (Field.PLACES, 2, ProblemCode.TOO_FEW_PLACES), (Field.PLACES, 10_000, ProblemCode.OUT_OF_BOUNDS),
-        (Field.HOURS_CENTRE, Decimal("0"), None), (Field.HOURS_COMPANY, Decimal("-0.01"), ProblemCode.OUT_OF_BOUNDS),
+        (Field.HOURS_CENTRE, Decimal(0), None), (Field.HOURS_COMPANY, Decimal("-0.01"), ProblemCode.OUT_OF_BOUNDS),
         (Field.HOURS_CENTRE, Decimal("99999.01"), ProblemCode.OUT_OF_BOUNDS), (Field.PLACES, None, ProblemCode.OUT_OF_BOUNDS),
     ],
 )  # fmt: skip

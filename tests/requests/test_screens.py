@@ -93,7 +93,7 @@ def test_the_way_of_the_guide(as_user: AsUser) -> None:
     assert "il n’est pas possible d’effectuer une nouvelle demande de modification du même type" in plain(page)
     headers = [re.sub(r"<[^>]+>", "", one).strip() for one in re.findall(r"<th scope=\"col\".*?</th>", page, re.DOTALL)]
     assert headers == [
-        "Type de la modification", "Modification demandée", "Nom/Statut de l’émetteur", "Prestataire", "Date d’émission", "Etat / Historique", "Observations",
+        "Type de la modification", "Nom/Statut de l’émetteur", "Prestataire", "Date d’émission", "Etat / Historique", "Observations",
         "Avenant", "Gestion",
     ]  # fmt: skip
     for words in ("Demande de modification de dates", "Paule BLANC Titulaire", f"Date de fin prévue : {fr(day(END))} → {fr(day(END + 30))} ; composante 01, date de fin"):
@@ -368,3 +368,25 @@ def test_the_pages_cost_the_same_for_few_and_many_requests(as_user: AsUser) -> N
         pages[2] = (region, f"/demandes-de-modification/{request_id}")
     assert costs[0] == costs[1]
     assert max(costs[1]) <= 14
+
+
+def test_delays_are_told_honestly(as_user: AsUser, db_session: Session) -> None:
+    """Ten decisions: nine within a day, one after thirty days; nothing is said of those not decided, nor of those of long ago."""
+    from app.requests import queries
+
+    db_session.execute(text("UPDATE modification_request SET decided_at = NULL, state = 'withdrawn' WHERE decided_at IS NOT NULL"))
+    assert queries.delays(clock.now()) is None
+    action = open_action()
+    for waited in (*[0.5] * 8, 10, 30, 700):
+        request_id = ask(action)
+        services.decide(request_id, decision(RequestEvent.REFUSE, request_id, observations="x"))
+        sent_at = clock.now() - timedelta(days=waited)
+        values = {"at": sent_at, "id": request_id, "decided": sent_at + timedelta(days=1) if waited == 700 else clock.now()}
+        db_session.execute(text("UPDATE modification_request SET sent_at = :at, decided_at = :decided WHERE id = :id"), values)
+    ask(action)
+    db_session.commit()
+    found = queries.delays(clock.now())
+    assert found is not None
+    assert (found.count, round(found.median, 1), round(found.ninth)) == (10, 0.5, 12)
+    page = plain(as_user("region").get("/demandes-de-modification/").text)
+    assert "10 demandes décidées en douze mois : la moitié en un jour, neuf sur dix en 12 jours." in page or "neuf sur dix en 13 jours" in page

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
+from flask_babel import gettext as _
 from sqlalchemy import select
 from wtforms import Field as Control
 from wtforms import SelectField, StringField
@@ -29,7 +30,7 @@ class ReferenceKind(ComponentsKind):
 
     def controls(self, snapshot: Snapshot, typed: Typed) -> dict[Key, Control]:
         """Texts, and the list of levels; empty stays as it is."""
-        levels = [SelectChoice("", ""), *(SelectChoice(str(key), label) for key, label in choices(Level))]
+        levels = [SelectChoice("", _("unchanged")), *(SelectChoice(str(key), label) for key, label in choices(Level))]
         lengths = {Field.TITLE: 400, Field.CERTIF_INFO: 12, Field.FORMACODE: 12}
         found: dict[Key, Control] = {}
         for key in snapshot.values:
