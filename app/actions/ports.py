@@ -1,11 +1,11 @@
-"""What actions need to know of their trainees, and tell them.
+"""What actions need to know of later features, and tell them: trainees, and pages that hang from the page of an action.
 
-Trainees are a later feature (imports run one way): it registers itself here.  Without it an action has no trainee.
+Imports run one way: these features register themselves here.  Without trainees an action has none.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Protocol
@@ -22,6 +22,14 @@ class Panel:
     heading: str
     template: str
     values: dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class ActionTab:
+    """A page about an action that another feature brings: a tab of the page « Gérer l'action de formation »."""
+
+    label: str
+    href: str
 
 
 class TraineeSide(Protocol):
@@ -52,7 +60,7 @@ class _NoTrainees:
 
 
 _side: TraineeSide = _NoTrainees()
-_panels: list[str] = []
+_tabs: dict[str, Callable[[Action], ActionTab | None]] = {}
 
 
 def register_trainee_side(side: TraineeSide) -> None:
@@ -69,3 +77,13 @@ def trainee_side() -> TraineeSide:
 def panels(action: Action) -> Sequence[Panel]:
     """The parts other features bring to the page of ``action``."""
     return () if isinstance(_side, _NoTrainees) else (_side.panel(action),)
+
+
+def register_action_tab(name: str, tab: Callable[[Action], ActionTab | None]) -> None:
+    """Add a tab to the page of actions; ``tab`` says None to whoever may not open it.  Registering a name again replaces it."""
+    _tabs[name] = tab
+
+
+def action_tabs(action: Action) -> list[ActionTab]:
+    """The tabs that other features bring, for the account that reads."""
+    return [found for tab in _tabs.values() if (found := tab(action)) is not None]

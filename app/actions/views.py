@@ -115,7 +115,7 @@ class ActionsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only p
             history=_history(action_id, advance),
             advance_requested_at=advance,
             panels=panels,
-            panel_tabs=[(panel.heading, f"#{panel.anchor}") for panel in panels],
+            panel_tabs=[(panel.heading, f"#{panel.anchor}") for panel in panels] + [(tab.label, tab.href) for tab in ports.action_tabs(action)],
             labels=labels,
             acts=_acts(),
             unenrolled_url=unenrolled_url(action_id, facts),

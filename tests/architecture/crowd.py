@@ -43,7 +43,7 @@ _KEPT_ALWAYS = {("ab_user_role", "role_id")}
 _SHARED_PARENT = {
     ("registration", "action_id"), ("component", "action_id"), ("action", "contract_id"), ("action_history", "action_id"),
     ("enrolment", "action_id"), ("enrolment", "registration_id"), ("component_site", "component_id"), ("user_session", "user_id"),
-    ("contact", "programme_id"), ("sign_in_attempt", "user_id"), ("api_token", "user_id"), ("recovery_code", "user_id"),
+    ("contact", "programme_id"), ("modification_request_event", "request_id"), ("sign_in_attempt", "user_id"), ("api_token", "user_id"), ("recovery_code", "user_id"),
 }  # fmt: skip
 
 #: A row for each table that the demonstration leaves empty: text of SQL after the table's name.

@@ -16,6 +16,7 @@ ORGANISATION = frozenset({"principal", "secondaire", "lecture", "autre-of"})
 WRITERS = frozenset({"principal", "secondaire", "autre-of"})
 PRINCIPALS = frozenset({"principal", "autre-of"})
 REGION = frozenset({"validateur", "gestionnaire", "admin"})
+DECIDERS = frozenset({"validateur", "admin"})
 CLOSERS = frozenset({"gestionnaire", "admin"})
 ADMIN = frozenset({"admin"})
 SIGNED_IN = frozenset(ACTORS) - {"nobody"}
@@ -139,6 +140,18 @@ def _all() -> dict[str, Route]:
         "ActionsView.show": Route(READERS, owner=True),
         "ActionsView.close": Route(CLOSERS),
         **{f"OpeningView.{name}": Route(WRITERS, owner=True) for name in ("start", "show", "save", "save_draft", "ask_to_abandon", "abandon")},
+        # modification requests
+        "RequestsView.queue": Route(DECIDERS),
+        "RequestsView.of_action": Route(READERS, owner=True),
+        "RequestsView.choose": Route(WRITERS, owner=True),
+        "RequestsView.show": Route(READERS, owner=True),
+        "RequestsView.decide": Route(DECIDERS),
+        "RequestsView.withdraw": Route(WRITERS, owner=True),
+        **{
+            f"{kind}RequestView.{name}": Route(WRITERS, owner=True)
+            for kind in ("Dates", "Reference", "Volumes", "Sites")
+            for name in ("start", "show", "save", "save_draft", "ask_to_abandon", "abandon")
+        },
         # trainees
         "TraineesView.index": Route(READERS),
         "TraineesView.of_action": Route(READERS, owner=True),

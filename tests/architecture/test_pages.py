@@ -29,6 +29,10 @@ _NOT_PAGES = {
 }  # fmt: skip
 
 
+#: Wizards of the modification requests, and their word in the address.
+_REQUESTS = (("Dates", "dates"), ("Reference", "referentiel"), ("Volumes", "volumes"), ("Sites", "sites"))
+
+
 def _addresses(site: Flask, world: World, actor: str) -> Iterator[tuple[str, str]]:
     for rule, method in _rules(site):
         endpoint = rule.endpoint
@@ -71,6 +75,7 @@ def test_every_page(site: Flask, full_world: World, browsers: Browsers, waiting:
             ("ActionsView.show", f"/actions-de-formation/{waiting}"),
             ("OpeningView.start", f"/actions-de-formation/{waiting}/ouverture/"),
             ("RegistrationView.start", f"/stagiaires/action/{waiting}/enregistrement/"),
+            *((f"{kind}RequestView.start", f"/actions-de-formation/{waiting}/demandes/{name}/") for kind, name in _REQUESTS),
         ]
     if actor not in ("nobody", "support"):
         visits += [("ActionsView.index", "/actions-de-formation/?texte=zzzz&statut=AO"), ("TraineesView.index", "/stagiaires/?texte=zzzz")]

@@ -125,6 +125,7 @@ def _world(one: Callable[[str], Any]) -> World:
         "subject": action,
         "organisation_id": own,
         "batch_id": NOBODYS,
+        "request_id": one(f"SELECT id FROM modification_request WHERE action_id = {action} ORDER BY id LIMIT 1"),
     }
     tables = {
         "ContractModelView": "contract",

@@ -44,6 +44,7 @@ NOT_EDITED = {
     "IdentityRequest",
     "AdvanceInvoiceRequest",
     "ActionHistory",
+    "ModificationRequestEvent",
     "ActionAccess",
     "OutboxIntervention",
     "SeededValue",

@@ -104,6 +104,10 @@ class Wizard(BaseView):
         """Return the values of a form before anything was typed."""
         return {}
 
+    def form_class(self, step: Step, state: WizardState) -> type[Form]:
+        """Return the form of a step: the one declared, unless its fields depend on the subject (the step then declares any form)."""
+        return step.form or Form
+
     def prepare_form(self, form: Form, step: Step, state: WizardState) -> None:
         """Give a form what depends on the subject, such as its choices; called each time one is built."""
 
@@ -319,7 +323,7 @@ class Wizard(BaseView):
 
     def bound_form(self, step: Step, state: WizardState) -> Form:
         """Build the form of a step from its draft."""
-        form_class = step.form or Form
+        form_class = self.form_class(step, state)
         raw = state.draft.steps.get(step.name)
         meta = {"csrf": False}  # the whole portal is under CSRFProtect; a draft carries no token
         if raw is not None:
@@ -377,7 +381,7 @@ class Wizard(BaseView):
                 self._at(state, draft)
                 if draft.finished_at is not None:
                     return self._already_done(draft)
-                if self._is_stale(self.steps[-1], state) or request.form.get(SHOWN) not in (None, drafts.fingerprint(draft)):
+                if self._is_stale(self.steps[-1], state) or request.form.get(SHOWN) not in (None, self._shown(draft)):
                     changed = _("The draft was changed in another window since this summary was shown: check it again, then validate.")
                     raise StepRefused(self.steps[-1].name, changed)
                 for step in self.steps:
@@ -403,6 +407,10 @@ class Wizard(BaseView):
                 form[refused.field].errors = [*form[refused.field].errors, refused.message]
                 return self._page(step, state), 422
             return self._page(step, state, refusal=refused.message), 422
+
+    def _shown(self, draft: Draft) -> str:
+        """What the summary showed: all but what is typed on the summary itself."""
+        return drafts.fingerprint(draft, leave_out=self.steps[-1].name)
 
     def _already_done(self, draft: Draft) -> Response:
         flash(_("This was already recorded: it is done once only."), "info")
@@ -459,7 +467,7 @@ class Wizard(BaseView):
             concerns_name=CONCERNS,
             concerns=self.concerns(state),
             shown_name=SHOWN,
-            shown=drafts.fingerprint(state.draft) if position == len(self.steps) - 1 else None,
+            shown=self._shown(state.draft) if position == len(self.steps) - 1 else None,
             abandon_question=self.abandon_question(state),
             draft_url=self.url("save_draft", state, step_name=step.name) if step.form is not None else None,
             abandon_url=self.url("abandon", state),

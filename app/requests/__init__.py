@@ -1,0 +1,33 @@
+"""Modification requests: the organisation asks, the Région decides (guide 003 §2)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from flask_appbuilder import AppBuilder
+
+
+def register(appbuilder: AppBuilder) -> None:
+    """Add the pages, the wizards, the tab of the action page and the menu of the Région."""
+    from flask_babel import lazy_gettext as _l
+
+    from app.accounts.observations import hide_from_observers
+    from app.actions.ports import register_action_tab
+    from app.core.ui import register_menu
+
+    from . import names, permissions, views, wizard
+
+    names.register_names()
+    hide_from_observers(permissions.VIEW, trainees=True)  # what is asked for may speak of trainees
+    appbuilder.add_view_no_menu(views.RequestsView)
+    for view in wizard.WIZARDS.values():
+        appbuilder.add_view_no_menu(view)
+    register_action_tab("requests", views.tab_of)
+    register_menu(
+        group="Actions de formation",
+        label=_l("Modification requests"),
+        endpoint="RequestsView.queue",
+        permission=permissions.QUEUE,
+        order=30,
+    )

@@ -1,0 +1,113 @@
+"""The life of a request: one table is the only way from one state to another (guide 003 §2; DOMAIN §3)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from app.core.workflow import Transition, Workflow
+
+from .changes import Moved, Problem
+
+
+class RequestKind(StrEnum):
+    """What a request asks to change; one kind each."""
+
+    DATES = "dates"
+    REFERENCE = "reference"
+    VOLUMES = "volumes"
+    SITES = "sites"
+
+
+class RequestState(StrEnum):
+    """Where a request stands."""
+
+    PENDING = "pending"
+    TO_CORRECT = "to_correct"
+    VALIDATED = "validated"
+    REFUSED = "refused"
+    WITHDRAWN = "withdrawn"
+
+
+#: As long as one of these, no other request of the kind can be made for the action (guide 003 §2, last warning).
+OPEN = frozenset({RequestState.PENDING, RequestState.TO_CORRECT})
+
+
+class RequestEvent(StrEnum):
+    """What may happen to a request; the first sending makes it."""
+
+    SEND = "send"
+    VALIDATE = "validate"
+    ASK_CORRECTION = "ask_correction"
+    REFUSE = "refuse"
+    WITHDRAW = "withdraw"
+
+
+class StateFilter(StrEnum):
+    """Choices of the state filter of the queue."""
+
+    PENDING = "pending"
+    TO_CORRECT = "to_correct"
+    VALIDATED = "validated"
+    REFUSED = "refused"
+    WITHDRAWN = "withdrawn"
+    ALL = "all"
+
+
+class ObstacleCode(StrEnum):
+    """Why an event cannot happen now, besides the rules of the kind."""
+
+    OBSERVATIONS = "observations"
+    UNCONFIRMED = "unconfirmed"
+    RULES = "rules"
+
+
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """One obstacle; ``problem`` when a rule of the kind says no."""
+
+    code: ObstacleCode
+    problem: Problem | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionFacts:
+    """What the guards look at: what was written, what the rules say of today's data, what moved unseen."""
+
+    observations: str = ""
+    problems: tuple[Problem, ...] = ()
+    unconfirmed: tuple[Moved, ...] = ()
+
+
+def _says_why(facts: DecisionFacts) -> Sequence[Obstacle]:
+    return () if facts.observations.strip() else (Obstacle(ObstacleCode.OBSERVATIONS),)
+
+
+def _nothing_moved_unseen(facts: DecisionFacts) -> Sequence[Obstacle]:
+    return (Obstacle(ObstacleCode.UNCONFIRMED),) if facts.unconfirmed else ()
+
+
+def _rules_hold(facts: DecisionFacts) -> Sequence[Obstacle]:
+    return tuple(Obstacle(ObstacleCode.RULES, problem) for problem in facts.problems)
+
+
+_S, _E = RequestState, RequestEvent
+
+#: Whoever decides says why, unless the answer is yes; yes is said to fresh data that keep every rule.
+LIFE: Workflow[RequestState, RequestEvent, DecisionFacts] = Workflow(
+    "modification_request",
+    (
+        Transition(_S.PENDING, _E.VALIDATE, _S.VALIDATED, (_rules_hold, _nothing_moved_unseen)),
+        Transition(_S.PENDING, _E.ASK_CORRECTION, _S.TO_CORRECT, (_says_why,)),
+        Transition(_S.PENDING, _E.REFUSE, _S.REFUSED, (_says_why,)),
+        Transition(_S.PENDING, _E.WITHDRAW, _S.WITHDRAWN),
+        Transition(_S.TO_CORRECT, _E.SEND, _S.PENDING, (_rules_hold,)),
+        Transition(_S.TO_CORRECT, _E.WITHDRAW, _S.WITHDRAWN),
+    ),
+)
+
+
+def obstacles(state: RequestState, event: RequestEvent, facts: DecisionFacts) -> tuple[Obstacle, ...]:
+    """All that stands in the way of ``event``.  Raises ``core.workflow.ForbiddenTransition`` when the state has no such event."""
+    return tuple(one for one in LIFE.blockers(state, event, facts) if isinstance(one, Obstacle))

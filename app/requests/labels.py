@@ -1,0 +1,240 @@
+"""Words for the codes of ``domain`` (guide 003 §2): kinds, states, fields, and the sentence for each obstacle."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+from flask_babel import ngettext
+
+from app.actions.labels import status_label
+from app.core.ui.format import fr_date, fr_long_date
+
+from .domain import Change, Field, Obstacle, ObstacleCode, Problem, ProblemCode, RequestEvent, RequestKind, RequestState, StateFilter, Target, Value
+
+KIND_LABELS: dict[str, Any] = {
+    RequestKind.DATES: _l("Request for a modification of dates"),
+    RequestKind.REFERENCE: _l("Request for a modification of repository data"),
+    RequestKind.VOLUMES: _l("Request for a modification of volumes and places"),
+    RequestKind.SITES: _l("Request for a modification of sites"),
+}
+STATE_LABELS: dict[str, Any] = {
+    RequestState.PENDING: _l("Waiting for validation"),
+    RequestState.TO_CORRECT: _l("To correct"),
+    RequestState.VALIDATED: _l("Validated"),
+    RequestState.REFUSED: _l("Refused"),
+    RequestState.WITHDRAWN: _l("Withdrawn"),
+}
+STATE_TONES: dict[str, str] = {
+    RequestState.PENDING: "info",
+    RequestState.TO_CORRECT: "warning",
+    RequestState.VALIDATED: "success",
+    RequestState.REFUSED: "danger",
+    RequestState.WITHDRAWN: "neutral",
+}
+STATE_FILTERS: dict[str, Any] = {**{StateFilter(state): label for state, label in STATE_LABELS.items()}, StateFilter.ALL: _l("All states")}
+AGES: dict[int, Any] = {7: _l("for 7 days or more"), 15: _l("for 15 days or more"), 30: _l("for 30 days or more")}
+DECISIONS: dict[str, Any] = {
+    RequestEvent.VALIDATE: _l("Validate the request"),
+    RequestEvent.ASK_CORRECTION: _l("Ask for a correction"),
+    RequestEvent.REFUSE: _l("Refuse the request"),
+}
+FIELD_LABELS: dict[str, Any] = {
+    Field.PLANNED_START: _l("Planned start"),
+    Field.ACTUAL_START: _l("Actual start"),
+    Field.PLANNED_END: _l("Planned end"),
+    Field.TITLE: _l("Title of the component"),
+    Field.LEVEL: _l("Level"),
+    Field.CERTIF_INFO: _l("Certif Info code"),
+    Field.FORMACODE: _l("Formacode"),
+    Field.HOURS_CENTRE: _l("Hours in centre"),
+    Field.HOURS_COMPANY: _l("Hours in company"),
+    Field.PLACES: _l("Places"),
+    Field.SITES: _l("Sites"),
+}
+#: A component has no actual dates: the guide says « Date de début » and « Date de fin ».
+COMPONENT_FIELD_LABELS: dict[str, Any] = {**FIELD_LABELS, Field.PLANNED_START: _l("Start date"), Field.PLANNED_END: _l("End date")}
+_HISTORY: dict[str, Any] = {
+    RequestEvent.SEND: _l("The request was sent."),
+    RequestEvent.VALIDATE: _l("The Région validated the request: the new data count."),
+    RequestEvent.ASK_CORRECTION: _l("The Région asked for a correction."),
+    RequestEvent.REFUSE: _l("The Région refused the request."),
+    RequestEvent.WITHDRAW: _l("The organisation withdrew the request."),
+}
+
+
+def kind_label(code: str) -> str:
+    """The name of a kind, as in the guide's list."""
+    return str(KIND_LABELS[code])
+
+
+def state_label(code: str) -> str:
+    """The words for a state."""
+    return str(STATE_LABELS[code])
+
+
+def history_text(event: str, from_state: str | None) -> str:
+    """The sentence of one line of history."""
+    if event == RequestEvent.SEND and from_state is not None:
+        return _("The request was corrected and sent again.")
+    return str(_HISTORY[event])
+
+
+def field_label(change: Change) -> str:
+    """« Intitulé du champ »: "Action / Date de début réelle", or the component and its field (guide 003 §2)."""
+    if change.key.target is Target.ACTION:
+        return _("Action / %(field)s", field=FIELD_LABELS[change.key.field])
+    return f"{change.of} / {COMPONENT_FIELD_LABELS[change.key.field]}"
+
+
+def value_text(field: Field, value: Value) -> str:
+    """A value as tables write it; empty for nothing. Ids are said by their words (``words``)."""
+    if isinstance(value, date):
+        return fr_date(value)
+    if isinstance(value, Decimal):
+        return f"{value:.2f}".replace(".", ",")
+    return "" if value is None or isinstance(value, tuple) else str(value)
+
+
+def before_text(change: Change) -> str:
+    """What the field was."""
+    return change.said[0] or value_text(change.key.field, change.before)
+
+
+def after_text(change: Change) -> str:
+    """What the field becomes."""
+    return change.said[1] or value_text(change.key.field, change.after)
+
+
+def present_label(field: Field) -> str:
+    """ "Present value – Places", above the control that asks the new one."""
+    return _("%(field)s, present value", field=COMPONENT_FIELD_LABELS[field])
+
+
+def new_label(field: Field) -> str:
+    """ "Places, new value"."""
+    return _("%(field)s, new value", field=COMPONENT_FIELD_LABELS[field])
+
+
+def change_rows(changes: Iterable[Change]) -> list[dict[str, str]]:
+    """Rows of the table MODIFICATIONS."""
+    return [
+        {"label": field_label(one), "before": before_text(one), "after": after_text(one)} for one in changes
+    ]
+
+
+def summary(changes: Sequence[Change]) -> str:
+    """What is asked, in one line: fields of the action one by one, those of components together when they become the same."""
+    parts = [
+        f"{FIELD_LABELS[one.key.field]} : {_arrow(before_text(one), after_text(one))}" for one in changes if one.key.target is Target.ACTION
+    ]
+    together: dict[tuple[Field, Value], list[Change]] = {}
+    for one in changes:
+        if one.key.target is Target.COMPONENT:
+            together.setdefault((one.key.field, one.after), []).append(one)
+    for (field, _after), group in together.items():
+        numbers = ", ".join(one.of.partition(" ")[0] for one in group)
+        name = ngettext("component %(numbers)s", "components %(numbers)s", len(group), numbers=numbers)
+        before = before_text(group[0]) if len({one.before for one in group}) == 1 else ""
+        parts.append(f"{name}, {_small(str(COMPONENT_FIELD_LABELS[field]))} : {_arrow(before, after_text(group[0]))}")
+    return " ; ".join(parts)
+
+
+def _small(label: str) -> str:
+    return label[:1].lower() + label[1:]
+
+
+def _arrow(before: str, after: str) -> str:
+    return f"{before} → {after}" if before else f"→ {after}"
+
+
+def _in_full(value: object) -> str:
+    return fr_long_date(value)  # type: ignore[arg-type]
+
+
+def _outside(count: int, **words: str) -> str:
+    return ngettext(
+        "%(num)d trainee of component %(name)s would be outside its new dates, from %(start)s to %(end)s. Correct the dates of the enrolment first, "
+        "or choose dates that contain it.",
+        "%(num)d trainees of component %(name)s would be outside its new dates, from %(start)s to %(end)s. Correct the dates of their enrolments first, "
+        "or choose dates that contain them.",
+        count,
+        **words,
+    )
+
+
+def problem_text(problem: Problem) -> str:  # noqa: PLR0911 - one sentence a code
+    """The sentence for one obstacle: which value, which rule, what to do."""
+    words = {name: _in_full(value) if isinstance(value, date) else str(value) for name, value in problem.params.items()}
+    match problem.code:
+        case ProblemCode.NOTHING_CHANGED:
+            return _("Nothing is changed: fill in at least one new value that differs from the present one.")
+        case ProblemCode.ACTION_OVER:
+            return _("The action is “%(status)s”: its data no longer change.", status=status_label(words["status"]))
+        case ProblemCode.GONE:
+            return _("The component “%(of)s” no longer exists: ask for a correction, or refuse the request.", of=words["of"])
+        case ProblemCode.END_BEFORE_START:
+            return _("The end, %(end)s, comes before the start, %(start)s.", **words)
+        case ProblemCode.NOT_OPENED:
+            return _("The action is not open yet: its actual start is entered at the opening.")
+        case ProblemCode.ACTUAL_IN_FUTURE:
+            return _("The actual start cannot be in the future. You typed %(date)s.", **words)
+        case ProblemCode.ACTUAL_IS_NOT_FIRST_ENTRY:
+            return _("The actual start must be the entry date of the first trainee: %(first)s. You typed %(date)s.", **words)
+        case ProblemCode.ACTUAL_BEFORE_PLANNED:
+            return _("The actual start, %(date)s, would come before the planned start, %(planned)s: change one of them.", **words)
+        case ProblemCode.ACTUAL_AFTER_END:
+            return _("The actual start, %(date)s, would come after the planned end, %(planned)s: change one of them.", **words)
+        case ProblemCode.COMPONENT_STARTS_BEFORE:
+            return _("Component %(name)s would start on %(date)s, before the start of the action, %(bound)s: give it a new start.", **words)
+        case ProblemCode.COMPONENT_ENDS_AFTER:
+            return _("Component %(name)s would end on %(date)s, after the end of the action, %(bound)s: give it a new end.", **words)
+        case ProblemCode.TRAINEES_OUTSIDE:
+            return _outside(int(str(problem.params["count"])), name=words["name"], start=words["start"], end=words["end"])
+        case _:
+            return _component_problem(problem.code, words)
+
+
+def _component_problem(code: ProblemCode, words: dict[str, str]) -> str:
+    match code:
+        case ProblemCode.UNKNOWN_VALUE:
+            return _("This value does not exist, or may no longer be chosen: choose another one.")
+        case ProblemCode.BAD_CERTIF_INFO:
+            return _("“%(code)s” is no Certif Info code: digits only, ten at most.", code=words["code"])
+        case ProblemCode.BAD_FORMACODE:
+            return _("“%(code)s” is no Formacode: five digits.", code=words["code"])
+        case ProblemCode.OUT_OF_BOUNDS:
+            return _("Enter a number between 0 and %(most)s.", most=words["most"])
+        case ProblemCode.TOO_FEW_PLACES:
+            return ngettext(
+                "%(num)d trainee is enrolled on this component: there cannot be fewer places. You typed %(places)s.",
+                "%(num)d trainees are enrolled on this component: there cannot be fewer places. You typed %(places)s.",
+                int(words["count"]),
+                places=words["places"],
+            )
+        case ProblemCode.NO_SITE:
+            return _("A component takes place on one site at least: tick one.")
+        case ProblemCode.SITE_IN_USE:
+            return ngettext(
+                "%(num)d trainee is enrolled on a site that would be taken away: keep the site, or change the enrolment first.",
+                "%(num)d trainees are enrolled on sites that would be taken away: keep these sites, or change the enrolments first.",
+                int(words["count"]),
+            )
+    raise AssertionError(code)  # pragma: no cover - every code is handled above
+
+
+def obstacle_text(obstacle: Obstacle) -> str:
+    """The sentence for what stands in the way of a decision."""
+    match obstacle.code:
+        case ObstacleCode.OBSERVATIONS:
+            return _("Say why in the observations: the organisation reads them.")
+        case ObstacleCode.UNCONFIRMED:
+            return _("The data changed since the request was sent: look at the present values and tick the confirmation.")
+        case ObstacleCode.RULES:
+            if obstacle.problem is not None:
+                return problem_text(obstacle.problem)
+    raise AssertionError(obstacle)  # pragma: no cover - every code is handled above

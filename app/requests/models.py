@@ -1,0 +1,136 @@
+"""Modification requests and what happened to them (guide 003 §2)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from flask_appbuilder import Model
+from flask_babel import lazy_gettext as _l
+from sqlalchemy import CheckConstraint, DateTime, ForeignKeyConstraint, Index, Integer, String, Text, UniqueConstraint, select
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from app.actions.models import Action, given_actions
+from app.core import clock, tenancy
+from app.core.db import TenantMixin, TimestampMixin, VersionedMixin
+from app.core.errors_db import register_constraint
+from app.core.rls import GIVEN_ACTIONS
+
+from .domain import OPEN, Change, RequestEvent, RequestKind, RequestState, load
+
+if TYPE_CHECKING:
+    from app.accounts.models import Organisation
+
+
+def _one_of(column: str, values: Any) -> str:
+    return f"{column} IN ({', '.join(repr(value.value) for value in values)})"
+
+
+_OPEN = _one_of("state", [state for state in RequestState if state in OPEN])
+
+
+class ModificationRequest(TenantMixin, VersionedMixin, TimestampMixin, Model):
+    """What an organisation asks to change of one of its actions, and what the Région answered.
+
+    ``changes`` is what ``domain.dump`` made; it is read through ``domain.load`` alone.
+    """
+
+    __tablename__ = "modification_request"
+    __rls_limited__ = f"action_id IN {GIVEN_ACTIONS}"
+    #: Free text may speak of people.
+    __audit_redact__ = ("motivation", "observations")
+    __table_args__ = (
+        UniqueConstraint("organisation_id", "id"),
+        ForeignKeyConstraint(["organisation_id", "action_id"], ["action.organisation_id", "action.id"], name="fk_modification_request_action"),
+        CheckConstraint(_one_of("kind", RequestKind), name="kind"),
+        CheckConstraint(_one_of("state", RequestState), name="state"),
+        CheckConstraint("jsonb_typeof(changes) = 'array' AND changes <> '[]'::jsonb", name="changes"),
+        CheckConstraint("(state IN ('validated', 'refused')) = (decided_at IS NOT NULL)", name="decided_whole"),
+        CheckConstraint("state NOT IN ('refused', 'to_correct') OR observations <> ''", name="observations"),
+        CheckConstraint("amendment_number IS NULL OR state = 'validated'", name="amendment"),
+        Index("uq_modification_request_open", "action_id", "kind", unique=True, postgresql_where=_OPEN),
+        Index("ix_modification_request_action", "action_id", "id"),
+        Index("ix_modification_request_queue", "state", "sent_at", "id"),
+        Index("ix_modification_request_sent", "sent_at", "id"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    action_id: Mapped[int] = mapped_column(Integer)
+    kind: Mapped[str] = mapped_column(String(12))
+    state: Mapped[str] = mapped_column(String(12), default=RequestState.PENDING.value)
+    changes: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
+    motivation: Mapped[str] = mapped_column(Text)
+    #: Of the last decision; what was written before stands in the history.
+    observations: Mapped[str] = mapped_column(Text, default="", server_default="")
+    amendment_number: Mapped[str | None] = mapped_column(String(40))
+    sender_id: Mapped[int | None]
+    #: The name as it was: the account may be deleted since.
+    sender_name: Mapped[str] = mapped_column(String(140), default="", server_default="")
+    #: When it was last sent: the age that the queue shows.
+    sent_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=clock.now)
+    decided_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+    action: Mapped[Action] = relationship("Action", primaryjoin="foreign(ModificationRequest.action_id) == Action.id", viewonly=True)
+    organisation: Mapped[Organisation] = relationship(
+        "Organisation", primaryjoin="foreign(ModificationRequest.organisation_id) == Organisation.id", viewonly=True
+    )
+
+    @property
+    def asked(self) -> tuple[Change, ...]:
+        """What it asks, read and checked."""
+        return load(self.changes)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it still bars the way to another of its kind."""
+        return self.state in OPEN
+
+
+class ModificationRequestEvent(TenantMixin, Model):
+    """One step of a request: who, when, from, to, why; with what was asked, for a sending."""
+
+    __tablename__ = "modification_request_event"
+    __rls_limited__ = "request_id IN (SELECT r.id FROM modification_request r)"  # the policy of the request narrows it further
+    __audit_redact__ = ("comment",)
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["organisation_id", "request_id"], ["modification_request.organisation_id", "modification_request.id"], name="fk_modification_request_event_request"
+        ),
+        CheckConstraint(_one_of("event", RequestEvent), name="event"),
+        CheckConstraint(_one_of("from_state", RequestState), name="from_state"),
+        CheckConstraint(_one_of("to_state", RequestState), name="to_state"),
+        Index("ix_modification_request_event_request", "request_id", "id"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    request_id: Mapped[int] = mapped_column(Integer)
+    event: Mapped[str] = mapped_column(String(16))
+    #: None for the first sending.
+    from_state: Mapped[str | None] = mapped_column(String(12))
+    to_state: Mapped[str] = mapped_column(String(12))
+    happened_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=clock.now)
+    actor_id: Mapped[int | None]
+    actor_name: Mapped[str] = mapped_column(String(140), default="", server_default="")
+    on_behalf_of_id: Mapped[int | None]
+    on_behalf_of_name: Mapped[str] = mapped_column(String(140), default="", server_default="")
+    comment: Mapped[str] = mapped_column(Text, default="", server_default="")
+    changes: Mapped[list[dict[str, Any]] | None] = mapped_column(JSONB(none_as_null=True))
+
+
+# ---- the first wall of accounts limited to some actions (the second is ``__rls_limited__``) ---------------------------
+
+
+def _requests(account_id: int) -> Any:
+    table: Any = ModificationRequest.__table__
+    return select(table.c.id).where(table.c.action_id.in_(given_actions(account_id)))
+
+
+tenancy.register_limit(ModificationRequest, lambda account: ModificationRequest.action_id.in_(given_actions(account)))
+tenancy.register_limit(ModificationRequestEvent, lambda account: ModificationRequestEvent.request_id.in_(_requests(account)))
+
+register_constraint(
+    "uq_modification_request_open",
+    _l("A request of this kind is already waiting for this action: as long as it is not decided, no other of the same kind can be made."),
+)
+register_constraint("fk_modification_request_action", _l("This action has modification requests: it cannot be deleted."))

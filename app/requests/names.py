@@ -1,0 +1,22 @@
+"""What the rows of this feature are called when they are counted, and in the journal."""
+
+from __future__ import annotations
+
+from flask_babel import lazy_gettext as _l
+from flask_babel import ngettext
+
+from app.core.fab.names import name_table
+
+
+def register_names() -> None:
+    """Name the tables of this feature."""
+    name_table(
+        "modification_request",
+        _l("Modification requests"),
+        lambda count: ngettext("%(num)s modification request", "%(num)s modification requests", count),
+    )
+    name_table(
+        "modification_request_event",
+        _l("History of the modification requests"),
+        lambda count: ngettext("%(num)s line of history of requests", "%(num)s lines of history of requests", count),
+    )

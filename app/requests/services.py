@@ -1,0 +1,308 @@
+"""Use cases on modification requests: each function is one transaction.
+
+Locks are always taken in one order: the action, its components, the request.  So nobody waits for somebody who waits for them, and
+an enrolment under way (which holds its action) is either seen by the rules or comes after the decision.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import select
+
+from app.actions.domain import ActionStatus
+from app.actions.models import Action, Component
+from app.actions.services import actor_name, lock_action
+from app.core import clock, context
+from app.core.extensions import db
+from app.core.transaction import transaction
+from app.core.workflow import ForbiddenTransition
+
+from . import notifications, queries
+from .domain import (
+    LIFE,
+    Change,
+    DecisionFacts,
+    Key,
+    Obstacle,
+    ObstacleCode,
+    Problem,
+    ProblemCode,
+    RequestEvent,
+    RequestKind,
+    RequestState,
+    Value,
+    diff,
+    dump,
+    fingerprint,
+    moved,
+    obstacles,
+)
+from .kinds import KINDS, ChangeKind, Snapshot
+from .models import ModificationRequest, ModificationRequestEvent
+from .words import with_words
+
+
+class RequestNotFound(LookupError):
+    """No such request, or action, within the scope."""
+
+
+class Refused(Exception):
+    """The use case is not possible now; ``problems`` say why."""
+
+    def __init__(self, *problems: Problem) -> None:
+        super().__init__(", ".join(problem.code for problem in problems))
+        self.problems = problems
+
+
+class AlreadyOpen(Exception):
+    """Another request of the kind is under way for the action."""
+
+    def __init__(self, request: ModificationRequest) -> None:
+        super().__init__("already open")
+        self.request_id, self.state = request.id, RequestState(request.state)
+
+
+class Overtaken(Exception):
+    """Somebody else was faster: the request is no longer what the page showed."""
+
+    def __init__(self, request: ModificationRequest, event: ModificationRequestEvent | None) -> None:
+        super().__init__("overtaken")
+        self.state, self.event = RequestState(request.state), event
+
+
+class Blocked(Exception):
+    """A decision is not possible as it is given; ``obstacles`` say why."""
+
+    def __init__(self, *found: Obstacle) -> None:
+        super().__init__(", ".join(one.code for one in found))
+        self.obstacles = found
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What an organisation asks: new values by field, and why."""
+
+    values: Mapping[Key, Value]
+    motivation: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a validator decided, on the request as the page showed it."""
+
+    event: RequestEvent
+    version: int
+    observations: str = ""
+    amendment_number: str = ""
+    #: ``domain.fingerprint`` of what moved since the request, which the validator saw and confirmed.
+    confirmed: str = ""
+
+
+def over(action: Action) -> Problem | None:
+    """Why the data of an action no longer change, if so."""
+    if action.status in (ActionStatus.CLOSED, ActionStatus.CANCELLED):
+        return Problem(None, ProblemCode.ACTION_OVER, {"status": action.status})
+    return None
+
+
+def judged(kind: ChangeKind, snapshot: Snapshot, changes: tuple[Change, ...]) -> tuple[Problem, ...]:
+    """Everything that forbids asking, or applying, these changes now."""
+    if (no_more := over(snapshot.action)) is not None:
+        return (no_more,)
+    if not changes:
+        return (Problem(None, ProblemCode.NOTHING_CHANGED),)
+    return kind.problems(snapshot, changes)
+
+
+def send(action_id: int, code: RequestKind, asked: Asked) -> int:
+    """Ask for a modification: « En attente de validation ».  Returns the request's id.
+
+    Raises RequestNotFound outside the scope, AlreadyOpen, or Refused.
+    """
+    kind = KINDS[code]
+    with transaction() as session:
+        snapshot = _locked_snapshot(kind, action_id)
+        already = queries.open_request(action_id, code)
+        if already is not None:
+            raise AlreadyOpen(already)
+        changes = with_words(diff(snapshot.values, asked.values, snapshot.names))
+        if found := judged(kind, snapshot, changes):
+            raise Refused(*found)
+        request = ModificationRequest(
+            organisation_id=snapshot.action.organisation_id,
+            action_id=action_id,
+            kind=code.value,
+            state=RequestState.PENDING.value,
+            changes=dump(changes),
+            motivation=asked.motivation.strip(),
+            sender_id=context.actor_id(),
+            sender_name=actor_name(context.actor_id()),
+        )
+        session.add(request)
+        session.flush()
+        _log(request, RequestEvent.SEND, None, RequestState.PENDING, changes=request.changes)
+        return request.id
+
+
+def send_again(request_id: int, asked: Asked, *, version: int) -> None:
+    """Correct a request that was sent back, and send it again, with its new changes.
+
+    Raises RequestNotFound, Overtaken when it was changed or withdrawn meanwhile, or Refused.
+    """
+    with transaction():
+        request, kind, snapshot = _locked(request_id)
+        if request.version != version:
+            raise Overtaken(request, queries.last_event(request_id))
+        changes = with_words(diff(snapshot.values, asked.values, snapshot.names))
+        before = RequestState(request.state)
+        facts = DecisionFacts(problems=judged(kind, snapshot, changes))
+        found = _obstacles(request, RequestEvent.SEND, facts)
+        if found:
+            raise Refused(*(one.problem for one in found if one.problem is not None))
+        request.changes = dump(changes)
+        request.motivation = asked.motivation.strip()
+        request.sender_id, request.sender_name = context.actor_id(), actor_name(context.actor_id())
+        request.sent_at = clock.now()
+        _move(request, RequestEvent.SEND)
+        _log(request, RequestEvent.SEND, before, RequestState(request.state), changes=request.changes)
+
+
+def withdraw(request_id: int, *, version: int) -> None:
+    """Take back a request that is not decided.  Raises RequestNotFound, or Overtaken."""
+    with transaction():
+        request, _kind, _snapshot = _locked(request_id)
+        if request.version != version:
+            raise Overtaken(request, queries.last_event(request_id))
+        _obstacles(request, RequestEvent.WITHDRAW, DecisionFacts())
+        before = RequestState(request.state)
+        _move(request, RequestEvent.WITHDRAW)
+        _log(request, RequestEvent.WITHDRAW, before, RequestState(request.state))
+
+
+def decide(request_id: int, decision: Decision) -> None:
+    """Validate (and apply, all or nothing, to today's data), ask for a correction, or refuse; the organisation is told by mail.
+
+    Two validators at once: the row lock lets one in, the other is told.  Raises RequestNotFound, Overtaken, or Blocked with all that
+    stands in the way: a rule that today's data no longer keep, something that moved and was not confirmed, no observations.
+    """
+    with transaction():
+        request, kind, snapshot = _locked(request_id)
+        if request.version != decision.version:
+            raise Overtaken(request, queries.last_event(request_id))
+        changes = request.asked
+        found = _obstacles(request, decision.event, _facts(kind, snapshot, changes, decision))
+        if found:
+            raise Blocked(*found)
+        before = RequestState(request.state)
+        if decision.event is RequestEvent.VALIDATE:
+            kind.apply(snapshot, changes)
+            request.amendment_number = decision.amendment_number.strip() or None
+        request.observations = decision.observations.strip()
+        if decision.event is not RequestEvent.ASK_CORRECTION:
+            request.decided_at = clock.now()
+        _move(request, decision.event)
+        _log(request, decision.event, before, RequestState(request.state), comment=request.observations)
+        notifications.decided(request, snapshot.action, decision.event)
+
+
+def _facts(kind: ChangeKind, snapshot: Snapshot, changes: tuple[Change, ...], decision: Decision) -> DecisionFacts:
+    if decision.event is not RequestEvent.VALIDATE:
+        return DecisionFacts(observations=decision.observations)
+    shifted = moved(changes, snapshot.values)
+    return DecisionFacts(
+        observations=decision.observations,
+        problems=judged(kind, snapshot, changes),
+        unconfirmed=() if fingerprint(shifted) == decision.confirmed else shifted,
+    )
+
+
+def _obstacles(request: ModificationRequest, event: RequestEvent, facts: DecisionFacts) -> tuple[Obstacle, ...]:
+    """Raises Overtaken when the state, which nobody else changes now, has no such event."""
+    try:
+        return obstacles(RequestState(request.state), event, facts)
+    except ForbiddenTransition:
+        raise Overtaken(request, queries.last_event(request.id)) from None
+
+
+def _locked_snapshot(kind: ChangeKind, action_id: int) -> Snapshot:
+    action = _lock_action(action_id)
+    statement = select(Component).where(Component.action_id == action_id).order_by(Component.number, Component.id).options(*kind.options)
+    components = list(db.session.scalars(statement.with_for_update(of=Component).execution_options(populate_existing=True)))
+    return kind.snapshot(action, components)
+
+
+def _lock_action(action_id: int) -> Action:
+    from app.actions.services import ActionNotFound
+
+    try:
+        return lock_action(action_id)
+    except ActionNotFound:
+        raise RequestNotFound(action_id) from None
+
+
+def _locked(request_id: int) -> tuple[ModificationRequest, ChangeKind, Snapshot]:
+    """The request, locked after its action and the components, all read fresh."""
+    place = db.session.execute(
+        select(ModificationRequest.action_id, ModificationRequest.kind).where(ModificationRequest.id == request_id)
+    ).one_or_none()
+    if place is None:
+        raise RequestNotFound(request_id)
+    kind = KINDS[RequestKind(place.kind)]
+    snapshot = _locked_snapshot(kind, place.action_id)
+    statement = select(ModificationRequest).where(ModificationRequest.id == request_id).with_for_update(of=ModificationRequest)
+    request = db.session.scalars(statement.execution_options(populate_existing=True)).one_or_none()
+    if request is None:
+        raise RequestNotFound(request_id)
+    return request, kind, snapshot
+
+
+def _move(request: ModificationRequest, event: RequestEvent) -> None:
+    request.state = LIFE.target(RequestState(request.state), event).value
+
+
+def _log(
+    request: ModificationRequest,
+    event: RequestEvent,
+    before: RequestState | None,
+    after: RequestState,
+    *,
+    comment: str = "",
+    changes: list[dict[str, object]] | None = None,
+) -> None:
+    actor_id, behalf_id = context.actor_id(), context.on_behalf_of()
+    db.session.add(
+        ModificationRequestEvent(
+            organisation_id=request.organisation_id,
+            request_id=request.id,
+            event=event.value,
+            from_state=None if before is None else before.value,
+            to_state=after.value,
+            actor_id=actor_id,
+            actor_name=actor_name(actor_id),
+            on_behalf_of_id=behalf_id,
+            on_behalf_of_name=actor_name(behalf_id),
+            comment=comment,
+            changes=changes,
+        )
+    )
+    db.session.flush()
+
+
+__all__ = [
+    "AlreadyOpen",
+    "Asked",
+    "Blocked",
+    "Decision",
+    "ObstacleCode",
+    "Overtaken",
+    "Refused",
+    "RequestNotFound",
+    "decide",
+    "judged",
+    "over",
+    "send",
+    "send_again",
+    "withdraw",
+]

@@ -1,0 +1,267 @@
+"""Pages of the modification requests: the follow-up of an action, one request, and the queue of the Région (guide 003 §2)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import abort, flash, redirect, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_appbuilder import BaseView, expose
+from flask_appbuilder.security.decorators import has_access, permission_name
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+from sqlalchemy.exc import IntegrityError
+
+from app.actions.models import Action
+from app.actions.ports import ActionTab
+from app.actions.queries import PAGE_SIZES, Cursor
+from app.actions.views import crumbs, found_or_404, page_size
+from app.core import clock
+from app.core.errors_db import translate
+from app.core.extensions import db
+from app.core.tenancy import current_scope
+from app.core.ui import allowed
+from app.core.ui.components import url_without
+
+from . import labels, presenters, queries, services
+from .domain import ObstacleCode, RequestEvent, RequestKind, RequestState, StateFilter
+from .forms import DecisionForm
+from .models import ModificationRequest
+from .permissions import DECIDE, READ, VIEW
+from .queries import QueueFilter
+from .wizard import WIZARDS, already_sentence, already_text
+
+
+def tab_of(action: Action) -> ActionTab | None:
+    """« Demande de modification de données », on the page of the action."""
+    if not allowed(*READ) or current_scope().observes:
+        return None
+    return ActionTab(_("Request for a modification of data"), url_for("RequestsView.of_action", action_id=action.id))
+
+
+class RequestsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only partly typed
+    """« Demandes de modification »."""
+
+    route_base = "/demandes-de-modification"
+    class_permission_name = VIEW
+    permission_label = _l("Modification requests")
+    default_view = "queue"
+
+    @expose("/")
+    @has_access
+    @permission_name("queue")
+    def queue(self) -> ResponseReturnValue:
+        """What waits for the Région, the oldest first."""
+        narrowed = _filter_from_address()
+        now = clock.now()
+        page = queries.queue(
+            narrowed, now=now, cursor=Cursor.of(request.args.get("after"), request.args.get("before")), size=page_size()
+        )
+        return self.render_template(
+            "requests/queue.html",
+            breadcrumb=[(_("Modification requests"), None)],
+            page=page,
+            sizes=PAGE_SIZES,
+            lines=presenters.lines(page.rows, now=now),
+            narrowed=narrowed,
+            delays=presenters.delays_text(queries.delays(now)),
+            chips=_chips(narrowed),
+            labels=labels,
+        )
+
+    @expose("/action/<int:action_id>")
+    @has_access
+    @permission_name("read")
+    def of_action(self, action_id: int) -> ResponseReturnValue:
+        """« Suivi des demandes de modification » of one action."""
+        action = found_or_404(action_id)
+        rows = queries.requests_of(action_id)
+        over = services.over(action)
+        return self.render_template(
+            "requests/of_action.html",
+            breadcrumb=crumbs(action, (_("Request for a modification of data"), None)),
+            menu_current="ActionsView.index",
+            action=action,
+            lines=presenters.lines(rows, now=clock.now()),
+            over=labels.problem_text(over) if over is not None else None,
+            asks=allowed("can_use", VIEW),
+            labels=labels,
+            warning=already_sentence() if any(row.is_open for row in rows) else None,
+        )
+
+    @expose("/action/<int:action_id>/nouvelle", methods=["GET", "POST"])
+    @has_access
+    @permission_name("use")
+    def choose(self, action_id: int) -> ResponseReturnValue:
+        """« Nouvelle demande de modification »: which kind."""
+        action = found_or_404(action_id)
+        over = services.over(action)
+        if over is not None:
+            flash(labels.problem_text(over), "info")
+            return redirect(url_for("RequestsView.of_action", action_id=action_id))
+        error = None
+        chosen = request.form.get("type", "") if request.method == "POST" else ""
+        waiting = queries.open_kinds(action_id)
+        if request.method == "POST":
+            if chosen not in set(RequestKind):
+                error = _("Choose the kind of modification.")
+            elif chosen in waiting and waiting[chosen].state == RequestState.PENDING:
+                error = already_text(waiting[chosen])
+            else:
+                return redirect(url_for(f"{WIZARDS[RequestKind(chosen)].__name__}.start", action_id=action_id))
+        return self.render_template(
+            "requests/choose.html",
+            breadcrumb=crumbs(
+                action,
+                (_("Request for a modification of data"), url_for("RequestsView.of_action", action_id=action_id)),
+                (_("New modification request"), None),
+            ),
+            menu_current="ActionsView.index",
+            action=action,
+            kinds=[(kind.value, labels.kind_label(kind)) for kind in WIZARDS],
+            chosen=chosen,
+            error=error,
+            cancel_url=url_for("RequestsView.of_action", action_id=action_id),
+        ), 422 if error else 200
+
+    @expose("/<int:request_id>")
+    @has_access
+    @permission_name("read")
+    def show(self, request_id: int) -> ResponseReturnValue:
+        """One request: what it asks, what today's data say of it, its history; and the decision, for those who decide."""
+        return self._page(_request_or_404(request_id))
+
+    @expose("/<int:request_id>/decision", methods=["GET", "POST"])
+    @has_access
+    @permission_name("decide")
+    def decide(self, request_id: int) -> ResponseReturnValue:
+        """Validate, ask for a correction, or refuse."""
+        found = _request_or_404(request_id)
+        address = url_for("RequestsView.show", request_id=request_id)
+        if request.method == "GET":
+            return redirect(address)
+        form = DecisionForm(formdata=request.form)
+        if not form.validate():
+            return self._page(found, form=form), 422
+        decision = services.Decision(
+            event=RequestEvent(form.decision.data),
+            version=_number(form.version.data),
+            observations=form.observations.data,
+            amendment_number=form.amendment_number.data,
+            confirmed=form.moved.data or "" if form.confirmed.data else "",
+        )
+        try:
+            services.decide(request_id, decision)
+        except services.RequestNotFound:
+            abort(404)
+        except services.Overtaken as late:
+            flash(presenters.overtaken_text(late), "warning")
+            return self._page(_request_or_404(request_id), form=form, typed=True), 409
+        except services.Blocked as blocked:
+            for obstacle in blocked.obstacles:
+                place = {ObstacleCode.OBSERVATIONS: form.observations, ObstacleCode.UNCONFIRMED: form.confirmed}.get(obstacle.code, form.decision)
+                place.errors = [*place.errors, labels.obstacle_text(obstacle)]
+            return self._page(_request_or_404(request_id), form=form), 422
+        except IntegrityError as error:
+            db.session.rollback()
+            form.decision.errors = [*form.decision.errors, translate(error)]
+            return self._page(_request_or_404(request_id), form=form), 422
+        flash(presenters.decided_text(decision.event, found.action.number), "success")
+        return redirect(url_for("RequestsView.queue"))
+
+    @expose("/<int:request_id>/retrait", methods=["GET", "POST"])
+    @has_access
+    @permission_name("withdraw")
+    def withdraw(self, request_id: int) -> ResponseReturnValue:
+        """The organisation takes its request back."""
+        found = _request_or_404(request_id)
+        address = url_for("RequestsView.of_action", action_id=found.action_id)
+        if request.method == "POST":
+            try:
+                services.withdraw(request_id, version=_number(request.form.get("version")))
+            except services.RequestNotFound:
+                abort(404)
+            except services.Overtaken as late:
+                flash(presenters.overtaken_text(late), "warning")
+                return redirect(url_for("RequestsView.show", request_id=request_id))
+            flash(_("Your request was withdrawn: the data stay as they are."), "success")
+            return redirect(address)
+        if not found.is_open:
+            flash(_("This request is “%(state)s”: it can no longer be withdrawn.", state=labels.state_label(found.state)), "info")
+            return redirect(address)
+        return self.render_template(
+            "portal/confirm.html",
+            breadcrumb=crumbs(found.action, (_("Request for a modification of data"), address), (_("Withdrawal"), None)),
+            menu_current="ActionsView.index",
+            heading=_("Withdraw this request?"),
+            body=presenters.withdrawal_consequence(found),
+            action_url=url_for("RequestsView.withdraw", request_id=request_id),
+            verb=_("Withdraw the request"),
+            cancel_url=url_for("RequestsView.show", request_id=request_id),
+            fields={"version": found.version},
+        )
+
+    def _page(self, found: ModificationRequest, *, form: Any = None, typed: bool = False) -> str:
+        decides = allowed(*DECIDE)
+        of_action = url_for("RequestsView.of_action", action_id=found.action_id)
+        today = presenters.today_of(found)
+        if decides:
+            path = [(_("Modification requests"), url_for("RequestsView.queue")), (found.action.number, None)]
+        else:
+            path = crumbs(found.action, (_("Request for a modification of data"), of_action), (labels.kind_label(found.kind), None))
+        return str(
+            self.render_template(
+                "requests/show.html",
+                breadcrumb=path,
+                menu_current="RequestsView.queue" if decides else "ActionsView.index",
+                found=found,
+                today=today,
+                line=presenters.lines([found], now=clock.now())[0],
+                rows=labels.change_rows(found.asked),
+                history=presenters.history(queries.history_of(found.id)),
+                of_action_url=of_action,
+                decision=(form or DecisionForm(formdata=None)) if decides and found.state == RequestState.PENDING else None,
+                typed=form if typed else None,
+                labels=labels,
+                withdrawal=presenters.withdrawal_consequence(found),
+            )
+        )
+
+
+def _request_or_404(request_id: int) -> ModificationRequest:
+    found = queries.get_request(request_id)
+    if found is None:
+        abort(404)
+    return found
+
+
+def _number(text: str | None) -> int:
+    """The version a page carried; 0, which no row has, for anything else."""
+    text = text or ""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
+
+
+def _filter_from_address() -> QueueFilter:
+    state, kind, days = (request.args.get(name, "").strip() for name in ("etat", "type", "age"))
+    return QueueFilter(
+        state=StateFilter(state) if state in set(StateFilter) else StateFilter.PENDING,
+        kind=RequestKind(kind) if kind in set(RequestKind) else None,
+        text=" ".join(request.args.get("texte", "").replace("\x00", "").split())[:100],
+        days=_number(days) if _number(days) in labels.AGES else None,
+    )
+
+
+def _chips(narrowed: QueueFilter) -> list[tuple[str, str, str]]:
+    found: list[tuple[str, str, str]] = []
+    if narrowed.state is not StateFilter.PENDING:
+        found.append((_("State"), str(labels.STATE_FILTERS[narrowed.state]), url_without("etat")))
+    if narrowed.kind is not None:
+        found.append((_("Kind"), labels.kind_label(narrowed.kind), url_without("type")))
+    if narrowed.text:
+        found.append((_("Organisation or action"), narrowed.text, url_without("texte")))
+    if narrowed.days is not None:
+        found.append((_("Waiting"), str(labels.AGES[narrowed.days]), url_without("age")))
+    return found
+
+
+__all__ = ["RequestsView", "tab_of"]

@@ -1,0 +1,256 @@
+"""« Nouvelle demande de modification »: new values, recap of what changes and motivation, one final act (guide 003 §2).
+
+The same pages correct a request that the Région sent back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from flask import abort, flash, redirect, request, url_for
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+from wtforms import Form
+
+from app.actions import queries as actions
+from app.actions.models import Action
+from app.actions.views import crumbs
+from app.core.wizard.steps import Step, StepRefused, WizardState
+from app.core.wizard.view import Wizard
+
+from . import labels, queries, services
+from .domain import Change, Problem, RequestKind, RequestState, Target, diff
+from .domain.changes import fingerprint_of
+from .forms import MotivationForm, ValuesForm
+from .kinds import KINDS, ChangeKind, Snapshot
+from .kinds.base import control
+from .kinds.sites import POSTAL_CODE
+from .models import ModificationRequest
+from .permissions import VIEW
+from .words import with_words, words_for
+
+VALUES, RECAP = "valeurs", "recapitulatif"
+#: The button that brings the sites of a postal code into the lists.
+SEARCH = "chercher"
+#: The changes that the recap showed: what is sent is what was read.
+SHOWN_CHANGES = "changements"
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What the wizard is about: the action as it is, and the request to correct, if any."""
+
+    action: Action
+    snapshot: Snapshot
+    correcting: ModificationRequest | None
+
+
+class RequestWizard(Wizard):
+    """The pages of one kind; a subclass names it."""
+
+    code: ClassVar[RequestKind]
+    class_permission_name = VIEW
+    permission_label = _l("Modification requests")
+    final_label = _l("Validate")
+
+    @property
+    def change_kind(self) -> ChangeKind:
+        """What this wizard asks about."""
+        return KINDS[self.code]
+
+    def load_subject(self, **arguments: Any) -> Subject | None:
+        """An action that may still change, and that has no request of this kind waiting."""
+        action_id = int(arguments["action_id"])
+        action = actions.get_action(action_id)
+        if action is None:
+            return None
+        already = queries.open_request(action_id, self.code)
+        if already is not None and already.state == RequestState.PENDING:
+            flash(already_text(already), "info")
+            abort(redirect(list_url(action_id)))
+        snapshot = self.change_kind.snapshot(action, queries.components_of(action_id, self.change_kind.options))
+        over = services.over(action)
+        if over is not None:
+            flash(labels.problem_text(over), "info")
+            abort(redirect(list_url(action_id)))
+        return Subject(action, snapshot, already)
+
+    def form_class(self, step: Step, state: WizardState) -> type[Form]:
+        """The fields of the first step depend on the action."""
+        if step.name != VALUES:
+            return super().form_class(step, state)
+        return self.change_kind.form_class(state.subject.snapshot, state.draft.steps.get(VALUES, {}))
+
+    def initial(self, step: Step, state: WizardState) -> dict[str, Any]:
+        """What the kind proposes, and what the request to correct asked."""
+        correcting = state.subject.correcting
+        if step.name == VALUES:
+            return dict(self.change_kind.initial(state.subject.snapshot, correcting.asked if correcting is not None else ()))
+        return {"motivation": correcting.motivation} if correcting is not None else {}
+
+    def asks_again(self, step: Step, state: WizardState) -> bool:
+        """The button that looks for other sites fills the lists, and judges nothing."""
+        return step.name == VALUES and SEARCH in request.form
+
+    def changes(self, state: WizardState) -> tuple[Change, ...]:
+        """What the values typed would change of today's data."""
+        snapshot = state.subject.snapshot
+        return with_words(diff(snapshot.values, self.change_kind.typed(state.form(VALUES), snapshot), snapshot.names))
+
+    def check_step(self, step: Step, form: Form, state: WizardState) -> bool:
+        """The rules of the kind, said beside the fields."""
+        if step.name != VALUES:
+            return True
+        found = services.judged(self.change_kind, state.subject.snapshot, self.changes(state))
+        for problem in found:
+            say(form, problem)
+        return not found
+
+    def step_context(self, step: Step, state: WizardState) -> dict[str, Any]:
+        """What the pages show besides the form."""
+        changes = self.changes(state) if step.name == RECAP else ()
+        correcting = state.subject.correcting
+        return {
+            "action": state.subject.action,
+            "snapshot": state.subject.snapshot,
+            "correcting": correcting,
+            "control": control,
+            "parts": _parts(state.subject.snapshot) if step.name == VALUES else [],
+            "postal_code": POSTAL_CODE,
+            "search": SEARCH,
+            "kind_label": labels.kind_label(self.code),
+            "rows": labels.change_rows(changes),
+            "shown_changes": fingerprint_of(changes),
+            "menu_current": "ActionsView.index",
+        }
+
+    def finish(self, state: WizardState) -> str:
+        """Send, or send again; what the moment forbids is said on the step concerned."""
+        subject: Subject = state.subject
+        if request.form.get(SHOWN_CHANGES) not in (None, fingerprint_of(self.changes(state))):
+            raise StepRefused(RECAP, _("The data of the action changed since this summary was shown: check it again, then validate."))
+        asked = services.Asked(self.change_kind.typed(state.form(VALUES), subject.snapshot), state.values(RECAP)["motivation"])
+        try:
+            if subject.correcting is None:
+                services.send(subject.action.id, self.code, asked)
+            else:
+                services.send_again(subject.correcting.id, asked, version=subject.correcting.version)
+        except services.RequestNotFound:
+            abort(404)
+        except services.Refused as refusal:
+            raise StepRefused(VALUES, " ".join(labels.problem_text(problem) for problem in refusal.problems)) from None
+        except services.AlreadyOpen:
+            raise StepRefused(RECAP, already_sentence()) from None
+        except services.Overtaken:
+            raise StepRefused(RECAP, _("Somebody else changed this request meanwhile: look at it again from the list of requests.")) from None
+        flash(
+            _(
+                "Your request about the action %(number)s was sent: it is “En attente de validation”. You can follow it below.",
+                number=subject.action.number,
+            ),
+            "success",
+        )
+        return list_url(subject.action.id)
+
+    def leave_url(self, state: WizardState) -> str:
+        """The list of the requests of the action."""
+        return list_url(state.subject.action.id)
+
+    def breadcrumb(self, state: WizardState) -> Sequence[tuple[str, str | None]]:
+        """« Accueil » Actions de formation » Gestion » Demande de modification de données » Nouvelle demande »."""
+        subject: Subject = state.subject
+        return crumbs(
+            subject.action, (_("Request for a modification of data"), list_url(subject.action.id)), (labels.kind_label(self.code), None)
+        )
+
+
+def say(form: Form, problem: Problem) -> None:
+    """Put the sentence beside its field; beside the first one when it concerns the whole."""
+    name = control(problem.key) if problem.key is not None else ""
+    field = form[name] if name in form else next(iter(form))
+    field.errors = [*field.errors, labels.problem_text(problem)]
+
+
+def _parts(snapshot: Snapshot) -> list[dict[str, Any]]:
+    """The components with what each asks: control, label and present value in words."""
+    words = words_for([(key.field, value) for key, value in snapshot.values.items()])
+    return [
+        {
+            "component": component,
+            "fields": [
+                {
+                    "control": control(key),
+                    "label": labels.present_label(key.field),
+                    "value": words.get((key.field, value)) or labels.value_text(key.field, value),
+                }
+                for key, value in snapshot.values.items()
+                if key.target is Target.COMPONENT and key.id == component.id
+            ],
+        }
+        for component in snapshot.components
+    ]
+
+
+def list_url(action_id: int) -> str:
+    """« Suivi des demandes de modification » of the action."""
+    return url_for("RequestsView.of_action", action_id=action_id)
+
+
+def already_sentence() -> str:
+    """Guide 003 §2, the last warning."""
+    return _("As long as the request is not decided by the Région, no other request of the same kind can be made.")
+
+
+def already_text(already: ModificationRequest) -> str:
+    """Which request bars the way."""
+    return _("“%(kind)s” is already waiting for validation for this action.", kind=labels.kind_label(already.kind)) + " " + already_sentence()
+
+
+def _steps(kind: RequestKind, label: Any) -> tuple[Step, ...]:
+    return (
+        Step(VALUES, label, ValuesForm, KINDS[kind].template),
+        Step(RECAP, _l("Summary and motivation"), MotivationForm, "requests/recap.html"),
+    )
+
+
+class DatesRequestView(RequestWizard):
+    """« Demande de modification de dates »."""
+
+    route_base = "/actions-de-formation/<int:action_id>/demandes/dates"
+    code = RequestKind.DATES
+    kind = "request-dates"
+    steps = _steps(RequestKind.DATES, _l("Dates"))
+
+
+class ReferenceRequestView(RequestWizard):
+    """« Données du référentiel »."""
+
+    route_base = "/actions-de-formation/<int:action_id>/demandes/referentiel"
+    code = RequestKind.REFERENCE
+    kind = "request-reference"
+    steps = _steps(RequestKind.REFERENCE, _l("Repository data"))
+
+
+class VolumesRequestView(RequestWizard):
+    """« Volumes et places »."""
+
+    route_base = "/actions-de-formation/<int:action_id>/demandes/volumes"
+    code = RequestKind.VOLUMES
+    kind = "request-volumes"
+    steps = _steps(RequestKind.VOLUMES, _l("Volumes and places"))
+
+
+class SitesRequestView(RequestWizard):
+    """« Sites »."""
+
+    route_base = "/actions-de-formation/<int:action_id>/demandes/sites"
+    code = RequestKind.SITES
+    kind = "request-sites"
+    steps = _steps(RequestKind.SITES, _l("Sites"))
+
+
+WIZARDS: dict[RequestKind, type[RequestWizard]] = {
+    view.code: view for view in (DatesRequestView, ReferenceRequestView, VolumesRequestView, SitesRequestView)
+}
