@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
@@ -17,6 +18,7 @@ from .domain import (
     BillingPeriod,
     ContractKind,
     DeclarationFrequency,
+    MissingKind,
     Reason,
     ReasonCode,
     StatusFilter,
@@ -99,10 +101,6 @@ def reason_text(reason: Reason, *, acts: bool = True) -> str:
     """
     params = reason.params
     match reason.code:
-        case ReasonCode.NOT_WAITING:
-            return _("The action is “%(status)s”: it can no longer be opened.", status=status_label(str(params["status"])))
-        case ReasonCode.NOT_RUNNING:
-            return _("The action is “%(status)s”: only a running action can be closed.", status=status_label(str(params["status"])))
         case ReasonCode.NOBODY_ENROLLED:
             return _nobody_enrolled(int(str(params.get("registered") or 0)))
         case ReasonCode.NOBODY_ENTERED:
@@ -121,15 +119,49 @@ def reason_text(reason: Reason, *, acts: bool = True) -> str:
             return _("The actual start cannot be in the future. You typed %(date)s.", date=_in_full(params["date"]))
         case ReasonCode.TRAINEES_STILL_IN:
             return _still_in(int(str(params["count"])), acts=acts)
-        case ReasonCode.ACTION_OVER:
-            return _("The action is “%(status)s”: it takes no more trainees.", status=status_label(str(params["status"])))
-    raise AssertionError(reason.code)  # pragma: no cover - every code is handled above
+    if reason.code in _STATUS_REASONS:
+        return str(_STATUS_REASONS[reason.code]) % {"status": status_label(str(params["status"]))}
+    return str(_PLAIN_REASONS[reason.code])
+
+
+#: The status forbids it: the sentence names the status.
+_STATUS_REASONS: dict[ReasonCode, Any] = {
+    ReasonCode.NOT_WAITING: _l("The action is “%(status)s”: it can no longer be opened."),
+    ReasonCode.NOT_RUNNING: _l("The action is “%(status)s”: only a running action can be declared finished or closed."),
+    ReasonCode.ACTION_OVER: _l("The action is “%(status)s”: it takes no more trainees."),
+    ReasonCode.NOT_CLOSED: _l("The action is “%(status)s”: only a closed action can be reopened."),
+}
+_PLAIN_REASONS: dict[ReasonCode, Any] = {
+    ReasonCode.SOMETHING_MISSING: _l("Something is still missing: the list below says what, and where to enter it."),
+    ReasonCode.NOBODY_TO_DECLARE: _l("Nobody was ever enrolled on this action: there is no training to declare finished. Ask the Région to close it."),
+    ReasonCode.ALREADY_DECLARED: _l("The action is declared finished already."),
+    ReasonCode.NOT_DECLARED: _l("The action is not declared finished: declare it first."),
+    ReasonCode.ALREADY_ASKED: _l("The closing was asked for already: the Région decides."),
+    ReasonCode.CLOSING_NOT_ON_REQUEST: _l("In this programme the Région closes the actions without being asked."),
+    ReasonCode.REASON_REQUIRED: _l("Say why the action is reopened: the reason stays in its history."),
+}
+
+
+def missing_text(kind: MissingKind | str, count: int) -> str:
+    """What is missing, and of how many trainees."""
+    match MissingKind(kind):
+        case MissingKind.EXIT:
+            return ngettext("%(num)d trainee without exit", "%(num)d trainees without exit", count)
+        case MissingKind.AGORA_REFUSED:
+            return ngettext("%(num)d trainee whose file AGORA refused", "%(num)d trainees whose file AGORA refused", count)
+        case MissingKind.AGORA_NUMBER:
+            return ngettext("%(num)d trainee without AGORA number", "%(num)d trainees without AGORA number", count)
+        case MissingKind.NIR:
+            return ngettext("%(num)d NIA to regularise", "%(num)d NIA to regularise (several)", count)
+        case MissingKind.ESF:
+            return ngettext("%(num)d sheet whose ESF data are to be completed", "%(num)d sheets whose ESF data are to be completed", count)
 
 
 STATUS_FILTER_LABELS: dict[str, Any] = {
     StatusFilter.WAITING: STATUS_LABELS[ActionStatus.WAITING],
     StatusFilter.RUNNING: STATUS_LABELS[ActionStatus.RUNNING],
     StatusFilter.LATE: LATE_LABEL,
+    StatusFilter.DECLARED: _l("Declared finished, to be closed"),
     StatusFilter.CLOSED: STATUS_LABELS[ActionStatus.CLOSED],
     StatusFilter.CANCELLED: STATUS_LABELS[ActionStatus.CANCELLED],
 }
@@ -137,7 +169,24 @@ _HISTORY: dict[str, Any] = {
     ActionEvent.OPEN: _l("The action was opened."),
     ActionEvent.CLOSE: _l("The Région closed the action."),
     ActionEvent.CANCEL: _l("The action was cancelled."),
+    ActionEvent.DECLARE: _l("The organisation declared the action finished."),
+    ActionEvent.ASK_CLOSING: _l("The establishment asked the Région to close the action."),
+    ActionEvent.WITHDRAW: _l("The declaration that the action is finished no longer holds: something is missing again."),
+    ActionEvent.REOPEN: _l("The Région reopened the action."),
 }
+
+
+def history_notes(event: str, details: Mapping[str, Any] | None) -> list[str]:
+    """What a line of history adds to its sentence, from the codes it keeps."""
+    told: list[str] = []
+    if details is None:
+        return told
+    if event == ActionEvent.CLOSE and details.get("declared") is False:
+        told.append(_("The organisation had not declared it finished."))
+    missing = [missing_text(kind, count) for kind, count in details.get("missing", {}).items()]
+    if missing:
+        told.append(_("Still missing: %(list)s.", list=", ".join(missing)))
+    return told
 
 
 def status_filter_label(choice: StatusFilter) -> str:
@@ -153,8 +202,8 @@ def history_text(event: str) -> str:
 def closing_consequence(enrolled: int, planned_end: date, today: date) -> str:
     """What closing does; and that it comes before the planned end, when it does."""
     consequence = ngettext(
-        "The AGORA file of its %(num)d enrolment becomes “Clôturé”. Nothing leads back.",
-        "The AGORA files of its %(num)d enrolments become “Clôturé”. Nothing leads back.",
+        "The AGORA file of its %(num)d enrolment becomes “Clôturé”. AGORA does not reopen a closed file.",
+        "The AGORA files of its %(num)d enrolments become “Clôturé”. AGORA does not reopen closed files.",
         enrolled,
     )
     if today < planned_end:

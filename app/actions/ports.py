@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Protocol
 
-from .domain import EntryFacts
+from .domain import EntryFacts, MissingKind
 from .models import Action
 
 
@@ -35,6 +35,14 @@ class TraineeSide(Protocol):
         """The action was just closed, in the transaction under way: tell the partners."""
         ...
 
+    def action_reopened(self, action: Action) -> None:
+        """The action was just reopened, in the transaction under way: hold back what has not left yet."""
+        ...
+
+    def missing_url(self, action_id: int, kind: MissingKind) -> str:
+        """Where what is missing of a kind is listed."""
+        ...
+
     def panel(self, action: Action) -> Panel:
         """The trainees, for the action page."""
         ...
@@ -46,6 +54,12 @@ class _NoTrainees:
 
     def action_closed(self, action: Action, on: date) -> None:
         return None
+
+    def action_reopened(self, action: Action) -> None:
+        return None
+
+    def missing_url(self, action_id: int, kind: MissingKind) -> str:
+        raise LookupError("the trainees feature is not registered")
 
     def panel(self, action: Action) -> Panel:
         raise LookupError("the trainees feature is not registered")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
@@ -16,7 +16,7 @@ from app.core.ui.components import KeysetPage
 from app.reference.models import Programme
 
 from .domain import ActionStatus, StatusFilter
-from .models import Action, ActionHistory, AdvanceInvoiceRequest, Component, ComponentSite, Contract
+from .models import Action, ActionHistory, AdvanceInvoiceRequest, Component, ComponentSite, Contract, FinishDeclaration
 
 #: Beyond, the exact number helps nobody and would cost a scan of everything.
 COUNT_CAP = 10_000
@@ -88,6 +88,9 @@ def _conditions(narrowed: ActionFilter, today: date) -> list[ColumnElement[bool]
             pass
         case StatusFilter.LATE:
             found += [Action.status == ActionStatus.RUNNING.value, Action.planned_end < today]
+        case StatusFilter.DECLARED:
+            declared = select(FinishDeclaration.action_id).where(FinishDeclaration.withdrawn_at.is_(None))
+            found += [Action.status == ActionStatus.RUNNING.value, Action.id.in_(declared)]
         case status:
             found.append(Action.status == status.value)
     if narrowed.year is not None:
@@ -160,6 +163,19 @@ def list_actions(narrowed: ActionFilter, *, today: date, cursor: Cursor | None =
 def advance_requested_at(action_id: int) -> datetime | None:
     """When the advance invoice of an action was requested; None before its opening."""
     return db.session.scalar(select(AdvanceInvoiceRequest.requested_at).where(AdvanceInvoiceRequest.action_id == action_id))
+
+
+def declaration_of(action_id: int) -> FinishDeclaration | None:
+    """The declaration in force that the action is finished."""
+    return next(iter(declarations_in_force({action_id})), None)
+
+
+def declarations_in_force(action_ids: Collection[int]) -> Sequence[FinishDeclaration]:
+    """Those of several actions."""
+    if not action_ids:
+        return []
+    statement = select(FinishDeclaration).where(FinishDeclaration.action_id.in_(action_ids), FinishDeclaration.withdrawn_at.is_(None))
+    return db.session.scalars(statement.order_by(FinishDeclaration.id)).all()
 
 
 def programmes_of_contracts() -> list[Programme]:

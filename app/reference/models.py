@@ -94,6 +94,8 @@ class Programme(ReferenceValue, Model):
     kind: Mapped[str] = mapped_column(String(12), nullable=False, default=ProgrammeKind.MARKET.value)
     agora_enabled: Mapped[bool] = mapped_column(Boolean, nullable=False, default=True)
     nir_required: Mapped[bool] = mapped_column(Boolean, nullable=False, default=True)
+    #: « L'établissement peut demander la clôture » (FORPRO SUP; DOMAIN §3): the Région closes all the same.
+    closing_on_request: Mapped[bool] = mapped_column(Boolean, nullable=False, default=False, server_default="false")
 
 
 register_constraint(

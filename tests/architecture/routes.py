@@ -137,7 +137,9 @@ def _all() -> dict[str, Route]:
         # actions
         "ActionsView.index": Route(READERS),
         "ActionsView.show": Route(READERS, owner=True),
-        "ActionsView.close": Route(CLOSERS),
+        **{f"ActionsView.{name}": Route(READERS, owner=True) for name in ("components", "history")},
+        "ClosingView.declare": Route(WRITERS, owner=True),
+        **{f"ClosingView.{name}": Route(CLOSERS) for name in ("close", "reopen")},
         **{f"OpeningView.{name}": Route(WRITERS, owner=True) for name in ("start", "show", "save", "save_draft", "ask_to_abandon", "abandon")},
         # trainees
         "TraineesView.index": Route(READERS),

@@ -44,6 +44,7 @@ NOT_EDITED = {
     "IdentityRequest",
     "AdvanceInvoiceRequest",
     "ActionHistory",
+    "FinishDeclaration",
     "ActionAccess",
     "OutboxIntervention",
     "SeededValue",
