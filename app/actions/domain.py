@@ -6,6 +6,7 @@ Guards answer with *reasons* (a code and its values); the words shown are made i
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -236,3 +237,103 @@ def outside(start: date, end: date, outer_start: date, outer_end: date) -> str |
     if not outer_start <= start <= outer_end:
         return "planned_start"
     return None if outer_start <= end <= outer_end else "planned_end"
+
+
+# ---- sessions ----------------------------------------------------------------------------------------------------------
+
+
+class SessionEvent(StrEnum):
+    """What happens to a session, for the history of its action."""
+
+    CREATED = "session_created"
+    CHANGED = "session_changed"
+    #: « Session créée par erreur »: 0 places, with the reason; there is no way back.
+    CANCELLED = "session_cancelled"
+    MEETING_ADDED = "meeting_added"
+    MEETING_CHANGED = "meeting_changed"
+    MEETING_REMOVED = "meeting_removed"
+
+
+class FaultCode(StrEnum):
+    """What can be wrong with a session or an information meeting."""
+
+    END_BEFORE_START = "end_before_start"
+    BEFORE_COMPONENT = "before_component"
+    AFTER_COMPONENT = "after_component"
+    BEFORE_ACTION = "before_action"
+    AFTER_ACTION = "after_action"
+    SITE_NOT_OF_COMPONENT = "site_not_of_component"
+    TOO_MANY_PLACES = "too_many_places"
+    MEETING_AFTER_SESSION = "meeting_after_session"
+    SESSION_CANCELLED = "session_cancelled"
+    ACTION_OVER = "action_over"
+    REASON_REQUIRED = "reason_required"
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing to mend: the field, the code, and the values of its sentence."""
+
+    field: str
+    code: FaultCode
+    params: Mapping[str, object] = dataclasses.field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """Two days, both included."""
+
+    start: date
+    end: date
+
+
+@dataclass(frozen=True, slots=True)
+class SessionPlan:
+    """What is typed of a session (guide 001: dates, site, places)."""
+
+    starts_on: date
+    ends_on: date
+    site_id: int
+    places: int
+
+
+#: More places than any session has: surely a slip of the keyboard.
+MAX_PLACES = 1_000
+
+
+def session_faults(plan: SessionPlan, *, component: Period, action: Period, site_ids: frozenset[int]) -> tuple[Fault, ...]:
+    """Everything wrong with ``plan``: a session lies within its component and its action, on one of the component's sites."""
+    faults: list[Fault] = []
+    if plan.ends_on < plan.starts_on:
+        faults.append(Fault("ends_on", FaultCode.END_BEFORE_START))
+    for name, day in (("starts_on", plan.starts_on), ("ends_on", plan.ends_on)):
+        fault = _day_fault(name, day, component=component, action=action)
+        if fault is not None:
+            faults.append(fault)
+    if plan.site_id not in site_ids:
+        faults.append(Fault("site_id", FaultCode.SITE_NOT_OF_COMPONENT))
+    if plan.places > MAX_PLACES:
+        faults.append(Fault("places", FaultCode.TOO_MANY_PLACES, {"max": MAX_PLACES}))
+    return tuple(faults)
+
+
+def _day_fault(name: str, day: date, *, component: Period, action: Period) -> Fault | None:
+    if day < component.start:
+        return Fault(name, FaultCode.BEFORE_COMPONENT, {"date": component.start})
+    if day > component.end:
+        return Fault(name, FaultCode.AFTER_COMPONENT, {"date": component.end})
+    if day < action.start:
+        return Fault(name, FaultCode.BEFORE_ACTION, {"date": action.start})
+    return Fault(name, FaultCode.AFTER_ACTION, {"date": action.end}) if day > action.end else None
+
+
+def meeting_faults(held_on: date, *, session_end: date) -> tuple[Fault, ...]:
+    """People are informed before the session is over."""
+    return (Fault("held_on", FaultCode.MEETING_AFTER_SESSION, {"date": session_end}),) if held_on > session_end else ()
+
+
+def planning_faults(status: str, *, cancelled: bool) -> tuple[Fault, ...]:
+    """What forbids any change of a session: the action is over, or the session was cancelled."""
+    if status in (ActionStatus.CLOSED, ActionStatus.CANCELLED):
+        return (Fault("", FaultCode.ACTION_OVER, {"status": status}),)
+    return (Fault("", FaultCode.SESSION_CANCELLED),) if cancelled else ()

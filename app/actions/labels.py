@@ -18,9 +18,12 @@ from .domain import (
     BillingPeriod,
     ContractKind,
     DeclarationFrequency,
+    Fault,
+    FaultCode,
     MissingKind,
     Reason,
     ReasonCode,
+    SessionEvent,
     StatusFilter,
 )
 
@@ -181,6 +184,9 @@ def history_notes(event: str, details: Mapping[str, Any] | None) -> list[str]:
     told: list[str] = []
     if details is None:
         return told
+    meeting = details.get("meeting")
+    if meeting:
+        told.append(" – ".join(_told_value(name, meeting[name]) for name in ("held_on", "starts_at", "place")))
     if event == ActionEvent.CLOSE and details.get("declared") is False:
         told.append(_("The organisation had not declared it finished."))
     missing = [missing_text(kind, count) for kind, count in details.get("missing", {}).items()]
@@ -194,9 +200,71 @@ def status_filter_label(choice: StatusFilter) -> str:
     return str(STATUS_FILTER_LABELS[choice])
 
 
-def history_text(event: str) -> str:
+_SESSION_HISTORY: dict[str, Any] = {
+    SessionEvent.CREATED: _l("The session %(session)s was created."),
+    SessionEvent.CHANGED: _l("The session %(session)s was modified."),
+    SessionEvent.CANCELLED: _l("The session %(session)s was cancelled: created by mistake."),
+    SessionEvent.MEETING_ADDED: _l("An information meeting of the session %(session)s was added."),
+    SessionEvent.MEETING_CHANGED: _l("An information meeting of the session %(session)s was modified."),
+    SessionEvent.MEETING_REMOVED: _l("An information meeting of the session %(session)s was removed."),
+}
+_SESSION_FIELDS: dict[str, Any] = {
+    "starts_on": _l("Start of the session"),
+    "ends_on": _l("End of the session"),
+    "site_id": _l("Training site"),
+    "places": _l("Number of places"),
+    "registration_address": _l("Registration address"),
+    "registration_terms": _l("How to register"),
+    "held_on": _l("Date of the meeting"),
+    "starts_at": _l("Time"),
+    "place": _l("Place of the meeting"),
+    "text": _l("Information for the candidates"),
+}
+_FAULTS: dict[FaultCode, Any] = {
+    FaultCode.END_BEFORE_START: _l("The end comes before the start."),
+    FaultCode.BEFORE_COMPONENT: _l("The component starts on %(date)s: choose that day or a later one."),
+    FaultCode.AFTER_COMPONENT: _l("The component ends on %(date)s: choose that day or an earlier one."),
+    FaultCode.BEFORE_ACTION: _l("The action starts on %(date)s: choose that day or a later one."),
+    FaultCode.AFTER_ACTION: _l("The action ends on %(date)s: choose that day or an earlier one."),
+    FaultCode.SITE_NOT_OF_COMPONENT: _l("This site is not one of the component: choose one of the list."),
+    FaultCode.TOO_MANY_PLACES: _l("At most %(max)s places: check the number."),
+    FaultCode.MEETING_AFTER_SESSION: _l("The session ends on %(date)s: the meeting takes place before."),
+    FaultCode.SESSION_CANCELLED: _l("The session was cancelled: it can be read, no longer modified."),
+    FaultCode.ACTION_OVER: _l("The action is “%(status)s”: its sessions no longer change."),
+    FaultCode.REASON_REQUIRED: _l("Say why the session is cancelled: the reason stays in its history."),
+}
+
+
+def fault_text(fault: Fault) -> str:
+    """The sentence for one fault of a session or a meeting."""
+    params = {name: _in_full(value) if name == "date" else value for name, value in fault.params.items()}
+    if "status" in params:
+        params["status"] = status_label(str(params["status"]))
+    sentence = str(_FAULTS[fault.code])
+    return sentence % params if params else sentence
+
+
+def history_text(event: str, details: Mapping[str, Any] | None = None) -> str:
     """The sentence of one line of history."""
+    if event in _SESSION_HISTORY:
+        return str(_SESSION_HISTORY[event]) % {"session": (details or {}).get("session", "")}
     return str(_HISTORY[event])
+
+
+def history_changes(details: Mapping[str, Any] | None) -> list[tuple[str, str, str]]:
+    """Field, before and after, of a line of history that changed something."""
+    changes = (details or {}).get("changes", {})
+    return [
+        (str(label), _told_value(name, changes[name][0]), _told_value(name, changes[name][1])) for name, label in _SESSION_FIELDS.items() if name in changes
+    ]
+
+
+def _told_value(name: str, value: Any) -> str:
+    if value is None:
+        return ""
+    if name in ("starts_on", "ends_on", "held_on"):
+        return date.fromisoformat(value).strftime("%d/%m/%Y")
+    return str(value)[:5] if name == "starts_at" else str(value)
 
 
 def closing_consequence(enrolled: int, planned_end: date, today: date) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Protocol
 
-from .domain import EntryFacts, MissingKind
+from .domain import EntryFacts, MissingKind, Period
 from .models import Action
 
 
@@ -43,6 +43,10 @@ class TraineeSide(Protocol):
         """Where what is missing of a kind is listed."""
         ...
 
+    def outside(self, component_id: int, period: Period) -> int:
+        """How many enrolments new dates of a component would leave outside."""
+        ...
+
     def panel(self, action: Action) -> Panel:
         """The trainees, for the action page."""
         ...
@@ -60,6 +64,9 @@ class _NoTrainees:
 
     def missing_url(self, action_id: int, kind: MissingKind) -> str:
         raise LookupError("the trainees feature is not registered")
+
+    def outside(self, component_id: int, period: Period) -> int:
+        return 0
 
     def panel(self, action: Action) -> Panel:
         raise LookupError("the trainees feature is not registered")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date, time, timedelta
 from decimal import Decimal
 
 from sqlalchemy import select
@@ -16,7 +16,7 @@ from app.core.transaction import transaction
 from app.reference.models import Level, Programme, Site
 
 from .domain import ContractKind
-from .models import Action, Component, ComponentSite, Contract
+from .models import Action, Component, ComponentSite, Contract, InformationMeeting, TrainingSession
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,4 +171,26 @@ def _add(contract: Contract, demo: DemoAction, today: date, levels: dict[int, Le
         )  # fmt: skip
         db.session.add(component)
         db.session.add_all(ComponentSite(component=component, site=sites[town]) for town in demo.sites)
+    db.session.flush()
+    _add_sessions(action, today, sites[demo.sites[0]])
+
+
+def _add_sessions(action: Action, today: date, site: Site) -> None:
+    """Two sessions of the first component, one after the other, with an information meeting before the second."""
+    component = action.components[0]
+    middle = component.planned_start + (component.planned_end - component.planned_start) / 2
+    for number, (start, end) in enumerate(((component.planned_start, middle), (middle + timedelta(days=1), component.planned_end)), start=1):
+        session = TrainingSession(
+            organisation_id=action.organisation_id, component_id=component.id, number=number, site=site, starts_on=start, ends_on=end, places=10,
+        )  # fmt: skip
+        db.session.add(session)
+        db.session.flush()
+        if number == 2:
+            meeting = max(min(today + timedelta(days=14), end), component.planned_start)
+            db.session.add(
+                InformationMeeting(
+                    organisation_id=action.organisation_id, session_id=session.id, held_on=meeting, starts_at=time(14, 0), place=str(site),
+                    text="Se munir d’une pièce d’identité.",
+                )
+            )  # fmt: skip
     db.session.flush()

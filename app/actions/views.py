@@ -121,7 +121,11 @@ class ActionsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only p
         """« Composantes et sessions »."""
         action = found_or_404(action_id)
         return self.render_template(
-            "actions/components.html", **page_values(action, "ActionsView.components"), components=queries.components_of(action_id)
+            "actions/components.html",
+            **page_values(action, "ActionsView.components"),
+            components=queries.components_of(action_id),
+            sessions=queries.sessions_of(action_id),
+            may_plan=allowed("can_plan_sessions", VIEW) and not domain.planning_faults(action.status, cancelled=False),
         )
 
     @expose("/<int:action_id>/historique")
@@ -244,7 +248,8 @@ def _told(line: ActionHistory, names: dict[int, str], advance: datetime | None) 
         notes.insert(0, _("From “%(before)s” to “%(after)s”.", before=labels.status_label(line.from_status), after=labels.status_label(line.to_status)))
     actor, behalf = names.get(line.actor_id or 0) or line.actor_name, names.get(line.on_behalf_of_id or 0) or line.on_behalf_of_name
     return {
-        "text": labels.history_text(line.event),
+        "text": labels.history_text(line.event, line.details),
+        "details": labels.history_changes(line.details),
         "at": line.happened_at,
         "actor": labels.told_actor(actor, behalf),
         "tone": labels.STATUS_TONES.get(line.to_status, "neutral"),

@@ -248,7 +248,7 @@ register_constraint("ck_contact_reachable", _l("Give an e-mail address, a teleph
 class Town(Model):
     """Postal code ↔ INSEE code ↔ town. One postal code serves many towns, and a town may have several.
 
-    CEDEX codes belong to no town: they come from a table that the Région imports (``cedex``).
+    CEDEX codes belong to no file of towns: a few are delivered, the Région imports the others (``cedex``, ``flask import-towns``).
     """
 
     __tablename__ = "town"

@@ -241,6 +241,12 @@ def entry_facts(action_id: int, today: date) -> EntryFacts:
     )
 
 
+def enrolments_outside(component_id: int, start: date, end: date) -> int:
+    """How many enrolments of a component lie outside a period; who has left is there until the exit only."""
+    beyond = (Enrolment.planned_start < start) | (func.coalesce(Enrolment.actual_end, Enrolment.planned_end) > end)
+    return db.session.scalar(select(func.count()).select_from(Enrolment).where(Enrolment.component_id == component_id, beyond)) or 0
+
+
 def todo_counts() -> TodoCounts:
     """The counts of the home page, in one statement over small partial indexes."""
 

@@ -7,7 +7,7 @@ from datetime import date
 from flask import url_for
 from flask_babel import gettext as _
 
-from app.actions.domain import EntryFacts, MissingKind, registration_blockers
+from app.actions.domain import EntryFacts, MissingKind, Period, registration_blockers
 from app.actions.models import Action
 from app.actions.ports import Panel
 from app.core.tenancy import current_scope
@@ -35,6 +35,10 @@ class Trainees:
     def missing_url(self, action_id: int, kind: MissingKind) -> str:
         """The list of the action's trainees, narrowed to those concerned."""
         return url_for("TraineesView.of_action", action_id=action_id, a_faire=queries.TODO_OF_MISSING[kind].value)
+
+    def outside(self, component_id: int, period: Period) -> int:
+        """Enrolments that new dates of a component would leave outside; one lasts until the exit, once entered."""
+        return queries.enrolments_outside(component_id, period.start, period.end)
 
     def panel(self, action: Action) -> Panel:
         """The first trainees, on the page of the action."""
