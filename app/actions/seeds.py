@@ -15,8 +15,9 @@ from app.core.extensions import db
 from app.core.transaction import transaction
 from app.reference.models import Level, Programme, Site
 
-from .domain import ContractKind
-from .models import Action, Component, ComponentSite, Contract, InformationMeeting, TrainingSession
+from . import sessions
+from .domain import ContractKind, SessionPlan
+from .models import Action, Component, ComponentSite, Contract
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,18 +180,7 @@ def _add_sessions(action: Action, today: date, site: Site) -> None:
     """Two sessions of the first component, one after the other, with an information meeting before the second."""
     component = action.components[0]
     middle = component.planned_start + (component.planned_end - component.planned_start) / 2
-    for number, (start, end) in enumerate(((component.planned_start, middle), (middle + timedelta(days=1), component.planned_end)), start=1):
-        session = TrainingSession(
-            organisation_id=action.organisation_id, component_id=component.id, number=number, site=site, starts_on=start, ends_on=end, places=10,
-        )  # fmt: skip
-        db.session.add(session)
-        db.session.flush()
-        if number == 2:
-            meeting = max(min(today + timedelta(days=14), end), component.planned_start)
-            db.session.add(
-                InformationMeeting(
-                    organisation_id=action.organisation_id, session_id=session.id, held_on=meeting, starts_at=time(14, 0), place=str(site),
-                    text="Se munir d’une pièce d’identité.",
-                )
-            )  # fmt: skip
-    db.session.flush()
+    sessions.create_session(component.id, SessionPlan(component.planned_start, middle, site.id, 10))
+    second = sessions.create_session(component.id, SessionPlan(middle + timedelta(days=1), component.planned_end, site.id, 10))
+    held_on = max(min(today + timedelta(days=14), component.planned_end), component.planned_start)
+    sessions.add_meeting(second, sessions.MeetingPlan(held_on, time(14, 0), str(site), "Se munir d’une pièce d’identité."))

@@ -6,6 +6,7 @@ parent. A page that reads something once per row, per organisation or per child 
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 import psycopg
@@ -178,6 +179,8 @@ class Crowd:
             return f"{base} + n"
         if kind is str:
             return f"'Z' || ({batch * 200} + n)"
+        if kind is date:
+            return f"DATE '2030-01-01' + {batch * 200} + n"
         if kind is bytes:
             return f"sha256(('{batch}-' || n)::bytea)"
         return "gen_random_uuid()"
