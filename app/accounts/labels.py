@@ -265,7 +265,7 @@ FUNCTION_HINTS: dict[Function, Any] = {
     Function.DECLARATIONS: _l("Enter and validate the hours of presence."),
     Function.SURVEYS: _l("Enter situations at exit, satisfaction and follow-up."),
     Function.INVOICING: _l("Prepare and send invoices."),
-    Function.REQUESTS: _l("Open an action, ask the Région to modify it."),
+    Function.REQUESTS: _l("Open an action, plan its sessions, declare it finished, ask the Région to modify it."),
 }
 
 

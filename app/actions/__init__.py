@@ -17,12 +17,19 @@ def register(appbuilder: AppBuilder) -> None:
     from app.core.fab import add_list
     from app.core.ui import SearchProvider, register_menu, register_search
 
-    from . import access_views, names, opening, reference_views, search, views
+    from . import access_views, closing_views, names, opening, reference_views, search, session_views, views
+    from .tabs import register_action_tab
 
     names.register_names()
 
     appbuilder.add_view_no_menu(views.ActionsView)
+    appbuilder.add_view_no_menu(closing_views.ClosingView)
+    appbuilder.add_view_no_menu(session_views.SessionsView)
     appbuilder.add_view_no_menu(opening.OpeningView)
+    read = ("can_read", views.VIEW)
+    register_action_tab(_l("Overview"), "ActionsView.show", read, 10)
+    register_action_tab(_l("Components and sessions"), "ActionsView.components", read, 20)
+    register_action_tab(_l("History"), "ActionsView.history", read, 90)
     appbuilder.add_view_no_menu(access_views.AccountRightsView)
     register_account_link(_l("Rights"), "AccountRightsView.edit", ("can_change", access_views.VIEW), act=Act.CHANGE_RIGHTS)
     for order, view in zip((4, 3, 2, 1), reference_views.VIEWS, strict=True):

@@ -1,11 +1,12 @@
 """Rules of a training action (bon de commande): statuses, events, and what stands in their way.
 
-Pure: nothing here knows a database or a request.  Source: guide 003 (opening), DOMAIN §3.
+Pure: nothing here knows a database or a request.  Source: guide 003 (opening), guide 001 (sessions, closing asked for), DOMAIN §3.
 Guards answer with *reasons* (a code and its values); the words shown are made in ``labels``.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -29,14 +30,23 @@ class ActionEvent(StrEnum):
     OPEN = "open"
     CLOSE = "close"
     CANCEL = "cancel"
+    #: The organisation says that everything is entered: a dated fact, the status stays.
+    DECLARE = "declare"
+    #: FORPRO SUP: the establishment asks the Région to close (``programme.closing_on_request``).
+    ASK_CLOSING = "ask_closing"
+    #: The declaration no longer holds: something is missing again.
+    WITHDRAW = "withdraw"
+    #: An act of the Région, with its reason.
+    REOPEN = "reopen"
 
 
 class StatusFilter(StrEnum):
-    """Choices of the status filter of the list; "late" is computed, not stored."""
+    """Choices of the status filter of the list; "late" and "declared finished" are computed, not stored."""
 
     WAITING = "AO"
     RUNNING = "EC"
     LATE = "late"
+    DECLARED = "finished"
     CLOSED = "CL"
     CANCELLED = "AN"
 
@@ -77,6 +87,32 @@ class ReasonCode(StrEnum):
     START_IN_FUTURE = "start_in_future"
     TRAINEES_STILL_IN = "trainees_still_in"
     ACTION_OVER = "action_over"
+    NOT_CLOSED = "not_closed"
+    SOMETHING_MISSING = "something_missing"
+    NOBODY_TO_DECLARE = "nobody_to_declare"
+    ALREADY_DECLARED = "already_declared"
+    NOT_DECLARED = "not_declared"
+    ALREADY_ASKED = "already_asked"
+    CLOSING_NOT_ON_REQUEST = "closing_not_on_request"
+    REASON_REQUIRED = "reason_required"
+
+
+class MissingKind(StrEnum):
+    """What an action may still lack before it can be declared finished."""
+
+    EXIT = "exit"
+    AGORA_REFUSED = "agora_refused"
+    AGORA_NUMBER = "agora_number"
+    NIR = "nir"
+    ESF = "esf"
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """One thing missing, and of how many trainees."""
+
+    kind: MissingKind
+    count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +133,13 @@ class EntryFacts:
     still_in: int = 0
     #: People registered, enrolled or not.
     registered: int = 0
+    #: What is missing before the action can be declared finished, in the order of ``MissingKind``.
+    missing: tuple[Missing, ...] = ()
+    #: The declaration in force, and whether the closing was asked for with it.
+    declared: bool = False
+    closing_asked: bool = False
+    #: Whether the programme lets the establishment ask for the closing.
+    closing_on_request: bool = False
 
 
 def is_late(status: str, planned_end: date, today: date) -> bool:
@@ -123,13 +166,41 @@ def everyone_has_left(facts: EntryFacts) -> tuple[Reason, ...]:
     return ()
 
 
+def nothing_missing(facts: EntryFacts) -> tuple[Reason, ...]:
+    """Guard of the declaration: everything is entered, and there is somebody to have entered it for."""
+    if facts.missing:
+        return (Reason(ReasonCode.SOMETHING_MISSING, {"count": sum(one.count for one in facts.missing)}),)
+    return () if facts.enrolled else (Reason(ReasonCode.NOBODY_TO_DECLARE),)
+
+
+def not_declared_yet(facts: EntryFacts) -> tuple[Reason, ...]:
+    """Guard of the declaration: it is made once."""
+    return (Reason(ReasonCode.ALREADY_DECLARED),) if facts.declared else ()
+
+
+def is_declared(facts: EntryFacts) -> tuple[Reason, ...]:
+    """Guard of what follows a declaration."""
+    return () if facts.declared else (Reason(ReasonCode.NOT_DECLARED),)
+
+
+def closing_may_be_asked(facts: EntryFacts) -> tuple[Reason, ...]:
+    """Guard of the request: a rule of the programme (DOMAIN §3: FORPRO SUP, the establishment may ask), and once."""
+    if not facts.closing_on_request:
+        return (Reason(ReasonCode.CLOSING_NOT_ON_REQUEST),)
+    return (Reason(ReasonCode.ALREADY_ASKED),) if facts.closing_asked else ()
+
+
 #: The only way from one status to another.  There is no way back to AO (guide 003 §1).
 LIFE: Workflow[ActionStatus, ActionEvent, EntryFacts] = Workflow(
     "action",
     (
         Transition(ActionStatus.WAITING, ActionEvent.OPEN, ActionStatus.RUNNING, (someone_has_entered,)),
         Transition(ActionStatus.WAITING, ActionEvent.CANCEL, ActionStatus.CANCELLED),
+        Transition(ActionStatus.RUNNING, ActionEvent.DECLARE, ActionStatus.RUNNING, (not_declared_yet, nothing_missing)),
+        Transition(ActionStatus.RUNNING, ActionEvent.ASK_CLOSING, ActionStatus.RUNNING, (closing_may_be_asked, is_declared)),
+        Transition(ActionStatus.RUNNING, ActionEvent.WITHDRAW, ActionStatus.RUNNING, (is_declared,)),
         Transition(ActionStatus.RUNNING, ActionEvent.CLOSE, ActionStatus.CLOSED, (everyone_has_left,)),
+        Transition(ActionStatus.CLOSED, ActionEvent.REOPEN, ActionStatus.RUNNING),
     ),
 )
 
@@ -139,7 +210,9 @@ def blockers(status: str, event: ActionEvent, facts: EntryFacts) -> tuple[Reason
     try:
         return tuple(reason for reason in LIFE.blockers(ActionStatus(status), event, facts) if isinstance(reason, Reason))
     except ForbiddenTransition:
-        code = ReasonCode.NOT_WAITING if event is ActionEvent.OPEN else ReasonCode.NOT_RUNNING
+        code = {ActionEvent.OPEN: ReasonCode.NOT_WAITING, ActionEvent.CANCEL: ReasonCode.NOT_WAITING, ActionEvent.REOPEN: ReasonCode.NOT_CLOSED}.get(
+            event, ReasonCode.NOT_RUNNING
+        )
         return (Reason(code, {"status": status}),)
 
 
@@ -164,3 +237,103 @@ def outside(start: date, end: date, outer_start: date, outer_end: date) -> str |
     if not outer_start <= start <= outer_end:
         return "planned_start"
     return None if outer_start <= end <= outer_end else "planned_end"
+
+
+# ---- sessions ----------------------------------------------------------------------------------------------------------
+
+
+class SessionEvent(StrEnum):
+    """What happens to a session, for the history of its action."""
+
+    CREATED = "session_created"
+    CHANGED = "session_changed"
+    #: « Session créée par erreur »: 0 places, with the reason; there is no way back.
+    CANCELLED = "session_cancelled"
+    MEETING_ADDED = "meeting_added"
+    MEETING_CHANGED = "meeting_changed"
+    MEETING_REMOVED = "meeting_removed"
+
+
+class FaultCode(StrEnum):
+    """What can be wrong with a session or an information meeting."""
+
+    END_BEFORE_START = "end_before_start"
+    BEFORE_COMPONENT = "before_component"
+    AFTER_COMPONENT = "after_component"
+    BEFORE_ACTION = "before_action"
+    AFTER_ACTION = "after_action"
+    SITE_NOT_OF_COMPONENT = "site_not_of_component"
+    TOO_MANY_PLACES = "too_many_places"
+    MEETING_AFTER_SESSION = "meeting_after_session"
+    SESSION_CANCELLED = "session_cancelled"
+    ACTION_OVER = "action_over"
+    REASON_REQUIRED = "reason_required"
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing to mend: the field, the code, and the values of its sentence."""
+
+    field: str
+    code: FaultCode
+    params: Mapping[str, object] = dataclasses.field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """Two days, both included."""
+
+    start: date
+    end: date
+
+
+@dataclass(frozen=True, slots=True)
+class SessionPlan:
+    """What is typed of a session (guide 001: dates, site, places)."""
+
+    starts_on: date
+    ends_on: date
+    site_id: int
+    places: int
+
+
+#: More places than any session has: surely a slip of the keyboard.
+MAX_PLACES = 1_000
+
+
+def session_faults(plan: SessionPlan, *, component: Period, action: Period, site_ids: frozenset[int]) -> tuple[Fault, ...]:
+    """Everything wrong with ``plan``: a session lies within its component and its action, on one of the component's sites."""
+    faults: list[Fault] = []
+    if plan.ends_on < plan.starts_on:
+        faults.append(Fault("ends_on", FaultCode.END_BEFORE_START))
+    for name, day in (("starts_on", plan.starts_on), ("ends_on", plan.ends_on)):
+        fault = _day_fault(name, day, component=component, action=action)
+        if fault is not None:
+            faults.append(fault)
+    if plan.site_id not in site_ids:
+        faults.append(Fault("site_id", FaultCode.SITE_NOT_OF_COMPONENT))
+    if plan.places > MAX_PLACES:
+        faults.append(Fault("places", FaultCode.TOO_MANY_PLACES, {"max": MAX_PLACES}))
+    return tuple(faults)
+
+
+def _day_fault(name: str, day: date, *, component: Period, action: Period) -> Fault | None:
+    if day < component.start:
+        return Fault(name, FaultCode.BEFORE_COMPONENT, {"date": component.start})
+    if day > component.end:
+        return Fault(name, FaultCode.AFTER_COMPONENT, {"date": component.end})
+    if day < action.start:
+        return Fault(name, FaultCode.BEFORE_ACTION, {"date": action.start})
+    return Fault(name, FaultCode.AFTER_ACTION, {"date": action.end}) if day > action.end else None
+
+
+def meeting_faults(held_on: date, *, session_end: date) -> tuple[Fault, ...]:
+    """People are informed before the session is over."""
+    return (Fault("held_on", FaultCode.MEETING_AFTER_SESSION, {"date": session_end}),) if held_on > session_end else ()
+
+
+def planning_faults(status: str, *, cancelled: bool) -> tuple[Fault, ...]:
+    """What forbids any change of a session: the action is over, or the session was cancelled."""
+    if status in (ActionStatus.CLOSED, ActionStatus.CANCELLED):
+        return (Fault("", FaultCode.ACTION_OVER, {"status": status}),)
+    return (Fault("", FaultCode.SESSION_CANCELLED),) if cancelled else ()

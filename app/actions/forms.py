@@ -1,16 +1,23 @@
-"""The form of the opening wizard (guide 003, "Détail de l'ouverture")."""
+"""Forms of the opening wizard (guide 003, "Détail de l'ouverture") and of the end of an action."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
-from wtforms import RadioField
+from wtforms import BooleanField, RadioField, SelectField, StringField, TextAreaField, ValidationError
 from wtforms.fields import SelectChoice
+from wtforms.validators import Length, Optional, Regexp
 
-from app.core.ui.forms import FrDateField, Required
+from app.core.concurrency import VersionedForm
+from app.core.fab.fields import WholeNumberField, clean_text
+from app.core.textsearch import fold
+from app.core.ui.forms import FrDateField, FrTimeField, Required
+from app.reference.models import Town
+from app.reference.queries import towns_for_postal_code
 
 from .labels import BILLING_LABELS, FREQUENCY_LABELS
 
@@ -29,3 +36,91 @@ class OpeningForm(FlaskForm):  # type: ignore[misc]  # WTForms is only partly ty
     actual_start = FrDateField(_l("Actual start"), [Required()])
     declaration_frequency = RadioField(_l("Declaration frequency"), [Required()], choices=options(FREQUENCY_LABELS))
     billing_period = RadioField(_l("Billing period"), [Required()], choices=options(BILLING_LABELS))
+
+
+class ActionForm(FlaskForm):  # type: ignore[misc]  # WTForms is only partly typed
+    """CSRF is checked once, for the whole application."""
+
+    class Meta:
+        csrf = False
+
+
+class DeclarationForm(ActionForm):
+    """« Déclarer l'action terminée »; the box is drawn where the programme lets the establishment ask."""
+
+    ask_closing = BooleanField(_l("Also ask the Région to close the action"))
+
+
+class ClosingForm(ActionForm):
+    """« Clôturer l'action »."""
+
+    comment = TextAreaField(_l("Observations"), [Length(max=1000)], filters=[clean_text], render_kw={"rows": 3})
+
+
+class ReopeningForm(ActionForm):
+    """« Rouvrir l'action »."""
+
+    reason = TextAreaField(_l("Reason of the reopening"), [Required(), Length(max=1000)], filters=[clean_text], render_kw={"rows": 3})
+
+
+def _not_negative(_form: Any, field: Any) -> None:
+    if field.data is not None and field.data < 0:
+        raise ValidationError(_("This number cannot be negative: enter 0 or more."))
+
+
+def _text(label: Any, *validators: Any, limit: int, **attributes: Any) -> StringField:
+    return StringField(label, [*validators, Length(max=limit)], filters=[clean_text], render_kw={"maxlength": limit, **attributes})
+
+
+class SessionForm(VersionedForm, ActionForm):
+    """A session (guide 001): dates, site, places, and how one registers. The view offers the sites of the component."""
+
+    starts_on = FrDateField(_l("Start of the session"), [Required()])
+    ends_on = FrDateField(_l("End of the session"), [Required()])
+    site_id = SelectField(_l("Training site"), [Required()], coerce=lambda value: int(value) if value not in (None, "", "None") else "")
+    places = WholeNumberField(_l("Number of places"), [Required(), _not_negative])
+    registration_address = _text(_l("Registration address"), Optional(), limit=255)
+    registration_terms = _text(_l("How to register"), Optional(), limit=255)
+
+
+class CancellationForm(ActionForm):
+    """« Session créée par erreur »."""
+
+    reason = TextAreaField(_l("Reason"), [Required(), Length(max=1000)], filters=[clean_text], render_kw={"rows": 3})
+    version = StringField()
+
+
+class MeetingForm(VersionedForm, ActionForm):
+    """« Information collective »."""
+
+    held_on = FrDateField(_l("Date of the meeting"), [Required()])
+    starts_at = FrTimeField(_l("Time"), [Required()])
+    place = _text(_l("Place of the meeting"), Required(), limit=255)
+    text = TextAreaField(_l("Information for the candidates"), [Optional(), Length(max=1000)], filters=[clean_text], render_kw={"rows": 3})
+
+
+class SiteForm(ActionForm):
+    """A site, with the towns of its postal code; a code that the table does not know (a CEDEX, mostly) is typed by hand."""
+
+    name = _text(_l("Name of the site"), Required(), limit=150)
+    address = _text(_l("Address"), Optional(), limit=255)
+    postal_code = _text(
+        _l("Postal code"), Required(), Regexp(r"^\d{5}$", message=_l("A postal code has five digits.")), limit=5, inputmode="numeric", autocomplete="off"
+    )
+    town = _text(_l("Town"), Required(), limit=100)
+    insee_code = _text(
+        _l("INSEE code"), Optional(), Regexp(r"^[0-9][0-9AB][0-9]{3}$", message=_l("An INSEE code has five characters, for example 31555 or 2A004.")), limit=5
+    )
+
+    def towns(self) -> list[Town]:
+        """The towns of the postal code typed so far, CEDEX included; none for an unknown code."""
+        return list(towns_for_postal_code(self.postal_code.data or ""))
+
+    def validate_town(self, field: Any) -> None:
+        """A town of its postal code when the code is known, and then its INSEE code; anything else for another code."""
+        towns = self.towns()
+        found = [town for town in towns if fold(field.data or "") in (fold(town.name), fold(town.routing_name))]
+        if found:
+            field.data, self.insee_code.data = found[0].name, found[0].insee_code
+        elif towns and field.data:
+            raise ValidationError(_("This town does not have this postal code: choose one of the list."))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
@@ -17,8 +18,12 @@ from .domain import (
     BillingPeriod,
     ContractKind,
     DeclarationFrequency,
+    Fault,
+    FaultCode,
+    MissingKind,
     Reason,
     ReasonCode,
+    SessionEvent,
     StatusFilter,
 )
 
@@ -99,10 +104,6 @@ def reason_text(reason: Reason, *, acts: bool = True) -> str:
     """
     params = reason.params
     match reason.code:
-        case ReasonCode.NOT_WAITING:
-            return _("The action is “%(status)s”: it can no longer be opened.", status=status_label(str(params["status"])))
-        case ReasonCode.NOT_RUNNING:
-            return _("The action is “%(status)s”: only a running action can be closed.", status=status_label(str(params["status"])))
         case ReasonCode.NOBODY_ENROLLED:
             return _nobody_enrolled(int(str(params.get("registered") or 0)))
         case ReasonCode.NOBODY_ENTERED:
@@ -121,15 +122,49 @@ def reason_text(reason: Reason, *, acts: bool = True) -> str:
             return _("The actual start cannot be in the future. You typed %(date)s.", date=_in_full(params["date"]))
         case ReasonCode.TRAINEES_STILL_IN:
             return _still_in(int(str(params["count"])), acts=acts)
-        case ReasonCode.ACTION_OVER:
-            return _("The action is “%(status)s”: it takes no more trainees.", status=status_label(str(params["status"])))
-    raise AssertionError(reason.code)  # pragma: no cover - every code is handled above
+    if reason.code in _STATUS_REASONS:
+        return str(_STATUS_REASONS[reason.code]) % {"status": status_label(str(params["status"]))}
+    return str(_PLAIN_REASONS[reason.code])
+
+
+#: The status forbids it: the sentence names the status.
+_STATUS_REASONS: dict[ReasonCode, Any] = {
+    ReasonCode.NOT_WAITING: _l("The action is “%(status)s”: it can no longer be opened."),
+    ReasonCode.NOT_RUNNING: _l("The action is “%(status)s”: only a running action can be declared finished or closed."),
+    ReasonCode.ACTION_OVER: _l("The action is “%(status)s”: it takes no more trainees."),
+    ReasonCode.NOT_CLOSED: _l("The action is “%(status)s”: only a closed action can be reopened."),
+}
+_PLAIN_REASONS: dict[ReasonCode, Any] = {
+    ReasonCode.SOMETHING_MISSING: _l("Something is still missing: the list below says what, and where to enter it."),
+    ReasonCode.NOBODY_TO_DECLARE: _l("Nobody was ever enrolled on this action: there is no training to declare finished. Ask the Région to close it."),
+    ReasonCode.ALREADY_DECLARED: _l("The action is declared finished already."),
+    ReasonCode.NOT_DECLARED: _l("The action is not declared finished: declare it first."),
+    ReasonCode.ALREADY_ASKED: _l("The closing was asked for already: the Région decides."),
+    ReasonCode.CLOSING_NOT_ON_REQUEST: _l("In this programme the Région closes the actions without being asked."),
+    ReasonCode.REASON_REQUIRED: _l("Say why the action is reopened: the reason stays in its history."),
+}
+
+
+def missing_text(kind: MissingKind | str, count: int) -> str:
+    """What is missing, and of how many trainees."""
+    match MissingKind(kind):
+        case MissingKind.EXIT:
+            return ngettext("%(num)d trainee without exit", "%(num)d trainees without exit", count)
+        case MissingKind.AGORA_REFUSED:
+            return ngettext("%(num)d trainee whose file AGORA refused", "%(num)d trainees whose file AGORA refused", count)
+        case MissingKind.AGORA_NUMBER:
+            return ngettext("%(num)d trainee without AGORA number", "%(num)d trainees without AGORA number", count)
+        case MissingKind.NIR:
+            return ngettext("%(num)d NIA to regularise", "%(num)d NIA to regularise (several)", count)
+        case MissingKind.ESF:
+            return ngettext("%(num)d sheet whose ESF data are to be completed", "%(num)d sheets whose ESF data are to be completed", count)
 
 
 STATUS_FILTER_LABELS: dict[str, Any] = {
     StatusFilter.WAITING: STATUS_LABELS[ActionStatus.WAITING],
     StatusFilter.RUNNING: STATUS_LABELS[ActionStatus.RUNNING],
     StatusFilter.LATE: LATE_LABEL,
+    StatusFilter.DECLARED: _l("Declared finished, to be closed"),
     StatusFilter.CLOSED: STATUS_LABELS[ActionStatus.CLOSED],
     StatusFilter.CANCELLED: STATUS_LABELS[ActionStatus.CANCELLED],
 }
@@ -137,7 +172,27 @@ _HISTORY: dict[str, Any] = {
     ActionEvent.OPEN: _l("The action was opened."),
     ActionEvent.CLOSE: _l("The Région closed the action."),
     ActionEvent.CANCEL: _l("The action was cancelled."),
+    ActionEvent.DECLARE: _l("The organisation declared the action finished."),
+    ActionEvent.ASK_CLOSING: _l("The establishment asked the Région to close the action."),
+    ActionEvent.WITHDRAW: _l("The declaration that the action is finished no longer holds: something is missing again."),
+    ActionEvent.REOPEN: _l("The Région reopened the action."),
 }
+
+
+def history_notes(event: str, details: Mapping[str, Any] | None) -> list[str]:
+    """What a line of history adds to its sentence, from the codes it keeps."""
+    told: list[str] = []
+    if details is None:
+        return told
+    meeting = details.get("meeting")
+    if meeting:
+        told.append(" – ".join(_told_value(name, meeting[name]) for name in ("held_on", "starts_at", "place")))
+    if event == ActionEvent.CLOSE and details.get("declared") is False:
+        told.append(_("The organisation had not declared it finished."))
+    missing = [missing_text(kind, count) for kind, count in details.get("missing", {}).items()]
+    if missing:
+        told.append(_("Still missing: %(list)s.", list=", ".join(missing)))
+    return told
 
 
 def status_filter_label(choice: StatusFilter) -> str:
@@ -145,16 +200,78 @@ def status_filter_label(choice: StatusFilter) -> str:
     return str(STATUS_FILTER_LABELS[choice])
 
 
-def history_text(event: str) -> str:
+_SESSION_HISTORY: dict[str, Any] = {
+    SessionEvent.CREATED: _l("The session %(session)s was created."),
+    SessionEvent.CHANGED: _l("The session %(session)s was modified."),
+    SessionEvent.CANCELLED: _l("The session %(session)s was cancelled: created by mistake."),
+    SessionEvent.MEETING_ADDED: _l("An information meeting of the session %(session)s was added."),
+    SessionEvent.MEETING_CHANGED: _l("An information meeting of the session %(session)s was modified."),
+    SessionEvent.MEETING_REMOVED: _l("An information meeting of the session %(session)s was removed."),
+}
+_SESSION_FIELDS: dict[str, Any] = {
+    "starts_on": _l("Start of the session"),
+    "ends_on": _l("End of the session"),
+    "site_id": _l("Training site"),
+    "places": _l("Number of places"),
+    "registration_address": _l("Registration address"),
+    "registration_terms": _l("How to register"),
+    "held_on": _l("Date of the meeting"),
+    "starts_at": _l("Time"),
+    "place": _l("Place of the meeting"),
+    "text": _l("Information for the candidates"),
+}
+_FAULTS: dict[FaultCode, Any] = {
+    FaultCode.END_BEFORE_START: _l("The end comes before the start."),
+    FaultCode.BEFORE_COMPONENT: _l("The component starts on %(date)s: choose that day or a later one."),
+    FaultCode.AFTER_COMPONENT: _l("The component ends on %(date)s: choose that day or an earlier one."),
+    FaultCode.BEFORE_ACTION: _l("The action starts on %(date)s: choose that day or a later one."),
+    FaultCode.AFTER_ACTION: _l("The action ends on %(date)s: choose that day or an earlier one."),
+    FaultCode.SITE_NOT_OF_COMPONENT: _l("This site is not one of the component: choose one of the list."),
+    FaultCode.TOO_MANY_PLACES: _l("At most %(max)s places: check the number."),
+    FaultCode.MEETING_AFTER_SESSION: _l("The session ends on %(date)s: the meeting takes place before."),
+    FaultCode.SESSION_CANCELLED: _l("The session was cancelled: it can be read, no longer modified."),
+    FaultCode.ACTION_OVER: _l("The action is “%(status)s”: its sessions no longer change."),
+    FaultCode.REASON_REQUIRED: _l("Say why the session is cancelled: the reason stays in its history."),
+}
+
+
+def fault_text(fault: Fault) -> str:
+    """The sentence for one fault of a session or a meeting."""
+    params = {name: _in_full(value) if name == "date" else value for name, value in fault.params.items()}
+    if "status" in params:
+        params["status"] = status_label(str(params["status"]))
+    sentence = str(_FAULTS[fault.code])
+    return sentence % params if params else sentence
+
+
+def history_text(event: str, details: Mapping[str, Any] | None = None) -> str:
     """The sentence of one line of history."""
+    if event in _SESSION_HISTORY:
+        return str(_SESSION_HISTORY[event]) % {"session": (details or {}).get("session", "")}
     return str(_HISTORY[event])
+
+
+def history_changes(details: Mapping[str, Any] | None) -> list[tuple[str, str, str]]:
+    """Field, before and after, of a line of history that changed something."""
+    changes = (details or {}).get("changes", {})
+    return [
+        (str(label), _told_value(name, changes[name][0]), _told_value(name, changes[name][1])) for name, label in _SESSION_FIELDS.items() if name in changes
+    ]
+
+
+def _told_value(name: str, value: Any) -> str:
+    if value is None:
+        return ""
+    if name in ("starts_on", "ends_on", "held_on"):
+        return date.fromisoformat(value).strftime("%d/%m/%Y")
+    return str(value)[:5] if name == "starts_at" else str(value)
 
 
 def closing_consequence(enrolled: int, planned_end: date, today: date) -> str:
     """What closing does; and that it comes before the planned end, when it does."""
     consequence = ngettext(
-        "The AGORA file of its %(num)d enrolment becomes “Clôturé”. Nothing leads back.",
-        "The AGORA files of its %(num)d enrolments become “Clôturé”. Nothing leads back.",
+        "The AGORA file of its %(num)d enrolment becomes “Clôturé”. AGORA does not reopen a closed file.",
+        "The AGORA files of its %(num)d enrolments become “Clôturé”. AGORA does not reopen closed files.",
         enrolled,
     )
     if today < planned_end:

@@ -27,7 +27,7 @@ from sqlalchemy import (
     UniqueConstraint,
     select,
 )
-from sqlalchemy.dialects.postgresql import TSVECTOR
+from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
 from sqlalchemy.orm import Mapped, mapped_column, relationship, validates
 
 from app.core import clock, tenancy, textsearch
@@ -36,6 +36,7 @@ from app.core.errors_db import register_constraint
 from app.core.rls import GIVEN_ACTIONS, LIMITED_ACCOUNT
 
 from .domain import ActionStatus, BillingPeriod, ContractKind, DeclarationFrequency
+from .session_models import InformationMeeting, TrainingSession
 
 if TYPE_CHECKING:
     from app.accounts.models import Organisation
@@ -269,7 +270,9 @@ class ActionHistory(TenantMixin, Model):
     __rls_observer__ = True
     __table_args__ = (
         ForeignKeyConstraint(["organisation_id", "action_id"], ["action.organisation_id", "action.id"], name="fk_action_history_action"),
+        ForeignKeyConstraint(["organisation_id", "session_id"], ["training_session.organisation_id", "training_session.id"], name="fk_action_history_session"),
         Index("ix_action_history_action", "action_id", "id"),
+        Index("ix_action_history_session", "session_id", "id", postgresql_where="session_id IS NOT NULL"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -285,6 +288,36 @@ class ActionHistory(TenantMixin, Model):
     on_behalf_of_id: Mapped[int | None]
     on_behalf_of_name: Mapped[str] = mapped_column(String(140), default="", server_default="")
     comment: Mapped[str] = mapped_column(Text, default="", server_default="")
+    #: The session concerned, when the line is about one; and what the sentence needs (codes and values, never words).
+    session_id: Mapped[int | None]
+    details: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+
+
+class FinishDeclaration(TenantMixin, Model):
+    """« Action déclarée terminée » by the organisation: a dated fact, at most one in force for an action.
+
+    Apart from the action, so that who finds something missing again (an enrolment holds the action for others to add more) can withdraw
+    it without a stronger lock on the action: two enrolments at once would wait for each other for ever.
+    """
+
+    __tablename__ = "finish_declaration"
+    __rls_limited__ = f"action_id IN {GIVEN_ACTIONS}"
+    __rls_observer__ = True
+    __table_args__ = (
+        ForeignKeyConstraint(["organisation_id", "action_id"], ["action.organisation_id", "action.id"], name="fk_finish_declaration_action"),
+        Index("ix_finish_declaration_action", "action_id"),
+        Index("uq_finish_declaration_in_force", "action_id", unique=True, postgresql_where="withdrawn_at IS NULL"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    action_id: Mapped[int] = mapped_column(Integer)
+    declared_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=clock.now)
+    declared_by_id: Mapped[int | None]
+    #: The name as it was.
+    declared_by_name: Mapped[str] = mapped_column(String(140), default="", server_default="")
+    #: The establishment asked for the closing with it, where the programme lets it (FORPRO SUP).
+    closing_asked_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    withdrawn_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 
 
 class ActionAccess(TenantMixin, Model):
@@ -333,9 +366,24 @@ tenancy.register_limit(Contract, lambda account: Contract.id.in_(_of_contract(ac
 tenancy.register_limit(Component, lambda account: Component.action_id.in_(given_actions(account)))
 tenancy.register_limit(ComponentSite, lambda account: ComponentSite.component_id.in_(_of_component(account)))
 tenancy.register_limit(AdvanceInvoiceRequest, lambda account: AdvanceInvoiceRequest.action_id.in_(given_actions(account)))
+tenancy.register_limit(FinishDeclaration, lambda account: FinishDeclaration.action_id.in_(given_actions(account)))
 tenancy.register_limit(ActionHistory, lambda account: ActionHistory.action_id.in_(given_actions(account)))
 tenancy.register_limit(ActionAccess, lambda account: ActionAccess.user_id == account)
 
+
+__all__ = [
+    "Action",
+    "ActionAccess",
+    "ActionHistory",
+    "AdvanceInvoiceRequest",
+    "Component",
+    "ComponentSite",
+    "Contract",
+    "FinishDeclaration",
+    "InformationMeeting",
+    "TrainingSession",
+    "given_actions",
+]
 
 register_constraint("uq_contract_number_lot", _l("This contract number and lot already exist."), field="number")
 register_constraint("uq_action_number", _l("This action number already exists."), field="number")
@@ -348,3 +396,13 @@ register_constraint("ck_component_places", _l("This number cannot be negative: e
 register_constraint("ck_component_hours", _l("Hours cannot be negative."), field="hours_centre")
 register_constraint("fk_action_contract", _l("This contract has actions: its holder can no longer change, nor can it be deleted."))
 register_constraint("fk_component_action", _l("This action has components: it cannot be deleted."))
+register_constraint("ck_component_within_action", _l("The dates of a component lie within those of its action."), field="planned_start")
+register_constraint(
+    "ck_session_within_component", _l("The dates of a session lie within those of its component: change the dates of the session first."), field="starts_on"
+)
+register_constraint(
+    "ck_enrolment_within_component",
+    _l("A trainee of the component would be outside its dates: change the dates of the enrolment first."),
+    field="planned_start",
+)
+register_constraint("uq_finish_declaration_in_force", _l("The action has just been declared finished."))

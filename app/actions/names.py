@@ -21,3 +21,12 @@ def register_names() -> None:
     )
     name_table("action_history", _l("History of the actions"), lambda count: ngettext("%(num)s line of history", "%(num)s lines of history", count))
     name_table("action_access", _l("Actions given to accounts"))
+    name_table(
+        "finish_declaration",
+        _l("Actions declared finished"),
+        lambda count: ngettext("%(num)s declaration of an end", "%(num)s declarations of ends", count),
+    )
+    name_table("training_session", _l("Sessions"), lambda count: ngettext("%(num)s session", "%(num)s sessions", count))
+    name_table(
+        "information_meeting", _l("Information meetings"), lambda count: ngettext("%(num)s information meeting", "%(num)s information meetings", count)
+    )

@@ -1,16 +1,16 @@
-"""What actions need to know of later features, and tell them: trainees, and pages that hang from the page of an action.
+"""What actions need to know of their trainees, and tell them.
 
-Imports run one way: these features register themselves here.  Without trainees an action has none.
+Trainees are a later feature (imports run one way): it registers itself here.  Without it an action has no trainee.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Protocol
 
-from .domain import EntryFacts
+from .domain import EntryFacts, MissingKind, Period
 from .models import Action
 
 
@@ -24,14 +24,6 @@ class Panel:
     values: dict[str, object]
 
 
-@dataclass(frozen=True, slots=True)
-class ActionTab:
-    """A page about an action that another feature brings: a tab of the page « Gérer l'action de formation »."""
-
-    label: str
-    href: str
-
-
 class TraineeSide(Protocol):
     """The view that the trainees feature gives of itself."""
 
@@ -41,6 +33,18 @@ class TraineeSide(Protocol):
 
     def action_closed(self, action: Action, on: date) -> None:
         """The action was just closed, in the transaction under way: tell the partners."""
+        ...
+
+    def action_reopened(self, action: Action) -> None:
+        """The action was just reopened, in the transaction under way: hold back what has not left yet."""
+        ...
+
+    def missing_url(self, action_id: int, kind: MissingKind) -> str:
+        """Where what is missing of a kind is listed."""
+        ...
+
+    def outside(self, component_id: int, period: Period) -> int:
+        """How many enrolments new dates of a component would leave outside."""
         ...
 
     def panel(self, action: Action) -> Panel:
@@ -55,12 +59,20 @@ class _NoTrainees:
     def action_closed(self, action: Action, on: date) -> None:
         return None
 
+    def action_reopened(self, action: Action) -> None:
+        return None
+
+    def missing_url(self, action_id: int, kind: MissingKind) -> str:
+        raise LookupError("the trainees feature is not registered")
+
+    def outside(self, component_id: int, period: Period) -> int:
+        return 0
+
     def panel(self, action: Action) -> Panel:
         raise LookupError("the trainees feature is not registered")
 
 
 _side: TraineeSide = _NoTrainees()
-_tabs: dict[str, Callable[[Action], ActionTab | None]] = {}
 
 
 def register_trainee_side(side: TraineeSide) -> None:
@@ -77,13 +89,3 @@ def trainee_side() -> TraineeSide:
 def panels(action: Action) -> Sequence[Panel]:
     """The parts other features bring to the page of ``action``."""
     return () if isinstance(_side, _NoTrainees) else (_side.panel(action),)
-
-
-def register_action_tab(name: str, tab: Callable[[Action], ActionTab | None]) -> None:
-    """Add a tab to the page of actions; ``tab`` says None to whoever may not open it.  Registering a name again replaces it."""
-    _tabs[name] = tab
-
-
-def action_tabs(action: Action) -> list[ActionTab]:
-    """The tabs that other features bring, for the account that reads."""
-    return [found for tab in _tabs.values() if (found := tab(action)) is not None]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
@@ -16,7 +16,7 @@ from app.core.ui.components import KeysetPage
 from app.reference.models import Programme
 
 from .domain import ActionStatus, StatusFilter
-from .models import Action, ActionHistory, AdvanceInvoiceRequest, Component, ComponentSite, Contract
+from .models import Action, ActionHistory, AdvanceInvoiceRequest, Component, ComponentSite, Contract, FinishDeclaration, InformationMeeting, TrainingSession
 
 #: Beyond, the exact number helps nobody and would cost a scan of everything.
 COUNT_CAP = 10_000
@@ -88,6 +88,9 @@ def _conditions(narrowed: ActionFilter, today: date) -> list[ColumnElement[bool]
             pass
         case StatusFilter.LATE:
             found += [Action.status == ActionStatus.RUNNING.value, Action.planned_end < today]
+        case StatusFilter.DECLARED:
+            declared = select(FinishDeclaration.action_id).where(FinishDeclaration.withdrawn_at.is_(None))
+            found += [Action.status == ActionStatus.RUNNING.value, Action.id.in_(declared)]
         case status:
             found.append(Action.status == status.value)
     if narrowed.year is not None:
@@ -162,6 +165,19 @@ def advance_requested_at(action_id: int) -> datetime | None:
     return db.session.scalar(select(AdvanceInvoiceRequest.requested_at).where(AdvanceInvoiceRequest.action_id == action_id))
 
 
+def declaration_of(action_id: int) -> FinishDeclaration | None:
+    """The declaration in force that the action is finished."""
+    return next(iter(declarations_in_force({action_id})), None)
+
+
+def declarations_in_force(action_ids: Collection[int]) -> Sequence[FinishDeclaration]:
+    """Those of several actions."""
+    if not action_ids:
+        return []
+    statement = select(FinishDeclaration).where(FinishDeclaration.action_id.in_(action_ids), FinishDeclaration.withdrawn_at.is_(None))
+    return db.session.scalars(statement.order_by(FinishDeclaration.id)).all()
+
+
 def programmes_of_contracts() -> list[Programme]:
     """The programmes that the contracts of the scope are of: for an organisation, its own only."""
     held = select(Contract.id).where(Contract.programme_id == Programme.id).exists()
@@ -211,9 +227,51 @@ def components_of(action_id: int) -> list[Component]:
     )
 
 
-def history_of(action_id: int) -> list[ActionHistory]:
-    """What happened to the action, latest first."""
-    return list(db.session.scalars(select(ActionHistory).where(ActionHistory.action_id == action_id).order_by(ActionHistory.id.desc()).limit(200)))
+def sessions_of(action_id: int) -> dict[int, list[TrainingSession]]:
+    """Component → its sessions with their site and information meetings, in the order of their numbers: two statements."""
+    statement = (
+        select(TrainingSession)
+        .join(Component, Component.id == TrainingSession.component_id)
+        .where(Component.action_id == action_id)
+        .order_by(TrainingSession.component_id, TrainingSession.number)
+        .options(joinedload(TrainingSession.site), selectinload(TrainingSession.meetings))
+    )
+    found: dict[int, list[TrainingSession]] = {}
+    for session in db.session.scalars(statement):
+        found.setdefault(session.component_id, []).append(session)
+    return found
+
+
+def get_session(session_id: int) -> TrainingSession | None:
+    """One session with its site, meetings, component and action; None outside the scope."""
+    return db.session.scalars(
+        select(TrainingSession)
+        .where(TrainingSession.id == session_id)
+        .options(
+            joinedload(TrainingSession.site), selectinload(TrainingSession.meetings), joinedload(TrainingSession.component).joinedload(Component.action)
+        )
+        .execution_options(populate_existing=True)
+    ).one_or_none()
+
+
+def get_meeting(meeting_id: int) -> InformationMeeting | None:
+    """One information meeting; None outside the scope."""
+    return db.session.scalars(select(InformationMeeting).where(InformationMeeting.id == meeting_id)).one_or_none()
+
+
+def get_component(component_id: int) -> Component | None:
+    """One component with its action and sites; None outside the scope."""
+    return db.session.scalars(
+        select(Component)
+        .where(Component.id == component_id)
+        .options(joinedload(Component.action), selectinload(Component.places_of_training).joinedload(ComponentSite.site))
+    ).one_or_none()
+
+
+def history_of(action_id: int, *, session_id: int | None = None) -> list[ActionHistory]:
+    """What happened to the action, or to one of its sessions, latest first."""
+    concerned = ActionHistory.action_id == action_id if session_id is None else ActionHistory.session_id == session_id
+    return list(db.session.scalars(select(ActionHistory).where(concerned).order_by(ActionHistory.id.desc()).limit(200)))
 
 
 def find_by_number(typed: str, *, limit: int = 5) -> list[Action]:

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from flask_babel import ngettext
 from sqlalchemy import case, select
 from wtforms import StringField
 from wtforms.validators import Length
@@ -19,7 +20,7 @@ from app.core.fab import Lookup, PortalModelView, Refused, SafeInterface, Titles
 from app.core.fab.checks import a_year, not_negative, two_digits
 from app.reference.models import Site
 
-from . import domain, labels, models
+from . import domain, labels, models, ports, sessions
 
 _HOLDER = Lookup(Organisation, ("siret", "legal_name"))
 _CONTRACT = Lookup(
@@ -132,7 +133,31 @@ class ComponentModelView(PortalModelView):
         if problem:
             raise Refused(_("The dates of a component lie within those of its action."), field=problem)
 
-    pre_update = pre_add
+    def pre_update(self, item: models.Component) -> None:
+        """A component lies around its sessions and trainees too; the database says the same at the end of the transaction."""
+        self.pre_add(item)
+        period = domain.Period(item.planned_start, item.planned_end)
+        numbers = sessions.sessions_outside(item.id, period)
+        if numbers:
+            raise Refused(
+                ngettext(
+                    "The session %(list)s would lie outside these dates: change its dates first.",
+                    "The sessions %(list)s would lie outside these dates: change their dates first.",
+                    len(numbers),
+                    list=", ".join(numbers),
+                ),
+                field="planned_end",
+            )
+        people = ports.trainee_side().outside(item.id, period)
+        if people:
+            raise Refused(
+                ngettext(
+                    "%(num)s trainee would be outside these dates: change the dates of the enrolment first.",
+                    "%(num)s trainees would be outside these dates: change the dates of their enrolments first.",
+                    people,
+                ),
+                field="planned_end",
+            )
 
 
 class ActionModelView(PortalModelView):

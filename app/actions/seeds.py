@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date, time, timedelta
 from decimal import Decimal
 
 from sqlalchemy import select
@@ -15,7 +15,8 @@ from app.core.extensions import db
 from app.core.transaction import transaction
 from app.reference.models import Level, Programme, Site
 
-from .domain import ContractKind
+from . import sessions
+from .domain import ContractKind, SessionPlan
 from .models import Action, Component, ComponentSite, Contract
 
 
@@ -172,3 +173,14 @@ def _add(contract: Contract, demo: DemoAction, today: date, levels: dict[int, Le
         db.session.add(component)
         db.session.add_all(ComponentSite(component=component, site=sites[town]) for town in demo.sites)
     db.session.flush()
+    _add_sessions(action, today, sites[demo.sites[0]])
+
+
+def _add_sessions(action: Action, today: date, site: Site) -> None:
+    """Two sessions of the first component, one after the other, with an information meeting before the second."""
+    component = action.components[0]
+    middle = component.planned_start + (component.planned_end - component.planned_start) / 2
+    sessions.create_session(component.id, SessionPlan(component.planned_start, middle, site.id, 10))
+    second = sessions.create_session(component.id, SessionPlan(middle + timedelta(days=1), component.planned_end, site.id, 10))
+    held_on = max(min(today + timedelta(days=14), component.planned_end), component.planned_start)
+    sessions.add_meeting(second, sessions.MeetingPlan(held_on, time(14, 0), str(site), "Se munir d’une pièce d’identité."))

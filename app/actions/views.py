@@ -1,22 +1,20 @@
-"""Pages of the actions: list, page, closing.  They parse and render; services decide."""
+"""Pages of the actions: the list, and the tabs of one action.  They parse and render; services decide."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from itertools import groupby
 from typing import Any
 
-from flask import abort, flash, redirect, request, url_for
+from flask import abort, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_appbuilder import BaseView, expose
 from flask_appbuilder.security.decorators import has_access, permission_name
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
-from sqlalchemy.exc import IntegrityError
 
 from app.core import clock
-from app.core.errors_db import translate
-from app.core.extensions import db
 from app.core.people import account_names
 from app.core.tenancy import current_scope
 from app.core.ui import allowed
@@ -26,9 +24,10 @@ from app.reference.models import Programme
 from app.reference.queries import active
 
 from . import domain, labels, ports, queries, services
-from .domain import ActionEvent, EntryFacts, StatusFilter
-from .models import Action
+from .domain import ActionEvent, EntryFacts, ReasonCode, StatusFilter
+from .models import Action, ActionHistory
 from .queries import PAGE_SIZES, ActionFilter, Cursor
+from .tabs import page_values
 
 VIEW = "Actions"
 
@@ -99,73 +98,47 @@ class ActionsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only p
     def show(self, action_id: int) -> ResponseReturnValue:
         """« Gérer l'action de formation »: where it stands, what can be done now, and what blocks the rest."""
         action = found_or_404(action_id)
-        today = clock.today()
-        facts = ports.trainee_side().facts(action_id, today)
-        panels = ports.panels(action)
-        advance = queries.advance_requested_at(action_id)
+        declaration = queries.declaration_of(action_id)
+        facts = services.facts_of(action, clock.today(), declaration)
         return self.render_template(
             "actions/show.html",
-            breadcrumb=[*crumbs(), (action.number, None)],
-            menu_current="ActionsView.index",
-            action=action,
-            today=today,
-            facts=facts,
-            offers=_offers(action, facts),
-            components=queries.components_of(action_id),
-            history=_history(action_id, advance),
-            advance_requested_at=advance,
-            panels=panels,
-            panel_tabs=[(panel.heading, f"#{panel.anchor}") for panel in panels] + [(tab.label, tab.href) for tab in ports.action_tabs(action)],
+            **page_values(action, "ActionsView.show"),
             labels=labels,
-            acts=_acts(),
+            facts=facts,
+            offers=offers(action, facts),
+            declaration=declaration,
+            missing=missing_lines(action, facts),
+            advance_requested_at=queries.advance_requested_at(action_id),
+            panels=ports.panels(action),
+            acts=acts(),
             unenrolled_url=unenrolled_url(action_id, facts),
         )
 
-    @expose("/<int:action_id>/cloture", methods=["GET", "POST"])
+    @expose("/<int:action_id>/composantes")
     @has_access
-    @permission_name("close")
-    def close(self, action_id: int) -> ResponseReturnValue:
-        """The Région closes the action; asked twice, because nothing leads back."""
+    @permission_name("read")
+    def components(self, action_id: int) -> ResponseReturnValue:
+        """« Composantes et sessions »."""
         action = found_or_404(action_id)
-        address = url_for("ActionsView.show", action_id=action_id)
-        if request.method == "POST":
-            try:
-                closed = services.close_action(action_id)
-            except services.ActionNotFound:
-                abort(404)
-            except services.Refused as refusal:
-                for reason in refusal.reasons:
-                    flash(labels.reason_text(reason, acts=_acts()), "danger")
-                return redirect(address)
-            except IntegrityError as error:
-                db.session.rollback()
-                flash(translate(error), "danger")  # nothing is typed here: the page of the action says how it stands
-                return redirect(address)
-            flash(
-                _("The action %(number)s is closed; the AGORA files of its trainees are being closed.", number=action.number)
-                if closed
-                else _("The action %(number)s was closed already.", number=action.number),
-                "success" if closed else "info",
-            )
-            return redirect(address)
-        facts = ports.trainee_side().facts(action_id, clock.today())
-        reasons = domain.blockers(action.status, ActionEvent.CLOSE, facts)
-        if reasons:
-            for reason in reasons:
-                flash(labels.reason_text(reason, acts=_acts()), "danger")
-            return redirect(address)
         return self.render_template(
-            "portal/confirm.html",
-            breadcrumb=crumbs(action, (_("Closing"), None)),
-            heading=_("Close the action %(number)s?", number=action.number),
-            body=labels.closing_consequence(facts.enrolled, action.planned_end, clock.today()),
-            action_url=url_for("ActionsView.close", action_id=action_id),
-            verb=_("Close the action"),
-            cancel_url=address,
+            "actions/components.html",
+            **page_values(action, "ActionsView.components"),
+            components=queries.components_of(action_id),
+            sessions=queries.sessions_of(action_id),
+            may_plan=allowed("can_plan_sessions", VIEW) and not domain.planning_faults(action.status, cancelled=False),
         )
 
+    @expose("/<int:action_id>/historique")
+    @has_access
+    @permission_name("read")
+    def history(self, action_id: int) -> ResponseReturnValue:
+        """Each transition: who, when, from, to, why."""
+        action = found_or_404(action_id)
+        lines = told_history(queries.history_of(action_id), queries.advance_requested_at(action_id))
+        return self.render_template("actions/history.html", **page_values(action, "ActionsView.history"), history=lines)
 
-def _acts() -> bool:
+
+def acts() -> bool:
     """Whether the reader is of those who enrol trainees and let them leave."""
     return allowed("can_exit", "Trainees")
 
@@ -219,43 +192,66 @@ def _chips(narrowed: ActionFilter, programmes: dict[int, str]) -> list[tuple[str
     return found
 
 
-def _offers(action: Action, facts: EntryFacts) -> list[dict[str, Any]]:
+def missing_lines(action: Action, facts: EntryFacts) -> list[tuple[str, str]]:
+    """What is missing, in words, each with the list of those concerned."""
+    side = ports.trainee_side()
+    return [(labels.missing_text(one.kind, one.count), side.missing_url(action.id, one.kind)) for one in facts.missing]
+
+
+#: Event → permission, label, page, kind of button.
+_ACTS: dict[ActionEvent, tuple[tuple[str, str], Any, str, str]] = {
+    ActionEvent.OPEN: (("can_use", "ActionOpening"), _l("Open the action"), "OpeningView.start", "primary"),
+    ActionEvent.DECLARE: (("can_declare", VIEW), _l("Declare the action finished"), "ClosingView.declare", "primary"),
+    ActionEvent.ASK_CLOSING: (("can_declare", VIEW), _l("Ask for the closing"), "ClosingView.declare", "secondary"),
+    ActionEvent.CLOSE: (("can_close", VIEW), _l("Close the action"), "ClosingView.close", "danger"),
+    ActionEvent.REOPEN: (("can_reopen", VIEW), _l("Reopen the action"), "ClosingView.reopen", "secondary"),
+}
+#: Not worth a word when they stand in the way: they were done, or are not of this programme or moment.
+_SILENT = frozenset({ReasonCode.ALREADY_DECLARED, ReasonCode.ALREADY_ASKED, ReasonCode.CLOSING_NOT_ON_REQUEST, ReasonCode.NOT_DECLARED})
+
+
+def offers(action: Action, facts: EntryFacts) -> list[dict[str, Any]]:
     """What the account may do with the action, each with what blocks it, in words."""
-    offers: list[dict[str, Any]] = []
+    found: list[dict[str, Any]] = []
     for offer in domain.LIFE.offers(domain.ActionStatus(action.status), facts):
-        match offer.event:
-            case ActionEvent.OPEN if allowed("can_use", "ActionOpening"):
-                label, href = _("Open the action"), url_for("OpeningView.start", action_id=action.id)
-            case ActionEvent.CLOSE if allowed("can_close", VIEW):
-                label, href = _("Close the action"), url_for("ActionsView.close", action_id=action.id)
-            case _:
-                continue
-        offers.append(
+        if offer.event not in _ACTS or not allowed(*_ACTS[offer.event][0]):
+            continue
+        reasons = [reason for reason in offer.blockers if isinstance(reason, domain.Reason)]
+        if any(reason.code in _SILENT for reason in reasons):
+            continue
+        _permission, label, endpoint, kind = _ACTS[offer.event]
+        found.append(
             {
                 "event": offer.event,
                 "label": label,
-                "href": href,
-                "blockers": [labels.reason_text(reason, acts=_acts()) for reason in offer.blockers if isinstance(reason, domain.Reason)],
+                "href": url_for(endpoint, action_id=action.id),
+                "kind": kind,
+                "blockers": [labels.reason_text(reason, acts=acts()) for reason in reasons],
+                "listed": any(reason.code in (ReasonCode.SOMETHING_MISSING, ReasonCode.TRAINEES_STILL_IN) for reason in reasons),
             }
         )
-    return offers
+    return found
 
 
-def _history(action_id: int, advance: datetime | None) -> list[dict[str, Any]]:
-    lines = queries.history_of(action_id)
+def told_history(lines: Sequence[ActionHistory], advance: datetime | None = None) -> list[dict[str, Any]]:
+    """Lines of history as the macro ``timeline`` takes them."""
     names = account_names(number for line in lines for number in (line.actor_id, line.on_behalf_of_id))
     return [_told(line, names, advance) for line in lines]
 
 
-def _told(line: Any, names: dict[int, str], advance: datetime | None) -> dict[str, Any]:
+def _told(line: ActionHistory, names: dict[int, str], advance: datetime | None) -> dict[str, Any]:
     """One line; who acted is called as today ("compte supprimé : …"), or as then when the reader may not see the account."""
-    notes = [line.comment or ""]
+    notes = [*labels.history_notes(line.event, line.details), line.comment or ""]
     if line.event == ActionEvent.OPEN and advance is not None:
         notes.insert(0, _("The advance invoice was requested on %(day)s.", day=fr_long_date(advance)))
+    if line.from_status != line.to_status:
+        notes.insert(0, _("From “%(before)s” to “%(after)s”.", before=labels.status_label(line.from_status), after=labels.status_label(line.to_status)))
+    actor, behalf = names.get(line.actor_id or 0) or line.actor_name, names.get(line.on_behalf_of_id or 0) or line.on_behalf_of_name
     return {
-        "text": labels.history_text(line.event),
+        "text": labels.history_text(line.event, line.details),
+        "details": labels.history_changes(line.details),
         "at": line.happened_at,
-        "actor": labels.told_actor(names.get(line.actor_id) or line.actor_name, names.get(line.on_behalf_of_id) or line.on_behalf_of_name),
+        "actor": labels.told_actor(actor, behalf),
         "tone": labels.STATUS_TONES.get(line.to_status, "neutral"),
         "note": "\n".join(note for note in notes if note) or None,
     }

@@ -10,9 +10,11 @@ if TYPE_CHECKING:
 
 def register(appbuilder: AppBuilder) -> None:
     """Add the screens of the lists, the look-up of towns and the contacts of the footer."""
+    from flask import current_app
+
     from app.core.fab import add_list
     from app.core.ui.contacts import register_contacts
-    from app.reference import views
+    from app.reference import commands, views
     from app.reference.lookup import TownLookup
     from app.reference.names import register_names
 
@@ -22,3 +24,4 @@ def register(appbuilder: AppBuilder) -> None:
         add_list(appbuilder, view, order=order * 10)
     appbuilder.add_view_no_menu(TownLookup)
     register_contacts(views.footer_contacts)
+    commands.init_app(current_app._get_current_object())  # type: ignore[attr-defined]  # LocalProxy

@@ -94,6 +94,8 @@ class Programme(ReferenceValue, Model):
     kind: Mapped[str] = mapped_column(String(12), nullable=False, default=ProgrammeKind.MARKET.value)
     agora_enabled: Mapped[bool] = mapped_column(Boolean, nullable=False, default=True)
     nir_required: Mapped[bool] = mapped_column(Boolean, nullable=False, default=True)
+    #: « L'établissement peut demander la clôture » (FORPRO SUP; DOMAIN §3): the Région closes all the same.
+    closing_on_request: Mapped[bool] = mapped_column(Boolean, nullable=False, default=False, server_default="false")
 
 
 register_constraint(
@@ -246,7 +248,7 @@ register_constraint("ck_contact_reachable", _l("Give an e-mail address, a teleph
 class Town(Model):
     """Postal code ↔ INSEE code ↔ town. One postal code serves many towns, and a town may have several.
 
-    CEDEX codes belong to no town: they come from a table that the Région imports (``cedex``).
+    CEDEX codes belong to no file of towns: a few are delivered, the Région imports the others (``cedex``, ``flask import-towns``).
     """
 
     __tablename__ = "town"

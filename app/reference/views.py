@@ -82,10 +82,11 @@ class ProgrammeView(ReferenceView):
         "kind": _l("Kind"),
         "agora_enabled": _l("Files sent to AGORA"),
         "nir_required": _l("Social security number required"),
+        "closing_on_request": _l("The establishment may ask for the closing"),
     }
     choices = {"kind": [("market", _l("Market")), ("convention", _l("Convention"))]}
     list_columns = ["code", "label", "kind", "agora_enabled", "nir_required", "valid_from", "valid_to"]
-    add_columns = edit_columns = [*_CORE, "kind", "agora_enabled", "nir_required", "position", *_VALIDITY, "agora_code"]
+    add_columns = edit_columns = [*_CORE, "kind", "agora_enabled", "nir_required", "closing_on_request", "position", *_VALIDITY, "agora_code"]
     show_columns = [*add_columns, "updated_at"]
     search_columns = ["kind", "agora_enabled", "validity"]
     search_filters = in_force(models.Programme)

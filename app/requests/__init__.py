@@ -13,7 +13,8 @@ def register(appbuilder: AppBuilder) -> None:
     from flask_babel import lazy_gettext as _l
 
     from app.accounts.observations import hide_from_observers
-    from app.actions.ports import register_action_tab
+    from app.actions.tabs import register_action_tab
+    from app.core.tenancy import current_scope
     from app.core.ui import register_menu
 
     from . import names, permissions, views, wizard
@@ -23,7 +24,13 @@ def register(appbuilder: AppBuilder) -> None:
     appbuilder.add_view_no_menu(views.RequestsView)
     for view in wizard.WIZARDS.values():
         appbuilder.add_view_no_menu(view)
-    register_action_tab("requests", views.tab_of)
+    register_action_tab(
+        _l("Request for a modification of data"),
+        "RequestsView.of_action",
+        permissions.READ,
+        40,
+        visible=lambda _action: not current_scope().observes,
+    )
     register_menu(
         group="Actions de formation",
         label=_l("Modification requests"),

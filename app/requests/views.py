@@ -12,14 +12,12 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from sqlalchemy.exc import IntegrityError
 
-from app.actions.models import Action
-from app.actions.ports import ActionTab
 from app.actions.queries import PAGE_SIZES, Cursor
+from app.actions.tabs import page_values
 from app.actions.views import crumbs, found_or_404, page_size
 from app.core import clock
 from app.core.errors_db import translate
 from app.core.extensions import db
-from app.core.tenancy import current_scope
 from app.core.ui import allowed
 from app.core.ui.components import url_without
 
@@ -27,16 +25,9 @@ from . import labels, presenters, queries, services
 from .domain import ObstacleCode, RequestEvent, RequestKind, RequestState, StateFilter
 from .forms import DecisionForm
 from .models import ModificationRequest
-from .permissions import DECIDE, READ, VIEW
+from .permissions import DECIDE, VIEW
 from .queries import QueueFilter
 from .wizard import WIZARDS, already_sentence, already_text
-
-
-def tab_of(action: Action) -> ActionTab | None:
-    """« Demande de modification de données », on the page of the action."""
-    if not allowed(*READ) or current_scope().observes:
-        return None
-    return ActionTab(_("Request for a modification of data"), url_for("RequestsView.of_action", action_id=action.id))
 
 
 class RequestsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only partly typed
@@ -79,9 +70,7 @@ class RequestsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only 
         over = services.over(action)
         return self.render_template(
             "requests/of_action.html",
-            breadcrumb=crumbs(action, (_("Request for a modification of data"), None)),
-            menu_current="ActionsView.index",
-            action=action,
+            **page_values(action, "RequestsView.of_action"),
             lines=presenters.lines(rows, now=clock.now()),
             over=labels.problem_text(over) if over is not None else None,
             asks=allowed("can_use", VIEW),
@@ -264,4 +253,4 @@ def _chips(narrowed: QueueFilter) -> list[tuple[str, str, str]]:
     return found
 
 
-__all__ = ["RequestsView", "tab_of"]
+__all__ = ["RequestsView"]

@@ -14,6 +14,7 @@ def register(appbuilder: AppBuilder) -> None:
 
     from app.accounts.observations import hide_from_observers
     from app.actions.ports import register_trainee_side
+    from app.actions.tabs import register_action_tab
     from app.core.fab.supervision import name_subject
     from app.core.jobs import register_periodic
     from app.core.nir.storage import register_nir_column
@@ -28,6 +29,7 @@ def register(appbuilder: AppBuilder) -> None:
     names.register_names()
     hide_from_observers(VIEW, "TraineeRegistration", trainees=True)
     register_trainee_side(side.Trainees())
+    register_action_tab(_l("Trainees"), "TraineesView.of_action", READ, 30)
     name_subject("trainee", _l("Trainee"))
     name_subject("enrolment", _l("Enrolment"))
     for view in views.VIEWS:

@@ -15,6 +15,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import joinedload
 
 from app.actions.models import Action, Component, Contract
+from app.actions.services import recheck_declarations
 from app.core import clock
 from app.core.extensions import db
 from app.core.nir import Nir, NirKind
@@ -339,6 +340,8 @@ def note_refusals(refusals: Sequence[tuple[Message, Rejected]]) -> None:
             for message, refusal in refusals
         ],
     )
+    concerned = select(table.c.action_id).where(table.c.id.in_([message.subject_id for message, _refusal in refusals]))
+    recheck_declarations(db.session.scalars(concerned.distinct()))
 
 
 def _summary(answer: Any) -> Mapping[str, Any]:

@@ -62,6 +62,7 @@ TODO_LABELS: dict[Todo, Any] = {
     Todo.NIA: _l("NIA to regularise"),
     Todo.ESF: _l("ESF data to complete"),
     Todo.NOT_ENROLLED: _l("Not enrolled on a component"),
+    Todo.STILL_IN: _l("Without exit"),
 }
 #: Portal's names of what AGORA may refuse.
 PATH_LABELS: dict[str, Any] = {

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, String, func, literal_column, select, union_all
 from sqlalchemy.orm import joinedload, selectinload
 
-from app.actions.domain import EntryFacts
+from app.actions.domain import EntryFacts, Missing, MissingKind
 from app.actions.models import Action, Component, ComponentSite, Contract
 from app.actions.queries import PAGE_SIZES, Cursor, Page, keyset_page, tsquery
 from app.core import textsearch
@@ -29,6 +29,17 @@ class Todo(StrEnum):
     NIA = "nia"
     ESF = "fse"
     NOT_ENROLLED = "sans-inscription"
+    STILL_IN = "sans-sortie"
+
+
+#: Where what an action lacks before its end is declared is found.
+TODO_OF_MISSING = {
+    MissingKind.EXIT: Todo.STILL_IN,
+    MissingKind.AGORA_REFUSED: Todo.AGORA_REJECTED,
+    MissingKind.AGORA_NUMBER: Todo.AGORA_WAITING,
+    MissingKind.NIR: Todo.NIA,
+    MissingKind.ESF: Todo.ESF,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +87,8 @@ def _todo(todo: Todo) -> ColumnElement[bool]:
             return Registration.esf_state == EsfState.LATER.value
         case Todo.NOT_ENROLLED:
             return ~select(Enrolment.id).where(Enrolment.registration_id == Registration.id).exists()
+        case Todo.STILL_IN:
+            return Registration.id.in_(select(Enrolment.registration_id).where(Enrolment.actual_end.is_(None)))
 
 
 def _named(typed: str) -> ColumnElement[bool]:
@@ -195,17 +208,43 @@ def last_registration(trainee_id: int) -> Registration | None:
 
 
 def entry_facts(action_id: int, today: date) -> EntryFacts:
-    """Who is enrolled, has entered and is still in training, in one statement."""
+    """Who is enrolled, has entered and is still in training, and what is missing before the end, in one statement."""
+
+    def sheets(*where: ColumnElement[bool]) -> Any:
+        return select(func.count()).select_from(Registration).where(Registration.action_id == action_id, *where).scalar_subquery()
+
+    def people(*where: ColumnElement[bool]) -> Any:
+        return func.count(func.distinct(Enrolment.registration_id)).filter(*where)
+
     row = db.session.execute(
         select(
             func.count().label("enrolled"),
             func.count().filter(Enrolment.planned_start <= today).label("entered"),
             func.min(Enrolment.planned_start).label("first_entry"),
             func.count().filter(Enrolment.actual_end.is_(None)).label("still_in"),
-            select(func.count()).select_from(Registration).where(Registration.action_id == action_id).scalar_subquery().label("registered"),
+            sheets().label("registered"),
+            people(Enrolment.actual_end.is_(None)).label(MissingKind.EXIT),
+            people(Enrolment.agora_state == AgoraState.REJECTED.value).label(MissingKind.AGORA_REFUSED),
+            people(*_WITHOUT_NUMBER).label(MissingKind.AGORA_NUMBER),
+            sheets(_todo(Todo.NIA)).label(MissingKind.NIR),
+            sheets(_todo(Todo.ESF)).label(MissingKind.ESF),
         ).where(Enrolment.action_id == action_id)
     ).one()
-    return EntryFacts(enrolled=row.enrolled, entered=row.entered, first_entry=row.first_entry, still_in=row.still_in, registered=row.registered)
+    counts = row._mapping
+    return EntryFacts(
+        enrolled=row.enrolled,
+        entered=row.entered,
+        first_entry=row.first_entry,
+        still_in=row.still_in,
+        registered=row.registered,
+        missing=tuple(Missing(kind, counts[kind.value]) for kind in MissingKind if counts[kind.value]),
+    )
+
+
+def enrolments_outside(component_id: int, start: date, end: date) -> int:
+    """How many enrolments of a component lie outside a period; who has left is there until the exit only."""
+    beyond = (Enrolment.planned_start < start) | (func.coalesce(Enrolment.actual_end, Enrolment.planned_end) > end)
+    return db.session.scalar(select(func.count()).select_from(Enrolment).where(Enrolment.component_id == component_id, beyond)) or 0
 
 
 def todo_counts() -> TodoCounts:

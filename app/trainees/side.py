@@ -7,14 +7,14 @@ from datetime import date
 from flask import url_for
 from flask_babel import gettext as _
 
-from app.actions.domain import EntryFacts, registration_blockers
+from app.actions.domain import EntryFacts, MissingKind, Period, registration_blockers
 from app.actions.models import Action
 from app.actions.ports import Panel
 from app.core.tenancy import current_scope
 from app.core.ui import SearchHit
 
 from . import labels, presenters, queries
-from .services.enrolment import close_files
+from .services.enrolment import close_files, hold_back_closings
 
 
 class Trainees:
@@ -27,6 +27,18 @@ class Trainees:
     def action_closed(self, action: Action, on: date) -> None:
         """AGORA learns that every file of the action is closed."""
         close_files(action, on)
+
+    def action_reopened(self, action: Action) -> None:
+        """Closings that have not left for AGORA stay here."""
+        hold_back_closings(action)
+
+    def missing_url(self, action_id: int, kind: MissingKind) -> str:
+        """The list of the action's trainees, narrowed to those concerned."""
+        return url_for("TraineesView.of_action", action_id=action_id, a_faire=queries.TODO_OF_MISSING[kind].value)
+
+    def outside(self, component_id: int, period: Period) -> int:
+        """Enrolments that new dates of a component would leave outside; one lasts until the exit, once entered."""
+        return queries.enrolments_outside(component_id, period.start, period.end)
 
     def panel(self, action: Action) -> Panel:
         """The first trainees, on the page of the action."""

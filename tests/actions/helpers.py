@@ -14,15 +14,18 @@ from sqlalchemy.engine import Engine
 
 from app.accounts.models import Organisation
 from app.accounts.seeds import ORGANISATION_A
+from app.actions import services
+from app.actions.domain import BillingPeriod, DeclarationFrequency
 from app.actions.models import Action, Component, ComponentSite, Contract
 from app.core import clock
 from app.core.extensions import db
 from app.core.nir import Nir, compute_key, parse
 from app.partners.agora.port import Civility, Gender
-from app.reference.models import Programme, Site
+from app.reference.models import ExitReason, Programme, Site
 from app.trainees.domain import EnrolmentPlan, IdentitySource
+from app.trainees.models import Enrolment
 from app.trainees.seeds import Demo, _details
-from app.trainees.services.enrolment import enrol
+from app.trainees.services.enrolment import enrol, record_exit
 from app.trainees.services.identity import Person
 from app.trainees.services.registration import Newcomer, register
 
@@ -101,6 +104,33 @@ def make_enrolment(action: Action, *, entered: int = 4, **person: Any) -> int:
     component = db.session.scalars(select(Component).where(Component.action_id == action.id)).first()
     assert component is not None
     return enrol(registration_id, component.id, plan_of(component, entered=entered))
+
+
+def make_finished(*, people: int = 2, programme: str = "QUALIFPRO", **changes: Any) -> Action:
+    """A running action of which nothing is missing: everybody has left, AGORA gave its numbers."""
+    action = make_action(programme=programme, **changes)
+    enrolments = [make_enrolment(action, name=f"NOM {index}") for index in range(people)]
+    services.open_action(action.id, services.Opening(clock.today() - timedelta(days=4), DeclarationFrequency.MONTHLY, BillingPeriod.QUARTERLY))
+    for enrolment_id in enrolments:
+        leave(enrolment_id)
+        number_given(enrolment_id)
+    db.session.expire_all()
+    return action
+
+
+def leave(enrolment_id: int) -> None:
+    """An early exit, today."""
+    reason = db.session.scalars(select(ExitReason.id).where(ExitReason.early).order_by(ExitReason.id)).first()
+    assert reason is not None
+    version = db.session.scalars(select(Enrolment.version).where(Enrolment.id == enrolment_id)).one()
+    record_exit(enrolment_id, actual_end=clock.today(), exit_reason_id=reason, version=version)
+
+
+def number_given(enrolment_id: int) -> None:
+    """As after AGORA's answer."""
+    table: Any = Enrolment.__table__
+    given = table.update().where(table.c.id == enrolment_id).values(agora_number=f"{next(_serial):010d}", agora_status="exited", agora_state="done")
+    db.session.execute(given)
 
 
 @contextmanager

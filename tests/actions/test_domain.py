@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from itertools import product
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from app.actions import domain
-from app.actions.domain import ActionEvent, ActionStatus, EntryFacts, ReasonCode
+from app.actions.domain import ActionEvent, ActionStatus, EntryFacts, Missing, MissingKind, ReasonCode
 from app.core.workflow import ForbiddenTransition
 
 TODAY = date(2023, 1, 9)
@@ -17,6 +20,10 @@ ALLOWED = {
     (ActionStatus.WAITING, ActionEvent.OPEN): ActionStatus.RUNNING,
     (ActionStatus.WAITING, ActionEvent.CANCEL): ActionStatus.CANCELLED,
     (ActionStatus.RUNNING, ActionEvent.CLOSE): ActionStatus.CLOSED,
+    (ActionStatus.RUNNING, ActionEvent.DECLARE): ActionStatus.RUNNING,
+    (ActionStatus.RUNNING, ActionEvent.ASK_CLOSING): ActionStatus.RUNNING,
+    (ActionStatus.RUNNING, ActionEvent.WITHDRAW): ActionStatus.RUNNING,
+    (ActionStatus.CLOSED, ActionEvent.REOPEN): ActionStatus.RUNNING,
 }
 
 
@@ -32,7 +39,50 @@ def test_every_pair_of_status_and_event(status: ActionStatus, event: ActionEvent
 
 def test_nothing_leads_back_to_waiting() -> None:
     assert ActionStatus.WAITING not in ALLOWED.values()
-    assert domain.LIFE.final_states(ActionStatus) == {ActionStatus.CLOSED, ActionStatus.CANCELLED}
+    assert domain.LIFE.final_states(ActionStatus) == {ActionStatus.CANCELLED}
+
+
+@pytest.mark.parametrize(("status", "event"), [pair for pair in product(ActionStatus, ActionEvent) if pair not in ALLOWED])
+def test_what_the_table_forbids_is_said(status: ActionStatus, event: ActionEvent) -> None:
+    """One reason, of the status; the sentence names the status there is."""
+    (reason,) = domain.blockers(status, event, EntryFacts())
+    expected = {ActionEvent.OPEN: ReasonCode.NOT_WAITING, ActionEvent.CANCEL: ReasonCode.NOT_WAITING, ActionEvent.REOPEN: ReasonCode.NOT_CLOSED}
+    assert reason.code is expected.get(event, ReasonCode.NOT_RUNNING)
+    assert reason.params == {"status": status}
+
+
+DONE = EntryFacts(enrolled=2, entered=2, first_entry=date(2023, 1, 5), still_in=0, registered=2)
+
+
+@given(counts=st.lists(st.integers(0, 3), min_size=len(MissingKind), max_size=len(MissingKind)), enrolled=st.integers(0, 3), declared=st.booleans())
+def test_an_end_is_declared_once_and_when_nothing_is_missing(counts: list[int], enrolled: int, declared: bool) -> None:
+    missing = tuple(Missing(kind, count) for kind, count in zip(MissingKind, counts, strict=True) if count)
+    reasons = domain.blockers("EC", ActionEvent.DECLARE, replace(DONE, enrolled=enrolled, missing=missing, declared=declared))
+    codes = {reason.code for reason in reasons}
+    assert (not codes) == (not missing and enrolled > 0 and not declared)
+    assert (ReasonCode.SOMETHING_MISSING in codes) == bool(missing)
+    assert (ReasonCode.ALREADY_DECLARED in codes) == declared
+
+
+@pytest.mark.parametrize(
+    ("on_request", "declared", "asked", "codes"),
+    [
+        (True, True, False, []),
+        (True, False, False, [ReasonCode.NOT_DECLARED]),
+        (True, True, True, [ReasonCode.ALREADY_ASKED]),
+        (False, True, False, [ReasonCode.CLOSING_NOT_ON_REQUEST]),
+    ],
+)
+def test_the_closing_is_asked_for_where_the_programme_lets_it(on_request: bool, declared: bool, asked: bool, codes: list[ReasonCode]) -> None:
+    """DOMAIN §3: FORPRO SUP, the establishment may ask; once, and with the end declared."""
+    facts = replace(DONE, closing_on_request=on_request, declared=declared, closing_asked=asked)
+    assert [reason.code for reason in domain.blockers("EC", ActionEvent.ASK_CLOSING, facts)] == codes
+
+
+def test_the_region_closes_whatever_else_is_missing() -> None:
+    """Only an exit stands in its way: AGORA closes no file that has none."""
+    facts = replace(DONE, missing=(Missing(MissingKind.NIR, 1), Missing(MissingKind.ESF, 2)))
+    assert domain.blockers("EC", ActionEvent.CLOSE, facts) == ()
 
 
 def test_opening_is_refused_before_anybody_is_enrolled() -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import select
 
-from app.actions import queries
+from app.actions import queries, services
 from app.actions.domain import StatusFilter
 from app.actions.models import Action
 from app.actions.queries import ActionFilter, Cursor
@@ -17,7 +17,7 @@ from app.core import clock
 from app.core.extensions import db
 from app.core.tenancy import Scope, bound_scope
 from tests.accounts.helpers import post
-from tests.actions.helpers import make_action, make_enrolment, organisation, statements
+from tests.actions.helpers import make_action, make_enrolment, make_finished, organisation, statements
 
 if TYPE_CHECKING:
     from flask.testing import FlaskClient
@@ -81,12 +81,17 @@ def test_a_mangled_place_in_the_list_is_harmless(as_user: AsUser, place: str) ->
 def test_status_filters(db_session: Session) -> None:
     today = clock.today()
     make_action().status = "AN"
+    finished = make_finished()
+    services.declare_finished(finished.id)
     db_session.commit()
     for status in StatusFilter:
         rows = queries.list_actions(ActionFilter(status=status), today=today, size=100).rows
         assert rows, status
         if status is StatusFilter.LATE:
             assert all(action.is_late(today) for action in rows)
+        elif status is StatusFilter.DECLARED:
+            assert finished.id in [action.id for action in rows]
+            assert {action.status for action in rows} == {"EC"}
         else:
             assert {action.status for action in rows} == {status.value}
 
@@ -124,7 +129,7 @@ def test_who_sees_an_action(as_user: AsUser, account: str, status: int) -> None:
     assert as_user(account).get(f"/actions-de-formation/{id_of()}").status_code == status
 
 
-@pytest.mark.parametrize(("account", "status"), [("principal", 403), ("region", 302), ("admin", 302), ("autre-of", 403), ("support", 403)])
+@pytest.mark.parametrize(("account", "status"), [("principal", 403), ("region", 422), ("admin", 422), ("autre-of", 403), ("support", 403)])
 def test_only_the_region_closes(as_user: AsUser, account: str, status: int) -> None:
     browser = as_user(account)
     assert post(browser, f"/actions-de-formation/{id_of()}/cloture").status_code == status
@@ -160,9 +165,10 @@ def test_the_opening_wizard_opens(as_user: AsUser) -> None:
     for _click in range(2):
         assert post(browser, f"{start}/recapitulatif", {"wizard_token": token[1]}).status_code == 302
     assert db.session.scalars(select(Action.status).where(Action.id == action.id)).one() == "EC"
-    page = browser.get(f"/actions-de-formation/{action.id}").text
-    assert "est ouverte depuis le" in page
+    assert "est ouverte depuis le" in browser.get(f"/actions-de-formation/{action.id}").text
+    page = browser.get(f"/actions-de-formation/{action.id}/historique").text
     assert "L’action a été ouverte." in page
+    assert "De « En attente d’ouverture » à « En cours »" in page.replace("\u00a0", " ")
 
 
 def test_the_region_manages_contracts_actions_and_components(as_user: AsUser) -> None:

@@ -20,9 +20,7 @@ from app.core.extensions import db
 from app.core.outbox.models import OutboxMessage
 from app.core.tenancy import Scope, bound_scope
 from app.core.transaction import transaction
-from app.trainees.models import Enrolment
-from app.trainees.services.enrolment import record_exit
-from tests.actions.helpers import make_action, make_enrolment, organisation, statements
+from tests.actions.helpers import leave, make_action, make_enrolment, organisation, statements
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -36,15 +34,6 @@ def opening(days_ago: int = 4) -> services.Opening:
 def requests_of(action_id: int) -> int:
     counted = db.session.scalar(select(func.count()).select_from(AdvanceInvoiceRequest).where(AdvanceInvoiceRequest.action_id == action_id))
     return counted or 0
-
-
-def leave(enrolment_id: int) -> None:
-    from app.reference.models import ExitReason
-
-    reason = db.session.scalars(select(ExitReason.id).where(ExitReason.early).order_by(ExitReason.id)).first()
-    assert reason is not None
-    version = db.session.scalars(select(Enrolment.version).where(Enrolment.id == enrolment_id)).one()
-    record_exit(enrolment_id, actual_end=clock.today(), exit_reason_id=reason, version=version)
 
 
 def test_opening_before_anybody_has_entered_is_refused(db_session: Session) -> None:
@@ -143,7 +132,7 @@ def test_closing_costs_the_same_for_few_and_many(db_session: Session) -> None:
     assert costs[0] == costs[1]
 
 
-def test_an_action_never_reopens(db_session: Session) -> None:
+def test_an_action_never_waits_again(db_session: Session) -> None:
     action = make_action()
     leave(make_enrolment(action))
     with pytest.raises(services.Refused):

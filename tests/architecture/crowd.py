@@ -6,6 +6,7 @@ parent. A page that reads something once per row, per organisation or per child 
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 import psycopg
@@ -43,6 +44,7 @@ _KEPT_ALWAYS = {("ab_user_role", "role_id")}
 _SHARED_PARENT = {
     ("registration", "action_id"), ("component", "action_id"), ("action", "contract_id"), ("action_history", "action_id"),
     ("enrolment", "action_id"), ("enrolment", "registration_id"), ("component_site", "component_id"), ("user_session", "user_id"),
+    ("training_session", "component_id"), ("information_meeting", "session_id"), ("finish_declaration", "action_id"),
     ("contact", "programme_id"), ("modification_request_event", "request_id"), ("sign_in_attempt", "user_id"), ("api_token", "user_id"), ("recovery_code", "user_id"),
 }  # fmt: skip
 
@@ -68,6 +70,8 @@ _EXAMPLES = {
     "account_review": "(organisation_id, opened_at, due_on, completed_at, completed_by) VALUES ({organisation}, now(), current_date, now(), {user})",
     "observation": "(organisation_id, observer_id, observed_id, reason, started_at) "
     "VALUES ({organisation}, (SELECT id FROM ab_user WHERE username = 'support'), {user}, 'Appel', now())",
+    "finish_declaration": "(organisation_id, action_id, declared_at, withdrawn_at) "
+    "SELECT organisation_id, id, now(), now() FROM action WHERE status = 'EC' AND organisation_id = {organisation} ORDER BY id LIMIT 1",
     "audit_entry": "(transaction_id, table_name, operation, actor_id) VALUES (1, 'action', 'INSERT', {user})",
 }
 
@@ -175,6 +179,8 @@ class Crowd:
             return f"{base} + n"
         if kind is str:
             return f"'Z' || ({batch * 200} + n)"
+        if kind is date:
+            return f"DATE '2030-01-01' + {batch * 200} + n"
         if kind is bytes:
             return f"sha256(('{batch}-' || n)::bytea)"
         return "gen_random_uuid()"

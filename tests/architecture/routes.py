@@ -138,7 +138,15 @@ def _all() -> dict[str, Route]:
         # actions
         "ActionsView.index": Route(READERS),
         "ActionsView.show": Route(READERS, owner=True),
-        "ActionsView.close": Route(CLOSERS),
+        **{f"ActionsView.{name}": Route(READERS, owner=True) for name in ("components", "history")},
+        "SessionsView.show": Route(READERS, owner=True),
+        **{
+            f"SessionsView.{name}": Route(WRITERS | ADMIN, owner=True)
+            for name in ("add", "edit", "cancel", "add_meeting", "edit_meeting", "remove_meeting")
+        },
+        **{f"SessionsView.{name}": Route(ADMIN) for name in ("add_site", "towns")},
+        "ClosingView.declare": Route(WRITERS, owner=True),
+        **{f"ClosingView.{name}": Route(CLOSERS) for name in ("close", "reopen")},
         **{f"OpeningView.{name}": Route(WRITERS, owner=True) for name in ("start", "show", "save", "save_draft", "ask_to_abandon", "abandon")},
         # modification requests
         "RequestsView.queue": Route(DECIDERS),

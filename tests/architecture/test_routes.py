@@ -108,6 +108,11 @@ def _world(one: Callable[[str], Any]) -> World:
         "enrolment_id": enrolment,
         "registration_id": one(f"SELECT registration_id FROM enrolment WHERE id = {enrolment}"),
         "component_id": one(f"SELECT component_id FROM enrolment WHERE id = {enrolment}"),
+        "session_id": one(f"SELECT s.id FROM training_session s JOIN component c ON c.id = s.component_id WHERE c.action_id = {action} ORDER BY s.id LIMIT 1"),
+        "meeting_id": one(
+            "SELECT m.id FROM information_meeting m JOIN training_session s ON s.id = m.session_id JOIN component c ON c.id = s.component_id "
+            f"WHERE c.action_id = {action} ORDER BY m.id LIMIT 1"
+        ),
         "trainee_id": one(f"SELECT id FROM trainee WHERE organisation_id = {own} ORDER BY id LIMIT 1"),
         "delegation_id": one("SELECT id FROM delegation WHERE ended_at IS NULL ORDER BY id LIMIT 1"),
         "user_id": one("SELECT id FROM ab_user WHERE username = 'secondaire'"),

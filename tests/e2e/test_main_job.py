@@ -211,6 +211,7 @@ def test_1_the_region_manages_reference_data_and_contracts(signed_in: SignIn) ->
     signed_out(page)
     sign_in(page, "principal")
     open_action(page, f"{number}_1")
+    page.get_by_role("link", name="Composantes et sessions").click()
     expect(page.locator("#composantes")).to_contain_text("Composante d’essai")
 
 
@@ -298,8 +299,9 @@ def test_3_register_enrol_and_open(signed_in: SignIn) -> None:
     page.get_by_role("button", name="Ouvrir l’action").click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("En cours")
     expect(page.locator("#messages")).to_contain_text("est ouverte depuis")
-    expect(page.locator("#historique")).to_contain_text("L’action a été ouverte.")
     expect(page.get_by_role("link", name="Ouvrir l’action")).to_have_count(0)
+    page.get_by_role("link", name="Historique", exact=True).click()
+    expect(page.locator("#historique")).to_contain_text("L’action a été ouverte.")
 
 
 def test_3_with_agora_stopped_the_number_comes_by_itself(signed_in: SignIn, product: Product) -> None:
@@ -390,14 +392,16 @@ def test_4_exit_then_closing_by_the_region(signed_in: SignIn) -> None:
     region.goto("/actions-de-formation/?texte=" + GUIDE_ACTION)
     region.get_by_role("link", name=GUIDE_ACTION, exact=True).click()
     region.get_by_role("link", name="Clôturer l’action").click()
-    region.get_by_role("dialog").get_by_role("button", name="Clôturer l’action").click()
+    expect(region.get_by_text("L’organisme n’a pas déclaré l’action terminée")).to_be_visible()
+    region.get_by_role("button", name="Clôturer l’action").click()
     expect(region.get_by_role("heading", level=1)).to_contain_text("Clôturée")
-    expect(region.locator("#historique")).to_contain_text("La Région a clôturé l’action.")
 
     # Neither page is loaded again: what AGORA answers arrives by itself.
     expect(region.locator("#stagiaires").get_by_text("Clôturé", exact=True).first).to_be_visible(timeout=SOON)
     expect(page.locator("[id^='agora-']").first).to_contain_text("Clôturé", timeout=SOON)
     assert agora_number(page) == number
+    region.get_by_role("link", name="Historique", exact=True).click()
+    expect(region.locator("#historique")).to_contain_text("La Région a clôturé l’action.")
     page.goto(sheet)
     expect(page.get_by_role("link", name="Inscrire sur une composante")).to_have_count(0)
 

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
 from app.core import clock
 
 if TYPE_CHECKING:
+    from flask import Flask
     from sqlalchemy.orm import Session
 
 LISTS = {
@@ -244,3 +245,49 @@ def test_every_account_may_look_a_town_up(browse: Any, identifier: str) -> None:
 def test_nobody_else_may(client: Any) -> None:
     answer = client.get("/reference/communes?code_postal=31000")
     assert answer.status_code in (302, 303, 401)
+
+
+# ---- CEDEX and imported towns ---------------------------------------------------------------------------------------------
+
+
+def test_delivered_cedex_are_towns_of_the_table(db_session: Session) -> None:
+    """Each has the INSEE code of a town that the table of towns knows under the same name."""
+    rows = db_session.execute(text("SELECT postal_code, insee_code, name, routing_name FROM town WHERE cedex")).all()
+    assert len(rows) >= 10
+    for row in rows:
+        assert " CEDEX" in row.routing_name
+        known = db_session.scalar(text("SELECT count(*) FROM town WHERE NOT cedex AND insee_code = :insee AND name = :name"), {"insee": row.insee_code, "name": row.name})
+        assert known, row
+
+
+def test_towns_are_imported_and_imported_again(app: Flask, db_session: Session, tmp_path: Path) -> None:
+    file = tmp_path / "cedex.csv"
+    file.write_text("postal_code;insee_code;name;routing_name;cedex\n99001;31555;Toulouse;TOULOUSE CEDEX 1;oui\n99002;31555;Toulouse;TOULOUSE;\n", "utf-8-sig")
+    for routing in ("TOULOUSE CEDEX 1", "TOULOUSE CEDEX 1 BIS"):
+        file.write_text(file.read_text("utf-8-sig").replace("TOULOUSE CEDEX 1;", f"{routing};"), "utf-8-sig")
+        result = app.test_cli_runner().invoke(args=["import-towns", str(file)])
+        assert (result.exit_code, result.output) == (0, "2 lignes importées.\n")
+        rows = db_session.execute(text("SELECT postal_code, routing_name, cedex FROM town WHERE postal_code LIKE '9900_' ORDER BY 1")).all()
+        assert [tuple(row) for row in rows] == [("99001", routing, True), ("99002", "TOULOUSE", False)]
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [("1000;01053;Bourg;BOURG;", "« 1000 » n’est pas un code postal"), ("01000;1053;Bourg;BOURG;", "« 1053 » n’est pas un code INSEE"), ("01000;01053;;;", "le nom")],
+)
+def test_a_wrong_line_stops_the_import(app: Flask, db_session: Session, tmp_path: Path, line: str, said: str) -> None:
+    file = tmp_path / "towns.csv"
+    file.write_text(f"postal_code;insee_code;name;routing_name;cedex\n99001;31555;Toulouse;TOULOUSE CEDEX 1;oui\n{line}\n", "utf-8")
+    result = app.test_cli_runner().invoke(args=["import-towns", str(file)])
+    assert result.exit_code == 1
+    assert "ligne 3" in result.output
+    assert said in result.output
+    assert db_session.scalar(text("SELECT count(*) FROM town WHERE postal_code = '99001'")) == 0
+
+
+def test_a_file_without_its_columns_is_refused(app: Flask, db_session: Session, tmp_path: Path) -> None:
+    file = tmp_path / "towns.csv"
+    file.write_text("cp,ville\n31000,Toulouse\n", "utf-8")
+    result = app.test_cli_runner().invoke(args=["import-towns", str(file)])
+    assert result.exit_code == 1
+    assert "colonnes absentes : postal_code, insee_code, name, routing_name" in result.output

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import date
+from datetime import date, time
 from decimal import Decimal
 from typing import Any
 
@@ -85,6 +85,34 @@ class FrDateField(ReadField):
             self.data = parse_fr_date(text)
         except ValueError:
             raise ValueError(_("This date cannot be read: write it dd/mm/yyyy, for instance 05/01/2026.")) from None
+
+
+_HOUR = re.compile(r"^(\d{1,2}) ?(?:[h:.] ?(\d{2})?)?$", re.IGNORECASE)
+
+
+class FrTimeField(ReadField):
+    """A time of day, typed 14:30, 14h30, 14h or 14; shown as 14:30."""
+
+    widget = TextInput()
+
+    def _value(self) -> str:
+        if self.raw_data:
+            return str(self.raw_data[0])
+        return self.data.strftime("%H:%M") if self.data is not None else ""
+
+    def process_formdata(self, valuelist: list[Any]) -> None:
+        """Read what was typed; raises ValueError with the sentence to show."""
+        text = str(valuelist[0]).strip() if valuelist else ""
+        self.data = None
+        if not text:
+            return
+        match = _HOUR.match(text)
+        try:
+            if match is None:
+                raise ValueError(text)
+            self.data = time(int(match[1]), int(match[2] or 0))
+        except ValueError:
+            raise ValueError(_("This time cannot be read: write it hh:mm, for instance 14:30.")) from None
 
 
 class FrDecimalField(ReadField):

@@ -32,6 +32,8 @@ from app.reference.models import (
 from app.reference.seeds import values
 
 TOWNS = Path(__file__).with_name("towns.csv.gz")
+#: The first CEDEX, of places of training and of the Région; the others come with ``flask import-towns``.
+CEDEX = Path(__file__).with_name("cedex.csv")
 
 _LISTS: tuple[tuple[type[Any], values.Rows], ...] = (
     (Programme, values.PROGRAMMES),
@@ -70,6 +72,7 @@ def seed_reference(session: Session) -> None:
     for model, rows in _LISTS:
         _offer(session, model, [{"code": str(row.get("number", "")), **row} for row in rows], key="code")
     _load_towns(session)
+    _load_cedex(session)
 
 
 def _offer(session: Session, model: type[Any], rows: Iterable[Mapping[str, Any]], *, key: str) -> None:
@@ -95,7 +98,7 @@ def _load_towns(session: Session) -> None:
     if session.scalar(select(func.count()).select_from(select(Town.id).limit(1).subquery())):
         return
     with gzip.open(TOWNS, "rt", encoding="utf-8", newline="") as file:
-        batch: list[dict[str, str]] = []
+        batch: list[dict[str, Any]] = []
         for row in csv.DictReader(file):
             batch.append(dict(row))
             if len(batch) == 5000:
@@ -105,5 +108,13 @@ def _load_towns(session: Session) -> None:
             _insert_towns(session, batch)
 
 
-def _insert_towns(session: Session, batch: list[dict[str, str]]) -> None:
+def _load_cedex(session: Session) -> None:
+    """CEDEX codes belong to no file of towns: some are delivered, offered once."""
+    if session.scalar(select(Town.id).where(Town.cedex).limit(1)) is not None:
+        return
+    with CEDEX.open(encoding="utf-8", newline="") as file:
+        _insert_towns(session, [{**row, "cedex": True} for row in csv.DictReader(file)])
+
+
+def _insert_towns(session: Session, batch: list[dict[str, Any]]) -> None:
     session.execute(insert(Town).on_conflict_do_nothing(), batch)

@@ -4,7 +4,8 @@
     tar xzf codes-postaux-4.1.2.tgz package/codes-postaux.json
     python -m app.reference.seeds.build_towns package/codes-postaux.json
 
-The same input gives the same file, byte for byte. CEDEX codes are not in the package: they are imported apart.
+The same input gives the same file, byte for byte. CEDEX codes are not in the package: some stand in ``cedex.csv``,
+the others are imported (``flask import-towns``).
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ PROGRAMMES: Rows = [
     {"code": "DECLIC", "label": "DECLIC", "kind": "market", "agora_code": "DECLIC"},
     {"code": "LECTIO", "label": "LECTIO", "kind": "market", "agora_code": "LECTIO"},
     {"code": "E2CR", "label": "E2CR", "kind": "market", "agora_code": "E2CR"},
-    {"code": "FORPROSUP", "label": "FORPRO SUP", "kind": "convention", "agora_code": "FORPROSUP"},
+    {"code": "FORPROSUP", "label": "FORPRO SUP", "kind": "convention", "agora_code": "FORPROSUP", "closing_on_request": True},
     {"code": "AVENIR", "label": "AVENIR", "kind": "market", "agora_enabled": False, "nir_required": False},
 ]
 

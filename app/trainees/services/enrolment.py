@@ -11,11 +11,12 @@ from sqlalchemy import func, select, update
 
 from app.actions.domain import ActionStatus
 from app.actions.models import Action, Component, ComponentSite
-from app.actions.services import lock_action
+from app.actions.services import lock_action, recheck_declarations
 from app.core import clock
 from app.core.concurrency import check_version, save_versioned
 from app.core.extensions import db
 from app.core.outbox import publish
+from app.core.outbox.console import mark_settled
 from app.core.outbox.models import MessageState, OutboxMessage
 from app.core.outbox.publishing import NewMessage, publish_many
 from app.core.tenancy import Scope, bound_scope
@@ -78,6 +79,7 @@ def enrol(registration_id: int, component_id: int, plan: EnrolmentPlan) -> int:
         session.flush()
         if state is AgoraState.WAITING:
             _publish(enrolment, CREATE)
+        recheck_declarations([action.id])
         return enrolment.id
 
 
@@ -173,22 +175,61 @@ def may_mend_exit(enrolment: Enrolment) -> bool:
 def close_files(action: Action, on: date) -> int:
     """Tell AGORA that the action is closed: one message per enrolment it knows of, in a constant number of statements.
 
-    Each leaves after what its dossier still has to send: the sequence entry, exit, closing always holds.
+    Each leaves after what its dossier still has to send: the sequence entry, exit, closing always holds.  A file whose closing was
+    told before the action was reopened is not told again.
     """
-    rows = db.session.execute(
-        select(Enrolment.id).where(
-            Enrolment.action_id == action.id,
-            Enrolment.agora_state.in_((AgoraState.WAITING.value, AgoraState.REGISTERED.value, AgoraState.REJECTED.value)),
-        )
-    ).scalars()
+    known = (AgoraState.WAITING.value, AgoraState.REGISTERED.value, AgoraState.REJECTED.value)
+    with bound_scope(Scope.system()):
+        told = _closings().where(OutboxMessage.subject_id == Enrolment.id, OutboxMessage.state != MessageState.CANCELLED)
+        of_action = select(Enrolment.id).where(Enrolment.action_id == action.id, Enrolment.agora_state.in_(known), ~told.exists())
+        rows = db.session.scalars(of_action.order_by(Enrolment.id)).all()
     messages = [NewMessage(CLOSE, "enrolment", identifier, ordering_key(identifier), action.organisation_id, {"date": on.isoformat()}) for identifier in rows]
     publish_many(PARTNER, messages)
     db.session.execute(
         update(Enrolment)
-        .where(Enrolment.action_id == action.id, Enrolment.agora_state == AgoraState.REGISTERED.value)
+        .where(Enrolment.id.in_(rows), Enrolment.agora_state == AgoraState.REGISTERED.value)
         .values(agora_state=AgoraState.WAITING.value)
         .execution_options(synchronize_session=False)
     )
+    return len(messages)
+
+
+def _closings() -> Any:
+    return select(OutboxMessage.id).where(
+        OutboxMessage.partner == PARTNER, OutboxMessage.operation == CLOSE, OutboxMessage.subject_type == "enrolment"
+    )
+
+
+def hold_back_closings(action: Action) -> int:
+    """The action is reopened: its closings that have not left are cancelled; returns how many.
+
+    What AGORA has taken stays: nothing in the exchange reopens a file.
+    """
+    with bound_scope(Scope.system()):
+        of_action = select(Enrolment.id).where(Enrolment.action_id == action.id)
+        waiting = (MessageState.PENDING, MessageState.REJECTED, MessageState.DEAD)
+        messages = db.session.scalars(_closings().where(OutboxMessage.subject_id.in_(of_action), OutboxMessage.state.in_(waiting))).all()
+        if not messages:
+            return 0
+        mark_settled(messages, reason="action rouverte")
+        cancelled = select(OutboxMessage.subject_id).where(OutboxMessage.id.in_(messages), OutboxMessage.state == MessageState.CANCELLED)
+        ahead = select(OutboxMessage.id).where(
+            OutboxMessage.partner == PARTNER,
+            OutboxMessage.subject_type == "enrolment",
+            OutboxMessage.subject_id == Enrolment.id,
+            OutboxMessage.state.not_in((MessageState.DONE, MessageState.CANCELLED)),
+        )
+        db.session.execute(
+            update(Enrolment)
+            .where(
+                Enrolment.id.in_(cancelled),
+                Enrolment.agora_number.is_not(None),
+                Enrolment.agora_state.in_((AgoraState.WAITING.value, AgoraState.REJECTED.value)),
+                ~ahead.exists(),
+            )
+            .values(agora_state=AgoraState.REGISTERED.value, agora_refusal=None)
+            .execution_options(synchronize_session=False)
+        )
     return len(messages)
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 
 from app.actions import domain as action_rules
 from app.actions.domain import ActionStatus
-from app.actions.services import lock_action
+from app.actions.services import lock_action, recheck_declarations
 from app.core import clock, crypto, textsearch
 from app.core.concurrency import save_versioned
 from app.core.extensions import db
@@ -115,6 +115,7 @@ def register(action_id: int, newcomer: Newcomer, details: dict[str, Any]) -> int
         apply_details(registration, details, cofunded=action.esf_cofunded)
         session.add(registration)
         session.flush()
+        recheck_declarations([action_id])
         return registration.id
 
 
@@ -196,4 +197,5 @@ def update_registration(registration_id: int, form: Any, fields: tuple[str, ...]
         if changed:
             tell_changes(underway)
         resend_refused(registration.id)
+        recheck_declarations([action_id])
     return changed

@@ -11,6 +11,7 @@ from flask_babel import lazy_gettext as _l
 
 from app.actions.domain import registration_blockers
 from app.actions.queries import Cursor
+from app.actions.tabs import page_values
 from app.actions.views import found_or_404, page_size
 from app.core.tenancy import current_scope
 from app.core.ui.components import url_without
@@ -61,13 +62,9 @@ class TraineesView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only 
             cursor=Cursor.of(request.args.get("after"), request.args.get("before")),
             size=page_size(),
         )
-        from app.actions.views import crumbs
-
         return self.render_template(
             "trainees/of_action.html",
-            breadcrumb=crumbs(action, (_("List of the trainees"), None)),
-            menu_current="ActionsView.index",
-            action=action,
+            **page_values(action, "TraineesView.of_action"),
             page=page,
             lines=presenters.list_lines(page.rows),
             narrowed=narrowed,

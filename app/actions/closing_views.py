@@ -1,0 +1,150 @@
+"""The end of an action: declared finished by the organisation, closed and reopened by the Région (DOMAIN §3)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from flask import abort, flash, redirect, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_appbuilder import BaseView, expose
+from flask_appbuilder.security.decorators import has_access, permission_name
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+from sqlalchemy.exc import IntegrityError
+
+from app.core import clock
+from app.core.errors_db import translate
+from app.core.extensions import db
+
+from . import domain, labels, queries, services
+from .domain import ActionEvent
+from .forms import ClosingForm, DeclarationForm, ReopeningForm
+from .models import Action
+from .views import VIEW, acts, crumbs, found_or_404, missing_lines
+
+
+class ClosingView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only partly typed
+    """« Déclarer l'action terminée », « Clôturer l'action », « Rouvrir l'action »: each asks first, and says what it does."""
+
+    route_base = "/actions-de-formation/<int:action_id>"
+    class_permission_name = VIEW
+    permission_label = _l("Training actions")
+    default_view = "declare"
+
+    @expose("/fin", methods=["GET", "POST"])
+    @has_access
+    @permission_name("declare")
+    def declare(self, action_id: int) -> ResponseReturnValue:
+        """The organisation says that everything is entered; where the programme lets it, it asks for the closing too."""
+        action = found_or_404(action_id)
+        form = DeclarationForm()
+        if request.method == "POST":
+            refused = _tried(lambda: services.declare_finished(action_id, ask_closing=form.ask_closing.data), form)
+            if isinstance(refused, bool):
+                flash(
+                    _("The action %(number)s is declared finished: the Région finds it among those to close.", number=_number(action_id))
+                    if refused
+                    else _("The action %(number)s was declared finished already.", number=_number(action_id)),
+                    "success" if refused else "info",
+                )
+                return redirect(_page(action_id))
+            action = found_or_404(action_id)
+        declaration = queries.declaration_of(action_id)
+        facts = services.facts_of(action, clock.today(), declaration)
+        event = ActionEvent.ASK_CLOSING if facts.declared else ActionEvent.DECLARE
+        reasons = domain.blockers(action.status, event, facts)
+        if request.method == "GET":
+            form.ask_closing.data = True
+        return self._page(action, form, facts, "actions/declare.html", _("Declare the action finished"), reasons=reasons, declaration=declaration)
+
+    @expose("/cloture", methods=["GET", "POST"])
+    @has_access
+    @permission_name("close")
+    def close(self, action_id: int) -> ResponseReturnValue:
+        """The Région closes: what is missing and what was declared are shown first."""
+        action = found_or_404(action_id)
+        form = ClosingForm()
+        if request.method == "POST" and form.validate():
+            closed = _tried(lambda: services.close_action(action_id, comment=form.comment.data or ""), form)
+            if isinstance(closed, bool):
+                flash(
+                    _("The action %(number)s is closed; the AGORA files of its trainees are being closed.", number=_number(action_id))
+                    if closed
+                    else _("The action %(number)s was closed already.", number=_number(action_id)),
+                    "success" if closed else "info",
+                )
+                return redirect(_page(action_id))
+            action = found_or_404(action_id)
+        declaration = queries.declaration_of(action_id)
+        facts = services.facts_of(action, clock.today(), declaration)
+        return self._page(
+            action,
+            form,
+            facts,
+            "actions/close.html",
+            _("Close the action"),
+            reasons=domain.blockers(action.status, ActionEvent.CLOSE, facts),
+            declaration=declaration,
+            consequence=labels.closing_consequence(facts.enrolled, action.planned_end, clock.today()),
+        )
+
+    @expose("/reouverture", methods=["GET", "POST"])
+    @has_access
+    @permission_name("reopen")
+    def reopen(self, action_id: int) -> ResponseReturnValue:
+        """The Région reopens, with its reason."""
+        action = found_or_404(action_id)
+        form = ReopeningForm()
+        if request.method == "POST" and form.validate():
+            reopened = _tried(lambda: services.reopen_action(action_id, reason=form.reason.data or ""), form)
+            if isinstance(reopened, bool):
+                flash(
+                    _("The action %(number)s is reopened: it is “En cours” again.", number=_number(action_id))
+                    if reopened
+                    else _("The action %(number)s was running already.", number=_number(action_id)),
+                    "success" if reopened else "info",
+                )
+                return redirect(_page(action_id))
+            action = found_or_404(action_id)
+        facts = services.facts_of(action, clock.today(), None)
+        reasons = domain.blockers(action.status, ActionEvent.REOPEN, facts)
+        return self._page(action, form, facts, "actions/reopen.html", _("Reopen the action"), reasons=reasons)
+
+    def _page(self, action: Action, form: Any, facts: domain.EntryFacts, template: str, heading: str, **values: Any) -> ResponseReturnValue:
+        reasons = values.pop("reasons")
+        return self.render_template(
+            template,
+            breadcrumb=crumbs(action, (heading, None)),
+            menu_current="ActionsView.index",
+            heading=heading,
+            action=action,
+            form=form,
+            facts=facts,
+            blockers=[labels.reason_text(reason, acts=acts()) for reason in reasons],
+            missing=missing_lines(action, facts),
+            cancel_url=_page(action.id),
+            **values,
+        ), (422 if request.method == "POST" else 200)
+
+
+def _page(action_id: int) -> str:
+    return url_for("ActionsView.show", action_id=action_id)
+
+
+def _number(action_id: int) -> str:
+    return found_or_404(action_id).number
+
+
+def _tried(act: Callable[[], bool], form: Any) -> bool | None:
+    """Whether anything changed; None when it was refused, which is then said on the form."""
+    try:
+        return act()
+    except services.ActionNotFound:
+        abort(404)
+    except services.Refused as refusal:
+        form.form_errors += [labels.reason_text(reason, acts=acts()) for reason in refusal.reasons]
+    except IntegrityError as error:
+        db.session.rollback()
+        form.form_errors.append(translate(error))
+    return None

@@ -1,0 +1,10 @@
+DROP TRIGGER within_component ON enrolment;
+DROP TRIGGER within_component ON training_session;
+DROP TRIGGER around_components ON action;
+DROP TRIGGER within_action ON component;
+DROP TRIGGER never_deleted ON training_session;
+DROP FUNCTION portal_enrolment_dates();
+DROP FUNCTION portal_session_dates();
+DROP FUNCTION portal_action_dates();
+DROP FUNCTION portal_component_dates();
+DROP FUNCTION portal_session_never_deleted();
