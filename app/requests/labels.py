@@ -127,10 +127,14 @@ def change_rows(changes: Iterable[Change]) -> list[dict[str, str]]:
     ]
 
 
+#: French puts a space before, which never breaks a line.
+_COLON = "\u00a0: "
+
+
 def summary(changes: Sequence[Change]) -> str:
     """What is asked, in one line: fields of the action one by one, those of components together when they become the same."""
     parts = [
-        f"{FIELD_LABELS[one.key.field]} : {_arrow(before_text(one), after_text(one))}" for one in changes if one.key.target is Target.ACTION
+        f"{FIELD_LABELS[one.key.field]}{_COLON}{_arrow(before_text(one), after_text(one))}" for one in changes if one.key.target is Target.ACTION
     ]
     together: dict[tuple[Field, Value], list[Change]] = {}
     for one in changes:
@@ -140,8 +144,8 @@ def summary(changes: Sequence[Change]) -> str:
         numbers = ", ".join(one.of.partition(" ")[0] for one in group)
         name = ngettext("component %(numbers)s", "components %(numbers)s", len(group), numbers=numbers)
         before = before_text(group[0]) if len({one.before for one in group}) == 1 else ""
-        parts.append(f"{name}, {_small(str(COMPONENT_FIELD_LABELS[field]))} : {_arrow(before, after_text(group[0]))}")
-    return " ; ".join(parts)
+        parts.append(f"{name}, {_small(str(COMPONENT_FIELD_LABELS[field]))}{_COLON}{_arrow(before, after_text(group[0]))}")
+    return "\u00a0; ".join(parts)
 
 
 def _small(label: str) -> str:

@@ -142,7 +142,7 @@ def send(action_id: int, code: RequestKind, asked: Asked) -> int:
         )
         session.add(request)
         session.flush()
-        _log(request, RequestEvent.SEND, None, RequestState.PENDING, changes=request.changes)
+        _log(request, RequestEvent.SEND, None, RequestState.PENDING, comment=request.motivation, changes=request.changes)
         return request.id
 
 
@@ -166,7 +166,7 @@ def send_again(request_id: int, asked: Asked, *, version: int) -> None:
         request.sender_id, request.sender_name = context.actor_id(), actor_name(context.actor_id())
         request.sent_at = clock.now()
         _move(request, RequestEvent.SEND)
-        _log(request, RequestEvent.SEND, before, RequestState(request.state), changes=request.changes)
+        _log(request, RequestEvent.SEND, before, RequestState(request.state), comment=request.motivation, changes=request.changes)
 
 
 def withdraw(request_id: int, *, version: int) -> None:

@@ -67,6 +67,8 @@ class World:
                 chosen[name] = self.lookups.get(rule.endpoint.partition(".")[0], "none")
             elif foreign and name.endswith("_id"):
                 chosen[name] = "0" * 8 if name == "message_id" else NOBODYS
+            elif name == "step_name" and rule.endpoint.partition(".")[0].endswith("RequestView"):
+                chosen[name] = "valeurs"
             else:
                 chosen[name] = self.values[name]
         return chosen

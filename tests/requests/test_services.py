@@ -201,8 +201,9 @@ def test_sent_back_corrected_and_sent_again(db_session: Session) -> None:
     found = reread(request_id)
     assert (found.state, found.motivation, found.asked[0].after) == (RequestState.PENDING, "Deux mois.", day(END + 60))
     assert steps(request_id)[1:] == [("ask_correction", "pending", "to_correct"), ("send", "to_correct", "pending")]
-    kept = [event.changes for event in queries.history_of(request_id) if event.event == "send"]
-    assert kept[0] != kept[1]
+    kept = [event for event in queries.history_of(request_id) if event.event == "send"]
+    assert kept[0].changes != kept[1].changes
+    assert [event.comment for event in kept] == ["Deux mois.", "Un mois de plus."]
     services.decide(request_id, decision(VALIDATE, request_id))
     assert fresh(action.id).planned_end == day(END + 60)
 
