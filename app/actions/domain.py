@@ -197,7 +197,7 @@ LIFE: Workflow[ActionStatus, ActionEvent, EntryFacts] = Workflow(
         Transition(ActionStatus.WAITING, ActionEvent.OPEN, ActionStatus.RUNNING, (someone_has_entered,)),
         Transition(ActionStatus.WAITING, ActionEvent.CANCEL, ActionStatus.CANCELLED),
         Transition(ActionStatus.RUNNING, ActionEvent.DECLARE, ActionStatus.RUNNING, (not_declared_yet, nothing_missing)),
-        Transition(ActionStatus.RUNNING, ActionEvent.ASK_CLOSING, ActionStatus.RUNNING, (closing_may_be_asked, is_declared)),
+        Transition(ActionStatus.RUNNING, ActionEvent.ASK_CLOSING, ActionStatus.RUNNING, (closing_may_be_asked, is_declared, nothing_missing)),
         Transition(ActionStatus.RUNNING, ActionEvent.WITHDRAW, ActionStatus.RUNNING, (is_declared,)),
         Transition(ActionStatus.RUNNING, ActionEvent.CLOSE, ActionStatus.CLOSED, (everyone_has_left,)),
         Transition(ActionStatus.CLOSED, ActionEvent.REOPEN, ActionStatus.RUNNING),

@@ -79,6 +79,24 @@ class ComponentSiteModelView(PortalModelView):
     base_order = ("id", "desc")
     exclude_route_methods: ClassVar[set[str]] = {"edit"}
 
+    def pre_delete(self, item: models.ComponentSite) -> None:
+        """A session takes place on a site of its component."""
+        held = select(models.TrainingSession.number).where(
+            models.TrainingSession.component_id == item.component_id,
+            models.TrainingSession.site_id == item.site_id,
+            models.TrainingSession.cancelled_at.is_(None),
+        )
+        numbers = [f"{number:02d}" for number in db.session.scalars(held.order_by(models.TrainingSession.number))]
+        if numbers:
+            raise Refused(
+                ngettext(
+                    "The session %(list)s takes place on this site: choose another site for it first.",
+                    "The sessions %(list)s take place on this site: choose another site for them first.",
+                    len(numbers),
+                    list=", ".join(numbers),
+                )
+            )
+
 
 class ComponentModelView(PortalModelView):
     """Components of the actions."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
@@ -369,3 +370,24 @@ def test_tabs_are_links_to_pages(as_user: AsUser) -> None:
     trainees_page = browser.get(f"/stagiaires/action/{action.id}").text
     assert 'aria-current="page">Stagiaires' in trainees_page
     assert f'href="/actions-de-formation/{action.id}/historique"' in trainees_page
+
+
+def test_another_feature_adds_a_tab(app: Flask, as_user: AsUser, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In its place; not for who lacks the permission, nor for an action it is not of, nor without a page."""
+    from app.actions import tabs
+
+    monkeypatch.setattr(tabs, "_tabs", dict(tabs._tabs))
+    read = ("can_read", "Actions")
+    tabs.register_action_tab("Demandes", "RegistrationView.start", read, 40)
+    tabs.register_action_tab("Clôture", "ClosingView.close", ("can_close", "Actions"), 50)
+    tabs.register_action_tab("Nulle part", "NoView.nothing", read, 60)
+    tabs.register_action_tab("Jamais", "ClosingView.declare", read, 70, visible=lambda _action: False)
+    action = make_action()
+
+    def shown(account: str) -> list[str]:
+        page = as_user(account).get(f"/actions-de-formation/{action.id}").text
+        bar = page.partition('<nav class="tabs"')[2].partition("</nav>")[0]
+        return re.findall(r"<a [^>]*>([^<]+)</a>", bar)
+
+    assert shown("principal") == ["Résumé", "Composantes et sessions", "Stagiaires", "Demandes", "Historique"]
+    assert shown("admin") == ["Résumé", "Composantes et sessions", "Stagiaires", "Demandes", "Clôture", "Historique"]

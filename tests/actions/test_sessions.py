@@ -547,6 +547,20 @@ def test_dates_of_a_component_are_refused_on_the_screen_of_the_region(as_user: A
     assert "La session 01 serait hors de ces dates" in answer.text
 
 
+def test_a_site_where_a_session_takes_place_stays_with_the_component(as_user: AsUser) -> None:
+    found = make_session()
+    link = db.session.scalars(select(ComponentSite).where(ComponentSite.component_id == found.component_id)).one()
+    key, session_id, version = link.id, found.id, found.version
+    browser = as_user("admin")
+    address = f"/referentiels/sites-des-composantes/delete/{key}"
+    answer = post(browser, address)
+    assert answer.status_code == 409
+    assert "La session 01 a lieu sur ce site" in answer.text
+    sessions.cancel_session(session_id, reason="Doublon", version=version)
+    assert post(browser, address).status_code == 302
+    assert db.session.get(ComponentSite, key) is None
+
+
 # ---- sites and towns -------------------------------------------------------------------------------------------------
 
 
