@@ -41,6 +41,7 @@ class Kind(StrEnum):
     PASSWORD_WITHDRAWN = "password_withdrawn"  # noqa: S105
     PASSWORD_PROTECTED = "password_protected"  # noqa: S105
     IDENTIFIANT_CHANGED = "identifiant_changed"
+    EMAIL_CHANGED = "email_changed"
     EDITED = "edited"
     RIGHTS_CHANGED = "rights_changed"
     UNUSED_TOLD = "unused_told"
@@ -51,6 +52,8 @@ class Kind(StrEnum):
     INVITED = "invited"
     REGENERATED = "regenerated"
     RECOVERY_SENT = "recovery_sent"
+    EMAIL_ASKED = "email_asked"
+    EMAIL_FORGOTTEN = "email_forgotten"
     LINK_USED = "link_used"
     LINK_ENDED = "link_ended"
     LINK_PURGED = "link_purged"
@@ -85,7 +88,7 @@ class Kind(StrEnum):
 #: The tables of the journal that speak of accounts.
 TABLES: Final = ("ab_user", "ab_user_role", "access_link", "second_factor", "recovery_code", "api_token", "delegation", "account_review", "observation")
 
-_LINKS: Final = {"invitation": Kind.INVITED, "regeneration": Kind.REGENERATED, "recovery": Kind.RECOVERY_SENT}
+_LINKS: Final = {"invitation": Kind.INVITED, "regeneration": Kind.REGENERATED, "recovery": Kind.RECOVERY_SENT, "email": Kind.EMAIL_ASKED}
 
 #: table → operation → kind, where the operation says all.
 _PLAIN: Final[dict[tuple[str, str], Kind]] = {
@@ -140,6 +143,8 @@ def kind_of(table: str, operation: str, before: Mapping[str, Any] | None, after:
         return plain
     if table == "ab_user":
         return _of_account(old, new)
+    if table == "access_link" and old.get("wanted_email") is not None and new.get("wanted_email") is None:
+        return Kind.EMAIL_FORGOTTEN
     if table == "second_factor" and old.get("confirmed_at") is not None and new.get("confirmed_at") is not None:
         return Kind.FACTOR_MOVED
     if table == "second_factor" and old.get("next_created_at") is not None and new.get("next_created_at") is None:
@@ -159,6 +164,7 @@ def _of_account(old: Mapping[str, Any], new: Mapping[str, Any]) -> Kind:
         ("password" in changed, Kind.PASSWORD_WITHDRAWN if new.get("password") is None else Kind.PASSWORD_PROTECTED),
         (bool(changed & set(RIGHTS)), Kind.RIGHTS_CHANGED),
         (changed == {"username"}, Kind.IDENTIFIANT_CHANGED),
+        (changed == {"email"}, Kind.EMAIL_CHANGED),
         (bool(changed & set(EDITABLE)), Kind.EDITED),
         ("inactivity_notice_at" in changed, Kind.UNUSED_TOLD if new.get("inactivity_notice_at") is not None else Kind.UNUSED_CANCELLED),
     )

@@ -49,7 +49,7 @@ class Facts:
     #: The second account of a delegation or an observation.
     other: str | None = None
     organisation: str | None = None
-    #: The name of a role or of a token, the reason of an observation.
+    #: The name of a role or of a token, the reason of an observation, the address asked for.
     detail: str | None = None
     starts_on: str | None = None
     ends_on: str | None = None
@@ -93,6 +93,7 @@ _SENTENCES: dict[Kind, Any] = {
     Kind.PASSWORD_WITHDRAWN: lambda **v: _("%(who)s withdrew the password of %(whom)s, to be chosen again.", **v),
     Kind.PASSWORD_PROTECTED: lambda **v: _("The stored password of %(whom)s was given a stronger protection; it did not change.", **v),
     Kind.IDENTIFIANT_CHANGED: lambda **v: _("%(who)s changed the identifiant of %(whom)s.", **v),
+    Kind.EMAIL_CHANGED: lambda **v: _("%(who)s changed the e-mail address of %(whom)s.", **v),
     Kind.EDITED: lambda **v: _("%(who)s modified the account of %(whom)s.", **v),
     Kind.RIGHTS_CHANGED: lambda **v: _("%(who)s changed the rights of %(whom)s.", **v),
     Kind.UNUSED_TOLD: lambda **v: _("%(who)s told %(whom)s that the account, unused for 12 months, will be deactivated.", **v),
@@ -103,6 +104,8 @@ _SENTENCES: dict[Kind, Any] = {
     Kind.INVITED: lambda **v: _("%(who)s sent %(whom)s an invitation.", **v),
     Kind.REGENERATED: lambda **v: _("%(who)s regenerated the password of %(whom)s: a link was sent.", **v),
     Kind.RECOVERY_SENT: lambda **v: _("A link to choose another password was sent to %(whom)s.", **v),
+    Kind.EMAIL_ASKED: lambda **v: _("%(who)s asked for the e-mail address %(detail)s for %(whom)s: a link was sent there to confirm it.", **v),
+    Kind.EMAIL_FORGOTTEN: lambda **v: _("An address once asked for by %(whom)s was forgotten.", **v),
     Kind.LINK_USED: lambda **v: _("%(whom)s used the link received by e-mail.", **v),
     Kind.LINK_ENDED: lambda **v: _("The link sent to %(whom)s is no longer valid.", **v),
     Kind.LINK_PURGED: lambda **v: _("An old link of %(whom)s was removed.", **v),

@@ -197,6 +197,7 @@ class _Words:
 
 #: table → columns of the account, of the second one, and of the words.
 _HELD: Final = {
+    "access_link": ("user_id", "", "wanted_email"),
     "delegation": ("delegator_id", "delegate_id", ""),
     "observation": ("observed_id", "observer_id", "reason"),
     "api_token": ("user_id", "", "name"),

@@ -224,6 +224,33 @@ def link_unusable(state: LinkState) -> LinkWords:
     return sentences.get(state, unknown)
 
 
+def email_link_unusable(state: LinkState) -> LinkWords:
+    """Why the link of a new address confirms nothing, and what to do."""
+    ask = _("Your address has not changed. Sign in, then ask for the change once more on the page “My account”.")
+    sentences = {
+        LinkState.EXPIRED: LinkWords(_("This link has expired"), _("Links are good for a limited time, so that an old mail changes nothing."), ask),
+        LinkState.USED: LinkWords(
+            _("This link has already been used"),
+            _("The address was confirmed with it. A link can be used once."),
+            _("There is nothing left to do: the page “My account” shows the address of the account."),
+        ),
+        LinkState.REPLACED: LinkWords(
+            _("This link is no longer good"),
+            _("The change was cancelled, a newer link was sent, or the account has been blocked or has got another password or other rights since."),
+            _("Use the link of the latest mail. If there is none, sign in, then ask for the change once more on the page “My account”."),
+        ),
+        LinkState.CLOSED: LinkWords(
+            _("This account is not open"),
+            _("The account, or its organisation, is closed: its address cannot be changed."),
+            _("Ask the person who manages the accounts of your organisation, or the assistance."),
+        ),
+    }
+    unknown = LinkWords(
+        _("This link is not known"), _("The address is incomplete, or this browser has forgotten it. Open the link of the mail again, or copy it whole."), ask
+    )
+    return sentences.get(state, unknown)
+
+
 def identifiant_rule() -> str:
     """What an identifiant may be made of."""
     return _("An identifiant has 1 to 64 letters without accents, digits, dots, hyphens, underscores, at signs or blanks, and begins with a letter or a digit.")

@@ -129,6 +129,18 @@ def account_changed(user: User, what: Changed, *, to: str | None = None) -> bool
     return _send(user, "account_changed", to=to, what=what.value)
 
 
+def email_to_confirm(user: User, wanted: str, token: str) -> bool:
+    """The link that confirms a new address, to that address. Whoever reads it may be a stranger: it names no identifiant."""
+    lifetime = LIFETIMES[LinkPurpose.EMAIL]
+    link = public_link("AccessView.open_email", token=token)
+    return _send(user, "email_to_confirm", to=wanted, link=link, hours=int(lifetime.total_seconds() // 3600), until=clock.now() + lifetime)
+
+
+def email_change_asked(user: User, wanted: str) -> bool:
+    """To the present address: somebody signed in asked for another one. Nothing has changed yet, and how to prevent it."""
+    return _send(user, "email_change_asked", wanted=wanted, hours=int(LIFETIMES[LinkPurpose.EMAIL].total_seconds() // 3600))
+
+
 def delegation_given(delegator: User, delegate: User, starts_on: date, ends_on: date) -> None:
     """Tell both that a delegation was recorded."""
     _tell_both("delegation_given", delegator, delegate, starts_on, ends_on)

@@ -41,6 +41,8 @@ NOT_LENT: Final = frozenset({"Delegations"})
 _BEFORE_FACTOR: Final = frozenset(
     {
         *(f"SecondFactorView.{name}" for name in ("start", "setup", "picture", "codes", "download")),
+        "AccessView.open_email",  # it needs nobody to be signed in
+        "AccessView.confirm_email",
         "SignInView.logout",
         "ui.accessibility",
         "ui.data_protection",

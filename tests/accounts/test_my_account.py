@@ -11,8 +11,7 @@ from sqlalchemy import func, select, text, update
 
 from app.accounts import domain
 from app.accounts.domain import Party
-from app.accounts.models import AccessLink, LinkPurpose, UserSession
-from app.accounts.services.links import issue_link
+from app.accounts.models import UserSession
 from app.core.mail.models import MailMessage
 from app.core.roles import Role
 from app.core.tenancy import Scope, bound_scope
@@ -98,20 +97,6 @@ def test_guessing_the_present_password_is_counted(client: FlaskClient, app: Flas
 
 
 # ---- e-mail ------------------------------------------------------------------------------------------------------------
-
-
-def test_another_address_and_the_former_one_is_told(client: FlaskClient, db_session: Session) -> None:
-    with bound_scope(Scope.system()), transaction() as session:
-        issue_link(session, session.scalars(select(User).where(User.username == "principal")).one(), LinkPurpose.RECOVERY)
-    sign_in(client, "principal")
-    answer = post(client, EMAIL, {"email": " p.blanc@example.org", "current": PASSWORD})
-    assert answer.status_code == 303
-    page = client.get(answer.location).text
-    assert "p.blanc@example.org" in page
-    subject = "L’adresse de courriel de votre compte a été modifiée"
-    assert told(db_session) == [("principal@example.org", subject), ("p.blanc@example.org", subject)]
-    with bound_scope(Scope.system()):
-        assert db_session.scalar(select(AccessLink.revoked_at)) is not None, "the link that lies in the former mailbox"
 
 
 @pytest.mark.parametrize("typed", ["", "pau", "a@", "a@b@c", "x" * 330 + "@example.org"])

@@ -108,9 +108,9 @@ def _all() -> dict[str, Route]:
         # accounts
         **{f"MyAccountView.{name}": Route(SIGNED_IN) for name in ("show", "change_password", "end_sessions")},
         # first access, recovery, one's own identifiant and address
-        **{f"AccessView.{name}": PUBLIC for name in ("open", "choose", "renew", "recover", "sent")},
+        **{f"AccessView.{name}": PUBLIC for name in ("open", "choose", "renew", "recover", "sent", "open_email", "confirm_email")},
         "MyAccountView.change_identifiant": Route(SIGNED_IN),
-        "MyAccountView.change_email": Route(PRINCIPALS | REGION | {"support"}),
+        **{f"MyAccountView.{name}": Route(PRINCIPALS | REGION | {"support"}) for name in ("change_email", "resend_email", "cancel_email")},
         # second factor and tokens
         "SignInView.code": PUBLIC,
         **{f"SecondFactorView.{name}": Route(SIGNED_IN) for name in ("start", "setup", "picture", "codes", "download", "renew", "move", "disable")},

@@ -98,7 +98,7 @@ def _empty_forms(site: Flask, world: World, actor: str) -> Iterator[str]:
     for rule, method in _rules(site):
         endpoint = rule.endpoint
         sent_back = method == "POST" and both[endpoint] == {"GET", "POST"} and not endpoint.endswith((".delete", ".close", ".unblock", ".login", ".revoke"))
-        without_link = endpoint == "AccessView.choose"  # the form stands behind a link sent by mail
+        without_link = endpoint in ("AccessView.choose", "AccessView.confirm_email")  # the form stands behind a link sent by mail
         if sent_back and not without_link and endpoint in ROUTES and actor in ROUTES[endpoint].allowed:
             yield _url(site, rule, world.arguments(rule))
 

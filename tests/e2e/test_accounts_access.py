@@ -148,3 +148,67 @@ def test_my_account(new_context: NewContext, page: Page) -> None:
     page.get_by_label("Mot de passe actuel").fill(PASSWORD)
     page.get_by_role("button", name="Modifier l’identifiant").click()
     expect(page.get_by_text("Votre identifiant a été modifié")).to_be_visible()
+
+
+def newest_mail(page: Page, subject: str, recipient: str) -> str:
+    """The text of the latest mail of that subject to that address."""
+    page.goto("/courriels-de-demonstration/")
+    row = page.get_by_role("row").filter(has_text=recipient).filter(has=page.get_by_role("link", name=subject))
+    row.first.get_by_role("link", name=subject).click()
+    return page.locator("main").inner_text()
+
+
+def ask_for_address(page: Page, email: str) -> None:
+    """From "Mon compte" to the link that waits in the new mailbox."""
+    page.goto("/mon-compte/")
+    page.get_by_role("link", name=re.compile("^modifier Courriel")).click()
+    page.get_by_label("Nouvelle adresse de courriel").fill(email)
+    page.get_by_label("Mot de passe actuel").fill(PASSWORD)
+    assert_accessible(page)
+    page.get_by_role("button", name="Envoyer le lien de confirmation").click()
+    expect(page.get_by_text(re.compile(f"En attente de confirmation.: {re.escape(email)}"))).to_be_visible()
+
+
+def address_sent(context: BrowserContext, email: str) -> str:
+    """The address of the latest link sent to a new address."""
+    page = context.new_page()
+    newest_mail(page, "Confirmez votre nouvelle adresse de courriel", email)
+    found = str(page.locator("a[href*='/acces/courriel/']").first.get_attribute("href"))
+    page.close()
+    return found
+
+
+def test_another_address_counts_once_confirmed(new_context: NewContext) -> None:
+    """Asked, sent again, cancelled; then confirmed from the new mailbox, on a browser where nobody is signed in."""
+    page = new_context(width=360).new_page()
+    sign_in(page, "support")
+    ask_for_address(page, "s.appui@example.org")
+    assert_accessible(page)
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    page.get_by_role("button", name="Renvoyer le lien").click()
+    expect(page.get_by_text("Le lien a été renvoyé")).to_be_visible()
+    cancelled = address_sent(page.context, "s.appui@example.org")
+    page.get_by_role("button", name="Annuler ce changement").click()
+    expect(page.get_by_text("Le changement d’adresse est annulé")).to_be_visible()
+    elsewhere = new_context(width=360).new_page()
+    elsewhere.goto(cancelled)
+    expect(elsewhere.get_by_role("heading", level=1)).to_have_text("Ce lien n’est plus valable")
+    assert_accessible(elsewhere)
+
+    ask_for_address(page, "support2@example.org")
+    told = newest_mail(elsewhere, "Un changement de votre adresse de courriel a été demandé", "support@example.org")
+    assert "support2@example.org" in told and "/acces/" not in told
+    elsewhere.goto(address_sent(page.context, "support2@example.org"))
+    expect(elsewhere).to_have_url(re.compile("/acces/courriel$"))
+    expect(elsewhere.get_by_role("heading", level=1)).to_have_text("Confirmer la nouvelle adresse de courriel")
+    assert_accessible(elsewhere)
+    assert elsewhere.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    elsewhere.get_by_role("button", name="Confirmer cette adresse").click()
+    expect(elsewhere).to_have_url(re.compile("/connexion$"))
+    expect(elsewhere.get_by_text("La nouvelle adresse de courriel est confirmée")).to_be_visible()
+
+    ask_for_address(page, "support@example.org")  # as the other journeys know it
+    page.goto(address_sent(page.context, "support@example.org"))
+    page.get_by_role("button", name="Confirmer cette adresse").click()
+    expect(page).to_have_url(re.compile("/mon-compte/#identifiant$"))
+    expect(page.get_by_text("Votre nouvelle adresse de courriel est confirmée")).to_be_visible()

@@ -9,8 +9,8 @@ from sqlalchemy import func, select
 
 from app.accounts import sessions
 from app.accounts.access import domain, factor, tokens
-from app.accounts.domain import FAILURE_WINDOW
-from app.accounts.models import ApiToken, RecoveryCode, SecondFactor, SignInAttempt
+from app.accounts.domain import EMAIL_EXPIRED_SHOWN, FAILURE_WINDOW
+from app.accounts.models import AccessLink, ApiToken, LinkPurpose, RecoveryCode, SecondFactor, SignInAttempt
 from app.core import clock
 from app.core.extensions import db
 from app.core.tenancy import Scope, bound_scope
@@ -54,13 +54,23 @@ class Setup:
 
 
 @dataclass(frozen=True, slots=True)
+class PendingEmail:
+    """An address that waits for the link sent to it; ``expired``: the link was not used in time."""
+
+    wanted: str
+    expires_at: datetime
+    expired: bool
+
+
+@dataclass(frozen=True, slots=True)
 class WaysIn:
-    """How an account is got into: the last tries, the open sessions, the second factor, the tokens."""
+    """How an account is got into: the last tries, the open sessions, the second factor, the tokens, the address that waits."""
 
     sign_ins: list[SignInAttempt]
     sessions: list[sessions.OpenSession]
     factor: FactorState
     tokens: list[TokenLine]
+    pending_email: PendingEmail | None
 
 
 def ways_in(user_id: int, *, current_token: str | None) -> WaysIn:
@@ -71,7 +81,14 @@ def ways_in(user_id: int, *, current_token: str | None) -> WaysIn:
             sessions.list_open(db.session(), user_id, current_token=current_token),
             _factor(user_id),
             [_line(token) for token in tokens.live_of(db.session(), user_id)],
+            _pending_email(user_id),
         )
+
+
+def pending_email(user_id: int) -> PendingEmail | None:
+    """The change of address that waits."""
+    with bound_scope(Scope.system()):
+        return _pending_email(user_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +148,20 @@ def _last_tries(user_id: int, limit: int = 20) -> list[SignInAttempt]:
     for row in rows:
         db.session.expunge(row)
     return rows
+
+
+def _pending_email(user_id: int) -> PendingEmail | None:
+    now = clock.now()
+    row = db.session.execute(
+        select(AccessLink.wanted_email, AccessLink.expires_at).where(
+            AccessLink.user_id == user_id,
+            AccessLink.purpose == LinkPurpose.EMAIL.value,
+            AccessLink.used_at.is_(None),
+            AccessLink.revoked_at.is_(None),
+            AccessLink.expires_at > now - EMAIL_EXPIRED_SHOWN,
+        )
+    ).one_or_none()
+    return None if row is None else PendingEmail(row.wanted_email or "", row.expires_at, row.expires_at <= now)
 
 
 def _factor(user_id: int) -> FactorState:

@@ -30,6 +30,15 @@ OBSERVATION_LIFETIME: Final = timedelta(minutes=30)
 RECOVERY_LINK_LIFETIME: Final = timedelta(minutes=60)
 INVITATION_LINK_LIFETIME: Final = timedelta(hours=24)
 
+#: A change of one's own address waits so long for the link sent to the new one; one that ran out is still shown for a few days.
+EMAIL_LINK_LIFETIME: Final = timedelta(hours=24)
+EMAIL_EXPIRED_SHOWN: Final = timedelta(days=7)
+#: Links to one new address, and to new addresses in all, that one account has sent within ``EMAIL_LINK_WINDOW``: the first, then three
+#: more; a person who mistypes asks for another address a few times, nobody does ten times an hour.
+MAX_EMAIL_LINKS: Final = 4
+MAX_EMAIL_LINKS_IN_ALL: Final = 10
+EMAIL_LINK_WINDOW: Final = timedelta(hours=1)
+
 #: "Génération de mot de passe" answers one network address so many times, and sends one account so many mails, per window.
 MAX_RECOVERIES_BY_ADDRESS: Final = 20
 MAX_RECOVERY_MAILS: Final = 3

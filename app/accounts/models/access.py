@@ -23,18 +23,28 @@ class LinkPurpose(StrEnum):
     INVITATION = "invitation"
     REGENERATION = "regeneration"
     RECOVERY = "recovery"
+    #: Sent to an address that its holder wants for the account: it confirms the address, and opens nothing.
+    EMAIL = "email"
 
 
 class AccessLink(db.Model):  # type: ignore[name-defined,misc]  # db.Model is dynamic
-    """A single-use link that leads to the choice of identifiant and password (guide 004 §1). A newer one ends the older ones."""
+    """A single-use link sent by mail: it leads to the choice of identifiant and password (guide 004 §1), or confirms a new address.
+
+    A newer one ends the older ones of its sort: what is asked without signing in takes no change of address away.
+    """
 
     __tablename__ = "access_link"
     __rls__ = "system"
     __audit_redact__ = ("token_hash",)
     __table_args__ = (
-        CheckConstraint("purpose IN ('invitation', 'regeneration', 'recovery')", name="purpose_known"),
+        CheckConstraint("purpose IN ('invitation', 'regeneration', 'recovery', 'email')", name="purpose_known"),
+        CheckConstraint(
+            "CASE WHEN purpose = 'email' THEN wanted_email IS NOT NULL OR used_at IS NOT NULL OR revoked_at IS NOT NULL ELSE wanted_email IS NULL END",
+            name="wanted_email_given",
+        ),
         CheckConstraint("expires_at > created_at", name="expires_later"),
-        Index("uq_access_link_pending", "user_id", unique=True, postgresql_where=text("used_at IS NULL AND revoked_at IS NULL")),
+        Index("uq_access_link_pending", "user_id", unique=True, postgresql_where=text("used_at IS NULL AND revoked_at IS NULL AND purpose <> 'email'")),
+        Index("uq_access_link_email", "user_id", unique=True, postgresql_where=text("used_at IS NULL AND revoked_at IS NULL AND purpose = 'email'")),
         Index("ix_access_link_user", "user_id", "id"),
         Index("ix_access_link_expires", "expires_at"),
     )
@@ -45,6 +55,8 @@ class AccessLink(db.Model):  # type: ignore[name-defined,misc]  # db.Model is dy
     #: The account's organisation: who may read of it in the journal.
     organisation_id: Mapped[int | None] = mapped_column(Integer)
     purpose: Mapped[str] = mapped_column(String(20), nullable=False)
+    #: The address to be confirmed, for the links of that sort; forgotten when the account is deleted.
+    wanted_email: Mapped[str | None] = mapped_column(String(320))
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), nullable=False, default=clock.now)
     expires_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), nullable=False)
     used_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))

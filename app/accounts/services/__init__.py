@@ -15,6 +15,16 @@ from app.accounts.services.access import (
     request_recovery,
     request_renewal,
 )
+from app.accounts.services.addresses import (
+    EmailLinkView,
+    SameAddress,
+    TooManyLinks,
+    ask_own_email,
+    cancel_own_email,
+    confirm_own_email,
+    look_up_email_link,
+    resend_own_email,
+)
 from app.accounts.services.blocking import tell_blocked
 from app.accounts.services.bulk import BatchChanged, BatchGone, MissingColumns, apply_batch, check_file, preview
 from app.accounts.services.common import (
@@ -27,7 +37,7 @@ from app.accounts.services.common import (
     WrongPassword,
     password_context,
 )
-from app.accounts.services.credentials import change_own_email, change_own_identifiant, change_own_password, set_password
+from app.accounts.services.credentials import change_own_identifiant, change_own_password, set_password
 from app.accounts.services.delegations import DelegationOverlap, DelegationRefused, delegate, take_back
 from app.accounts.services.holders import AlreadyInvited, Edited, Holder, Invitation, edit_account, invite_account
 from app.accounts.services.hygiene import ReviewIncomplete, announce_unused, complete_review, deactivate_unused, open_reviews, remind_reviews
@@ -81,6 +91,7 @@ __all__ = [
     "DelegationOverlap",
     "DelegationRefused",
     "Edited",
+    "EmailLinkView",
     "FactorAlreadyOn",
     "FactorMandatory",
     "FactorNotOn",
@@ -96,7 +107,9 @@ __all__ = [
     "OrganisationExists",
     "Person",
     "ReviewIncomplete",
+    "SameAddress",
     "SuccessorNotReady",
+    "TooManyLinks",
     "TooManyTokens",
     "WeakPassword",
     "WrongCode",
@@ -106,9 +119,10 @@ __all__ = [
     "answer_recovery",
     "answer_waiting_recoveries",
     "apply_batch",
+    "ask_own_email",
     "begin_second_factor",
     "begin_telephone_change",
-    "change_own_email",
+    "cancel_own_email",
     "change_own_identifiant",
     "change_own_password",
     "change_principal",
@@ -116,6 +130,7 @@ __all__ = [
     "choose_credentials",
     "close_overdue_observations",
     "complete_review",
+    "confirm_own_email",
     "create_account",
     "create_organisation",
     "create_organisation_with_principal",
@@ -134,6 +149,7 @@ __all__ = [
     "generate_identifiant",
     "give_up_second_factor",
     "invite_account",
+    "look_up_email_link",
     "look_up_link",
     "open_reviews",
     "password_context",
@@ -145,6 +161,7 @@ __all__ = [
     "renew_recovery_codes",
     "request_recovery",
     "request_renewal",
+    "resend_own_email",
     "reset_second_factor",
     "reset_second_factor_of",
     "revoke_token",

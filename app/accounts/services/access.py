@@ -29,7 +29,7 @@ from app.accounts.services.common import (
     password_context,
     writing,
 )
-from app.accounts.services.links import find_link, issue_link
+from app.accounts.services.links import find_link, issue_link, use_link
 from app.core import clock
 from app.core.jobs import enqueue
 from app.core.transaction import after_commit
@@ -91,10 +91,11 @@ def _look_up(session: Session, token: str) -> LinkView:
     if found is None:
         return LinkView(LinkState.UNKNOWN)
     link, user = found
-    return LinkView(_state_of(link, user), user.id, user.username, user.get_full_name(), link.expires_at)
+    return LinkView(state_of_link(link, user), user.id, user.username, user.get_full_name(), link.expires_at)
 
 
-def _state_of(link: AccessLink, user: User) -> LinkState:
+def state_of_link(link: AccessLink, user: User) -> LinkState:
+    """What the link is worth now."""
     return domain.link_state(
         expires_at=link.expires_at,
         used_at=link.used_at,
@@ -119,7 +120,7 @@ def choose_credentials(token: str, identifiant: str, password: str, *, ip: str |
     wanted = " ".join(identifiant.split())
     with writing() as session:
         found = find_link(session, token)
-        state = LinkState.UNKNOWN if found is None else _state_of(*found)
+        state = LinkState.UNKNOWN if found is None else state_of_link(*found)
         if found is None or state is not LinkState.USABLE:
             raise LinkUnusable(state)
         user = found[1]
@@ -142,19 +143,7 @@ def _use(user_id: int, token: str, identifiant: str, hashed: str, *, ip: str | N
         except AccountNotFound:
             raise LinkUnusable(LinkState.CLOSED) from None
         now = clock.now()
-        taken = session.scalar(
-            update(AccessLink)
-            .where(
-                AccessLink.token_hash == sessions.digest(token),
-                AccessLink.user_id == user_id,
-                AccessLink.used_at.is_(None),
-                AccessLink.revoked_at.is_(None),
-                AccessLink.expires_at > now,
-            )
-            .values(used_at=now)
-            .returning(AccessLink.id)
-            .execution_options(synchronize_session=False)
-        )
+        taken = use_link(session, user_id, token)
         if taken is None or not domain.may_recover(user.facts, organisation_open=_organisation_open(user)):
             raise LinkUnusable(_look_up(session, token).state)
         factor = session.scalar(select(SecondFactor.confirmed_at).where(SecondFactor.user_id == user_id))

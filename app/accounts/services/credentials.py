@@ -1,17 +1,13 @@
-"""What an account signs in with, changed by its holder: identifiant, password, and the address its links go to."""
+"""What an account signs in with, changed by its holder: identifiant and password."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from email_validator import EmailNotValidError, validate_email
-
 from app.accounts import domain, notifications, passwords, sessions
-from app.accounts.domain import Refusal
 from app.accounts.notifications import Changed
 from app.accounts.passwords import PasswordFault
 from app.accounts.services.common import (
-    AccountRefused,
     InvalidIdentifiant,
     WeakPassword,
     check_policy,
@@ -22,7 +18,6 @@ from app.accounts.services.common import (
     unchanged,
     writing,
 )
-from app.accounts.services.links import revoke_links
 from app.core import clock
 
 
@@ -76,27 +71,3 @@ def change_own_identifiant(user_id: int, *, current: str, identifiant: str, ip: 
         user.username = wanted
         flush_identifiant(session, wanted)
         notifications.account_changed(user, Changed.IDENTIFIANT)
-
-
-def change_own_email(user_id: int, *, current: str, email: str, ip: str | None, user_agent: str | None = None) -> None:
-    """Have one's links and notices sent to another address; the present password is asked, both addresses are told.
-
-    Pending links end: they went to the former address. Raises AccountRefused (a secondary's address is kept by its principal),
-    WrongPassword, ``authentication.TooManyAttempts``, ValueError for what is no address.
-    """
-    try:
-        wanted = validate_email(email.strip(), check_deliverability=False, globally_deliverable=False).normalized
-    except EmailNotValidError:
-        raise ValueError("not an e-mail address") from None
-    with writing() as session:
-        if not domain.may_change_own_email(locked_account(session, user_id).party):
-            raise AccountRefused(Refusal.NOT_ALLOWED)
-    epoch = password_confirmed(user_id, current, ip=ip, user_agent=user_agent)
-    with writing() as session:
-        user = locked_account(session, user_id)
-        unchanged(user, epoch)
-        former, user.email = user.email, wanted
-        session.flush()
-        revoke_links(session, user_id)
-        notifications.account_changed(user, Changed.EMAIL, to=former)
-        notifications.account_changed(user, Changed.EMAIL)

@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import structlog
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session, joinedload
 
 from app.accounts import domain, notifications
 from app.accounts.domain import Act, Refusal
-from app.accounts.models import AccessLink, LinkPurpose, Organisation, User
+from app.accounts.models import LinkPurpose, Organisation, User
 from app.accounts.services.common import AccountNotFound, AccountRefused, acting, locked_account, role_rows, writing
 from app.accounts.services.common import allow as allow_on
 from app.accounts.services.life import free_identifiant
-from app.accounts.services.links import issue_link
-from app.core import clock, crypto
+from app.accounts.services.links import issue_link, revoke_links
+from app.core import crypto
 from app.core.concurrency import THEIRS, Canonical, StaleError, Values, canonical, compare, kept_theirs
 from app.core.roles import ORGANISATION_ROLES, Role
 
@@ -197,12 +197,7 @@ def _merged(user: User, holder: Holder, base: Values | None, choices: Mapping[st
 
 
 def _address_changed(session: Session, user: User, former: str, actor: User | None) -> bool:
-    session.execute(
-        update(AccessLink)
-        .where(AccessLink.user_id == user.id, AccessLink.used_at.is_(None), AccessLink.revoked_at.is_(None))
-        .values(revoked_at=clock.now())
-        .execution_options(synchronize_session=False)
-    )
+    revoke_links(session, user.id)
     notifications.email_changed(user, former, by=actor)
     if user.password is not None or not user.is_active:
         return False

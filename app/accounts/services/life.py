@@ -201,6 +201,12 @@ def delete_account(user_id: int, *, actor_id: int) -> User:
         sessions.revoke_all(session, user_id)
         for table in (SecondFactor, RecoveryCode):
             session.execute(delete(table).where(table.user_id == user_id).execution_options(synchronize_session=False))
+        session.execute(  # the address that was to be is forgotten like the one that was
+            update(AccessLink)
+            .where(AccessLink.user_id == user_id, AccessLink.wanted_email.is_not(None))
+            .values(wanted_email=None)
+            .execution_options(synchronize_session=False)
+        )
         session.execute(
             update(Delegation)
             .where(or_(Delegation.delegate_id == user_id, Delegation.delegator_id == user_id), Delegation.ended_at.is_(None))

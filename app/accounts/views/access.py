@@ -22,6 +22,8 @@ from app.core.ui.error_pages import leave_to_sign_in
 
 #: Where the cookie keeps the secret of the link that was opened.
 _LINK: Final = "access_link"
+#: And the secret of the link that confirms a new address.
+_EMAIL_LINK: Final = "email_link"
 #: A longer one is none of ours, and would not fit into a cookie.
 _LONGEST: Final = 128
 
@@ -108,6 +110,38 @@ class AccessView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only pa
         session.pop(_LINK, None)
         return redirect(url_for(".sent"), 303)
 
+    # ---- a new address -----------------------------------------------------------------------------------------------
+
+    @expose("/acces/courriel/<token>")
+    def open_email(self, token: str) -> ResponseReturnValue:
+        """Take the secret out of the address."""
+        session[_EMAIL_LINK] = token if len(token) <= _LONGEST else ""
+        return redirect(url_for(".confirm_email"), 303)
+
+    @expose("/acces/courriel", methods=("GET", "POST"))
+    def confirm_email(self) -> ResponseReturnValue:
+        """Say what confirming does; the button uses the link. It signs nobody in, and asks nobody to be."""
+        token = str(session.get(_EMAIL_LINK) or "")
+        if request.method == "GET":
+            found = services.look_up_email_link(token)
+            if found.state is not LinkState.USABLE:
+                return self._email_unusable(found.state)
+            other = current_user.get_full_name() if current_user.is_authenticated and current_user.id != found.user_id else None
+            return self._page("accounts/access/email.html", found=found, other=other, breadcrumb=_email_path())
+        try:
+            account = services.confirm_own_email(token)
+        except services.LinkUnusable as error:
+            return self._email_unusable(error.state), 410
+        session.pop(_EMAIL_LINK, None)
+        if current_user.is_authenticated and current_user.id == account:
+            flash(_("Your new e-mail address is confirmed: messages go there from now on. The former address has been told."), "success")
+            return redirect(url_for("MyAccountView.show", _anchor="identifiant"), 303)
+        flash(_("The new e-mail address is confirmed: messages go there from now on. The former address has been told."), "success")
+        return leave_to_sign_in()
+
+    def _email_unusable(self, state: LinkState) -> str:
+        return self._page("accounts/access/email_unusable.html", words=labels.email_link_unusable(state), breadcrumb=_email_path())
+
     # ---- Génération de mot de passe ------------------------------------------------------------------------------------
 
     @expose("/authentification/generation-mot-de-passe", methods=("GET", "POST"))
@@ -142,3 +176,7 @@ class AccessView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only pa
 
 def _recovery_path() -> list[tuple[str, str | None]]:
     return [(_("Authentication"), url_for("SignInView.login")), (_("Password generation"), None)]
+
+
+def _email_path() -> list[tuple[str, str | None]]:
+    return [(_("My account"), None), (_("New e-mail address"), None)]

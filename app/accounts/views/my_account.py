@@ -104,26 +104,63 @@ class MyAccountView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only
     @has_access
     @permission_name("change_email")
     def change_email(self) -> ResponseReturnValue:
-        """Have one's mails sent elsewhere, after asking the present password; the former address is told."""
-        if not domain.may_change_own_email(current_user.party):
-            abort(403)
+        """Ask that one's mails go elsewhere, giving the present password; it counts once the link sent there is used."""
+        _keeps_own_email()
         form = ChangeEmailForm()
-        title = _("Change the e-mail address")
         if request.method == "GET":
-            return self._form("accounts/my_account/email.html", form, title)
+            return self._email_form(form)
         refused: ResponseReturnValue | None = None
         if form.validate():
-            try:
-                refused = self._asked_password(
-                    form, lambda: services.change_own_email(current_user.id, current=form.current.data, email=form.email.data, **_where())
-                )
-            except ValueError:
-                form.email.errors = [_("This is not an e-mail address: write it as nom@exemple.fr.")]
+            refused = self._ask_email(form)
         if form.errors:
-            return self._form("accounts/my_account/email.html", form, title), 422
+            return self._email_form(form), 422
         if refused is not None:
             return refused
-        flash(_("Your e-mail address has been changed. The former address has been told."), "success")
+        flash(_("A link has been sent to the new address: open it to confirm the change. Until then nothing changes."), "success")
+        return redirect(url_for(".show", _anchor="identifiant"), 303)
+
+    def _ask_email(self, form: ChangeEmailForm) -> ResponseReturnValue | None:
+        try:
+            return self._asked_password(form, lambda: _ask(form))
+        except services.SameAddress:
+            form.email.errors = [_("This is your present address: type another one.")]
+        except services.TooManyLinks:
+            form.email.errors = [_too_many_links()]
+        except ValueError:
+            form.email.errors = [_("This is not an e-mail address: write it as nom@exemple.fr.")]
+        return None
+
+    def _email_form(self, form: ChangeEmailForm) -> str:
+        pending = access_queries.pending_email(current_user.id)
+        return self._form("accounts/my_account/email.html", form, _("Change the e-mail address"), pending=pending)
+
+    @expose("/courriel/renvoyer", methods=("POST",))
+    @has_access
+    @permission_name("change_email")
+    def resend_email(self) -> ResponseReturnValue:
+        """Send the link that confirms the new address once more."""
+        _keeps_own_email()
+        try:
+            sent = services.resend_own_email(current_user.id)
+        except services.TooManyLinks:
+            flash(_too_many_links(), "warning")
+        else:
+            if sent is not None:
+                flash(_("The link has been sent once more; the latest one alone is good."), "success")
+            else:
+                flash(_no_change_waits(), "info")
+        return redirect(url_for(".show", _anchor="identifiant"), 303)
+
+    @expose("/courriel/annuler", methods=("POST",))
+    @has_access
+    @permission_name("change_email")
+    def cancel_email(self) -> ResponseReturnValue:
+        """Give up the change of address that waits."""
+        _keeps_own_email()
+        if services.cancel_own_email(current_user.id):
+            flash(_("The change of address has been cancelled: the link that was sent is worth nothing any more."), "success")
+        else:
+            flash(_no_change_waits(), "info")
         return redirect(url_for(".show", _anchor="identifiant"), 303)
 
     @expose("/sessions/deconnecter", methods=("POST",))
@@ -169,8 +206,9 @@ class MyAccountView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only
             form.current.errors = [_("This is not your current password. Your account is blocked after three wrong ones.")]
         return None
 
-    def _form(self, template: str, form: Any, title: str) -> str:
-        page: str = self.render_template(template, form=form, user=current_user, breadcrumb=[(_("My account"), url_for(".show")), (title, None)], title=title)
+    def _form(self, template: str, form: Any, title: str, **values: Any) -> str:
+        path = [(_("My account"), url_for(".show")), (title, None)]
+        page: str = self.render_template(template, form=form, user=current_user, breadcrumb=path, title=title, **values)
         return page
 
     def _page(self, form: ChangePasswordForm) -> str:
@@ -195,3 +233,21 @@ class MyAccountView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only
 def _where() -> dict[str, Any]:
     """From where a present password is given: it is counted like a sign-in."""
     return {"ip": request.remote_addr, "user_agent": request.headers.get("User-Agent")}
+
+
+def _keeps_own_email() -> None:
+    """Refuse whoever's address is kept by somebody else."""
+    if not domain.may_change_own_email(current_user.party):
+        abort(403)
+
+
+def _ask(form: ChangeEmailForm) -> None:
+    services.ask_own_email(current_user.id, current=form.current.data, email=form.email.data, **_where())
+
+
+def _too_many_links() -> str:
+    return str(_("Several links have just been sent: look among the unwanted mails of that address, check how it is written, or try again in an hour."))
+
+
+def _no_change_waits() -> str:
+    return str(_("No change of address was waiting any more."))
