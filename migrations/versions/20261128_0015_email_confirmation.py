@@ -2,7 +2,7 @@
 
 Such links stand beside the others: one of each sort is pending at most. Other rights end a change that waits, as they end sessions.
 
-Revision: 0015, after 0011
+Revision: 0015, after 0014
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0015"
-down_revision = "0011"
+down_revision = "0014"
 branch_labels = None
 depends_on = None
 
