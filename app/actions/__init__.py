@@ -17,11 +17,13 @@ def register(appbuilder: AppBuilder) -> None:
     from app.core.fab import add_list
     from app.core.ui import SearchProvider, register_menu, register_search
 
-    from . import access_views, names, opening, reference_views, search, views
+    from . import access_views, export_views, names, opening, reference_views, search, search_views, views
 
     names.register_names()
 
     appbuilder.add_view_no_menu(views.ActionsView)
+    appbuilder.add_view_no_menu(search_views.SavedSearchesView)
+    appbuilder.add_view_no_menu(export_views.ActionExportsView)
     appbuilder.add_view_no_menu(opening.OpeningView)
     appbuilder.add_view_no_menu(access_views.AccountRightsView)
     register_account_link(_l("Rights"), "AccountRightsView.edit", ("can_change", access_views.VIEW), act=Act.CHANGE_RIGHTS)

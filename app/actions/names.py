@@ -21,3 +21,5 @@ def register_names() -> None:
     )
     name_table("action_history", _l("History of the actions"), lambda count: ngettext("%(num)s line of history", "%(num)s lines of history", count))
     name_table("action_access", _l("Actions given to accounts"))
+    name_table("saved_search", _l("Kept searches"))
+    name_table("action_export", _l("Exports of actions"), lambda count: ngettext("%(num)s export of actions", "%(num)s exports of actions", count))

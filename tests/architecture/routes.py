@@ -138,6 +138,9 @@ def _all() -> dict[str, Route]:
         "ActionsView.index": Route(READERS),
         "ActionsView.show": Route(READERS, owner=True),
         "ActionsView.close": Route(CLOSERS),
+        **{f"SavedSearchesView.{name}": Route(READERS) for name in ("index", "create")},
+        **{f"SavedSearchesView.{name}": Route(READERS, owner=True) for name in ("rename", "delete")},
+        "ActionExportsView.choose": Route(READERS),
         **{f"OpeningView.{name}": Route(WRITERS, owner=True) for name in ("start", "show", "save", "save_draft", "ask_to_abandon", "abandon")},
         # trainees
         "TraineesView.index": Route(READERS),
