@@ -20,7 +20,7 @@ from app.core.tabular.writing import FileFormat
 from . import exports
 from .domain import ExportKind
 from .search_form import Search
-from .views import VIEW, crumbs, read_search
+from .views import VIEW, crumbs, list_url, read_search
 
 _FORMAT_LABELS: dict[FileFormat, Any] = {
     FileFormat.XLSX: _l("XLSX (Excel)"),
@@ -78,7 +78,7 @@ class ActionExportsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is 
             return self._page(wanted, form, search)
         chosen = [column for column in offered if column.key in set(form.columns.data)]
         export = exports.Export(wanted, FileFormat(form.file_format.data), chosen, search.filter, search.order, query=search.query)
-        return _answer(wanted, FileFormat(form.file_format.data), iter(export))
+        return _answer(wanted, FileFormat(form.file_format.data), export)
 
     def _page(self, kind: ExportKind, form: _ExportForm, search: Search) -> ResponseReturnValue:
         title = str(exports.TITLES[kind])
@@ -90,15 +90,16 @@ class ActionExportsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is 
             kind=kind,
             form=form,
             said=[(label, value) for _name, label, value in search.said()],
-            back=url_for("ActionsView.index", **search.words()),
+            back=list_url(search),
         )
         return page, 422 if form.errors else 200
 
 
-def _answer(kind: ExportKind, file_format: FileFormat, pieces: Iterator[bytes]) -> Response:
+def _answer(kind: ExportKind, file_format: FileFormat, export: exports.Export) -> Response:
     """The file, sent as it is written: what failed on the way is a download that failed, never a file that looks whole."""
     name = f"{kind.value}-{clock.today():%Y-%m-%d}.{file_format.value}"
-    answer = Response(stream_with_context(_kept_alive(pieces)), mimetype=None, content_type=file_format.media_type)
+    answer = Response(stream_with_context(_kept_alive(iter(export))), content_type=file_format.media_type)
+    answer.call_on_close(export.close)  # also when the browser left before the first byte
     answer.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     answer.headers["X-Accel-Buffering"] = "no"
     return answer

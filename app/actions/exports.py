@@ -52,7 +52,7 @@ def _of(key: str, label: Any, source: Source, kind: ColumnKind = ColumnKind.TEXT
 def _status(today: date) -> Source:
     """The status in words, the late ones named as on the screen."""
     late = (Action.status == ActionStatus.RUNNING.value) & (Action.planned_end < today)
-    words = {status.value: literal(str(label)) for status, label in labels.STATUS_LABELS.items()}
+    words = {str(status): literal(str(label)) for status, label in labels.STATUS_LABELS.items()}
     return case((late, literal(str(labels.LATE_LABEL))), *((Action.status == code, word) for code, word in words.items()), else_=Action.status)
 
 
@@ -126,7 +126,10 @@ def statement_of(kind: ExportKind, columns: Sequence[ExportColumn], narrowed: Ac
 class Export:
     """An export under way: begun when made, its bytes come by iterating, its end is written in the journal however it ends."""
 
-    def __init__(self, kind: ExportKind, file_format: FileFormat, columns: Sequence[ExportColumn], narrowed: ActionFilter, order: ActionOrder, *, query: str) -> None:
+    def __init__(
+        self, kind: ExportKind, file_format: FileFormat, columns: Sequence[ExportColumn], narrowed: ActionFilter, order: ActionOrder, *, query: str
+    ) -> None:
+        self._whole = self._closed = False
         self._format = file_format
         self._title = str(TITLES[kind])
         self._headings = [Heading(str(column.label), column.kind, column.width) for column in columns]
@@ -134,14 +137,20 @@ class Export:
         self._rows = CopiedRows(db.session(), statement_of(kind, columns, narrowed, order, clock.today()))
 
     def __iter__(self) -> Iterator[bytes]:
-        whole = False
         try:
             yield from write(self._format, self._title, self._headings, self._rows)
-            whole = True
+            self._whole = True
         finally:
-            self._rows.close()
-            db.session().rollback()  # nothing was written; the snapshot is given back
-            _end(self._entry, self._rows.count, whole=whole)
+            self.close()
+
+    def close(self) -> None:
+        """Give the connection back and write the end in the journal; done once."""
+        if self._closed:
+            return
+        self._closed = True
+        self._rows.close()
+        db.session().rollback()  # nothing was written; the snapshot is given back
+        _end(self._entry, self._rows.count, whole=self._whole)
 
 
 def _begin(kind: ExportKind, file_format: FileFormat, columns: list[str], query: str) -> int:

@@ -48,7 +48,8 @@ if TYPE_CHECKING:
 TITLE_KEY = f"\"left\"({textsearch.fold_sql('title')}, 100)"
 #: An action that has not begun comes after all those that have.
 NEVER = "'9999-12-31'::date"
-START_OR_NEVER = f"COALESCE(actual_start, {NEVER})"
+#: Not COALESCE, which row-level security would keep from its index.
+START_OR_NEVER = f"CASE WHEN actual_start IS NULL THEN {NEVER} ELSE actual_start END"
 #: What the search by component looks at; there is an index on these very words.
 COMPONENT_WORDS = textsearch.vector_sql("title || ' ' || coalesce(certif_info, '') || ' ' || coalesce(formacode, '')")
 

@@ -90,14 +90,16 @@ _ADVANCED = ("contract", "number", "title", "territory", "organisation", "start_
 class Search:
     """A search as read from an address: the form to show, what it comes to, what is wrong with it."""
 
-    def __init__(self, args: MultiDict[str, str], *, programmes: Sequence[tuple[int, str]], years: Sequence[int], territories: Sequence[str], of_all: bool) -> None:
+    def __init__(
+        self, args: MultiDict[str, str], *, programmes: Sequence[tuple[int, str]], years: Sequence[int], territories: Sequence[str], of_all: bool
+    ) -> None:
         self._offered = {"programmes": programmes, "years": years, "territories": territories, "of_all": of_all}
         form = SearchForm(args)
         if not of_all:
             del form.organisation  # it has one only
         self.form = form
         self._fields = {name: form[name] for name in (*_QUICK, *_ADVANCED) if name in form}
-        self._fields["status"].choices = [("", _("All statuses")), *((status.value, str(label)) for status, label in labels.STATUS_FILTER_LABELS.items())]
+        self._fields["status"].choices = [("", _("All statuses")), *((str(status), str(label)) for status, label in labels.STATUS_FILTER_LABELS.items())]
         self._fields["year"].choices = [("", _("All years")), *((str(year), str(year)) for year in years)]
         self._fields["programme"].choices = [("", _("All programmes")), *((str(key), label) for key, label in programmes)]
         self._fields["territory"].choices = [("", _("All territories")), *((territory, territory) for territory in territories)]

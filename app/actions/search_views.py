@@ -21,7 +21,7 @@ from . import saved_searches
 from .domain import MAX_SAVED_SEARCHES
 from .models import SavedSearch
 from .search_form import Search, args_of
-from .views import VIEW, crumbs, read_search
+from .views import VIEW, crumbs, list_url, read_search
 
 
 class _NameForm(FlaskForm):  # type: ignore[misc]  # WTForms is only partly typed
@@ -72,7 +72,7 @@ class SavedSearchesView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is 
     def create(self) -> ResponseReturnValue:
         """Keep the search of the address under a name."""
         search = read_search(request.args)
-        back = url_for("ActionsView.index", **search.words())
+        back = list_url(search)
         if not search.filter.active:
             flash(_("This search narrows nothing: choose a filter first, then save it."), "info")
             return redirect(back, 303)

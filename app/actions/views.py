@@ -188,6 +188,12 @@ def read_search(args: MultiDict[str, str]) -> Search:
     )
 
 
+def list_url(search: Search) -> str:
+    """The list under a search."""
+    words: dict[str, Any] = dict(search.words())
+    return url_for("ActionsView.index", **words)
+
+
 def _columns() -> list[Column]:
     """The columns of guide 003, those with arrows sorted by."""
     return [

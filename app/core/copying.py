@@ -18,7 +18,7 @@ from app.core import tenancy
 #: How many lines are handed over at once.
 _LINES: Final = 200
 #: Control characters that stand as they are in what COPY writes; a cell has none of them.
-_BLANKED: Final = bytes(32 if code < 32 and code not in (9, 10) or code == 127 else code for code in range(256))
+_BLANKED: Final = bytes(32 if (code < 32 and code not in (9, 10)) or code == 127 else code for code in range(256))
 _ESCAPE: Final = re.compile(rb"\\(.)", re.DOTALL)
 #: What XML has no word for.
 _NO_CHARACTER: Final = re.compile(b"\xef\xbf[\xbe\xbf]")
@@ -33,6 +33,8 @@ class CopiedRows:
 
     def __init__(self, session: Session, statement: Select[Any]) -> None:
         self.count = 0
+        self._read_whole = False
+        self._closed = False
         connection = session.connection()
         compiled = statement.options(*tenancy.criteria()).compile(connection.engine, compile_kwargs={"render_postcompile": True})
         driver: Any = connection.connection.driver_connection
@@ -50,15 +52,24 @@ class CopiedRows:
                 yield clean(b"".join(lines))
                 lines.clear()
         self.count += len(lines)
+        self._read_whole = True
         if lines:
             yield clean(b"".join(lines))
 
     def close(self) -> None:
-        """Have done with it; a query that is still running is given up."""
+        """Have done with it; a query that is still running is given up, and its transaction with it."""
+        if self._closed:
+            return
+        self._closed = True
+        given_up = None if self._read_whole else _GivenUpError()
         try:
-            self._opened.__exit__(None, None, None)
+            self._opened.__exit__(type(given_up) if given_up else None, given_up, None)
         finally:
             self._cursor.close()
+
+
+class _GivenUpError(Exception):
+    """Tells the driver that the rest is not wanted."""
 
 
 def clean(batch: bytes) -> bytes:

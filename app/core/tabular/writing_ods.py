@@ -17,7 +17,8 @@ _MANIFEST: Final = (
 )
 _STYLES: Final = (
     '<number:date-style style:name="N1"><number:day number:style="long"/><number:text>/</number:text><number:month number:style="long"/>'
-    '<number:text>/</number:text><number:year number:style="long"/></number:date-style><number:text-style style:name="N2"><number:text-content/></number:text-style>'
+    '<number:text>/</number:text><number:year number:style="long"/></number:date-style>'
+    '<number:text-style style:name="N2"><number:text-content/></number:text-style>'
     '<style:style style:name="head" style:family="table-cell" style:data-style-name="N2"><style:text-properties fo:font-weight="bold"/></style:style>'
     '<style:style style:name="day" style:family="table-cell" style:data-style-name="N1"/>'
     '<style:style style:name="text" style:family="table-cell" style:data-style-name="N2"/>'
@@ -39,17 +40,22 @@ def write_ods(title: str, headings: Sequence[Heading], batches: Iterable[bytes],
 
 def _content(title: str, headings: Sequence[Heading], batches: Iterable[bytes], sheet_lines: int) -> Iterator[bytes]:
     widths = "".join(
-        f'<style:style style:name="c{n}" style:family="table-column"><style:table-column-properties style:column-width="{heading.width * 0.21:.2f}cm"/></style:style>'
+        f'<style:style style:name="c{n}" style:family="table-column">'
+        f'<style:table-column-properties style:column-width="{heading.width * 0.21:.2f}cm"/></style:style>'
         for n, heading in enumerate(headings)
     )
     yield (
-        f'{_DECLARATION}<office:document-content xmlns:office="{_NS}:office:1.0" xmlns:style="{_NS}:style:1.0" xmlns:text="{_NS}:text:1.0" xmlns:table="{_NS}:table:1.0"'
+        f'{_DECLARATION}<office:document-content xmlns:office="{_NS}:office:1.0" xmlns:style="{_NS}:style:1.0" xmlns:text="{_NS}:text:1.0"'
+        f' xmlns:table="{_NS}:table:1.0"'
         f' xmlns:number="{_NS}:datastyle:1.0" xmlns:fo="{_NS}:xsl-fo-compatible:1.0" office:version="1.3">'
         f"<office:automatic-styles>{_STYLES}{widths}</office:automatic-styles><office:body><office:spreadsheet>"
     ).encode()
-    columns = "".join(f'<table:table-column table:style-name="c{n}" table:default-cell-style-name="{_STYLE_OF[heading.kind]}"/>' for n, heading in enumerate(headings))
+    columns = "".join(
+        f'<table:table-column table:style-name="c{n}" table:default-cell-style-name="{_STYLE_OF[heading.kind]}"/>' for n, heading in enumerate(headings)
+    )
     head = "".join(
-        f'<table:table-cell table:style-name="head" office:value-type="string"><text:p>{escaped_text(heading.label)}</text:p></table:table-cell>' for heading in headings
+        f'<table:table-cell table:style-name="head" office:value-type="string"><text:p>{escaped_text(heading.label)}</text:p></table:table-cell>'
+        for heading in headings
     )
     forms = _Forms(headings)
     count, number = 1, sheet_lines
@@ -72,7 +78,8 @@ def _open(title: str, count: int, columns: str, head: str) -> bytes:
     """The beginning of a table, after the end of the one before."""
     before = "" if count == 1 else "</table:table>"
     name = sheet_name(title, count)
-    return f'{before}<table:table table:name="{name}">{columns}<table:table-header-rows><table:table-row>{head}</table:table-row></table:table-header-rows>'.encode()
+    lines = f"<table:table-header-rows><table:table-row>{head}</table:table-row></table:table-header-rows>"
+    return f'{before}<table:table table:name="{name}">{columns}{lines}'.encode()
 
 
 class _Forms(dict[tuple[bool, ...], bytes]):
