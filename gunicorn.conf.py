@@ -106,8 +106,9 @@ def post_fork(_server, worker):
             db.engine.dispose(close=False)
 
 
-def post_worker_init(_worker):
-    """Everything is loaded, and the collector need not look at it again."""
+def post_worker_init(worker):
+    """Everything is loaded, and the collector need not look at it again. A long answer says that it goes on."""
+    worker.wsgi.extensions["sign_of_life"] = worker.notify
     from app.core.health import expected_heads
 
     expected_heads()

@@ -17,7 +17,7 @@ def register(appbuilder: AppBuilder) -> None:
     from app.core.fab import add_list
     from app.core.ui import SearchProvider, register_menu, register_search
 
-    from . import access_views, closing_views, names, opening, reference_views, search, session_views, views
+    from . import access_views, closing_views, export_views, names, opening, reference_views, search, search_views, session_views, views
     from .tabs import register_action_tab
 
     names.register_names()
@@ -25,6 +25,8 @@ def register(appbuilder: AppBuilder) -> None:
     appbuilder.add_view_no_menu(views.ActionsView)
     appbuilder.add_view_no_menu(closing_views.ClosingView)
     appbuilder.add_view_no_menu(session_views.SessionsView)
+    appbuilder.add_view_no_menu(search_views.SavedSearchesView)
+    appbuilder.add_view_no_menu(export_views.ActionExportsView)
     appbuilder.add_view_no_menu(opening.OpeningView)
     read = ("can_read", views.VIEW)
     register_action_tab(_l("Overview"), "ActionsView.show", read, 10)

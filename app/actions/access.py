@@ -21,8 +21,8 @@ from app.core.extensions import db
 from app.core.functions import ALWAYS, CHOICES, Function
 from app.core.tenancy import Scope, bound_scope
 
+from .listing import ActionFilter, matching
 from .models import Action, ActionAccess
-from .queries import ActionFilter, matching
 
 log = structlog.get_logger(__name__)
 

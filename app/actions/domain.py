@@ -76,6 +76,29 @@ class BillingPeriod(StrEnum):
     END = "end"
 
 
+class ExportKind(StrEnum):
+    """What is exported: one line an action, or one line a component and site (guide 001)."""
+
+    ACTIONS = "actions"
+    COMPONENTS = "composantes"
+
+
+class SortKey(StrEnum):
+    """Columns the list sorts by (guide 003 §1: those with arrows), as they stand in the address."""
+
+    CONTRACT = "contrat"
+    NUMBER = "action"
+    TITLE = "intitule"
+    STATUS = "statut"
+    YEAR = "annee"
+    START = "debut"
+    END = "fin"
+
+
+#: Searches an account may keep.
+MAX_SAVED_SEARCHES = 20
+
+
 class ReasonCode(StrEnum):
     """Why something cannot be done now."""
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from flask_appbuilder import Model
 from flask_babel import lazy_gettext as _l
 from sqlalchemy import (
+    ARRAY,
     CheckConstraint,
     Computed,
     DateTime,
@@ -26,6 +27,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     select,
+    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
 from sqlalchemy.orm import Mapped, mapped_column, relationship, validates
@@ -34,13 +36,23 @@ from app.core import clock, tenancy, textsearch
 from app.core.db import TenantMixin, TimestampMixin, VersionedMixin
 from app.core.errors_db import register_constraint
 from app.core.rls import GIVEN_ACTIONS, LIMITED_ACCOUNT
+from app.core.tabular.writing import FileFormat
 
-from .domain import ActionStatus, BillingPeriod, ContractKind, DeclarationFrequency
+from .domain import MAX_SAVED_SEARCHES, ActionStatus, BillingPeriod, ContractKind, DeclarationFrequency, ExportKind
 from .session_models import InformationMeeting, TrainingSession
 
 if TYPE_CHECKING:
     from app.accounts.models import Organisation
     from app.reference.models import Level, Programme, Site
+
+
+TITLE_KEY = f"\"left\"({textsearch.fold_sql('title')}, 100)"
+#: An action that has not begun comes after all those that have.
+NEVER = "'9999-12-31'::date"
+#: Not COALESCE, which row-level security would keep from its index.
+START_OR_NEVER = f"CASE WHEN actual_start IS NULL THEN {NEVER} ELSE actual_start END"
+#: What the search by component looks at; there is an index on these very words.
+COMPONENT_WORDS = textsearch.vector_sql("title || ' ' || coalesce(certif_info, '') || ' ' || coalesce(formacode, '')")
 
 
 def _one_of(column: str, values: type) -> str:
@@ -57,6 +69,8 @@ class Contract(TenantMixin, VersionedMixin, TimestampMixin, Model):
         UniqueConstraint("organisation_id", "id"),
         UniqueConstraint("number", "lot_number", name="uq_contract_number_lot"),
         CheckConstraint(_one_of("kind", ContractKind), name="kind"),
+        Index("ix_contract_territory", "territory"),
+        Index("ix_contract_org_territory", "organisation_id", "territory"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -113,8 +127,15 @@ class Action(TenantMixin, VersionedMixin, TimestampMixin, Model):
         Index("ix_action_org_status", "organisation_id", "status", "sort_key", "id"),
         Index("ix_action_status", "status", "sort_key", "id"),
         Index("ix_action_running", "organisation_id", "planned_end", postgresql_where="status = 'EC'"),
-        Index("ix_action_year", "year"),
-        Index("ix_action_org_year", "organisation_id", "year"),
+        # The columns the list sorts by (``listing``), each for the Région and within an organisation.
+        Index("ix_action_year", "year", "sort_key", "id"),
+        Index("ix_action_org_year", "organisation_id", "year", "sort_key", "id"),
+        Index("ix_action_title", "title_key", "sort_key", "id"),
+        Index("ix_action_org_title", "organisation_id", "title_key", "sort_key", "id"),
+        Index("ix_action_start", text(START_OR_NEVER), "sort_key", "id"),
+        Index("ix_action_org_start", "organisation_id", text(START_OR_NEVER), "sort_key", "id"),
+        Index("ix_action_end", "planned_end", "sort_key", "id"),
+        Index("ix_action_org_end", "organisation_id", "planned_end", "sort_key", "id"),
         Index("ix_action_search", "search_vector", postgresql_using="gin"),
     )
 
@@ -137,6 +158,8 @@ class Action(TenantMixin, VersionedMixin, TimestampMixin, Model):
         Computed("split_part(number, '_', 1) || '_' || lpad(split_part(number, '_', 2), 6, '0')", persisted=True),
     )
     search_vector: Mapped[Any] = mapped_column(TSVECTOR, Computed(textsearch.vector_sql("number || ' ' || title"), persisted=True), deferred=True)
+    #: The title as it is sorted: without case or accents. A column, because row-level security lets only plain columns use an index.
+    title_key: Mapped[str] = mapped_column(Text, Computed(TITLE_KEY, persisted=True), deferred=True)
 
     contract: Mapped[Contract] = relationship("Contract", primaryjoin="foreign(Action.contract_id) == Contract.id", back_populates="actions")
     organisation: Mapped[Organisation] = relationship("Organisation", primaryjoin="foreign(Action.organisation_id) == Organisation.id", viewonly=True)
@@ -175,6 +198,7 @@ class Component(TenantMixin, VersionedMixin, TimestampMixin, Model):
         CheckConstraint("planned_start <= planned_end", name="planned_dates"),
         CheckConstraint("hours_centre >= 0 AND hours_company >= 0", name="hours"),
         CheckConstraint("places >= 0", name="places"),
+        Index("ix_component_search", text(COMPONENT_WORDS), postgresql_using="gin"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -342,6 +366,77 @@ class ActionAccess(TenantMixin, Model):
     action_id: Mapped[int] = mapped_column(Integer)
 
 
+_OWN_ACCOUNT = "user_id = NULLIF(current_setting('app.actor_id', true), '')::integer"
+
+
+class SavedSearch(VersionedMixin, TimestampMixin, Model):
+    """A search of the list that an account has named; nobody else sees it. ``slot`` bounds their number, also under a race."""
+
+    __tablename__ = "saved_search"
+    __rls__ = "tenant"
+    __rls_extra__ = (
+        # On top of the organisation: a search is its account's own.
+        f"CREATE POLICY own_account ON saved_search AS RESTRICTIVE FOR ALL TO portal_tenant, portal_region USING ({_OWN_ACCOUNT}) WITH CHECK ({_OWN_ACCOUNT})",
+        "REVOKE INSERT, UPDATE, DELETE ON saved_search FROM portal_support",
+    )
+    __table_args__ = (
+        UniqueConstraint("user_id", "slot", name="uq_saved_search_slot"),
+        Index("uq_saved_search_name", "user_id", text("lower(name)"), unique=True),
+        CheckConstraint(f"slot BETWEEN 1 AND {MAX_SAVED_SEARCHES}", name="slot"),
+        CheckConstraint("name <> ''", name="name"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    organisation_id: Mapped[int | None] = mapped_column(ForeignKey("organisation.id", ondelete="CASCADE"), index=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("ab_user.id", ondelete="CASCADE"))
+    slot: Mapped[int] = mapped_column(SmallInteger)
+    name: Mapped[str] = mapped_column(String(80))
+    #: The words of the address: ``statut=EC&annee=2026``.
+    query: Mapped[str] = mapped_column(String(2000))
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ActionExport(Model):
+    """The journal of exports: who took what out, narrowed to what, in which format, and how many lines left.
+
+    Written before the first byte leaves; ``finished_at`` and ``lines`` follow at the end. One without end was cut short.
+    """
+
+    __tablename__ = "action_export"
+    __rls__ = "journal"
+    __rls_limited__ = f"actor_id = {LIMITED_ACCOUNT}"
+    __rls_extra__ = (
+        "GRANT INSERT, UPDATE ON action_export TO portal_system",
+        "CREATE POLICY system_insert ON action_export FOR INSERT TO portal_system WITH CHECK (true)",
+        "CREATE POLICY system_update ON action_export FOR UPDATE TO portal_system USING (true) WITH CHECK (true)",
+    )
+    __table_args__ = (
+        CheckConstraint(_one_of("kind", ExportKind), name="kind"),
+        CheckConstraint(_one_of("file_format", FileFormat), name="file_format"),
+        Index("ix_action_export_organisation", "organisation_id", "id"),
+        Index("ix_action_export_actor", "actor_id", "id"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    #: Plain numbers: an entry outlives the account and the organisation.
+    actor_id: Mapped[int | None]
+    on_behalf_of_id: Mapped[int | None]
+    organisation_id: Mapped[int | None]
+    request_id: Mapped[str | None] = mapped_column(String(64))
+    kind: Mapped[str] = mapped_column(String(12))
+    file_format: Mapped[str] = mapped_column(String(4))
+    columns: Mapped[list[str]] = mapped_column(ARRAY(String(40)))
+    query: Mapped[str] = mapped_column(String(2000), default="", server_default="")
+    lines: Mapped[int] = mapped_column(default=0, server_default="0")
+    started_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=clock.now)
+    finished_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+    def __str__(self) -> str:
+        return f"{self.id} {self.kind} {self.file_format}"
+
+
 # ---- the first wall of accounts limited to some actions (the second is ``__rls_limited__``) ---------------------------
 
 
@@ -395,6 +490,7 @@ register_constraint("uq_component_site", _l("The component already takes place o
 register_constraint("ck_component_places", _l("This number cannot be negative: enter 0 or more."), field="places")
 register_constraint("ck_component_hours", _l("Hours cannot be negative."), field="hours_centre")
 register_constraint("fk_action_contract", _l("This contract has actions: its holder can no longer change, nor can it be deleted."))
+register_constraint("uq_saved_search_name", _l("You already have a search with this name: choose another one."), field="name")
 register_constraint("fk_component_action", _l("This action has components: it cannot be deleted."))
 register_constraint("ck_component_within_action", _l("The dates of a component lie within those of its action."), field="planned_start")
 register_constraint(

@@ -3,39 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, literal, literal_column, select, text, tuple_
-from sqlalchemy.orm import contains_eager, joinedload, selectinload
+from sqlalchemy import Select, func, literal, literal_column, select, text, tuple_
+from sqlalchemy.orm import joinedload, selectinload
 
-from app.core import textsearch
 from app.core.extensions import db
 from app.core.ui.components import KeysetPage
 from app.reference.models import Programme
 
-from .domain import ActionStatus, StatusFilter
+from .domain import ActionStatus
 from .models import Action, ActionHistory, AdvanceInvoiceRequest, Component, ComponentSite, Contract, FinishDeclaration, InformationMeeting, TrainingSession
 
 #: Beyond, the exact number helps nobody and would cost a scan of everything.
 COUNT_CAP = 10_000
 PAGE_SIZES = (25, 50, 100)
-
-
-@dataclass(frozen=True, slots=True)
-class ActionFilter:
-    """What the list is narrowed to; every value comes from the address."""
-
-    text: str = ""
-    status: StatusFilter | None = None
-    year: int | None = None
-    programme_id: int | None = None
-
-    @property
-    def active(self) -> bool:
-        """Whether anything narrows the list."""
-        return self != ActionFilter()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,55 +60,24 @@ def tsquery(query: str) -> Any:
     return func.to_tsquery(literal_column("'simple'::regconfig"), query)
 
 
-def matching(narrowed: ActionFilter) -> list[ColumnElement[bool]]:
-    """The conditions of a filter that no day matters for."""
-    return _conditions(narrowed, date.min)
-
-
-def _conditions(narrowed: ActionFilter, today: date) -> list[ColumnElement[bool]]:
-    found: list[ColumnElement[bool]] = []
-    match narrowed.status:
-        case None:
-            pass
-        case StatusFilter.LATE:
-            found += [Action.status == ActionStatus.RUNNING.value, Action.planned_end < today]
-        case StatusFilter.DECLARED:
-            declared = select(FinishDeclaration.action_id).where(FinishDeclaration.withdrawn_at.is_(None))
-            found += [Action.status == ActionStatus.RUNNING.value, Action.id.in_(declared)]
-        case status:
-            found.append(Action.status == status.value)
-    if narrowed.year is not None:
-        found.append(Action.year == narrowed.year)
-    if narrowed.programme_id is not None:
-        found.append(Action.contract_id.in_(select(Contract.id).where(Contract.programme_id == narrowed.programme_id)))
-    if narrowed.text.strip():
-        found.append(_matches(narrowed.text))
-    return found
-
-
-def _matches(typed: str) -> ColumnElement[bool]:
-    """Words of the number or title; or the number of the contract, which the line above the actions shows."""
-    query = textsearch.prefix_query(typed)
-    if query is None:
-        return Action.id == -1
-    by_contract = select(Contract.id).where(Contract.number.like(typed.strip().upper().replace("%", "").replace("_", r"\_") + "%"))
-    return Action.search_vector.bool_op("@@")(tsquery(query)) | Action.contract_id.in_(by_contract)
-
-
-def keyset_page(statement: Select[Any], sort: Any, identity: Any, *, cursor: Cursor | None, size: int, counted: Select[Any]) -> Page:
+def keyset_page(
+    statement: Select[Any], sort: Any, identity: Any, *, cursor: Cursor | None, size: int, counted: Select[Any], descending: bool = False
+) -> Page:
     """One page of ``statement`` ordered by (``sort``, ``identity``): two statements, three beyond the first page, at any depth.
 
-    ``sort`` and ``identity`` are columns of the selected entity; ``counted`` selects the same rows' ids without relations.
-    A cursor whose row is gone, or out of scope, shows the first page.
+    ``sort`` is a column or several, never empty, and ``identity`` the key of the selected entity; ``counted`` selects the same rows' ids
+    without relations. A cursor whose row is gone, or out of scope, shows the first page.
     """
-    key = db.session.scalar(select(sort).where(identity == cursor.id)) if cursor is not None else None
+    columns = (*sort, identity) if isinstance(sort, tuple) else (sort, identity)
+    key = db.session.execute(select(*columns).where(identity == cursor.id)).one_or_none() if cursor is not None else None
     if key is None:
         cursor = None
     backwards = cursor is not None and cursor.backwards
-    if cursor is not None:
-        here, place = tuple_(sort, identity), tuple_(literal(key), literal(cursor.id))
-        statement = statement.where(here < place if backwards else here > place)
-    order = (sort.desc(), identity.desc()) if backwards else (sort, identity)
+    falling = descending != backwards
+    if key is not None:
+        here, place = tuple_(*columns), tuple_(*(literal(value, column.type) for value, column in zip(key, columns, strict=True)))
+        statement = statement.where(here < place if falling else here > place)
+    order = [column.desc() for column in columns] if falling else columns
     rows = list(db.session.scalars(statement.order_by(*order).limit(size + 1)).unique())
     more = len(rows) > size
     rows = rows[:size]
@@ -146,18 +99,6 @@ def capped_count(statement: Select[Any]) -> tuple[int, bool]:
     limited = statement.limit(COUNT_CAP + 1).subquery()
     count = db.session.scalar(select(func.count()).select_from(limited)) or 0
     return min(count, COUNT_CAP), count > COUNT_CAP
-
-
-def list_actions(narrowed: ActionFilter, *, today: date, cursor: Cursor | None = None, size: int = PAGE_SIZES[0]) -> Page:
-    """One page of actions, those of a contract and lot together: two statements whatever the number of rows."""
-    conditions = _conditions(narrowed, today)
-    statement = (
-        select(Action)
-        .join(Action.contract)
-        .where(*conditions)
-        .options(contains_eager(Action.contract).joinedload(Contract.programme), joinedload(Action.organisation))
-    )
-    return keyset_page(statement, Action.sort_key, Action.id, cursor=cursor, size=size, counted=select(Action.id).where(*conditions))
 
 
 def advance_requested_at(action_id: int) -> datetime | None:
@@ -272,13 +213,6 @@ def history_of(action_id: int, *, session_id: int | None = None) -> list[ActionH
     """What happened to the action, or to one of its sessions, latest first."""
     concerned = ActionHistory.action_id == action_id if session_id is None else ActionHistory.session_id == session_id
     return list(db.session.scalars(select(ActionHistory).where(concerned).order_by(ActionHistory.id.desc()).limit(200)))
-
-
-def find_by_number(typed: str, *, limit: int = 5) -> list[Action]:
-    """For the quick search: actions whose number or title begins with the words typed."""
-    if textsearch.prefix_query(typed) is None:
-        return []
-    return list(db.session.scalars(select(Action).where(*_conditions(replace(ActionFilter(), text=typed), date.min)).order_by(Action.sort_key).limit(limit)))
 
 
 def numbers_of(action_ids: Sequence[int]) -> dict[int, str]:

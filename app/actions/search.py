@@ -7,7 +7,7 @@ from flask import url_for
 from app.core import clock
 from app.core.ui import SearchHit
 
-from . import labels, queries
+from . import labels, listing
 
 
 def find(text: str, limit: int) -> list[SearchHit]:
@@ -21,7 +21,7 @@ def find(text: str, limit: int) -> list[SearchHit]:
             badge=str(labels.LATE_LABEL) if action.is_late(today) else labels.status_label(action.status),
             tone="warning" if action.is_late(today) else labels.STATUS_TONES[action.status],
         )
-        for action in queries.find_by_number(text, limit=limit)
+        for action in listing.find_by_number(text, limit=limit)
     ]
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from itertools import groupby
 from typing import Any
 
 from flask import abort, request, url_for
@@ -13,20 +12,23 @@ from flask_appbuilder import BaseView, expose
 from flask_appbuilder.security.decorators import has_access, permission_name
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from werkzeug.datastructures import MultiDict
 
 from app.core import clock
 from app.core.people import account_names
 from app.core.tenancy import current_scope
 from app.core.ui import allowed
+from app.core.ui.components import Column
 from app.core.ui.format import fr_long_date
 from app.core.ui.paths import safe_url
 from app.reference.models import Programme
 from app.reference.queries import active
 
-from . import domain, labels, ports, queries, services
-from .domain import ActionEvent, EntryFacts, ReasonCode, StatusFilter
+from . import domain, folding, labels, listing, ports, queries, saved_searches, services
+from .domain import ActionEvent, EntryFacts, ReasonCode, SortKey
 from .models import Action, ActionHistory
-from .queries import PAGE_SIZES, ActionFilter, Cursor
+from .queries import PAGE_SIZES, Cursor
+from .search_form import Search
 from .tabs import page_values
 
 VIEW = "Actions"
@@ -67,13 +69,12 @@ class ActionsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only p
     @permission_name("read")
     def index(self) -> ResponseReturnValue:
         """The list, grouped by contract and lot (guide 003 §1)."""
-        programmes = queries.programmes_of_contracts() if not current_scope().sees_all else active(Programme)
-        years = queries.years()
-        narrowed, ignored = _filter_from_address({programme.id for programme in programmes}, set(years))
+        search = read_search(request.args)
         today = clock.today()
-        page = queries.list_actions(
-            narrowed,
+        page = listing.list_actions(
+            search.filter,
             today=today,
+            order=search.order,
             cursor=Cursor.of(request.args.get("after"), request.args.get("before")),
             size=page_size(),
         )
@@ -81,13 +82,11 @@ class ActionsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only p
             "actions/list.html",
             breadcrumb=[(_("Training actions"), None)],
             page=page,
-            narrowed=narrowed,
+            search=search,
             today=today,
-            groups=_grouped(page.rows),
-            programme_choices=[(programme.id, str(programme)) for programme in programmes],
-            year_choices=[(year, year) for year in years],
-            ignored=ignored,
-            chips=_chips(narrowed, {programme.id: str(programme) for programme in programmes}),
+            groups=folding.groups_of(page.rows, request.args.get("plis", "")) if search.order.grouped else None,
+            columns=_columns(),
+            saved=saved_searches.of_account(),
             show_holder=current_scope().sees_all,
             labels=labels,
         )
@@ -150,46 +149,36 @@ def unenrolled_url(action_id: int, facts: EntryFacts) -> str | None:
     return safe_url("TraineesView.of_action", action_id=action_id, a_faire="sans-inscription")
 
 
-def _grouped(actions: list[Action]) -> list[dict[str, Any]]:
-    """The rows of one page under the line of their contract and lot."""
-    return [
-        {"contract": rows[0].contract, "holder": rows[0].organisation, "actions": rows}
-        for _contract, grouped in groupby(actions, key=lambda action: action.contract_id)
-        for rows in [list(grouped)]
-    ]
-
-
-def _filter_from_address(programmes: set[int], years: set[int]) -> tuple[ActionFilter, list[tuple[str, str]]]:
-    """What the address asks for, and the (label, value) of what it asks for that no filter offers: ignored, and said."""
-    status, year, programme = (request.args.get(name, "").strip() for name in ("statut", "annee", "dispositif"))
-    narrowed = ActionFilter(
-        text=" ".join(request.args.get("texte", "").replace("\x00", "").split())[:100],
-        status=StatusFilter(status) if status in set(StatusFilter) else None,
-        year=_offered(year, years),
-        programme_id=_offered(programme, programmes),
+def read_search(args: MultiDict[str, str]) -> Search:
+    """The search of an address, among what the reader may choose."""
+    programmes = queries.programmes_of_contracts() if not current_scope().sees_all else active(Programme)
+    return Search(
+        args,
+        programmes=[(programme.id, str(programme)) for programme in programmes],
+        years=queries.years(),
+        territories=listing.territories(),
+        of_all=current_scope().sees_all,
     )
-    asked = ((_("Status"), status, narrowed.status), (_("Year"), year, narrowed.year), (_("Programme"), programme, narrowed.programme_id))
-    return narrowed, [(label, value[:40]) for label, value, understood in asked if value and understood is None]
 
 
-def _offered(text: str, offered: set[int]) -> int | None:
-    number = int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
-    return number if number in offered else None
+def list_url(search: Search) -> str:
+    """The list under a search."""
+    words: dict[str, Any] = dict(search.words())
+    return url_for("ActionsView.index", **words)
 
 
-def _chips(narrowed: ActionFilter, programmes: dict[int, str]) -> list[tuple[str, str, str]]:
-    from app.core.ui.components import url_without
-
-    found: list[tuple[str, str, str]] = []
-    if narrowed.text:
-        found.append((_("Text"), narrowed.text, url_without("texte")))
-    if narrowed.status is not None:
-        found.append((_("Status"), labels.status_filter_label(narrowed.status), url_without("statut")))
-    if narrowed.year is not None:
-        found.append((_("Year"), str(narrowed.year), url_without("annee")))
-    if narrowed.programme_id is not None:
-        found.append((_("Programme"), programmes.get(narrowed.programme_id, "?"), url_without("dispositif")))
-    return found
+def _columns() -> list[Column]:
+    """The columns of guide 003, those with arrows sorted by."""
+    return [
+        Column(_("N° Contrat/Conv."), SortKey.CONTRACT.value),
+        Column(_("N° Action"), SortKey.NUMBER.value),
+        Column(_("Title of the action"), SortKey.TITLE.value),
+        Column(_("Status"), SortKey.STATUS.value),
+        Column(_("Year"), SortKey.YEAR.value),
+        Column(_("Actual start"), SortKey.START.value),
+        Column(_("Planned end"), SortKey.END.value),
+        Column(_("Management")),
+    ]
 
 
 def missing_lines(action: Action, facts: EntryFacts) -> list[tuple[str, str]]:

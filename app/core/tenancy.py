@@ -275,9 +275,16 @@ def _wall(state: ORMExecuteState) -> None:
     """Restrict every ORM read, and every ORM bulk UPDATE and DELETE, to the scope."""
     if state.is_column_load or state.is_insert:
         return
+    options = criteria()
+    if options:
+        state.statement = state.statement.options(*options)
+
+
+def criteria() -> list[Any]:
+    """What restricts an ORM statement to the scope; for one that is compiled rather than executed (``core.copying``)."""
     scope = _scope.get()
     if scope.sees_all:
-        return
+        return []
     options: list[Any] = []
     if scope.kind is ScopeKind.ORGANISATION:
         organisation_id = scope.organisation_id
@@ -298,7 +305,7 @@ def _wall(state: ORMExecuteState) -> None:
     else:
         options.append(with_loader_criteria(TenantMixin, false(), include_aliases=True))
         options.extend(with_loader_criteria(entity, false(), include_aliases=True) for entity in _entities)
-    state.statement = state.statement.options(*options)
+    return options
 
 
 @event.listens_for(Session, "before_flush")

@@ -12,9 +12,10 @@ from typing import Any
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _l
 from sqlalchemy import Boolean, CheckConstraint, Date, ForeignKey, Index, Integer, SmallInteger, String, Text, UniqueConstraint
+from sqlalchemy import text as sql_text
 from sqlalchemy.orm import Mapped, declared_attr, mapped_column, relationship
 
-from app.core import clock
+from app.core import clock, textsearch
 from app.core.db import TimestampMixin, VersionedMixin
 from app.core.errors_db import register_constraint
 from app.core.extensions import db
@@ -188,6 +189,10 @@ class StreetType(ReferenceValue, Model):
     __tablename__ = "street_type"
 
 
+#: What the searches by site look at; there is an index on these very words.
+SITE_WORDS = textsearch.vector_sql("name || ' ' || town || ' ' || postal_code || ' ' || coalesce(insee_code, '')")
+
+
 class Site(ValidityMixin, VersionedMixin, TimestampMixin, Model):
     """Site de réalisation: where a component takes place."""
 
@@ -197,6 +202,7 @@ class Site(ValidityMixin, VersionedMixin, TimestampMixin, Model):
         CheckConstraint("postal_code ~ '^[0-9]{5}$'", name="postal_code"),
         CheckConstraint("insee_code ~ '^[0-9][0-9AB][0-9]{3}$'", name="insee_code"),
         CheckConstraint("valid_to IS NULL OR valid_to >= valid_from", name="validity"),
+        Index("ix_site_search", sql_text(SITE_WORDS), postgresql_using="gin"),
     )
 
     id: Mapped[int] = mapped_column(Integer, primary_key=True)

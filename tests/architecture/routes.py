@@ -147,6 +147,10 @@ def _all() -> dict[str, Route]:
         **{f"SessionsView.{name}": Route(ADMIN) for name in ("add_site", "towns")},
         "ClosingView.declare": Route(WRITERS, owner=True),
         **{f"ClosingView.{name}": Route(CLOSERS) for name in ("close", "reopen")},
+        "ActionsView.close": Route(CLOSERS),
+        **{f"SavedSearchesView.{name}": Route(READERS) for name in ("index", "create")},
+        **{f"SavedSearchesView.{name}": Route(READERS, owner=True) for name in ("rename", "delete")},
+        "ActionExportsView.choose": Route(READERS),
         **{f"OpeningView.{name}": Route(WRITERS, owner=True) for name in ("start", "show", "save", "save_draft", "ask_to_abandon", "abandon")},
         # modification requests
         "RequestsView.queue": Route(DECIDERS),

@@ -1,4 +1,4 @@
-"""``python -m tests.bench [drain] [lists] [memory]``: prints JSON lines; ends with 1 if a bar is missed."""
+"""``python -m tests.bench [drain] [lists] [actions] [memory]``: prints JSON lines; ends with 1 if a bar is missed."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from tests.bench.report import Report
 def main(names: list[str]) -> int:
     """Run the benches asked for, all without names."""
     report = Report()
-    wanted = set(names or ("drain", "lists", "memory"))
-    if wanted & {"drain", "lists"}:
+    wanted = set(names or ("drain", "lists", "actions", "memory"))
+    if wanted & {"drain", "lists", "actions"}:
         from tests.bench.world import open_world
 
         with open_world() as world:
@@ -23,6 +23,10 @@ def main(names: list[str]) -> int:
                 from tests.bench import lists
 
                 lists.run(world, report)
+            if "actions" in wanted:
+                from tests.bench import actions
+
+                actions.run(world, report)
     if "memory" in wanted:
         from tests.bench import memory
 

@@ -142,7 +142,8 @@ def _counted(app: Any) -> Iterator[list[str]]:
         event.remove(engine, "before_cursor_execute", note)
 
 
-def _measure(apps: dict[int, Any], who: str, name: str, path: str, report: Report) -> None:
+def _measure(apps: dict[int, Any], who: str, name: str, path: str, report: Report, *, rows: str = "trainees") -> None:
+    """A page in both worlds, in turn; ``apps`` by the number of ``rows`` each has."""
     from app.accounts.testing import sign_in
 
     browsers = {}
@@ -166,6 +167,7 @@ def _measure(apps: dict[int, Any], who: str, name: str, path: str, report: Repor
     for size in apps:
         report.add(f"{name}_{who}_{size}", medians[size], "ms", "server time, median", fastest_ms=round(min(times[size]) * 1000, 2))
         report.add(f"{name}_{who}_{size}_sql", counts[size], "statements", "the transaction's own included")
-    reference = f"{LARGE:,} against {SMALL:,} trainees"
-    report.add(f"{name}_{who}_ratio", medians[LARGE] / medians[SMALL], "times", reference, most=1.3)
-    report.add(f"{name}_{who}_sql_growth", counts[LARGE] - counts[SMALL], "statements", reference, most=0)
+    few, many = min(apps), max(apps)
+    reference = f"{many:,} against {few:,} {rows}"
+    report.add(f"{name}_{who}_ratio", medians[many] / medians[few], "times", reference, most=1.3)
+    report.add(f"{name}_{who}_sql_growth", counts[many] - counts[few], "statements", reference, most=0)

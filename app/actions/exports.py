@@ -1,0 +1,173 @@
+""" "Export des actions" and "Export des composantes" (guide 001): what they hold, read under the reader's tenancy as it is written.
+
+One line an action, or one line a component and site. Each export leaves a line in the journal before its first byte.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Final
+
+import structlog
+from flask_babel import lazy_gettext as _l
+from sqlalchemy import ColumnElement, Select, case, func, literal, select
+from sqlalchemy.orm import InstrumentedAttribute
+
+from app.accounts.models import Organisation
+from app.core import clock, context
+from app.core.copying import CopiedRows
+from app.core.extensions import db
+from app.core.tabular.writing import ColumnKind, FileFormat, Heading, write
+from app.core.tenancy import Scope, bound_scope, current_scope
+from app.core.transaction import transaction
+from app.reference.models import Level, Programme, Site
+
+from . import labels
+from .domain import ActionStatus, ExportKind
+from .listing import ActionFilter, ActionOrder, conditions, ordered
+from .models import Action, ActionExport, Component, ComponentSite, Contract
+
+log = structlog.get_logger(__name__)
+
+Source = InstrumentedAttribute[Any] | ColumnElement[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ExportColumn:
+    """A column that can be chosen; ``source`` is what it holds, given the day."""
+
+    key: str
+    label: Any
+    source: Callable[[date], Source]
+    kind: ColumnKind = ColumnKind.TEXT
+    width: int = 14
+
+
+def _of(key: str, label: Any, source: Source, kind: ColumnKind = ColumnKind.TEXT, width: int = 14) -> ExportColumn:
+    return ExportColumn(key, label, lambda _day: source, kind, width)
+
+
+def _status(today: date) -> Source:
+    """The status in words, the late ones named as on the screen."""
+    late = (Action.status == ActionStatus.RUNNING.value) & (Action.planned_end < today)
+    words = {str(status): literal(str(label)) for status, label in labels.STATUS_LABELS.items()}
+    return case((late, literal(str(labels.LATE_LABEL))), *((Action.status == code, word) for code, word in words.items()), else_=Action.status)
+
+
+def _in_words(column: Any, words: dict[str, Any]) -> Callable[[date], Source]:
+    return lambda _day: case(*((column == str(code), literal(str(label))) for code, label in words.items()), else_=column)
+
+
+_TEXT, _DATE, _NUMBER = ColumnKind.TEXT, ColumnKind.DATE, ColumnKind.NUMBER
+#: Of the action; a component's line begins with these.
+_ACTION: Final = (
+    _of("contrat", _l("N° Contrat/Conv."), Contract.number),
+    _of("lot", _l("Lot"), Contract.lot_number, width=8),
+    _of("lot_intitule", _l("Title of the lot"), Contract.lot_label, width=40),
+    _of("territoire", _l("Territory"), Contract.territory, width=20),
+    _of("dispositif", _l("Programme"), Programme.label, width=18),
+    _of("siret", _l("SIRET"), Organisation.siret, width=16),
+    _of("organisme", _l("Training organisation"), Organisation.legal_name, width=30),
+    _of("action", _l("N° Action"), Action.number, width=18),
+    _of("intitule", _l("Title of the action"), Action.title, width=50),
+    _of("statut", _l("Status (code)"), Action.status, width=8),
+    ExportColumn("statut_libelle", _l("Status"), _status, width=20),
+    _of("annee", _l("Year"), Action.year, _NUMBER, 8),
+    _of("debut_prevu", _l("Planned start"), Action.planned_start, _DATE),
+    _of("debut_reel", _l("Actual start"), Action.actual_start, _DATE),
+    _of("fin_prevue", _l("Planned end"), Action.planned_end, _DATE),
+    ExportColumn("frequence", _l("Declaration frequency"), _in_words(Action.declaration_frequency, labels.FREQUENCY_LABELS), width=20),
+    ExportColumn("facturation", _l("Billing period"), _in_words(Action.billing_period, labels.BILLING_LABELS), width=20),
+)
+#: Of the component and site.
+_COMPONENT: Final = (
+    _of("composante", _l("Component number"), Component.number, width=10),
+    _of("composante_intitule", _l("Title of the component"), Component.title, width=50),
+    _of("niveau", _l("Level"), Level.label, width=20),
+    _of("certif_info", _l("Certif Info"), Component.certif_info),
+    _of("formacode", _l("Formacode"), Component.formacode),
+    _of("composante_debut", _l("Start of the component"), Component.planned_start, _DATE),
+    _of("composante_fin", _l("End of the component"), Component.planned_end, _DATE),
+    _of("heures_centre", _l("Hours in centre"), Component.hours_centre, _NUMBER),
+    _of("heures_entreprise", _l("Hours in company"), Component.hours_company, _NUMBER),
+    _of("places", _l("Places"), Component.places, _NUMBER, 8),
+    _of("code_postal", _l("Postal code"), Site.postal_code, width=10),
+    _of("code_insee", _l("INSEE code"), Site.insee_code, width=10),
+    _of("commune", _l("Town"), Site.town, width=24),
+    _of("site", _l("Name of the site"), Site.name, width=30),
+)
+COLUMNS: Final[dict[ExportKind, tuple[ExportColumn, ...]]] = {ExportKind.ACTIONS: _ACTION, ExportKind.COMPONENTS: (*_ACTION, *_COMPONENT)}
+TITLES: Final[dict[ExportKind, Any]] = {ExportKind.ACTIONS: _l("Export of the actions"), ExportKind.COMPONENTS: _l("Export of the components")}
+
+
+def statement_of(kind: ExportKind, columns: Sequence[ExportColumn], narrowed: ActionFilter, order: ActionOrder, today: date) -> Select[Any]:
+    """One statement for the whole file, in the order of the list."""
+    found = (
+        select(*(func.coalesce(column.source(today), "") if column.kind is _TEXT else column.source(today) for column in columns))
+        .select_from(Action)
+        .join(Contract, Contract.id == Action.contract_id)
+        .join(Programme, Programme.id == Contract.programme_id)
+        .join(Organisation, Organisation.id == Action.organisation_id)
+        .where(*conditions(narrowed, today))
+    )
+    if kind is ExportKind.ACTIONS:
+        return ordered(found, order)
+    found = (
+        found.join(Component, Component.action_id == Action.id)
+        .outerjoin(Level, Level.id == Component.level_id)
+        .outerjoin(ComponentSite, ComponentSite.component_id == Component.id)
+        .outerjoin(Site, Site.id == ComponentSite.site_id)
+    )
+    return ordered(found, order).order_by(Component.number, Component.id, Site.town, Site.name, Site.id)
+
+
+class Export:
+    """An export under way: begun when made, its bytes come by iterating, its end is written in the journal however it ends."""
+
+    def __init__(
+        self, kind: ExportKind, file_format: FileFormat, columns: Sequence[ExportColumn], narrowed: ActionFilter, order: ActionOrder, *, query: str
+    ) -> None:
+        self._whole = self._closed = False
+        self._format = file_format
+        self._title = str(TITLES[kind])
+        self._headings = [Heading(str(column.label), column.kind, column.width) for column in columns]
+        self._entry = _begin(kind, file_format, [column.key for column in columns], query)
+        self._rows = CopiedRows(db.session(), statement_of(kind, columns, narrowed, order, clock.today()))
+
+    def __iter__(self) -> Iterator[bytes]:
+        try:
+            yield from write(self._format, self._title, self._headings, self._rows)
+            self._whole = True
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Give the connection back and write the end in the journal; done once."""
+        if self._closed:
+            return
+        self._closed = True
+        self._rows.close()
+        db.session().rollback()  # nothing was written; the snapshot is given back
+        _end(self._entry, self._rows.count, whole=self._whole)
+
+
+def _begin(kind: ExportKind, file_format: FileFormat, columns: list[str], query: str) -> int:
+    scope = current_scope()
+    entry = ActionExport(
+        actor_id=context.actor_id(), on_behalf_of_id=context.on_behalf_of(), organisation_id=scope.organisation_id, request_id=context.request_id(),
+        kind=kind.value, file_format=file_format.value, columns=columns, query=query,
+    )  # fmt: skip
+    with bound_scope(Scope.system()), transaction() as session:
+        session.add(entry)
+        session.flush()
+        return entry.id
+
+
+def _end(entry_id: int, lines: int, *, whole: bool) -> None:
+    with bound_scope(Scope.system()), transaction() as session:
+        entry = session.get_one(ActionExport, entry_id)
+        entry.lines = lines
+        entry.finished_at = clock.now() if whole else None
+    log.info("export_ended" if whole else "export_cut_short", export=entry_id, lines=lines)

@@ -1,0 +1,15 @@
+DROP INDEX ix_action_year;
+DROP INDEX ix_action_org_year;
+DROP INDEX ix_action_title;
+DROP INDEX ix_action_org_title;
+DROP INDEX ix_action_start;
+DROP INDEX ix_action_org_start;
+DROP INDEX ix_action_end;
+DROP INDEX ix_action_org_end;
+DROP INDEX ix_site_search;
+DROP INDEX ix_component_search;
+DROP INDEX ix_contract_org_territory;
+DROP INDEX ix_contract_territory;
+CREATE INDEX ix_action_year ON action (year);
+CREATE INDEX ix_action_org_year ON action (organisation_id, year);
+ALTER TABLE action DROP COLUMN title_key;
