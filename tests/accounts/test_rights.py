@@ -144,6 +144,10 @@ BY_ACTION = {
     "registration": "SELECT id, action_id FROM registration",
     "enrolment": "SELECT id, action_id FROM enrolment",
     "action_history": "SELECT id, action_id FROM action_history",
+    "finish_declaration": "SELECT id, action_id FROM finish_declaration",
+    "training_session": "SELECT s.id, c.action_id FROM training_session s JOIN component c ON c.id = s.component_id",
+    "information_meeting": "SELECT m.id, c.action_id FROM information_meeting m JOIN training_session s ON s.id = m.session_id "
+    "JOIN component c ON c.id = s.component_id",
     "advance_invoice_request": "SELECT id, action_id FROM advance_invoice_request",
     "identity_request": "SELECT id, action_id FROM identity_request",
     "contract": "SELECT c.id, a.id AS action_id FROM contract c JOIN action a ON a.contract_id = c.id",
@@ -186,6 +190,8 @@ def test_raw_sql_changes_nothing_of_other_actions(db_session: Session, actions: 
         ).all()
     with bound_scope(limited):
         for statement in (f"UPDATE {table} SET id = id WHERE id = ANY(:others)", f"DELETE FROM {table} WHERE id = ANY(:others)"):
+            if table == "training_session" and statement.startswith("DELETE"):
+                continue  # nobody may (tests/actions/test_sessions.py)
             nested = db_session.begin_nested()
             try:
                 assert db_session.execute(text(statement), {"others": list(others)}).rowcount == 0  # type: ignore[attr-defined]
