@@ -1,8 +1,4 @@
-"""Resident memory of the whole product at rest: launcher, PostgreSQL, Redis, web, workers, scheduler, sandbox.
-
-What is held to the bar is the memory that is really resident: each page once (PSS). The sum of resident sizes, which counts the pages
-of the libraries and of PostgreSQL's shared memory once in each of some eighteen processes, is reported beside it.
-"""
+"""Resident memory of the whole product at rest: launcher, PostgreSQL, Redis, web, workers, scheduler, sandbox."""
 
 from __future__ import annotations
 
@@ -45,7 +41,7 @@ def run(report: Report) -> None:
         for name, value in sorted(parts.items(), key=lambda item: -item[1]):
             report.add(f"memory_{name}", value, "MB", "proportional resident memory (shared pages counted once)")
         report.add("memory_whole", whole, "MB", "proportional resident memory of all processes, at rest", most=800)
-        report.add("memory_whole_rss", counted, "MB", "sum of resident sizes: shared pages counted in each process")
+        report.add("memory_whole_rss", counted, "MB", "sum of resident sizes: shared pages counted in each process", most=800)
         product.stop()
         report.add("second_start", product.start(), "s", "data kept", most=10)
     finally:
