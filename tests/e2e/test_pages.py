@@ -16,7 +16,7 @@ from tests.e2e.axe import describe, violations
 
 ROLES = ("principal", "admin", "region", "support")
 PHONE, DESK = {"width": 320, "height": 800}, {"width": 1280, "height": 900}
-MOST = 120  # pages of one account: beyond it, something multiplies
+MOST = 100  # pages of one account: beyond it, something multiplies
 
 #: Lists of one shape (a code, a label, a period): one of them speaks for the others.
 _ALIKE = "categories-de-public|objectifs-generaux|situations-professionnelles|motifs-de-sortie|nationalites|dernieres-classes|diplomes|types-de-voie"
@@ -46,7 +46,8 @@ return !!e && e.matches('main a.button-primary, main button.button-primary') }""
 
 def kind_of(address: str) -> str:
     """Addresses of one kind of page: numbers and shapes alike left out."""
-    path = re.sub(r"\d+", "N", urlsplit(address).path)
+    path = re.sub(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", "N", urlsplit(address).path)
+    path = re.sub(r"\d+", "N", path)
     path = re.sub(rf"^/referentiels/(?:{_ALIKE})/list/", "/referentiels/*/list/", path)
     path = re.sub(r"^/supervision/[^/]+/show/.*", "/supervision/*/show", path)
     return re.sub(rf"^/referentiels/(?!(?:{_OWN_FORMS})/)[^/]+/(show|edit|add|delete)", r"/referentiels/*/\1", path)
