@@ -112,6 +112,41 @@ def test_an_idle_worker_stops_at_once(world: World, redis: Any, start: Start) ->
     assert time.monotonic() - begin < 5
 
 
+@pytest.mark.parametrize("moment", ["register_birth", "subscribe", "set_state", "_install_signal_handlers"])
+def test_a_worker_asked_to_stop_while_it_begins_stops(world: World, redis: Any, start: Start, moment: str) -> None:
+    worker = start(
+        "import os, signal\n"
+        "from app.core.jobs.worker import PortalWorker, run_worker\n"
+        f"begin = PortalWorker.{moment}\n"
+        "def asked(self, *args, **named):\n"
+        "    begin(self, *args, **named)\n"
+        f"    PortalWorker.{moment} = begin\n"
+        "    os.kill(os.getpid(), signal.SIGTERM)\n"
+        f"PortalWorker.{moment} = asked\n"
+        "run_worker('back')"
+    )
+    assert worker.wait(25) == 0, worker.log.read_text()  # type: ignore[attr-defined]
+
+
+def test_a_request_to_stop_that_was_swallowed_is_remembered(world: World, redis: Any, start: Start) -> None:
+    worker = start(
+        "import os, signal\n"
+        "from rq.exceptions import StopRequested\n"
+        "from app.core.jobs.worker import PortalWorker, run_worker\n"
+        "reported = PortalWorker.procline\n"
+        "def asked(self, message):\n"
+        "    PortalWorker.procline = reported\n"
+        "    try:\n"
+        "        os.kill(os.getpid(), signal.SIGTERM)\n"
+        "        [None for _ in range(1000)]\n"
+        "    except StopRequested:\n"
+        "        pass\n"
+        "PortalWorker.procline = asked\n"
+        "run_worker('back')"
+    )
+    assert worker.wait(25) == 0, worker.log.read_text()  # type: ignore[attr-defined]
+
+
 def test_a_second_scheduler_stands_by_and_takes_over(world: World, redis: Any, start: Start) -> None:
     from app.core.jobs import heartbeat
 

@@ -11,14 +11,17 @@ from __future__ import annotations
 import logging
 import signal
 import time
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
 import structlog
 from redis.exceptions import RedisError
 from rq import Queue, SimpleWorker
+from rq.exceptions import StopRequested
 from rq.job import Job
 from rq.serializers import JSONSerializer
+from rq.worker import WorkerStatus
 
 from app.core.jobs import heartbeat, runner
 from app.core.jobs.connection import nudging_client, working_client
@@ -38,11 +41,27 @@ class PortalWorker(SimpleWorker):
 
     stopping = False
     current_queue: str | None = None
+    asked_before: Callable[[], bool] = staticmethod(lambda: False)
 
     def request_stop(self, signum: int, frame: FrameType | None) -> None:
         """SIGTERM or Ctrl-C: finish the job in hand, then end."""
-        self.stopping = True
-        super().request_stop(signum, frame)
+        self._remember_to_stop()
+        super().request_stop(signum, frame)  # raises where no job runs; where that is swallowed, the loop and the heartbeat see the flag
+
+    def _install_signal_handlers(self) -> None:
+        """Take the signals over, and what was asked while this worker was still registering itself."""
+        super()._install_signal_handlers()
+        if self.asked_before():
+            self._remember_to_stop()
+
+    def _remember_to_stop(self) -> None:
+        self.stopping = self._stop_requested = True
+
+    def heartbeat(self, *args: Any, **named: Any) -> None:
+        """Say that this worker lives, unless it should have ended while it waited for work."""
+        if self.stopping and self.get_state() == WorkerStatus.IDLE:
+            raise StopRequested
+        super().heartbeat(*args, **named)
 
     def execute_job(self, job: Job, queue: Queue) -> None:
         """Run one job, remembering which queue it came from."""
@@ -91,8 +110,9 @@ def run_worker(kind: str = "front") -> None:
                 log_job_description=False,
             )
             worker.log_result_lifespan = False
+            worker.asked_before = lambda: stop.asked
             runner.set_interruption(worker.interrupted)
-            worker.work(logging_level="WARNING")  # returns when asked to stop, and when Redis fails it at a bad moment
+            _work(worker)
         except RedisError as error:
             log.warning("worker_waits_for_redis", error=type(error).__name__)
         if worker is not None and worker.stopping:
@@ -100,6 +120,14 @@ def run_worker(kind: str = "front") -> None:
         stop.install()  # RQ replaced the handlers
         stop.wait(_PAUSE)
     log.info("worker_stopped", kind=kind)
+
+
+def _work(worker: PortalWorker) -> None:
+    """Take jobs until asked to stop, or until Redis fails at a bad moment."""
+    try:
+        worker.work(logging_level="WARNING")
+    except StopRequested:  # between RQ's taking the signals over and its loop
+        worker.teardown()
 
 
 class _Stop:
