@@ -23,13 +23,15 @@ from rq.job import Job
 from rq.serializers import JSONSerializer
 from rq.worker import WorkerStatus
 
+from app.core.extensions import IDLE, give_connections_back
 from app.core.jobs import heartbeat, runner
 from app.core.jobs.connection import nudging_client, working_client
 from app.core.jobs.queues import WORKER_QUEUES
 
 log = structlog.get_logger(__name__)
 
-WORKER_TTL = 45  # an idle worker looks around at least every 30 s
+WORKER_TTL = 45  # what says that a worker lives is good for so long
+LOOK_AROUND = 10  # seconds after which an idle worker says so again
 MAINTENANCE_INTERVAL = 15  # so the job of a dead one is noticed within a minute
 _PAUSE = 1.0
 
@@ -41,6 +43,7 @@ class PortalWorker(SimpleWorker):
 
     stopping = False
     current_queue: str | None = None
+    idle_since: float | None = None  # None: has given its connections back, or never opened one
     asked_before: Callable[[], bool] = staticmethod(lambda: False)
 
     def request_stop(self, signum: int, frame: FrameType | None) -> None:
@@ -61,6 +64,9 @@ class PortalWorker(SimpleWorker):
         """Say that this worker lives, unless it should have ended while it waited for work."""
         if self.stopping and self.get_state() == WorkerStatus.IDLE:
             raise StopRequested
+        if self.idle_since is not None and self.current_queue is None and time.monotonic() - self.idle_since > IDLE:
+            give_connections_back(runner.application())
+            self.idle_since = None
         super().heartbeat(*args, **named)
 
     def execute_job(self, job: Job, queue: Queue) -> None:
@@ -70,6 +76,12 @@ class PortalWorker(SimpleWorker):
             super().execute_job(job, queue)
         finally:
             self.current_queue = None
+            self.idle_since = time.monotonic()
+
+    @property
+    def dequeue_timeout(self) -> int:
+        """Seconds that one look into the queues lasts."""
+        return LOOK_AROUND
 
     def interrupted(self) -> bool:
         """Whether the running job should make room: the worker stops, or a more urgent queue has work."""
@@ -111,6 +123,7 @@ def run_worker(kind: str = "front") -> None:
             )
             worker.log_result_lifespan = False
             worker.asked_before = lambda: stop.asked
+            worker.idle_since = time.monotonic()
             runner.set_interruption(worker.interrupted)
             _work(worker)
         except RedisError as error:
