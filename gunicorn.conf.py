@@ -45,13 +45,29 @@ _serving, _serves = os.pipe()
 
 
 class Worker(SyncWorker):
-    """A synchronous process that leaves the processor to the first one until that one serves, so that pages come as soon as they can."""
+    """A synchronous process, which leaves the processor to the first one until that one serves, so that pages come as soon as they can.
+
+    When nobody asks it for anything, it gives its connections to the database back.
+    """
+
+    idle = False
 
     def load_wsgi(self):
         limit = time.monotonic() + 20
         while self.age > 1 and self.alive and time.monotonic() < limit and not select.select([_serving], [], [], 0.1)[0]:
             self.notify()
         super().load_wsgi()
+
+    def wait(self, timeout):
+        from app.core.extensions import IDLE, give_connections_back
+
+        ready = super().wait(min(timeout, IDLE))
+        if ready:
+            self.idle = False
+        elif not self.idle:
+            give_connections_back(self.wsgi)
+            self.idle = True
+        return ready
 
 
 worker_class = Worker

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any, Final
@@ -176,23 +176,12 @@ class _Words:
         first, second, text = _HELD.get(entry.table_name, ("user_id", "", ""))
         return _Row(_number(held.get(first)) or row.account, _number(held.get(second)) or row.other, held.get(text) or row.detail)
 
-    def person(self, account_id: int | None) -> str | None:
-        """An account by name; None for none."""
+    def person(self, account_id: int | None, gone_as: Callable[[str], str] = labels.deleted) -> str | None:
+        """An account by name, None for none; ``gone_as`` says how one that was deleted is told."""
         if account_id is None:
             return None
         name, gone = self.people.get(account_id, (_("account %(id)s", id=account_id), False))
-        return labels.deleted(name) if gone else name
-
-    def spoken_of(self, account_id: int | None) -> str | None:
-        """The same after "de" or "à"."""
-        if account_id is None:
-            return None
-        name, gone = self.people.get(account_id, (_("account %(id)s", id=account_id), False))
-        return labels.deleted_in_a_sentence(name) if gone else name
-
-    def as_it_was(self, account_id: int | None) -> str | None:
-        """The same without "compte supprimé", for the sentence that tells the deletion."""
-        return None if account_id is None else self.people.get(account_id, (self.person(account_id) or "", False))[0]
+        return gone_as(name) if gone else name
 
 
 #: table → columns of the account, of the second one, and of the words.
@@ -279,8 +268,9 @@ def _line(entry: AuditEntry, words: _Words, *, with_organisation: bool) -> Line:
         kind=kind,
         actor=words.person(entry.actor_id),
         on_behalf_of=words.person(entry.on_behalf_of_id),
-        whom=words.as_it_was(about.account) if kind is Kind.DELETED else words.spoken_of(about.account),
-        other=words.spoken_of(about.other),
+        # the sentence that tells the deletion needs no mark of it
+        whom=words.person(about.account, str if kind is Kind.DELETED else labels.deleted_in_a_sentence),
+        other=words.person(about.other, labels.deleted_in_a_sentence),
         organisation=organisation,
         detail=about.detail,
         starts_on=_day(held.get("starts_on")),

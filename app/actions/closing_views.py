@@ -40,15 +40,11 @@ class ClosingView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only p
         action = found_or_404(action_id)
         form = DeclarationForm()
         if request.method == "POST":
-            refused = _tried(lambda: services.declare_finished(action_id, ask_closing=form.ask_closing.data), form)
-            if isinstance(refused, bool):
-                flash(
-                    _("The action %(number)s is declared finished: the Région finds it among those to close.", number=_number(action_id))
-                    if refused
-                    else _("The action %(number)s was declared finished already.", number=_number(action_id)),
-                    "success" if refused else "info",
-                )
-                return redirect(_page(action_id))
+            declared = _tried(lambda: services.declare_finished(action_id, ask_closing=form.ask_closing.data), form)
+            if declared is not None:
+                done = _("The action %(number)s is declared finished: the Région finds it among those to close.", number=action.number)
+                already = _("The action %(number)s was declared finished already.", number=action.number)
+                return _leave(action_id, done if declared else already, changed=declared)
             action = found_or_404(action_id)
         declaration = queries.declaration_of(action_id)
         facts = services.facts_of(action, clock.today(), declaration)
@@ -67,14 +63,10 @@ class ClosingView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only p
         form = ClosingForm()
         if request.method == "POST" and form.validate():
             closed = _tried(lambda: services.close_action(action_id, comment=form.comment.data or ""), form)
-            if isinstance(closed, bool):
-                flash(
-                    _("The action %(number)s is closed; the AGORA files of its trainees are being closed.", number=_number(action_id))
-                    if closed
-                    else _("The action %(number)s was closed already.", number=_number(action_id)),
-                    "success" if closed else "info",
-                )
-                return redirect(_page(action_id))
+            if closed is not None:
+                done = _("The action %(number)s is closed; the AGORA files of its trainees are being closed.", number=action.number)
+                already = _("The action %(number)s was closed already.", number=action.number)
+                return _leave(action_id, done if closed else already, changed=closed)
             action = found_or_404(action_id)
         declaration = queries.declaration_of(action_id)
         facts = services.facts_of(action, clock.today(), declaration)
@@ -98,14 +90,10 @@ class ClosingView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only p
         form = ReopeningForm()
         if request.method == "POST" and form.validate():
             reopened = _tried(lambda: services.reopen_action(action_id, reason=form.reason.data or ""), form)
-            if isinstance(reopened, bool):
-                flash(
-                    _("The action %(number)s is reopened: it is “En cours” again.", number=_number(action_id))
-                    if reopened
-                    else _("The action %(number)s was running already.", number=_number(action_id)),
-                    "success" if reopened else "info",
-                )
-                return redirect(_page(action_id))
+            if reopened is not None:
+                done = _("The action %(number)s is reopened: it is “En cours” again.", number=action.number)
+                already = _("The action %(number)s was running already.", number=action.number)
+                return _leave(action_id, done if reopened else already, changed=reopened)
             action = found_or_404(action_id)
         facts = services.facts_of(action, clock.today(), None)
         reasons = domain.blockers(action.status, ActionEvent.REOPEN, facts)
@@ -132,8 +120,9 @@ def _page(action_id: int) -> str:
     return url_for("ActionsView.show", action_id=action_id)
 
 
-def _number(action_id: int) -> str:
-    return found_or_404(action_id).number
+def _leave(action_id: int, said: str, *, changed: bool) -> ResponseReturnValue:
+    flash(said, "success" if changed else "info")
+    return redirect(_page(action_id))
 
 
 def _tried(act: Callable[[], bool], form: Any) -> bool | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -233,6 +233,26 @@ _FAULTS: dict[FaultCode, Any] = {
     FaultCode.ACTION_OVER: _l("The action is “%(status)s”: its sessions no longer change."),
     FaultCode.REASON_REQUIRED: _l("Say why the session is cancelled: the reason stays in its history."),
 }
+
+
+def sessions_outside_text(numbers: Sequence[str]) -> str:
+    """Which sessions new dates of their component would leave outside, and what to do first."""
+    return ngettext(
+        "The session %(list)s would lie outside these dates: change its dates first.",
+        "The sessions %(list)s would lie outside these dates: change their dates first.",
+        len(numbers),
+        list=", ".join(numbers),
+    )
+
+
+def sessions_on_site_text(numbers: Sequence[str]) -> str:
+    """Which sessions take place on a site that the component would leave, and what to do first."""
+    return ngettext(
+        "The session %(list)s takes place on this site: choose another site for it first.",
+        "The sessions %(list)s take place on this site: choose another site for them first.",
+        len(numbers),
+        list=", ".join(numbers),
+    )
 
 
 def fault_text(fault: Fault) -> str:

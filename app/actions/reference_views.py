@@ -81,21 +81,9 @@ class ComponentSiteModelView(PortalModelView):
 
     def pre_delete(self, item: models.ComponentSite) -> None:
         """A session takes place on a site of its component."""
-        held = select(models.TrainingSession.number).where(
-            models.TrainingSession.component_id == item.component_id,
-            models.TrainingSession.site_id == item.site_id,
-            models.TrainingSession.cancelled_at.is_(None),
-        )
-        numbers = [f"{number:02d}" for number in db.session.scalars(held.order_by(models.TrainingSession.number))]
+        numbers = sessions.sessions_on_sites([item.component_id]).get(item.component_id, {}).get(item.site_id)
         if numbers:
-            raise Refused(
-                ngettext(
-                    "The session %(list)s takes place on this site: choose another site for it first.",
-                    "The sessions %(list)s take place on this site: choose another site for them first.",
-                    len(numbers),
-                    list=", ".join(numbers),
-                )
-            )
+            raise Refused(labels.sessions_on_site_text(numbers))
 
 
 class ComponentModelView(PortalModelView):
@@ -155,17 +143,9 @@ class ComponentModelView(PortalModelView):
         """A component lies around its sessions and trainees too; the database says the same at the end of the transaction."""
         self.pre_add(item)
         period = domain.Period(item.planned_start, item.planned_end)
-        numbers = sessions.sessions_outside(item.id, period)
+        numbers = sessions.sessions_outside({item.id: period}).get(item.id)
         if numbers:
-            raise Refused(
-                ngettext(
-                    "The session %(list)s would lie outside these dates: change its dates first.",
-                    "The sessions %(list)s would lie outside these dates: change their dates first.",
-                    len(numbers),
-                    list=", ".join(numbers),
-                ),
-                field="planned_end",
-            )
+            raise Refused(labels.sessions_outside_text(numbers), field="planned_end")
         people = ports.trainee_side().outside(item.id, period)
         if people:
             raise Refused(

@@ -6,12 +6,12 @@ what is wrong, and by the database, which nobody goes round.  Locks: the action 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, time
 from typing import Any, Final
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, or_, select
 
 from app.core import clock
 from app.core.concurrency import canonical, check_version, save_versioned
@@ -163,11 +163,31 @@ def remove_meeting(meeting_id: int) -> int:
         return found.id
 
 
-def sessions_outside(component_id: int, period: Period) -> list[str]:
-    """The numbers of the sessions of a component that new dates would leave outside; for those who change a component."""
-    beyond = (TrainingSession.starts_on < period.start) | (TrainingSession.ends_on > period.end)
-    statement = select(TrainingSession.number).where(TrainingSession.component_id == component_id, TrainingSession.cancelled_at.is_(None), beyond)
-    return [f"{number:02d}" for number in db.session.scalars(statement.order_by(TrainingSession.number))]
+def sessions_outside(periods: Mapping[int, Period]) -> dict[int, list[str]]:
+    """Component → the numbers of its sessions that new dates would leave outside, for those that have some: one statement."""
+    beyond = [
+        (TrainingSession.component_id == component_id) & ((TrainingSession.starts_on < period.start) | (TrainingSession.ends_on > period.end))
+        for component_id, period in periods.items()
+    ]
+    found: dict[int, list[str]] = {}
+    for component_id, _site, number in _living(or_(*beyond)) if beyond else ():
+        found.setdefault(component_id, []).append(number)
+    return found
+
+
+def sessions_on_sites(component_ids: Collection[int]) -> dict[int, dict[int, list[str]]]:
+    """Component → site → the numbers of the sessions that take place there: one statement."""
+    found: dict[int, dict[int, list[str]]] = {}
+    for component_id, site_id, number in _living(TrainingSession.component_id.in_(component_ids)) if component_ids else ():
+        found.setdefault(component_id, {}).setdefault(site_id, []).append(number)
+    return found
+
+
+def _living(condition: ColumnElement[bool]) -> list[tuple[int, int, str]]:
+    """(component, site, number) of the sessions that were not cancelled, in order."""
+    columns = (TrainingSession.component_id, TrainingSession.site_id, TrainingSession.number)
+    statement = select(*columns).where(TrainingSession.cancelled_at.is_(None), condition).order_by(TrainingSession.number)
+    return [(component_id, site_id, f"{number:02d}") for component_id, site_id, number in db.session.execute(statement)]
 
 
 def add_site(component_id: int, *, name: str, address: str | None, postal_code: str, town: str, insee_code: str | None) -> Site:

@@ -11,7 +11,7 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_babel import ngettext
 
-from app.actions.labels import status_label
+from app.actions.labels import sessions_on_site_text, sessions_outside_text, status_label
 from app.core.ui.format import fr_date, fr_long_date
 
 from .domain import Change, Field, Obstacle, ObstacleCode, Problem, ProblemCode, RequestEvent, RequestKind, RequestState, StateFilter, Target, Value
@@ -197,10 +197,19 @@ def problem_text(problem: Problem) -> str:  # noqa: PLR0911 - one sentence a cod
             return _("Component %(name)s would start on %(date)s, before the start of the action, %(bound)s: give it a new start.", **words)
         case ProblemCode.COMPONENT_ENDS_AFTER:
             return _("Component %(name)s would end on %(date)s, after the end of the action, %(bound)s: give it a new end.", **words)
+        case ProblemCode.SESSIONS_OUTSIDE:
+            return sessions_outside_text(_numbers(problem))
+        case ProblemCode.SITE_OF_SESSIONS:
+            return sessions_on_site_text(_numbers(problem))
         case ProblemCode.TRAINEES_OUTSIDE:
             return _outside(int(str(problem.params["count"])), name=words["name"], start=words["start"], end=words["end"])
         case _:
             return _component_problem(problem.code, words)
+
+
+def _numbers(problem: Problem) -> tuple[str, ...]:
+    numbers = problem.params["numbers"]
+    return numbers if isinstance(numbers, tuple) else ()
 
 
 def _component_problem(code: ProblemCode, words: dict[str, str]) -> str:

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, delete, select
 
 from app.accounts.models import User
 from app.actions.models import Action, Component
 from app.core.extensions import db
+from app.core.mail.models import MailMessage
 from app.core.tenancy import bound_scope, current_scope
 from app.core.transaction import transaction
 
@@ -33,6 +34,8 @@ def load_demo() -> None:
             why = "Précisez le motif du report et le nombre de stagiaires concernés."
             with bound_scope(current_scope(), actor_id=_account(User.username == "region")):
                 services.decide(request_id, services.Decision(RequestEvent.ASK_CORRECTION, version, observations=why))
+            # nobody is written to about what the demonstration makes up
+            db.session.execute(delete(MailMessage).where(MailMessage.template == "request_decided"))
 
 
 def _send(number: str, days: int, why: str) -> int | None:

@@ -13,7 +13,7 @@ from sqlalchemy import select
 
 from app.actions.domain import ActionStatus
 from app.actions.models import Action, Component
-from app.actions.services import actor_name, lock_action
+from app.actions.services import ActionNotFound, actor_name, lock_action
 from app.core import clock, context
 from app.core.extensions import db
 from app.core.transaction import transaction
@@ -234,8 +234,6 @@ def _locked_snapshot(kind: ChangeKind, action_id: int) -> Snapshot:
 
 
 def _lock_action(action_id: int) -> Action:
-    from app.actions.services import ActionNotFound
-
     try:
         return lock_action(action_id)
     except ActionNotFound:

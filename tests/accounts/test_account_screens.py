@@ -297,9 +297,9 @@ def test_a_deleted_account_in_the_history_of_an_action(as_user: AsUser, db_sessi
         {"actor": account, "action": action},
     )
     browser = as_user("principal")
-    assert "Karim MOREAU" in browser.get(f"/actions-de-formation/{action}").text
+    assert "Karim MOREAU" in browser.get(f"/actions-de-formation/{action}/historique").text
     services.delete_account(account, actor_id=id_of(db_session, "principal"))
-    assert "compte supprimé : M. MOREAU Karim" in browser.get(f"/actions-de-formation/{action}").text
+    assert "compte supprimé : M. MOREAU Karim" in browser.get(f"/actions-de-formation/{action}/historique").text
 
 
 def test_what_is_done_shows_at_once(as_user: AsUser, client: FlaskClient, db_session: Session) -> None:

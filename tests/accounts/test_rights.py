@@ -148,6 +148,8 @@ BY_ACTION = {
     "training_session": "SELECT s.id, c.action_id FROM training_session s JOIN component c ON c.id = s.component_id",
     "information_meeting": "SELECT m.id, c.action_id FROM information_meeting m JOIN training_session s ON s.id = m.session_id "
     "JOIN component c ON c.id = s.component_id",
+    "modification_request": "SELECT id, action_id FROM modification_request",
+    "modification_request_event": "SELECT e.id, r.action_id FROM modification_request_event e JOIN modification_request r ON r.id = e.request_id",
     "advance_invoice_request": "SELECT id, action_id FROM advance_invoice_request",
     "identity_request": "SELECT id, action_id FROM identity_request",
     "contract": "SELECT c.id, a.id AS action_id FROM contract c JOIN action a ON a.contract_id = c.id",

@@ -85,7 +85,7 @@ def servers(committed: Flask, tmp_path: Path) -> Iterator[tuple[str, str]]:
 
     given = {name.name.upper(): committed.config.get(name.name.upper()) for name in fields(Settings) if name.name != "process"}
     environment = os.environ | {name: str(value) for name, value in given.items() if value not in (None, "", False)}
-    environment |= {"DEMO": "1", "PORTAL_ENV": "test", "PYTHONPATH": str(ROOT), "WEB_WORKERS": "1", "PYTHONWARNINGS": "ignore", "RATELIMIT_ENABLED": "0"}
+    environment |= {"DEMO": "1", "PORTAL_ENV": "test", "PYTHONPATH": str(ROOT), "WEB_WORKERS": "1", "PYTHONWARNINGS": "ignore", "RATELIMIT_ENABLED": "0", "PORTAL_PROCESS": "two"}
     with committed.app_context():
         db.session.remove()
     started: list[subprocess.Popen[bytes]] = []
@@ -169,6 +169,28 @@ def test_what_ends_on_one_is_refused_by_the_other(servers: tuple[str, str], comm
         written = (tmp_path / str(number) / "log").read_text()
         assert secret not in written
         assert "/acces/<token>" in (tmp_path / "0" / "log").read_text()
+
+
+def test_a_server_that_nobody_asks_gives_its_connections_back(servers: tuple[str, str], committed: Flask) -> None:
+    """PostgreSQL holds some 20 MB for each."""
+
+    def open_ones() -> int:
+        from sqlalchemy import text
+
+        from app.core.extensions import db
+
+        with committed.app_context(), db.engine.connect() as connection:
+            found = text("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'portail-two'")
+            return int(connection.scalar(found) or 0)
+
+    for _round in range(2):  # and serves again afterwards
+        for server in servers:
+            assert Browser().ask(server, "/connexion", {"username": "secondaire", "password": PASSWORD})[0] == 303
+        assert open_ones() == 2
+        end = time.monotonic() + 60
+        while open_ones():
+            assert time.monotonic() < end
+            time.sleep(0.5)
 
 
 def _link(app: Flask) -> str:

@@ -138,7 +138,7 @@ def test_error_pages(site: Flask, world: World, browsers: Browsers) -> None:
         *_wrong(nobody.get("/nulle-part"), "404, signed out", path=False, statuses=(404,)),
         *_wrong(principal.get("/organismes/list/"), "403", path=False, statuses=(403,)),
         *_wrong(support.get("/stagiaires/"), "403 support", path=False, statuses=(403,)),
-        *_wrong(principal.get("/mon-compte/mot-de-passe"), "405", path=False, statuses=(405,)),
+        *_wrong(principal.get("/mon-compte/sessions/deconnecter"), "405", path=False, statuses=(405,)),
         *_wrong(_post(principal, "/mon-compte/mot-de-passe", {"old": "x", "csrf_token": "x"}), "419", path=False, statuses=(419,)),
         *_wrong(_post(nobody, "/connexion", {"csrf_token": token, "username": "principal", "password": "faux"}), "sign-in refused", path=False, statuses=(200, 401, 422)),
         *_wrong(

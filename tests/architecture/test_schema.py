@@ -186,3 +186,38 @@ def test_surplus_principals_of_an_older_base_become_secondary(
         marked = sql.execute("SELECT id FROM ab_user WHERE is_principal").fetchall()
     databases.drop("principals")
     assert rows == [(1, 2), (2, 1), (3, 2)] and marked == [(2,)]
+
+
+def test_rights_given_before_are_told_and_the_journal_is_not(databases: Any, make_settings: Callable[..., Any], engines: dict[str, str]) -> None:
+    """0011: the numbers of the actions of accounts limited already, which nobody changed just now."""
+    import psycopg
+    from sqlalchemy.engine import make_url
+
+    app_url, owner_url = databases.create_empty("given")
+    settings = make_settings(app_url, owner_url)
+    schema.upgrade(settings, "0010")
+    url = make_url(engines["superuser"]).set(database=make_url(app_url).database).render_as_string(hide_password=False)
+    with psycopg.connect(url) as sql:
+        sql.execute("SET session_replication_role = replica")
+        for number, limited in ((1, True), (2, False)):
+            sql.execute(
+                "INSERT INTO ab_user (id, first_name, last_name, username, email, active, organisation_id, limited_to_actions) "
+                "VALUES (%s, 'a', 'b', %s, 'a@b.fr', true, 1, %s)",
+                (number, f"u{number}", limited),
+            )
+        for number, name in ((1, "23C1_10"), (2, "23C1_9")):
+            sql.execute(
+                "INSERT INTO action (id, organisation_id, contract_id, number, title, status, year, planned_start, planned_end, version, created_at, updated_at) "
+                "VALUES (%s, 1, 1, %s, 'T', 'AO', 2026, '2026-01-01', '2026-12-31', 1, now(), now())",
+                (number, name),
+            )
+            sql.execute("INSERT INTO action_access (organisation_id, user_id, action_id) VALUES (1, 1, %s)", (number,))
+    schema.upgrade(settings, "0011")
+    with psycopg.connect(url) as sql:
+        told = sql.execute("SELECT id, given_actions FROM ab_user ORDER BY id").fetchall()
+        entries = sql.execute("SELECT count(*) FROM audit_entry WHERE table_name = 'ab_user'").fetchone()
+        enabled = sql.execute("SELECT tgenabled FROM pg_trigger WHERE tgrelid = 'ab_user'::regclass AND tgname = 'audit_update'").fetchone()
+    databases.drop("given")
+    assert told == [(1, "23C1_9, 23C1_10"), (2, None)]
+    assert entries == (0,)
+    assert enabled == ("O",)

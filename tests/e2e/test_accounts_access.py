@@ -139,7 +139,7 @@ def test_my_account(new_context: NewContext, page: Page) -> None:
     assert_accessible(page)
     page.get_by_role("button", name="Modifier l’identifiant").click()
     expect(page.get_by_text("Votre identifiant a été modifié")).to_be_visible()
-    page.get_by_role("button", name=re.compile("^Déconnecter la session")).click()
+    page.get_by_role("button", name=re.compile("^Déconnecter la session")).first.click()  # the one used last
     expect(page.get_by_text("La session a été déconnectée")).to_be_visible()
     other.goto("/mon-compte/")
     expect(other.get_by_text("Votre session est terminée")).to_be_visible()

@@ -46,7 +46,8 @@ return !!e && e.matches('main a.button-primary, main button.button-primary') }""
 
 def kind_of(address: str) -> str:
     """Addresses of one kind of page: numbers and shapes alike left out."""
-    path = re.sub(r"\d+", "N", urlsplit(address).path)
+    path = re.sub(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", "N", urlsplit(address).path)
+    path = re.sub(r"\d+", "N", path)
     path = re.sub(rf"^/referentiels/(?:{_ALIKE})/list/", "/referentiels/*/list/", path)
     path = re.sub(r"^/supervision/[^/]+/show/.*", "/supervision/*/show", path)
     return re.sub(rf"^/referentiels/(?!(?:{_OWN_FORMS})/)[^/]+/(show|edit|add|delete)", r"/referentiels/*/\1", path)

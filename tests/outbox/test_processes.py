@@ -31,6 +31,17 @@ def nap() -> None:
     nudging_client().set("nap", "done")
 
 
+def look() -> None:
+    """A job that asks the database something."""
+    from sqlalchemy import text
+
+    from app.core.extensions import db
+    from app.core.jobs.connection import nudging_client
+
+    db.session.execute(text("SELECT 1"))
+    nudging_client().set("looked", "yes")
+
+
 @pytest.fixture
 def redis(world: World) -> Iterator[Any]:
     from app.core.jobs.connection import nudging_client
@@ -110,6 +121,56 @@ def test_an_idle_worker_stops_at_once(world: World, redis: Any, start: Start) ->
     worker.send_signal(signal.SIGTERM)
     assert worker.wait(15) == 0
     assert time.monotonic() - begin < 5
+
+
+@pytest.mark.parametrize("moment", ["register_birth", "subscribe", "set_state", "_install_signal_handlers"])
+def test_a_worker_asked_to_stop_while_it_begins_stops(world: World, redis: Any, start: Start, moment: str) -> None:
+    worker = start(
+        "import os, signal\n"
+        "from app.core.jobs.worker import PortalWorker, run_worker\n"
+        f"begin = PortalWorker.{moment}\n"
+        "def asked(self, *args, **named):\n"
+        "    begin(self, *args, **named)\n"
+        f"    PortalWorker.{moment} = begin\n"
+        "    os.kill(os.getpid(), signal.SIGTERM)\n"
+        f"PortalWorker.{moment} = asked\n"
+        "run_worker('back')"
+    )
+    assert worker.wait(25) == 0, worker.log.read_text()  # type: ignore[attr-defined]
+
+
+def test_a_request_to_stop_that_was_swallowed_is_remembered(world: World, redis: Any, start: Start) -> None:
+    worker = start(
+        "import os, signal\n"
+        "from rq.exceptions import StopRequested\n"
+        "from app.core.jobs.worker import PortalWorker, run_worker\n"
+        "reported = PortalWorker.procline\n"
+        "def asked(self, message):\n"
+        "    PortalWorker.procline = reported\n"
+        "    try:\n"
+        "        os.kill(os.getpid(), signal.SIGTERM)\n"
+        "        [None for _ in range(1000)]\n"
+        "    except StopRequested:\n"
+        "        pass\n"
+        "PortalWorker.procline = asked\n"
+        "run_worker('back')"
+    )
+    assert worker.wait(25) == 0, worker.log.read_text()  # type: ignore[attr-defined]
+
+
+def test_an_idle_worker_gives_its_connections_back(world: World, redis: Any, start: Start) -> None:
+    """PostgreSQL holds some 20 MB for each."""
+    from app.core.jobs.queues import push
+
+    def open_ones() -> int:
+        return int(world.sql("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'portail-idle'")[0][0])
+
+    worker = start("import os; os.environ['PORTAL_PROCESS'] = 'idle'\n" + WORKER)
+    for _round in range(2):  # and works again afterwards
+        wait_for(lambda: open_ones() == 1, why=worker.log.read_text)  # type: ignore[attr-defined]
+        wait_for(lambda: open_ones() == 0, why=worker.log.read_text)  # type: ignore[attr-defined]
+        push(redis, "tests.outbox.test_processes:look", [], queue="default")
+    wait_for(lambda: redis.get("looked"))
 
 
 def test_a_second_scheduler_stands_by_and_takes_over(world: World, redis: Any, start: Start) -> None:

@@ -124,6 +124,22 @@ def test_what_cannot_start_in_time_is_given_back(monkeypatch: pytest.MonkeyPatch
     assert len(outcomes) + len(unsent) == 10
 
 
+def test_an_answer_that_comes_between_two_steps_is_not_forgotten() -> None:
+    """The last turn of the event loop belongs to no step: whoever asks whether anything is left is told."""
+
+    async def behave(request: Any) -> Any:
+        await asyncio.sleep(0.05)
+        return request
+
+    with Sender(Transport(behave, concurrency=1)) as sender:
+        sender.add(messages(1))
+        assert sender.step(0) == ([], [])
+        sender._runner.run(asyncio.sleep(0.2))
+        assert sender.busy == 1
+        outcomes, unsent = sender.step(0.1)
+        assert (len(outcomes), unsent, sender.busy) == (1, [], 0)
+
+
 def test_no_answer_in_time_is_unavailability(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sending, "SEND_TIMEOUT", 0.05)
 

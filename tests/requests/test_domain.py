@@ -305,5 +305,13 @@ def test_volumes_and_places(field: Field, after: Any, code: ProblemCode | None) 
 )  # fmt: skip
 def test_sites(after: tuple[int, ...], codes_: list[ProblemCode]) -> None:
     """Sites 1 and 2 are the component's (2 may no longer be chosen), 3 may be chosen, 4 may not; somebody is on site 1."""
-    found = site_problems([change(Field.SITES, (1, 2), after)], {7: {1, 2}}, {1, 3}, {(7, 1): 1})
+    found = site_problems([change(Field.SITES, (1, 2), after)], {7: {1, 2}}, {1, 3}, {(7, 1): 1}, {})
     assert [one.code for one in found] == codes_
+
+
+def test_sites_of_sessions() -> None:
+    """A site stays where a session takes place."""
+    there = {7: {1: ["01", "03"], 2: ["02"]}, 8: {1: ["01"]}}
+    (found,) = site_problems([change(Field.SITES, (1, 2), (2,))], {7: {1, 2}}, {1, 2, 3}, {}, there)
+    assert (found.code, found.params) == (ProblemCode.SITE_OF_SESSIONS, {"numbers": ("01", "03")})
+    assert site_problems([change(Field.SITES, (1, 2), (1, 2, 3))], {7: {1, 2}}, {1, 2, 3}, {}, there) == ()

@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import select, text
 
-from app.actions.models import Component, ComponentSite
+from app.actions import sessions
+from app.actions.domain import SessionPlan
+from app.actions.models import Component, ComponentSite, TrainingSession
 from app.core.extensions import db
 from app.reference.models import Level, Site
-from app.requests import services
+from app.requests import labels, services
 from app.requests.domain import Field, Key, ProblemCode, RequestEvent, RequestKind, RequestState, Target
 from app.requests.models import ModificationRequest
 from tests.accounts.helpers import post
-from tests.requests.helpers import ask, components, decision, open_action, reread
+from tests.requests.helpers import ask, components, day, decision, open_action, reread
 from tests.requests.test_screens import follow_up, hidden, plain
 
 if TYPE_CHECKING:
@@ -129,6 +131,32 @@ def test_a_site_stays_as_long_as_somebody_is_on_it(db_session: Session) -> None:
     assert refused(first, RequestKind.SITES, sites=()) == [ProblemCode.NO_SITE, ProblemCode.SITE_IN_USE]
     db_session.execute(text("UPDATE site SET valid_from = '2020-01-01', valid_to = '2020-02-01' WHERE id = :id"), {"id": other})
     assert refused(first, RequestKind.SITES, sites=tuple(sorted((present, other)))) == [ProblemCode.UNKNOWN_VALUE]
+
+
+def test_sessions_stay_inside_the_dates_and_on_the_sites_of_their_component(db_session: Session) -> None:
+    """Said to whoever asks, and again at the validation: a session may come meanwhile."""
+    action = open_action()
+    second = components(action.id)[1]
+    present, other = [site.id for site in db_session.scalars(select(Site).order_by(Site.id).limit(2))]
+    db_session.add(ComponentSite(organisation_id=second.organisation_id, component_id=second.id, site_id=present))
+    db_session.commit()
+    sooner = {Key(Target.COMPONENT, second.id, Field.PLANNED_END): day(100)}
+    waiting = ask(action, sooner)
+    session_id = sessions.create_session(second.id, SessionPlan(day(90), day(120), present, 5))
+    with pytest.raises(services.Blocked) as blocked:
+        validate(waiting)
+    (problem,) = [one.problem for one in blocked.value.obstacles if one.problem]
+    assert (problem.code, problem.params["numbers"]) == (ProblemCode.SESSIONS_OUTSIDE, ("01",))
+    assert labels.problem_text(problem) == "La session 01 serait hors de ces dates : modifiez d’abord ses dates."
+    services.withdraw(waiting, version=reread(waiting).version)
+    with pytest.raises(services.Refused) as refusal:
+        ask(action, sooner)
+    assert [one.code for one in refusal.value.problems] == [ProblemCode.SESSIONS_OUTSIDE]
+    assert refused(second, RequestKind.SITES, sites=(other,)) == [ProblemCode.SITE_OF_SESSIONS]
+    found = db_session.get_one(TrainingSession, session_id)
+    sessions.cancel_session(session_id, reason="Créée par erreur.", version=found.version)
+    validate(ask(action, sooner))
+    assert components(action.id)[1].planned_end == day(100)
 
 
 def test_a_site_that_the_region_added_meanwhile_is_seen(db_session: Session) -> None:

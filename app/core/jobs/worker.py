@@ -11,22 +11,27 @@ from __future__ import annotations
 import logging
 import signal
 import time
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
 import structlog
 from redis.exceptions import RedisError
 from rq import Queue, SimpleWorker
+from rq.exceptions import StopRequested
 from rq.job import Job
 from rq.serializers import JSONSerializer
+from rq.worker import WorkerStatus
 
+from app.core.extensions import IDLE, give_connections_back
 from app.core.jobs import heartbeat, runner
 from app.core.jobs.connection import nudging_client, working_client
 from app.core.jobs.queues import WORKER_QUEUES
 
 log = structlog.get_logger(__name__)
 
-WORKER_TTL = 45  # an idle worker looks around at least every 30 s
+WORKER_TTL = 45  # what says that a worker lives is good for so long
+LOOK_AROUND = 10  # seconds after which an idle worker says so again
 MAINTENANCE_INTERVAL = 15  # so the job of a dead one is noticed within a minute
 _PAUSE = 1.0
 
@@ -38,11 +43,31 @@ class PortalWorker(SimpleWorker):
 
     stopping = False
     current_queue: str | None = None
+    idle_since: float | None = None  # None: has given its connections back, or never opened one
+    asked_before: Callable[[], bool] = staticmethod(lambda: False)
 
     def request_stop(self, signum: int, frame: FrameType | None) -> None:
         """SIGTERM or Ctrl-C: finish the job in hand, then end."""
-        self.stopping = True
-        super().request_stop(signum, frame)
+        self._remember_to_stop()
+        super().request_stop(signum, frame)  # raises where no job runs; where that is swallowed, the loop and the heartbeat see the flag
+
+    def _install_signal_handlers(self) -> None:
+        """Take the signals over, and what was asked while this worker was still registering itself."""
+        super()._install_signal_handlers()
+        if self.asked_before():
+            self._remember_to_stop()
+
+    def _remember_to_stop(self) -> None:
+        self.stopping = self._stop_requested = True
+
+    def heartbeat(self, *args: Any, **named: Any) -> None:
+        """Say that this worker lives, unless it should have ended while it waited for work."""
+        if self.stopping and self.get_state() == WorkerStatus.IDLE:
+            raise StopRequested
+        if self.idle_since is not None and self.current_queue is None and time.monotonic() - self.idle_since > IDLE:
+            give_connections_back(runner.application())
+            self.idle_since = None
+        super().heartbeat(*args, **named)
 
     def execute_job(self, job: Job, queue: Queue) -> None:
         """Run one job, remembering which queue it came from."""
@@ -51,6 +76,12 @@ class PortalWorker(SimpleWorker):
             super().execute_job(job, queue)
         finally:
             self.current_queue = None
+            self.idle_since = time.monotonic()
+
+    @property
+    def dequeue_timeout(self) -> int:
+        """Seconds that one look into the queues lasts."""
+        return LOOK_AROUND
 
     def interrupted(self) -> bool:
         """Whether the running job should make room: the worker stops, or a more urgent queue has work."""
@@ -91,8 +122,10 @@ def run_worker(kind: str = "front") -> None:
                 log_job_description=False,
             )
             worker.log_result_lifespan = False
+            worker.asked_before = lambda: stop.asked
+            worker.idle_since = time.monotonic()
             runner.set_interruption(worker.interrupted)
-            worker.work(logging_level="WARNING")  # returns when asked to stop, and when Redis fails it at a bad moment
+            _work(worker)
         except RedisError as error:
             log.warning("worker_waits_for_redis", error=type(error).__name__)
         if worker is not None and worker.stopping:
@@ -100,6 +133,14 @@ def run_worker(kind: str = "front") -> None:
         stop.install()  # RQ replaced the handlers
         stop.wait(_PAUSE)
     log.info("worker_stopped", kind=kind)
+
+
+def _work(worker: PortalWorker) -> None:
+    """Take jobs until asked to stop, or until Redis fails at a bad moment."""
+    try:
+        worker.work(logging_level="WARNING")
+    except StopRequested:  # between RQ's taking the signals over and its loop
+        worker.teardown()
 
 
 class _Stop:

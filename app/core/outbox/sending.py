@@ -79,8 +79,8 @@ class Sender:
 
     @property
     def busy(self) -> int:
-        """How many messages are queued or under way."""
-        return len(self._queue) + self._under_way
+        """How many messages are queued, under way, or answered since the last step: the event loop may run on a moment after it."""
+        return len(self._queue) + self._under_way + len(self._outcomes)
 
     def add(self, requests: Sequence[tuple[Message, Any]]) -> None:
         """Queue requests just claimed; a former halt is over."""

@@ -103,6 +103,7 @@ class ProblemCode(StrEnum):
     COMPONENT_STARTS_BEFORE = "component_starts_before"
     COMPONENT_ENDS_AFTER = "component_ends_after"
     TRAINEES_OUTSIDE = "trainees_outside"
+    SESSIONS_OUTSIDE = "sessions_outside"
     UNKNOWN_VALUE = "unknown_value"
     BAD_CERTIF_INFO = "bad_certif_info"
     BAD_FORMACODE = "bad_formacode"
@@ -110,6 +111,7 @@ class ProblemCode(StrEnum):
     TOO_FEW_PLACES = "too_few_places"
     NO_SITE = "no_site"
     SITE_IN_USE = "site_in_use"
+    SITE_OF_SESSIONS = "site_of_sessions"
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,8 @@ class DatesFacts:
     first_entry: date | None = None
     #: Enrolments that would leave the new dates of their component, counted by component.
     outside: Mapping[int, int] | None = None
+    #: Component → the numbers of its sessions that would lie outside its new dates.
+    sessions: Mapping[int, Sequence[str]] | None = None
 
 
 def problems(action: tuple[Dates, Dates], components: Sequence[tuple[Dates, Dates]], facts: DatesFacts) -> tuple[Problem, ...]:
@@ -90,8 +92,10 @@ def _of_component(action: tuple[Dates, Dates], before: Dates, after: Dates, fact
         )
     if after.end > latest:
         found.append(Problem(after.key(Field.PLANNED_END), ProblemCode.COMPONENT_ENDS_AFTER, {"name": after.name, "date": after.end, "bound": latest}))
+    place = Field.PLANNED_END if after.start == before.start else Field.PLANNED_START
+    if numbers := (facts.sessions or {}).get(after.id):
+        found.append(Problem(after.key(place), ProblemCode.SESSIONS_OUTSIDE, {"numbers": tuple(numbers)}))
     if count := (facts.outside or {}).get(after.id, 0):
-        place = Field.PLANNED_END if after.start == before.start else Field.PLANNED_START
         found.append(
             Problem(after.key(place), ProblemCode.TRAINEES_OUTSIDE, {"count": count, "name": after.name, "start": after.start, "end": after.end})
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from decimal import Decimal
 from typing import Final
 
@@ -43,9 +43,14 @@ def volume_problems(changes: Iterable[Change], enrolled: Mapping[int, int]) -> t
 
 
 def site_problems(
-    changes: Iterable[Change], held: Mapping[int, Set[int]], known: Set[int], enrolled: Mapping[tuple[int, int], int]
+    changes: Iterable[Change],
+    held: Mapping[int, Set[int]],
+    known: Set[int],
+    enrolled: Mapping[tuple[int, int], int],
+    sessions: Mapping[int, Mapping[int, Sequence[str]]],
 ) -> tuple[Problem, ...]:
-    """No site left, a site that may not be chosen, a site taken away from trainees (``enrolled``: component and site → how many).
+    """No site left, a site that may not be chosen, a site taken away from trainees (``enrolled``: component and site → how many) or from
+    sessions (``sessions``: component → site → their numbers).
 
     ``held``: the sites of each component now, which may stay whatever became of them.
     """
@@ -60,4 +65,7 @@ def site_problems(
         count = sum(enrolled.get((change.key.id, site), 0) for site in present - wanted)
         if count:
             found.append(Problem(change.key, ProblemCode.SITE_IN_USE, {"count": count}))
+        there = sessions.get(change.key.id, {})
+        if numbers := sorted(number for site in present - wanted for number in there.get(site, ())):
+            found.append(Problem(change.key, ProblemCode.SITE_OF_SESSIONS, {"numbers": tuple(numbers)}))
     return tuple(found)

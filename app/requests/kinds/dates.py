@@ -11,8 +11,9 @@ from flask_wtf import FlaskForm
 from wtforms import Form
 
 from app.actions import ports
-from app.actions.domain import ActionStatus
+from app.actions.domain import ActionStatus, Period
 from app.actions.models import Action, Component
+from app.actions.sessions import sessions_outside
 from app.core import clock
 from app.core.ui.forms import FrDateField
 
@@ -46,16 +47,18 @@ class DatesKind(ChangeKind):
         return type("DatesForm", (FlaskForm,), {"Meta": type("Meta", (), {"csrf": False}), **fields})
 
     def problems(self, snapshot: Snapshot, changes: Sequence[Change]) -> tuple[Problem, ...]:
-        """Dates in order, components within the action, enrolments within the components, the first entry on the actual start."""
+        """Dates in order, components within the action, sessions and enrolments within the components, the first entry on the actual start."""
         if lost := gone(changes, snapshot.values):
             return tuple(Problem(None, ProblemCode.GONE, {"of": change.of}) for change in lost)
         after = apply(changes, snapshot.values)
         action, today = snapshot.action, clock.today()
+        periods = periods_changed(snapshot, after)
         facts = DatesFacts(
             today=today,
             opened=action.status != ActionStatus.WAITING,
             first_entry=ports.trainee_side().facts(action.id, today).first_entry if _moves_actual_start(changes) else None,
-            outside=queries.outside_counts(periods_changed(snapshot, after)),
+            outside=queries.outside_counts(periods),
+            sessions=sessions_outside({number: Period(*dates) for number, dates in periods.items()}),
         )
         whole = (_action_dates(action, snapshot.values), _action_dates(action, after))
         parts = [(_component_dates(one, snapshot.values), _component_dates(one, after)) for one in snapshot.components]

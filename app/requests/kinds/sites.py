@@ -12,6 +12,7 @@ from wtforms import Form, SelectMultipleField, StringField
 from wtforms.fields import SelectChoice
 
 from app.actions.models import Component, ComponentSite
+from app.actions.sessions import sessions_on_sites
 
 from .. import labels, queries
 from ..domain import Change, Field, Key, Problem, RequestKind, Value
@@ -51,12 +52,12 @@ class SitesKind(ComponentsKind):
         return {key: tuple(sorted(form[control(key)].data or ())) for key in snapshot.values if control(key) in form}
 
     def problems(self, snapshot: Snapshot, changes: Sequence[Change]) -> tuple[Problem, ...]:
-        """One site at least; none that does not exist or is no longer used; none taken away from trainees who are on it."""
+        """One site at least; none that does not exist or is no longer used; none taken away from trainees or sessions."""
         kept = [change for change in changes if change.key in snapshot.values]
         asked = {site for change in kept for site in _sites(change.after)}
         known = queries.choosable_sites(asked)
         held = {change.key.id: frozenset(_sites(snapshot.values[change.key])) for change in kept}
-        return (*self.lost(snapshot, changes), *site_problems(kept, held, known, queries.enrolled_by_site(list(held))))
+        return (*self.lost(snapshot, changes), *site_problems(kept, held, known, queries.enrolled_by_site(list(held)), sessions_on_sites(list(held))))
 
     def write(self, row: Any, field: Field, value: Value) -> None:
         """Links taken away and added; those that stay are left alone."""
