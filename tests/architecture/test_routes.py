@@ -125,6 +125,8 @@ def _world(one: Callable[[str], Any]) -> World:
         "subject": action,
         "organisation_id": own,
         "batch_id": NOBODYS,
+        "search_id": NOBODYS,
+        "export_kind": "actions",
     }
     tables = {
         "ContractModelView": "contract",
