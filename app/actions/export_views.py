@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from flask import Response, abort, current_app, flash, redirect, request, stream_with_context, url_for
+from flask import Response, abort, current_app, flash, redirect, request, stream_with_context
 from flask.typing import ResponseReturnValue
 from flask_appbuilder import BaseView, expose
 from flask_appbuilder.security.decorators import has_access, permission_name
@@ -57,18 +57,18 @@ class ActionExportsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is 
     permission_label = _l("Training actions")
     default_view = "choose"
 
-    @expose("/<string:kind>", methods=("GET", "POST"))
+    @expose("/<string:export_kind>", methods=("GET", "POST"))
     @has_access
     @permission_name("read")
-    def choose(self, kind: str) -> ResponseReturnValue:
+    def choose(self, export_kind: str) -> ResponseReturnValue:
         """Format and columns; posting gives the file."""
-        if kind not in set(ExportKind):
+        if export_kind not in set(ExportKind):
             abort(404)
-        wanted = ExportKind(kind)
+        wanted = ExportKind(export_kind)
         search = read_search(request.args)
         if not search.valid:
             flash(_("A value of the search is not understood: mend it before exporting, so that the file holds what you expect."), "danger")
-            return redirect(f"{url_for('ActionsView.index')}?{request.query_string.decode('ascii', 'ignore')}", 303)
+            return redirect(list_url(search, as_typed=True), 303)
         offered = exports.COLUMNS[wanted]
         posted = request.method == "POST"
         form = _ExportForm(formdata=request.form if posted else None, columns=[column.key for column in offered])

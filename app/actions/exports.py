@@ -18,7 +18,6 @@ from sqlalchemy.orm import InstrumentedAttribute
 from app.accounts.models import Organisation
 from app.core import clock, context
 from app.core.copying import CopiedRows
-from app.core.extensions import db
 from app.core.tabular.writing import ColumnKind, FileFormat, Heading, write
 from app.core.tenancy import Scope, bound_scope, current_scope
 from app.core.transaction import transaction
@@ -130,11 +129,12 @@ class Export:
         self, kind: ExportKind, file_format: FileFormat, columns: Sequence[ExportColumn], narrowed: ActionFilter, order: ActionOrder, *, query: str
     ) -> None:
         self._whole = self._closed = False
+        self._actor, self._reference = context.actor_id(), context.request_id()
         self._format = file_format
         self._title = str(TITLES[kind])
         self._headings = [Heading(str(column.label), column.kind, column.width) for column in columns]
         self._entry = _begin(kind, file_format, [column.key for column in columns], query)
-        self._rows = CopiedRows(db.session(), statement_of(kind, columns, narrowed, order, clock.today()))
+        self._rows = CopiedRows(statement_of(kind, columns, narrowed, order, clock.today()))
 
     def __iter__(self) -> Iterator[bytes]:
         try:
@@ -149,8 +149,8 @@ class Export:
             return
         self._closed = True
         self._rows.close()
-        db.session().rollback()  # nothing was written; the snapshot is given back
-        _end(self._entry, self._rows.count, whole=self._whole)
+        with context.acting(actor=self._actor, reference=self._reference):  # the request has ended meanwhile
+            _end(self._entry, self._rows.count, whole=self._whole)
 
 
 def _begin(kind: ExportKind, file_format: FileFormat, columns: list[str], query: str) -> int:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 from datetime import date
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, and_, case, literal_column, select, text, union
+from sqlalchemy import ColumnElement, Select, and_, literal_column, select, text, union
 from sqlalchemy.orm import contains_eager, joinedload
 
 from app.accounts.models import Organisation
@@ -70,7 +70,6 @@ class ActionOrder:
         return self.key in (None, SortKey.CONTRACT, SortKey.NUMBER)
 
 
-_START: Final[ColumnElement[date]] = case((Action.actual_start.is_(None), literal_column(NEVER)), else_=Action.actual_start)
 #: What precedes the number of the action in each order; all of it can be compared, and none of it is ever empty.
 _ORDERS: Final[dict[SortKey | None, tuple[Any, ...]]] = {
     None: (),
@@ -79,7 +78,7 @@ _ORDERS: Final[dict[SortKey | None, tuple[Any, ...]]] = {
     SortKey.TITLE: (Action.title_key,),
     SortKey.STATUS: (Action.status,),
     SortKey.YEAR: (Action.year,),
-    SortKey.START: (_START,),
+    SortKey.START: (Action.start_key,),
     SortKey.END: (Action.planned_end,),
 }
 
@@ -115,12 +114,12 @@ def conditions(narrowed: ActionFilter, today: date) -> list[ColumnElement[bool]]
         found.append(Action.contract_id.in_(select(Contract.id).where(*of_contract)))
     if narrowed.organisation:
         found.append(Action.organisation_id.in_(select(Organisation.id).where(_words(Organisation.search_vector, narrowed.organisation))))  # type: ignore[attr-defined]
-    for column, first, last in ((_START, narrowed.start_from, narrowed.start_to), (Action.planned_end, narrowed.end_from, narrowed.end_to)):
+    for column, first, last in ((Action.start_key, narrowed.start_from, narrowed.start_to), (Action.planned_end, narrowed.end_from, narrowed.end_to)):
         if first is not None:
             found.append(column >= first)
         if last is not None:
             found.append(column <= last)
-        elif first is not None and column is _START:
+        elif first is not None and column is Action.start_key:
             found.append(Action.actual_start.is_not(None))
     return [*found, *_of_components(narrowed)]
 

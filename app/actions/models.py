@@ -47,12 +47,8 @@ if TYPE_CHECKING:
 
 
 TITLE_KEY = f"\"left\"({textsearch.fold_sql('title')}, 100)"
-#: An action that has not begun comes after all those that have.
-NEVER = "'9999-12-31'::date"
-#: Not COALESCE, which row-level security would keep from its index.
-START_OR_NEVER = f"CASE WHEN actual_start IS NULL THEN {NEVER} ELSE actual_start END"
 #: What the search by component looks at; there is an index on these very words.
-COMPONENT_WORDS = textsearch.vector_sql("title || ' ' || coalesce(certif_info, '') || ' ' || coalesce(formacode, '')")
+COMPONENT_WORDS = textsearch.words_sql("title", "coalesce(certif_info, '')", "coalesce(formacode, '')")
 
 
 def _one_of(column: str, values: type) -> str:
@@ -132,8 +128,8 @@ class Action(TenantMixin, VersionedMixin, TimestampMixin, Model):
         Index("ix_action_org_year", "organisation_id", "year", "sort_key", "id"),
         Index("ix_action_title", "title_key", "sort_key", "id"),
         Index("ix_action_org_title", "organisation_id", "title_key", "sort_key", "id"),
-        Index("ix_action_start", text(START_OR_NEVER), "sort_key", "id"),
-        Index("ix_action_org_start", "organisation_id", text(START_OR_NEVER), "sort_key", "id"),
+        Index("ix_action_start", "start_key", "sort_key", "id"),
+        Index("ix_action_org_start", "organisation_id", "start_key", "sort_key", "id"),
         Index("ix_action_end", "planned_end", "sort_key", "id"),
         Index("ix_action_org_end", "organisation_id", "planned_end", "sort_key", "id"),
         Index("ix_action_search", "search_vector", postgresql_using="gin"),
@@ -160,6 +156,8 @@ class Action(TenantMixin, VersionedMixin, TimestampMixin, Model):
     search_vector: Mapped[Any] = mapped_column(TSVECTOR, Computed(textsearch.vector_sql("number || ' ' || title"), persisted=True), deferred=True)
     #: The title as it is sorted: without case or accents. A column, because row-level security lets only plain columns use an index.
     title_key: Mapped[str] = mapped_column(Text, Computed(TITLE_KEY, persisted=True), deferred=True)
+    #: The actual start as it is sorted and searched: an action that has not begun comes after all those that have.
+    start_key: Mapped[date] = mapped_column(Computed("COALESCE(actual_start, '9999-12-31'::date)", persisted=True), deferred=True)
 
     contract: Mapped[Contract] = relationship("Contract", primaryjoin="foreign(Action.contract_id) == Contract.id", back_populates="actions")
     organisation: Mapped[Organisation] = relationship("Organisation", primaryjoin="foreign(Action.organisation_id) == Organisation.id", viewonly=True)

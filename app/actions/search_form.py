@@ -156,6 +156,10 @@ class Search:
             found["order"] = "desc"
         return found
 
+    def typed(self) -> dict[str, str]:
+        """The search as it was asked for, what is not understood included; nothing else of the address."""
+        return {field.name: str(field.raw_data[0]) for field in self._fields.values() if field.raw_data and field.raw_data[0]}
+
     @property
     def query(self) -> str:
         """The same, as one line."""

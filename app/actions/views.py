@@ -161,9 +161,9 @@ def read_search(args: MultiDict[str, str]) -> Search:
     )
 
 
-def list_url(search: Search) -> str:
-    """The list under a search."""
-    words: dict[str, Any] = dict(search.words())
+def list_url(search: Search, *, as_typed: bool = False) -> str:
+    """The list under a search, with what is wrong in it or without."""
+    words: dict[str, Any] = search.typed() if as_typed else dict(search.words())
     return url_for("ActionsView.index", **words)
 
 

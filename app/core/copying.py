@@ -14,6 +14,7 @@ from sqlalchemy import Select
 from sqlalchemy.orm import Session
 
 from app.core import tenancy
+from app.core.extensions import db
 
 #: How many lines are handed over at once.
 _LINES: Final = 200
@@ -27,16 +28,18 @@ _NO_CHARACTER: Final = re.compile(b"\xef\xbf[\xbe\xbf]")
 class CopiedRows:
     """The rows of a statement as batches of lines (``core.tabular.writing`` says what a batch is); ``count`` says how many so far.
 
-    The query is begun when this is made, so that what is wrong with it is known before anything has been sent. To be read to its end, or
-    closed, before the session asks the database anything else.
+    The query is begun when this is made, so that what is wrong with it is known before anything has been sent; in the scope of that moment,
+    on a connection of its own, because an answer is still being sent when its request and the request's session have ended. To be closed.
     """
 
-    def __init__(self, session: Session, statement: Select[Any]) -> None:
+    def __init__(self, statement: Select[Any]) -> None:
         self.count = 0
         self._read_whole = False
         self._closed = False
-        connection = session.connection()
-        compiled = statement.options(*tenancy.criteria()).compile(connection.engine, compile_kwargs={"render_postcompile": True})
+        self._session = Session(db.engine, join_transaction_mode="create_savepoint")
+        connection = self._session.connection()
+        tenancy.apply_to(connection)
+        compiled = statement.options(*tenancy.criteria()).compile(dialect=connection.dialect, compile_kwargs={"render_postcompile": True})
         driver: Any = connection.connection.driver_connection
         self._cursor = driver.cursor()
         self._cursor.execute("SET LOCAL datestyle TO ISO, YMD")
@@ -66,6 +69,7 @@ class CopiedRows:
             self._opened.__exit__(type(given_up) if given_up else None, given_up, None)
         finally:
             self._cursor.close()
+            self._session.close()
 
 
 class _GivenUpError(Exception):

@@ -38,6 +38,14 @@ def vector_sql(expression: str) -> str:
     return f"to_tsvector('simple', {fold_sql(expression)})"
 
 
+def words_sql(*columns: str) -> str:
+    """SQL of the ``tsvector`` of several columns, for an index on that expression: with the parentheses PostgreSQL gives it back with."""
+    joined = columns[0]
+    for number, column in enumerate(columns[1:]):
+        joined = f"({joined if number == 0 else f'({joined})'} || ' ') || {column}"
+    return vector_sql(joined)
+
+
 def prefix_query(typed: str) -> str | None:
     """``"form  sanit"`` → ``"form:* & sanit:*"`` for ``to_tsquery('simple', …)``; None when nothing searchable was typed."""
     words = fold(typed).split()[:MAX_WORDS]

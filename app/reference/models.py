@@ -190,7 +190,7 @@ class StreetType(ReferenceValue, Model):
 
 
 #: What the searches by site look at; there is an index on these very words.
-SITE_WORDS = textsearch.vector_sql("name || ' ' || town || ' ' || postal_code || ' ' || coalesce(insee_code, '')")
+SITE_WORDS = textsearch.words_sql("name", "town", "postal_code", "coalesce(insee_code, '')")
 
 
 class Site(ValidityMixin, VersionedMixin, TimestampMixin, Model):

@@ -13,3 +13,4 @@ DROP INDEX ix_contract_territory;
 CREATE INDEX ix_action_year ON action (year);
 CREATE INDEX ix_action_org_year ON action (organisation_id, year);
 ALTER TABLE action DROP COLUMN title_key;
+ALTER TABLE action DROP COLUMN start_key;

@@ -29,6 +29,7 @@ from tests.accounts.helpers import post
 from tests.actions.helpers import make_action, organisation, statements
 
 if TYPE_CHECKING:
+    from flask import Flask
     from flask.testing import FlaskClient
     from sqlalchemy.orm import Session
     from werkzeug.test import TestResponse
@@ -175,13 +176,14 @@ def test_the_database_limits_it_too(as_user: AsUser, db_session: Session, rich: 
     assert other.number not in numbers(export(as_user("principal"), kind))
 
 
-def test_the_first_wall_stands_in_the_statement_itself(db_session: Session, rich: Action) -> None:
+def test_the_first_wall_stands_in_the_statement_itself(db_session: Session, rich: Action, monkeypatch: pytest.MonkeyPatch) -> None:
     """As the system's role, whom no policy narrows, an organisation's scope still reads its own only."""
     make_action(siret=ORGANISATION_B)
     statement = exports.statement_of(ExportKind.ACTIONS, exports.COLUMNS[ExportKind.ACTIONS], ActionFilter(), ActionOrder(), clock.today())
     with bound_scope(Scope.organisation(organisation().id)):
         db_session.execute(text("SELECT set_config('role', 'portal_system', true)"))
-        rows = CopiedRows(db_session, statement)
+        monkeypatch.setattr(tenancy, "apply_to", lambda _connection: None)
+        rows = CopiedRows(statement)
         content = b"".join(rows).decode()
         rows.close()
     assert rich.number in content and ORGANISATION_B not in content
@@ -265,9 +267,9 @@ class _copies:
         self.first = CopiedRows.__init__
         seen, first = self.seen, self.first
 
-        def noted(rows: Any, session: Any, statement: Any) -> None:
+        def noted(rows: Any, statement: Any) -> None:
             seen.append(str(statement))
-            first(rows, session, statement)
+            first(rows, statement)
 
         CopiedRows.__init__ = noted  # type: ignore[method-assign]
         return self.seen
@@ -279,7 +281,7 @@ class _copies:
 def test_a_query_that_fails_fails_before_the_file(as_user: AsUser, db_session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     """An error page, never half a file."""
 
-    def refused(_self: Any, _session: Any, _statement: Any) -> None:
+    def refused(_self: Any, _statement: Any) -> None:
         raise RuntimeError("no")
 
     monkeypatch.setattr(CopiedRows, "__init__", refused)
@@ -288,3 +290,24 @@ def test_a_query_that_fails_fails_before_the_file(as_user: AsUser, db_session: S
     with bound_scope(Scope.system()):
         entry = db_session.scalars(select(ActionExport)).one()
         assert entry.finished_at is None and entry.lines == 0
+
+
+@pytest.mark.parametrize("file_format", ["xlsx", "ods", "csv"])
+def test_the_file_outlives_its_request(committed: Flask, file_format: str) -> None:
+    """As in production: the request and its session have ended when the file is read; the next page is answered, the journal is right."""
+    from app.accounts.testing import sign_in
+
+    browser = committed.test_client()
+    sign_in(committed, browser, "principal")
+    for read_it in (True, False):
+        answer = post(browser, f"{PLACE}actions", {"format": file_format, "colonnes": ["action"]})
+        if read_it:
+            assert lines(answer)
+        answer.close()
+        assert browser.get("/actions-de-formation/").status_code == 200
+    with committed.app_context(), bound_scope(Scope.system()):
+        entries = db.session.scalars(select(ActionExport).order_by(ActionExport.id)).all()
+        assert [entry.finished_at is not None for entry in entries] == [True, False] and entries[0].lines > 0
+        account = db.session.scalar(select(User.id).where(User.username == "principal"))
+        actors = db.session.execute(text("SELECT DISTINCT actor_id FROM audit_entry WHERE table_name = 'action_export'")).scalars().all()
+        assert actors == [account]

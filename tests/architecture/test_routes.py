@@ -133,6 +133,8 @@ def _world(one: Callable[[str], Any]) -> World:
         "organisation_id": own,
         "batch_id": NOBODYS,
         "request_id": one(f"SELECT id FROM modification_request WHERE action_id = {action} ORDER BY id LIMIT 1"),
+        "search_id": NOBODYS,
+        "export_kind": "actions",
     }
     tables = {
         "ContractModelView": "contract",

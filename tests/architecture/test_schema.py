@@ -42,6 +42,7 @@ NOT_EDITED = {
     "AccountReview",
     "Observation",
     "IdentityRequest",
+    "ActionExport",
     "AdvanceInvoiceRequest",
     "ActionHistory",
     "ModificationRequestEvent",
