@@ -19,7 +19,7 @@ from app.core.extensions import db
 from app.reference.models import SITE_WORDS, Site
 
 from .domain import ActionStatus, SortKey, StatusFilter
-from .models import COMPONENT_WORDS, NEVER, Action, Component, ComponentSite, Contract, FinishDeclaration
+from .models import COMPONENT_WORDS, Action, Component, ComponentSite, Contract, FinishDeclaration
 from .queries import PAGE_SIZES, Cursor, Page, keyset_page, tsquery
 
 #: More territories than this are not a list to choose from.

@@ -292,4 +292,4 @@ def test_the_search_walks_its_indexes(db_session: Session) -> None:
 
 
 def test_statuses_of_the_filter_are_those_of_the_actions() -> None:
-    assert {status.value for status in StatusFilter} - {"late"} == {status.value for status in ActionStatus}
+    assert {status.value for status in StatusFilter} - {StatusFilter.LATE, StatusFilter.DECLARED} == {status.value for status in ActionStatus}
