@@ -77,7 +77,7 @@ class BillingPeriod(StrEnum):
 
 
 class ExportKind(StrEnum):
-    """What is exported: one line an action, or one line a component and site (guide 001)."""
+    """What is exported: one line an action, or one line a session of its components (guide 001)."""
 
     ACTIONS = "actions"
     COMPONENTS = "composantes"

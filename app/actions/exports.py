@@ -1,6 +1,7 @@
 """ "Export des actions" and "Export des composantes" (guide 001): what they hold, read under the reader's tenancy as it is written.
 
-One line an action, or one line a component and site. Each export leaves a line in the journal before its first byte.
+One line an action, or one line a session; a component that has none yet gives one line a site.
+Each export leaves a line in the journal before its first byte.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any, Final
 import structlog
 from flask_babel import lazy_gettext as _l
 from sqlalchemy import ColumnElement, Select, case, func, literal, select
+from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.orm import InstrumentedAttribute
 
 from app.accounts.models import Organisation
@@ -27,6 +29,7 @@ from . import labels
 from .domain import ActionStatus, ExportKind
 from .listing import ActionFilter, ActionOrder, conditions, ordered
 from .models import Action, ActionExport, Component, ComponentSite, Contract
+from .session_models import InformationMeeting, TrainingSession
 
 log = structlog.get_logger(__name__)
 
@@ -59,6 +62,22 @@ def _in_words(column: Any, words: dict[str, Any]) -> Callable[[date], Source]:
     return lambda _day: case(*((column == str(code), literal(str(label))) for code, label in words.items()), else_=column)
 
 
+def _session_number(_day: date) -> Source:
+    """Two digits, as on the screen."""
+    return func.to_char(TrainingSession.number, "FM00")
+
+
+def _session_state(_day: date) -> Source:
+    return case((TrainingSession.cancelled_at.is_not(None), literal(str(_l("Created by mistake")))), else_="")
+
+
+def _meetings(_day: date) -> Source:
+    """The days of the information meetings, in order."""
+    day = func.to_char(InformationMeeting.held_on, "DD/MM/YYYY")
+    listed = func.string_agg(day, aggregate_order_by(literal(" ; "), InformationMeeting.held_on, InformationMeeting.starts_at, InformationMeeting.id))
+    return select(listed).where(InformationMeeting.session_id == TrainingSession.id).correlate(TrainingSession).scalar_subquery()
+
+
 _TEXT, _DATE, _NUMBER = ColumnKind.TEXT, ColumnKind.DATE, ColumnKind.NUMBER
 #: Of the action; a component's line begins with these.
 _ACTION: Final = (
@@ -80,7 +99,7 @@ _ACTION: Final = (
     ExportColumn("frequence", _l("Declaration frequency"), _in_words(Action.declaration_frequency, labels.FREQUENCY_LABELS), width=20),
     ExportColumn("facturation", _l("Billing period"), _in_words(Action.billing_period, labels.BILLING_LABELS), width=20),
 )
-#: Of the component and site.
+#: Of the component, and of its session (guide 001).
 _COMPONENT: Final = (
     _of("composante", _l("Component number"), Component.number, width=10),
     _of("composante_intitule", _l("Title of the component"), Component.title, width=50),
@@ -92,10 +111,16 @@ _COMPONENT: Final = (
     _of("heures_centre", _l("Hours in centre"), Component.hours_centre, _NUMBER),
     _of("heures_entreprise", _l("Hours in company"), Component.hours_company, _NUMBER),
     _of("places", _l("Places"), Component.places, _NUMBER, 8),
-    _of("code_postal", _l("Postal code"), Site.postal_code, width=10),
-    _of("code_insee", _l("INSEE code"), Site.insee_code, width=10),
-    _of("commune", _l("Town"), Site.town, width=24),
-    _of("site", _l("Name of the site"), Site.name, width=30),
+    ExportColumn("session", _l("Session number"), _session_number, width=10),
+    _of("session_debut", _l("Start of the session"), TrainingSession.starts_on, _DATE),
+    _of("session_fin", _l("End of the session"), TrainingSession.ends_on, _DATE),
+    _of("code_postal", _l("Postal code of the session"), Site.postal_code, width=10),
+    _of("code_insee", _l("INSEE code of the session"), Site.insee_code, width=10),
+    _of("commune", _l("Town of the session"), Site.town, width=24),
+    _of("site", _l("Site of the session"), Site.name, width=30),
+    _of("session_places", _l("Places of the session"), TrainingSession.places, _NUMBER, 8),
+    ExportColumn("session_etat", _l("State of the session"), _session_state, width=20),
+    ExportColumn("informations_collectives", _l("Dates of the information meetings"), _meetings, width=30),
 )
 COLUMNS: Final[dict[ExportKind, tuple[ExportColumn, ...]]] = {ExportKind.ACTIONS: _ACTION, ExportKind.COMPONENTS: (*_ACTION, *_COMPONENT)}
 TITLES: Final[dict[ExportKind, Any]] = {ExportKind.ACTIONS: _l("Export of the actions"), ExportKind.COMPONENTS: _l("Export of the components")}
@@ -116,10 +141,11 @@ def statement_of(kind: ExportKind, columns: Sequence[ExportColumn], narrowed: Ac
     found = (
         found.join(Component, Component.action_id == Action.id)
         .outerjoin(Level, Level.id == Component.level_id)
-        .outerjoin(ComponentSite, ComponentSite.component_id == Component.id)
-        .outerjoin(Site, Site.id == ComponentSite.site_id)
+        .outerjoin(TrainingSession, TrainingSession.component_id == Component.id)
+        .outerjoin(ComponentSite, (ComponentSite.component_id == Component.id) & TrainingSession.id.is_(None))
+        .outerjoin(Site, Site.id == func.coalesce(TrainingSession.site_id, ComponentSite.site_id))
     )
-    return ordered(found, order).order_by(Component.number, Component.id, Site.town, Site.name, Site.id)
+    return ordered(found, order).order_by(Component.number, Component.id, TrainingSession.number, Site.town, Site.name, Site.id)
 
 
 class Export:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import date, time, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,6 +19,7 @@ from app.actions.access import Rights
 from app.actions.domain import ExportKind
 from app.actions.listing import ActionFilter, ActionOrder
 from app.actions.models import Action, ActionExport, Component, ComponentSite
+from app.actions.session_models import InformationMeeting, TrainingSession
 from app.core import clock, tenancy
 from app.core.copying import CopiedRows
 from app.core.extensions import db
@@ -92,15 +93,42 @@ def test_actions_as_what_they_are(as_user: AsUser, rich: Action, file_format: st
 
 
 @pytest.mark.parametrize("file_format", ["xlsx", "ods", "csv"])
-def test_components_one_line_a_site(as_user: AsUser, rich: Action, file_format: str) -> None:
+def test_components_without_session_one_line_a_site(as_user: AsUser, rich: Action, file_format: str) -> None:
     found = lines(export(as_user("principal"), "composantes", file_format, numero=rich.number))
-    assert [(line["N° Composante"], line["Commune"]) for line in found if line["N° Composante"] == "02"] == [("02", "")]
-    mine = next(line for line in found if line["Commune"] == "Ajaccio")
+    assert [(line["N° Composante"], line["Commune session"]) for line in found if line["N° Composante"] == "02"] == [("02", "")]
+    mine = next(line for line in found if line["Commune session"] == "Ajaccio")
     assert len(found) == 3 and mine["N° Composante"] == "01"
-    assert (mine["Code postal"], mine["Code INSEE"], mine["Certif Info"], mine["Formacode"]) == ("01000", "2A004", "012345", "00128")
+    assert (mine["Code postal session"], mine["Code Insee session"], mine["Certif Info"], mine["Formacode"]) == ("01000", "2A004", "012345", "00128")
     typed = file_format != "csv"
-    assert mine["Nom du site"] == ("@Chais" if typed else "'@Chais")
+    assert mine["Nom site session"] == ("@Chais" if typed else "'@Chais")
     assert mine["Heures en centre"] == (100 if typed else "100,00") and mine["Places"] == (12 if typed else "12")
+
+
+@pytest.mark.parametrize("file_format", ["xlsx", "ods", "csv"])
+def test_components_one_line_a_session(as_user: AsUser, rich: Action, db_session: Session, file_format: str) -> None:
+    """Columns of guide 001; a component with sessions gives no line of its own, whatever its sites."""
+    first = db_session.scalars(select(Component).where(Component.action_id == rich.id, Component.number == "01")).one()
+    sites = db_session.scalars(select(Site).join(ComponentSite).where(ComponentSite.component_id == first.id).order_by(Site.town)).all()
+    day = first.planned_start
+    one = TrainingSession(component=first, organisation_id=rich.organisation_id, number=1, site=sites[0], starts_on=day, ends_on=day + timedelta(days=2), places=10)
+    two = TrainingSession(
+        component=first, organisation_id=rich.organisation_id, number=2, site=sites[0], starts_on=day, ends_on=day, places=0,
+        cancelled_at=clock.now(), cancel_reason="Saisie deux fois",
+    )  # fmt: skip
+    db_session.add_all([one, two])
+    db_session.flush()
+    for held in (day - timedelta(days=1), day - timedelta(days=9)):
+        db_session.add(InformationMeeting(session=one, organisation_id=rich.organisation_id, held_on=held, starts_at=time(9), place="Chais"))
+    db_session.flush()
+    found = [line for line in lines(export(as_user("principal"), "composantes", file_format, numero=rich.number)) if line["N° Composante"] == "01"]
+    assert [(line["Numéro session"], line["État session"]) for line in found] == [("01", ""), ("02", "Créée par erreur")]
+    typed = file_format != "csv"
+    assert found[0]["Date début session"] == (day if typed else f"{day:%d/%m/%Y}")
+    assert found[0]["Date fin session"] == (day + timedelta(days=2) if typed else f"{day + timedelta(days=2):%d/%m/%Y}")
+    assert [line["Nombre de places session"] for line in found] == ([10, 0] if typed else ["10", "0"])
+    assert {line["Commune session"] for line in found} == {sites[0].town}
+    dates = [line["Dates d’informations collectives"] for line in found]
+    assert dates == [f"{day - timedelta(days=9):%d/%m/%Y} ; {day - timedelta(days=1):%d/%m/%Y}", ""]
 
 
 def test_under_the_filters_and_in_the_order_of_the_list(as_user: AsUser, db_session: Session) -> None:
