@@ -107,6 +107,18 @@ def _fill(world: World, actions: int) -> None:
             connection.execute(
                 f"INSERT INTO {table} ({names}) OVERRIDING SYSTEM VALUE SELECT {values} FROM {table} m, generate_series(1, {count}) n WHERE m.id = {key}"  # type: ignore[arg-type]
             )
+        connection.execute(
+            "INSERT INTO training_session (organisation_id, component_id, number, site_id, starts_on, ends_on, places, version, created_at, updated_at) "
+            "SELECT c.organisation_id, c.id, 1, s.site_id, c.planned_start, c.planned_end, 10, 1, now(), now() "
+            "FROM component c JOIN component_site s ON s.component_id = c.id WHERE c.id > %s",
+            (BASE,),
+        )
+        connection.execute(
+            "INSERT INTO information_meeting (organisation_id, session_id, held_on, starts_at, place, version, created_at, updated_at) "
+            "SELECT t.organisation_id, t.id, t.starts_on - 7 * n, '09:00', 'Sur place', 1, now(), now() "
+            "FROM training_session t JOIN component c ON c.id = t.component_id, generate_series(1, 2) n WHERE c.id > %s",
+            (BASE,),
+        )
         connection.commit()
         connection.autocommit = True
         connection.execute("VACUUM ANALYZE")

@@ -45,7 +45,7 @@ def test_search_keep_and_export(signed_in: SignIn, javascript: bool) -> None:
         page.get_by_role("button", name="Télécharger le fichier").click()
     assert taken.value.suggested_filename.startswith("composantes-")
     table = read_table(Path(taken.value.path()).read_bytes())
-    assert "Commune" in table.header and "SIRET" not in table.header
+    assert "Commune session" in table.header and "SIRET" not in table.header
     place = table.header.index("N° Action")
     assert {row.cells[place].text.partition("_")[0] for row in table.rows} == {"23C00390257"}
 
