@@ -45,7 +45,7 @@ def opened(content: bytes, file_format: str) -> list[dict[str, Cell]]:
         command = [str(OFFICE), f"-env:UserInstallation=file://{folder}/profile", "--headless", "--norestore", *_FILTERS.get(file_format, ())]
         command += ["--convert-to", "fods", "--outdir", folder, str(given)]
         subprocess.run(command, check=True, timeout=180, env=os.environ | {"HOME": folder}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        root = ElementTree.fromstring(Path(folder, "export.fods").read_bytes())  # noqa: S314 - made by LibreOffice from our own file
+        root = ElementTree.fromstring(Path(folder, "export.fods").read_bytes())
     sheet = root.find(f".//{_TABLE}table")
     assert sheet is not None
     rows = [_cells(row) for row in sheet.iter(f"{_TABLE}table-row")]
