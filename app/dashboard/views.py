@@ -20,6 +20,9 @@ from app.core.ui import allowed
 from app.core.ui.paths import safe_url
 from app.core.wizard import drafts as wizard_drafts
 from app.core.wizard.several import DRAFT
+from app.requests import queries as requests
+from app.requests.labels import kind_label
+from app.requests.permissions import VIEW as REQUESTS
 from app.trainees import queries as trainees
 from app.trainees.queries import Todo
 
@@ -28,6 +31,7 @@ from . import queries
 #: Kinds of drafts that the home page knows how to resume: kind → (endpoint, name of the argument).
 RESUMABLE = {"trainee-registration": "RegistrationView.start", "action-opening": "OpeningView.start"}
 MAX_DRAFTS = 5
+MAX_REQUESTS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,7 @@ class HomeView(IndexView):  # type: ignore[misc]  # Flask-AppBuilder is only par
             todo_tiles=[tile for tile in _todo_tiles() if tile.number] if sees_trainees else [],
             account_tiles=list(_account_tiles()) if allowed("can_read", "AccountConsole") else [],
             blocked_colleagues=queries.blocked_accounts() if allowed("can_read", "OrganisationAccounts") else 0,
+            requests_to_correct=_requests_to_correct() if allowed("can_use", REQUESTS) else [],
             drafts=_drafts() if sees_actions else [],
             account_review=queries.review_under_way() if allowed("can_read", "AccountReview") else None,
             sees_actions=sees_actions,
@@ -73,6 +78,10 @@ def _action_tiles() -> Iterator[Tile]:
     yield Tile(_("Actions waiting to be opened"), counted.waiting, to(StatusFilter.WAITING))
     yield Tile(_("Actions running"), counted.running, to(StatusFilter.RUNNING))
     yield Tile(_("Actions late to be closed"), counted.late, to(StatusFilter.LATE), "warning" if counted.late else "neutral")
+    if allowed("can_close", "Actions") and counted.declared:
+        yield Tile(_("Actions declared finished, to be closed"), counted.declared, to(StatusFilter.DECLARED), "info")
+    if allowed("can_queue", REQUESTS) and (waiting := requests.pending_count()):
+        yield Tile(_("Modification requests to decide"), waiting, url_for("RequestsView.queue"), "info")
 
 
 def _todo_tiles() -> Iterator[Tile]:
@@ -87,6 +96,16 @@ def _todo_tiles() -> Iterator[Tile]:
     )
     yield Tile(_("NIA to regularise"), counted.nia, to(Todo.NIA), "warning")
     yield Tile(_("ESF data to complete"), counted.esf, to(Todo.ESF), "warning")
+
+
+def _requests_to_correct() -> list[dict[str, str]]:
+    return [
+        {
+            "label": _("%(kind)s, action %(number)s", kind=kind_label(found.kind), number=found.action.number),
+            "href": url_for("RequestsView.show", request_id=found.id),
+        }
+        for found in requests.to_correct(MAX_REQUESTS)
+    ]
 
 
 def _account_tiles() -> Iterator[Tile]:

@@ -18,7 +18,7 @@ from app.core.extensions import db
 from app.reference.models import Site
 from app.trainees.models import Enrolment, Registration
 
-from .domain import OPEN, RequestKind, StateFilter
+from .domain import OPEN, RequestKind, RequestState, StateFilter
 from .models import ModificationRequest, ModificationRequestEvent
 
 #: Trainees named on a page; beyond, their number says enough.
@@ -137,6 +137,19 @@ def _choosable() -> ColumnElement[bool]:
     return (Site.valid_from <= day) & (or_(Site.valid_to.is_(None), Site.valid_to >= day))
 
 
+def to_correct(limit: int) -> list[ModificationRequest]:
+    """Requests that the Région sent back, those that have waited longest first, with their action."""
+    return list(
+        db.session.scalars(
+            select(ModificationRequest)
+            .where(ModificationRequest.state == RequestState.TO_CORRECT.value)
+            .order_by(ModificationRequest.sent_at, ModificationRequest.id)
+            .options(joinedload(ModificationRequest.action))
+            .limit(limit)
+        )
+    )
+
+
 # ---- the queue of the Région ------------------------------------------------------------------------------------------
 
 
@@ -162,6 +175,11 @@ def _matches(typed: str) -> ColumnElement[bool]:
     organisations = select(Organisation.id).where(Organisation.search_vector.bool_op("@@")(wanted))
     actions = select(Action.id).where(Action.search_vector.bool_op("@@")(wanted))
     return or_(ModificationRequest.organisation_id.in_(organisations), ModificationRequest.action_id.in_(actions))
+
+
+def pending_count() -> int:
+    """Requests that wait for a decision."""
+    return db.session.scalar(select(func.count()).where(ModificationRequest.state == RequestState.PENDING.value)) or 0
 
 
 def queue(narrowed: QueueFilter, *, now: datetime, cursor: Cursor | None, size: int) -> Page:

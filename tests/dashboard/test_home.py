@@ -11,9 +11,14 @@ from sqlalchemy import text
 
 from app.accounts.domain import MAX_FAILED_ATTEMPTS
 from app.accounts.queries import Shown, find_accounts
+from app.actions.services import declare_finished
 from app.core.extensions import db
+from app.core.tenancy import Scope, bound_scope
 from app.dashboard import queries
-from tests.actions.helpers import make_action, make_enrolment, statements
+from app.requests import services as requests
+from app.requests.domain import RequestEvent
+from tests.actions.helpers import make_action, make_enrolment, make_finished, statements
+from tests.requests.helpers import ask, decision, open_action
 
 if TYPE_CHECKING:
     from flask.testing import FlaskClient
@@ -100,3 +105,26 @@ def test_blocked_accounts_are_counted_as_the_console_lists_them(db_session: Sess
     before = queries.blocked_accounts()
     db_session.execute(text("UPDATE ab_user SET failed_attempts = :most WHERE username = 'secondaire'"), {"most": MAX_FAILED_ATTEMPTS})
     assert queries.blocked_accounts() == before + 1 == find_accounts("", Shown.BLOCKED, page=1, size=10)[1]
+
+
+def test_the_region_sees_what_waits_for_it(as_user: AsUser) -> None:
+    """Actions declared finished, requests to decide: only those who may act on them, only when there are some."""
+    finished = make_finished(people=1)
+    browsers = {name: as_user(name) for name in ("admin", "region", "principal")}
+    labels = ("Actions déclarées terminées, à clôturer", "Demandes de modification à instruire")
+    before = {name: [number_of(browser.get("/").text, label) or 0 for label in labels] for name, browser in browsers.items()}
+    with bound_scope(Scope.system()):
+        assert declare_finished(finished.id)
+        action = open_action()
+        request_id = ask(action)
+    page = browsers["admin"].get("/").text
+    assert [number_of(page, label) for label in labels] == [number + 1 for number in before["admin"]]
+    assert "?statut=finished" in page
+    assert [number_of(browsers["principal"].get("/").text, label) for label in labels] == [None, None]
+
+    with bound_scope(Scope.system()):
+        requests.decide(request_id, decision(RequestEvent.ASK_CORRECTION, request_id, observations="Précisez la date."))
+    assert (number_of(browsers["admin"].get("/").text, labels[1]) or 0) == before["admin"][1]
+    page = browsers["principal"].get("/").text
+    assert "Demandes de modification à corriger" in page and f'/demandes-de-modification/{request_id}"' in page
+    assert f'/demandes-de-modification/{request_id}"' not in as_user("autre-of").get("/").text
