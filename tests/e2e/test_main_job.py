@@ -233,9 +233,9 @@ def test_2_from_the_home_page_to_a_waiting_action(signed_in: SignIn) -> None:
     expect(page.get_by_role("rowheader", name=re.compile("23C00390257 – Lot 39"))).to_be_visible()
     assert_accessible(page)
 
-    fill_filter = page.get_by_role("searchbox", name=re.compile("N° Contrat"))
+    fill_filter = page.get_by_role("textbox", name=re.compile("n° action ou intitulé"))
     fill_filter.fill("sanitaire 23c")
-    page.get_by_role("button", name="Rechercher", exact=True).click()
+    page.get_by_role("search", name="Filtrer les actions").get_by_role("button", name="Rechercher").click()
     expect(page.get_by_role("link", name=GUIDE_ACTION, exact=True)).to_be_visible()
     page.get_by_role("link", name=GUIDE_ACTION, exact=True).click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("En attente d’ouverture")
