@@ -68,8 +68,10 @@ def render(template: str, variables: dict[str, Any]) -> tuple[str, Content]:
     ``mail/<template>.txt`` sets ``subject`` and is the body; ``mail/<template>.html`` extends ``mail/base.html`` and is optional.
     """
     environment = current_app.jinja_env
+    name = current_app.config.get("PORTAL_NAME", "")
     given = {
-        "portal_name": current_app.config.get("PORTAL_NAME", ""),
+        "portal_title": name,
+        "portal_name": f"«\u00a0{name}\u00a0»",  # a setting: within a sentence, no article goes with every name
         "region_name": current_app.config.get("REGION_NAME", ""),
         "public_url": current_app.config.get("PUBLIC_URL", ""),
         "public_link": public_link,

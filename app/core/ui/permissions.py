@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from flask import current_app
 from flask_login import current_user
 
+from app.core.tenancy import current_scope
 from app.core.ui.store import request_store
+
+#: Permissions that change nothing.
+READING: Final = frozenset({"can_read", "can_list", "can_show", "can_queue", "menu_access"})
 
 
 def signed_in() -> bool:
@@ -37,5 +41,10 @@ def current_permissions() -> frozenset[tuple[str, str]]:
 
 
 def allowed(permission: str, view: str) -> bool:
-    """True when the signed-in account holds this permission; for templates that show or hide a button."""
+    """True when the signed-in account holds this permission; for templates that show or hide a button.
+
+    Who looks through somebody's eyes is offered nothing but what can be read: whatever they sent would be refused.
+    """
+    if current_scope().observes and permission not in READING:
+        return False
     return (permission, view) in current_permissions()
