@@ -16,17 +16,55 @@ from app.core.mail.models import MailMessage
 from app.core.tenancy import bound_scope, current_scope
 from app.core.transaction import transaction
 
-from . import services
+from . import market_rules, services
 from .domain import Field, Key, RequestEvent, RequestKind, Target, Value
+from .domain.market import Direction, Moment, Outcome
+from .market_models import MarketRule, MarketRuleVersion
 from .models import ModificationRequest
 
 #: Action → by how many days its end is put off.
 WAITING, SENT_BACK = ("23C00390257_2", 30), ("22P00210044_1", 45)
 
 
+def load_reference() -> None:
+    """The first version of the market rules, which keeps what was: everything is instructed.  Once there is a version, nothing is touched."""
+    with transaction() as session:
+        if session.scalar(select(MarketRuleVersion.id).limit(1)) is not None:
+            return
+        rule = MarketRule(position=1_000, outcome=Outcome.INSTRUCT.value)
+        session.add(MarketRuleVersion(number=1, note="Toute demande est instruite par un validateur.", rules=[rule]))
+        session.flush()
+        version = market_rules.draft()
+        assert version is not None
+        market_rules.publish(version.id, shown=market_rules.fingerprint(version))
+
+
+def _draft_rules() -> None:
+    """A draft for the demonstration: what could be left to the organisations, and what cannot be asked."""
+    if market_rules.draft() is not None or db.session.scalar(select(MarketRuleVersion.number).where(MarketRuleVersion.number > 1).limit(1)):
+        return
+    version = market_rules.get_version(market_rules.begin_draft())
+    assert version is not None
+    version.note = "Proposition : les petits reports de fin sont enregistrés sans attendre."
+    record, forbid = Outcome.RECORD.value, Outcome.FORBID.value
+    for position, values in enumerate(
+        (
+            {"kind": RequestKind.DATES.value, "field": Field.PLANNED_END.value, "direction": Direction.UP.value, "days_at_most": 15, "outcome": record},
+            {
+                "kind": RequestKind.DATES.value, "field": Field.PLANNED_START.value, "moment": Moment.AFTER.value, "outcome": forbid,
+                "reason": "L’action a commencé : son début prévu ne change plus.",
+            },
+            {"kind": RequestKind.VOLUMES.value, "field": Field.PLACES.value, "percent_at_most": 10, "outcome": record},
+        ),
+        start=1,
+    ):  # fmt: skip
+        version.rules.append(MarketRule(position=position * 10, **values))
+
+
 def load_demo() -> None:
     """Create what is missing, through the use cases themselves."""
     with transaction():
+        _draft_rules()
         _send(*WAITING, "Trois stagiaires ont besoin d’un mois de plus pour passer les épreuves.")
         request_id = _send(*SENT_BACK, "Report de la fin.")
         if request_id is not None:

@@ -45,6 +45,7 @@ NOT_EDITED = {
     "AdvanceInvoiceRequest",
     "ActionHistory",
     "ModificationRequestEvent",
+    "RequestReminder",
     "FinishDeclaration",
     "ActionAccess",
     "OutboxIntervention",
