@@ -36,7 +36,7 @@ PROBLEMS: dict[RuleProblem, tuple[str, Any]] = {
 
 def field_choices() -> list[tuple[str, Any]]:
     """The fields that rules may name."""
-    return [(field.value, label) for field, label in labels.FIELD_LABELS.items()]
+    return [(str(field), label) for field, label in labels.FIELD_LABELS.items()]
 
 
 def conditions_text(rule: MarketRule) -> str:

@@ -145,5 +145,9 @@ class RequestReminder(TenantMixin, Model):
 register_constraint("uq_market_rule_version_draft", _l("Somebody has just begun a draft of the rules: work on that one."))
 register_constraint("uq_market_rule_version_number", _l("Somebody has just begun a draft of the rules: work on that one."))
 register_constraint("market_rule_published", _l("These rules were published meanwhile: they never change again. Begin a new draft."))
-register_constraint("ck_market_rule_version_escalation", _l("The administrators are told after the validators are reminded: enter a greater number of days."), field="escalate_days")
+register_constraint(
+    "ck_market_rule_version_escalation",
+    _l("The administrators are told after the validators are reminded: enter a greater number of days."),
+    field="escalate_days",
+)
 register_constraint("ck_market_rule_version_delays", _l("Enter a number of days from 1 to 365."), field="remind_days")

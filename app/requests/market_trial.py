@@ -81,7 +81,11 @@ def try_out(version: MarketRuleVersion) -> Trial:
 def _last_requests() -> Sequence[Any]:
     opened = (
         select(func.min(ActionHistory.happened_at))
-        .where(ActionHistory.action_id == Action.id, ActionHistory.from_status == ActionStatus.WAITING.value, ActionHistory.to_status == ActionStatus.RUNNING.value)
+        .where(
+            ActionHistory.action_id == Action.id,
+            ActionHistory.from_status == ActionStatus.WAITING.value,
+            ActionHistory.to_status == ActionStatus.RUNNING.value,
+        )
         .correlate(Action)
         .scalar_subquery()
     )
@@ -103,7 +107,10 @@ def _facts(row: Any, changes: Sequence[Change]) -> ChangeFacts:
     sent = clock.to_local(row.sent_at).date()
     # What the request itself asked to move stood elsewhere on the day it was sent.
     before = {change.key.field: change.before for change in changes if change.key.target is Target.ACTION}
-    opened = row.status != ActionStatus.WAITING and (row.opened_at <= row.sent_at if row.opened_at is not None else row.actual_start is not None and row.actual_start <= sent)
+    if row.opened_at is not None:
+        opened = row.opened_at <= row.sent_at
+    else:  # opened before the portal kept a history
+        opened = row.status != ActionStatus.WAITING and row.actual_start is not None and row.actual_start <= sent
     start = before.get(Field.ACTUAL_START, row.actual_start) if opened else None
     start = start or before.get(Field.PLANNED_START, row.planned_start)
     return ChangeFacts(programme_id=row.programme_id, kind=RequestKind(row.kind), opened=opened, started=isinstance(start, date) and sent >= start)

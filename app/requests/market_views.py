@@ -113,7 +113,8 @@ class MarketRulesView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is on
             try:
                 if act == "publish":
                     market_rules.publish(draft.id, shown=shown)
-                    flash(_("Version %(number)s of the rules is in force. It never changes again; each request keeps the version that decided on it.", number=number), "success")
+                    told = _("Version %(number)s of the rules is in force. It never changes again; each request keeps the version that decided on it.")
+                    flash(told % {"number": number}, "success")
                 else:
                     market_rules.discard(draft.id, shown=shown)
                     flash(_("The draft was deleted: the rules in force stay as they are."), "success")
@@ -167,7 +168,7 @@ class MarketRuleView(PortalModelView):
         "moment": _l("Moment"),
         "direction": _l("Direction of the change"),
         "days_at_most": _l("Days moved, at most"),
-        "percent_at_most": _l("Share changed, at most (%%)"),
+        "percent_at_most": _l("Share changed, at most (per cent)"),
         "outcome": _l("What becomes of it"),
         "needs_amendment": _l("An amendment is needed"),
         "reason": _l("Why"),

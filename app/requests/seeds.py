@@ -6,6 +6,7 @@ Runs once per action: an action that has a request already is left alone.
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 from sqlalchemy import ColumnElement, delete, select
 
@@ -34,9 +35,8 @@ def load_reference() -> None:
         rule = MarketRule(position=1_000, outcome=Outcome.INSTRUCT.value)
         session.add(MarketRuleVersion(number=1, note="Toute demande est instruite par un validateur.", rules=[rule]))
         session.flush()
-        version = market_rules.draft()
-        assert version is not None
-        market_rules.publish(version.id, shown=market_rules.fingerprint(version))
+        if (version := market_rules.draft()) is not None:
+            market_rules.publish(version.id, shown=market_rules.fingerprint(version))
 
 
 def _draft_rules() -> None:
@@ -44,20 +44,20 @@ def _draft_rules() -> None:
     if market_rules.draft() is not None or db.session.scalar(select(MarketRuleVersion.number).where(MarketRuleVersion.number > 1).limit(1)):
         return
     version = market_rules.get_version(market_rules.begin_draft())
-    assert version is not None
+    if version is None:
+        return
     version.note = "Proposition : les petits reports de fin sont enregistrés sans attendre."
+    rules: tuple[dict[str, Any], ...]
     record, forbid = Outcome.RECORD.value, Outcome.FORBID.value
-    for position, values in enumerate(
-        (
-            {"kind": RequestKind.DATES.value, "field": Field.PLANNED_END.value, "direction": Direction.UP.value, "days_at_most": 15, "outcome": record},
-            {
-                "kind": RequestKind.DATES.value, "field": Field.PLANNED_START.value, "moment": Moment.AFTER.value, "outcome": forbid,
-                "reason": "L’action a commencé : son début prévu ne change plus.",
-            },
-            {"kind": RequestKind.VOLUMES.value, "field": Field.PLACES.value, "percent_at_most": 10, "outcome": record},
-        ),
-        start=1,
-    ):  # fmt: skip
+    rules = (
+        {"kind": RequestKind.DATES.value, "field": Field.PLANNED_END.value, "direction": Direction.UP.value, "days_at_most": 15, "outcome": record},
+        {
+            "kind": RequestKind.DATES.value, "field": Field.PLANNED_START.value, "moment": Moment.AFTER.value, "outcome": forbid,
+            "reason": "L’action a commencé : son début prévu ne change plus.",
+        },
+        {"kind": RequestKind.VOLUMES.value, "field": Field.PLACES.value, "percent_at_most": 10, "outcome": record},
+    )  # fmt: skip
+    for position, values in enumerate(rules, start=1):
         version.rules.append(MarketRule(position=position * 10, **values))
 
 

@@ -153,7 +153,10 @@ class RequestsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only 
             return self._page(_request_or_404(request_id), form=form, typed=True), 409
         except services.Blocked as blocked:
             for obstacle in blocked.obstacles:
-                place = {ObstacleCode.OBSERVATIONS: form.observations, ObstacleCode.UNCONFIRMED: form.confirmed, ObstacleCode.AMENDMENT: form.amendment_number}.get(obstacle.code, form.decision)
+                places = {
+                    ObstacleCode.OBSERVATIONS: form.observations, ObstacleCode.UNCONFIRMED: form.confirmed, ObstacleCode.AMENDMENT: form.amendment_number,
+                }  # fmt: skip
+                place = places.get(obstacle.code, form.decision)
                 place.errors = [*place.errors, labels.obstacle_text(obstacle)]
             return self._page(_request_or_404(request_id), form=form), 422
         except IntegrityError as error:

@@ -175,9 +175,10 @@ def judge(rules: Sequence[Rule], facts: ChangeFacts, changes: Iterable[Change]) 
 
 def rule_problems(rule: Rule) -> tuple[RuleProblem, ...]:
     """What makes the rule one that can never match, or that nobody understands."""
-    fields = frozenset({rule.field}) if rule.field is not None else FIELDS_OF.get(rule.kind) if rule.kind is not None else None
+    of_kind = FIELDS_OF.get(rule.kind) if rule.kind is not None else None
+    fields = frozenset({rule.field}) if rule.field is not None else of_kind
     wrong = {
-        RuleProblem.FIELD_NOT_OF_KIND: rule.kind in FIELDS_OF and rule.field is not None and rule.field not in FIELDS_OF[rule.kind],
+        RuleProblem.FIELD_NOT_OF_KIND: of_kind is not None and rule.field is not None and rule.field not in of_kind,
         RuleProblem.DAYS_WITHOUT_DATES: rule.days_at_most is not None and fields is not None and not fields & DATE_FIELDS,
         RuleProblem.PERCENT_WITHOUT_NUMBERS: rule.percent_at_most is not None
         and (rule.days_at_most is not None or (fields is not None and not fields & NUMBER_FIELDS)),
