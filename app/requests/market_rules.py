@@ -29,6 +29,7 @@ MAX_RULES: Final = 200
 RULE_COLUMNS: Final = (
     "position", "programme_id", "kind", "field", "opening", "moment", "direction", "days_at_most", "percent_at_most", "outcome", "needs_amendment", "reason",
 )  # fmt: skip
+_RULES: Final = selectinload(MarketRuleVersion.rules).joinedload(MarketRule.programme)
 _DELAYS: Final = ("remind_days", "escalate_days", "correction_days")
 
 
@@ -68,7 +69,7 @@ def version_in_force() -> MarketRuleVersion | None:
         .where(MarketRuleVersion.published_at.is_not(None))
         .order_by(MarketRuleVersion.number.desc())
         .limit(1)
-        .options(selectinload(MarketRuleVersion.rules))
+        .options(_RULES)
     )
     return db.session.scalars(statement).first()
 
@@ -97,13 +98,13 @@ def facts_of(action: Action, kind: RequestKind, today: date) -> ChangeFacts:
 
 def draft() -> MarketRuleVersion | None:
     """The version that is being prepared, with its rules."""
-    statement = select(MarketRuleVersion).where(MarketRuleVersion.published_at.is_(None)).options(selectinload(MarketRuleVersion.rules))
+    statement = select(MarketRuleVersion).where(MarketRuleVersion.published_at.is_(None)).options(_RULES)
     return db.session.scalars(statement).one_or_none()
 
 
 def get_version(version_id: int) -> MarketRuleVersion | None:
     """One version with its rules."""
-    statement = select(MarketRuleVersion).where(MarketRuleVersion.id == version_id).options(selectinload(MarketRuleVersion.rules))
+    statement = select(MarketRuleVersion).where(MarketRuleVersion.id == version_id).options(_RULES)
     return db.session.scalars(statement).one_or_none()
 
 
@@ -151,9 +152,9 @@ def publish(version_id: int, *, shown: str) -> int:
             raise DraftChanged
         if not found.rules:
             raise EmptyDraft
-        found.published_at = clock.now()
-        found.published_by_id = context.actor_id()
-        found.published_by_name = actor_name(context.actor_id())
+        name = actor_name(context.actor_id())
+        # All in one statement: what is published takes no second one.
+        found.published_at, found.published_by_id, found.published_by_name = clock.now(), context.actor_id(), name
         session.flush()
         return found.number
 
