@@ -68,6 +68,12 @@ def rule_name(rule: MarketRule | None, version: MarketRuleVersion | None) -> str
     return _("Rule %(position)s of version %(version)s: %(conditions)s", position=rule.position, version=version.number, conditions=conditions_text(rule))
 
 
+def rule_text(rule: MarketRule | None, version: MarketRuleVersion | None, *, named: bool) -> str:
+    """Why a request is treated as it is: for the organisation the reason alone, for those who decide with the rule (``named``)."""
+    reason = rule.reason or "" if rule is not None else ""
+    return " – ".join(part for part in (rule_name(rule, version), reason) if part) if named else reason
+
+
 def delays_text(version: MarketRuleVersion) -> str:
     """Who is told when."""
     return _(

@@ -215,7 +215,7 @@ class RequestsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only 
                 today=today,
                 line=presenters.lines([found], now=clock.now())[0],
                 rows=labels.change_rows(found.asked, found.noted),
-                rule_name=market_labels.rule_name(found.rule, found.rule_version) if decides else "",
+                rule_name=market_labels.rule_text(found.rule, found.rule_version, named=decides),
                 typed_notes={name.removeprefix(LINE): text for name, text in request.form.items() if name.startswith(LINE)},
                 history=presenters.history(queries.history_of(found.id)),
                 of_action_url=of_action,

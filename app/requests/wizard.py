@@ -123,7 +123,7 @@ class RequestWizard(Wizard):
         return {
             "ruling": ruling,
             "notes": notes,
-            "said": lambda name: _("The Région: %(note)s", note=notes[name]) if name in notes else None,
+            "said": lambda name: _said(notes[name], self.code) if name in notes else None,
             "action": state.subject.action,
             "snapshot": state.subject.snapshot,
             "correcting": correcting,
@@ -181,6 +181,12 @@ class RequestWizard(Wizard):
         return crumbs(
             subject.action, (_("Request for a modification of data"), list_url(subject.action.id)), (labels.kind_label(self.code), None)
         )
+
+
+def _said(note: str, code: RequestKind) -> str:
+    """What the validator says of a field, as its hint; a date keeps the hint of its format."""
+    words = _("The Région: %(note)s", note=note)
+    return f"{words} ({_('dd/mm/yyyy')})" if code is RequestKind.DATES else words
 
 
 def _shown(changes: Sequence[Change], ruling: market_rules.Ruling) -> str:
