@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import func, inspect, select
 from sqlalchemy.orm import selectinload
@@ -29,7 +29,6 @@ MAX_RULES: Final = 200
 RULE_COLUMNS: Final = (
     "position", "programme_id", "kind", "field", "opening", "moment", "direction", "days_at_most", "percent_at_most", "outcome", "needs_amendment", "reason",
 )  # fmt: skip
-_RULES: Final = selectinload(MarketRuleVersion.rules).joinedload(MarketRule.programme)
 _DELAYS: Final = ("remind_days", "escalate_days", "correction_days")
 
 
@@ -62,6 +61,11 @@ class Ruling:
 # ---- the rules in force -----------------------------------------------------------------------------------------------
 
 
+def _with_rules() -> Any:
+    """The rules in one statement, with the names of their programmes."""
+    return selectinload(MarketRuleVersion.rules).joinedload(MarketRule.programme)
+
+
 def version_in_force() -> MarketRuleVersion | None:
     """The last published version with its rules, in two statements; None before the first one."""
     statement = (
@@ -69,7 +73,7 @@ def version_in_force() -> MarketRuleVersion | None:
         .where(MarketRuleVersion.published_at.is_not(None))
         .order_by(MarketRuleVersion.number.desc())
         .limit(1)
-        .options(_RULES)
+        .options(_with_rules())
     )
     return db.session.scalars(statement).first()
 
@@ -98,13 +102,13 @@ def facts_of(action: Action, kind: RequestKind, today: date) -> ChangeFacts:
 
 def draft() -> MarketRuleVersion | None:
     """The version that is being prepared, with its rules."""
-    statement = select(MarketRuleVersion).where(MarketRuleVersion.published_at.is_(None)).options(_RULES)
+    statement = select(MarketRuleVersion).where(MarketRuleVersion.published_at.is_(None)).options(_with_rules())
     return db.session.scalars(statement).one_or_none()
 
 
 def get_version(version_id: int) -> MarketRuleVersion | None:
     """One version with its rules."""
-    statement = select(MarketRuleVersion).where(MarketRuleVersion.id == version_id).options(_RULES)
+    statement = select(MarketRuleVersion).where(MarketRuleVersion.id == version_id).options(_with_rules())
     return db.session.scalars(statement).one_or_none()
 
 
