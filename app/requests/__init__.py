@@ -14,14 +14,18 @@ def register(appbuilder: AppBuilder) -> None:
 
     from app.accounts.observations import hide_from_observers
     from app.actions.tabs import register_action_tab
+    from app.core.jobs import register_periodic
     from app.core.tenancy import current_scope
     from app.core.ui import register_menu
 
-    from . import names, permissions, views, wizard
+    from . import batch_views, market_views, names, permissions, views, wizard
 
     names.register_names()
     hide_from_observers(permissions.VIEW, trainees=True)  # what is asked for may speak of trainees
     appbuilder.add_view_no_menu(views.RequestsView)
+    appbuilder.add_view_no_menu(batch_views.BatchView)
+    for rules in (market_views.MarketRulesView, market_views.MarketRuleView, market_views.MarketRuleVersionView):
+        appbuilder.add_view_no_menu(rules)
     for view in wizard.WIZARDS.values():
         appbuilder.add_view_no_menu(view)
     register_action_tab(
@@ -38,3 +42,7 @@ def register(appbuilder: AppBuilder) -> None:
         permission=permissions.QUEUE,
         order=30,
     )
+    register_menu(
+        group="Référentiels", label=_l("Market rules"), endpoint="MarketRulesView.index", permission=permissions.RULES_READ, order=90
+    )
+    register_periodic(name="remind-requests", func="app.requests.jobs:remind", cron="15 7 * * *", label=_l("Reminders of the modification requests"))

@@ -14,7 +14,7 @@ from flask_babel import ngettext
 from app.actions.labels import sessions_on_site_text, sessions_outside_text, status_label
 from app.core.ui.format import fr_date, fr_long_date
 
-from .domain import Change, Field, Obstacle, ObstacleCode, Problem, ProblemCode, RequestEvent, RequestKind, RequestState, StateFilter, Target, Value
+from .domain import Change, Field, Key, Note, Obstacle, ObstacleCode, Problem, ProblemCode, RequestEvent, RequestKind, RequestState, StateFilter, Target, Value
 
 KIND_LABELS: dict[str, Any] = {
     RequestKind.DATES: _l("Request for a modification of dates"),
@@ -60,6 +60,7 @@ FIELD_LABELS: dict[str, Any] = {
 COMPONENT_FIELD_LABELS: dict[str, Any] = {**FIELD_LABELS, Field.PLANNED_START: _l("Start date"), Field.PLANNED_END: _l("End date")}
 _HISTORY: dict[str, Any] = {
     RequestEvent.SEND: _l("The request was sent."),
+    RequestEvent.RECORD: _l("Recorded at once, as the market rules say: the new data count."),
     RequestEvent.VALIDATE: _l("The Région validated the request: the new data count."),
     RequestEvent.ASK_CORRECTION: _l("The Région asked for a correction."),
     RequestEvent.REFUSE: _l("The Région refused the request."),
@@ -120,10 +121,17 @@ def new_label(field: Field) -> str:
     return _("%(field)s, new value", field=COMPONENT_FIELD_LABELS[field])
 
 
-def change_rows(changes: Iterable[Change]) -> list[dict[str, str]]:
-    """Rows of the table MODIFICATIONS."""
+def line_name(key: Key) -> str:
+    """Names a line of the MODIFICATIONS, in forms and in addresses of the page."""
+    return f"{key.target}-{key.id}-{key.field}"
+
+
+def change_rows(changes: Iterable[Change], notes: Iterable[Note] = ()) -> list[dict[str, str]]:
+    """Rows of the table MODIFICATIONS, with what the validator says of a line."""
+    said = {note.key: note.text for note in notes}
     return [
-        {"label": field_label(one), "before": before_text(one), "after": after_text(one)} for one in changes
+        {"label": field_label(one), "before": before_text(one), "after": after_text(one), "name": line_name(one.key), "note": said.get(one.key, "")}
+        for one in changes
     ]
 
 
@@ -214,6 +222,8 @@ def _numbers(problem: Problem) -> tuple[str, ...]:
 
 def _component_problem(code: ProblemCode, words: dict[str, str]) -> str:
     match code:
+        case ProblemCode.RULED_OUT:
+            return _("The rules of the market do not allow this change: %(reason)s", reason=words["reason"])
         case ProblemCode.UNKNOWN_VALUE:
             return _("This value does not exist, or may no longer be chosen: choose another one.")
         case ProblemCode.BAD_CERTIF_INFO:
@@ -247,6 +257,8 @@ def obstacle_text(obstacle: Obstacle) -> str:
             return _("Say why in the observations: the organisation reads them.")
         case ObstacleCode.UNCONFIRMED:
             return _("The data changed since the request was sent: look at the present values and tick the confirmation.")
+        case ObstacleCode.AMENDMENT:
+            return _("The market rules ask for an amendment: enter its number.")
         case ObstacleCode.RULES:
             if obstacle.problem is not None:
                 return problem_text(obstacle.problem)

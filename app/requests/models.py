@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask_appbuilder import Model
 from flask_babel import lazy_gettext as _l
-from sqlalchemy import CheckConstraint, DateTime, ForeignKeyConstraint, Index, Integer, String, Text, UniqueConstraint, select
+from sqlalchemy import CheckConstraint, DateTime, ForeignKey, ForeignKeyConstraint, Index, Integer, String, Text, UniqueConstraint, select
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
@@ -17,7 +17,9 @@ from app.core.db import TenantMixin, TimestampMixin, VersionedMixin
 from app.core.errors_db import register_constraint
 from app.core.rls import GIVEN_ACTIONS
 
-from .domain import OPEN, Change, RequestEvent, RequestKind, RequestState, load
+from .domain import OPEN, Change, Note, RequestEvent, RequestKind, RequestState, load, load_notes
+from .domain.market import Outcome
+from .market_models import MarketRule, MarketRuleVersion, RequestReminder
 
 if TYPE_CHECKING:
     from app.accounts.models import Organisation
@@ -39,7 +41,7 @@ class ModificationRequest(TenantMixin, VersionedMixin, TimestampMixin, Model):
     __tablename__ = "modification_request"
     __rls_limited__ = f"action_id IN {GIVEN_ACTIONS}"
     #: Free text may speak of people.
-    __audit_redact__ = ("motivation", "observations")
+    __audit_redact__ = ("motivation", "observations", "notes")
     __table_args__ = (
         UniqueConstraint("organisation_id", "id"),
         ForeignKeyConstraint(["organisation_id", "action_id"], ["action.organisation_id", "action.id"], name="fk_modification_request_action"),
@@ -47,8 +49,14 @@ class ModificationRequest(TenantMixin, VersionedMixin, TimestampMixin, Model):
         CheckConstraint(_one_of("state", RequestState), name="state"),
         CheckConstraint("jsonb_typeof(changes) = 'array' AND changes <> '[]'::jsonb", name="changes"),
         CheckConstraint("(state IN ('validated', 'refused')) = (decided_at IS NOT NULL)", name="decided_whole"),
-        CheckConstraint("state NOT IN ('refused', 'to_correct') OR observations <> ''", name="observations"),
+        CheckConstraint("jsonb_typeof(notes) = 'array'", name="notes"),
+        CheckConstraint("state NOT IN ('refused', 'to_correct') OR observations <> '' OR notes <> '[]'::jsonb", name="observations"),
         CheckConstraint("amendment_number IS NULL OR state = 'validated'", name="amendment"),
+        CheckConstraint("treatment IN ('record', 'instruct')", name="treatment"),
+        CheckConstraint("treatment <> 'record' OR (state = 'validated' AND rule_id IS NOT NULL)", name="recorded"),
+        CheckConstraint("NOT needs_amendment OR state <> 'validated' OR amendment_number IS NOT NULL", name="needs_amendment"),
+        CheckConstraint("rule_id IS NULL OR rule_version_id IS NOT NULL", name="rule_of_version"),
+        ForeignKeyConstraint(["rule_version_id", "rule_id"], ["market_rule.version_id", "market_rule.id"], name="fk_modification_request_rule"),
         Index("uq_modification_request_open", "action_id", "kind", unique=True, postgresql_where=_OPEN),
         Index("ix_modification_request_action", "action_id", "id"),
         Index("ix_modification_request_queue", "state", "sent_at", "id"),
@@ -70,7 +78,16 @@ class ModificationRequest(TenantMixin, VersionedMixin, TimestampMixin, Model):
     #: When it was last sent: the age that the queue shows.
     sent_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=clock.now)
     decided_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    #: Observations of the last decision on single lines of the MODIFICATIONS; read through ``domain.load_notes`` alone.
+    notes: Mapped[list[dict[str, Any]]] = mapped_column(JSONB, default=list, server_default="[]")
+    #: What the market rules said when it was last sent, and which rule of which version said so (none: no rule names the change).
+    treatment: Mapped[str] = mapped_column(String(12), default=Outcome.INSTRUCT.value, server_default="instruct")
+    needs_amendment: Mapped[bool] = mapped_column(default=False, server_default="false")
+    rule_version_id: Mapped[int | None] = mapped_column(ForeignKey("market_rule_version.id"))
+    rule_id: Mapped[int | None] = mapped_column(Integer)
 
+    rule: Mapped[MarketRule | None] = relationship("MarketRule", primaryjoin="foreign(ModificationRequest.rule_id) == MarketRule.id", viewonly=True)
+    rule_version: Mapped[MarketRuleVersion | None] = relationship("MarketRuleVersion", viewonly=True)
     action: Mapped[Action] = relationship("Action", primaryjoin="foreign(ModificationRequest.action_id) == Action.id", viewonly=True)
     organisation: Mapped[Organisation] = relationship(
         "Organisation", primaryjoin="foreign(ModificationRequest.organisation_id) == Organisation.id", viewonly=True
@@ -80,6 +97,11 @@ class ModificationRequest(TenantMixin, VersionedMixin, TimestampMixin, Model):
     def asked(self) -> tuple[Change, ...]:
         """What it asks, read and checked."""
         return load(self.changes)
+
+    @property
+    def noted(self) -> tuple[Note, ...]:
+        """The observations on single lines."""
+        return load_notes(self.notes)
 
     @property
     def is_open(self) -> bool:
@@ -92,8 +114,12 @@ class ModificationRequestEvent(TenantMixin, Model):
 
     __tablename__ = "modification_request_event"
     __rls_limited__ = "request_id IN (SELECT r.id FROM modification_request r)"  # the policy of the request narrows it further
-    __audit_redact__ = ("comment",)
+    __audit_redact__ = ("comment", "notes")
     __table_args__ = (
+        UniqueConstraint("organisation_id", "id"),
+        CheckConstraint("notes IS NULL OR jsonb_typeof(notes) = 'array'", name="notes"),
+        CheckConstraint("rule_id IS NULL OR rule_version_id IS NOT NULL", name="rule_of_version"),
+        ForeignKeyConstraint(["rule_version_id", "rule_id"], ["market_rule.version_id", "market_rule.id"], name="fk_modification_request_event_rule"),
         ForeignKeyConstraint(
             ["organisation_id", "request_id"], ["modification_request.organisation_id", "modification_request.id"], name="fk_modification_request_event_request"
         ),
@@ -116,6 +142,9 @@ class ModificationRequestEvent(TenantMixin, Model):
     on_behalf_of_name: Mapped[str] = mapped_column(String(140), default="", server_default="")
     comment: Mapped[str] = mapped_column(Text, default="", server_default="")
     changes: Mapped[list[dict[str, Any]] | None] = mapped_column(JSONB(none_as_null=True))
+    notes: Mapped[list[dict[str, Any]] | None] = mapped_column(JSONB(none_as_null=True))
+    rule_version_id: Mapped[int | None] = mapped_column(ForeignKey("market_rule_version.id"))
+    rule_id: Mapped[int | None] = mapped_column(Integer)
 
 
 # ---- the first wall of accounts limited to some actions (the second is ``__rls_limited__``) ---------------------------
@@ -127,6 +156,12 @@ def _requests(account_id: int) -> Any:
 
 
 tenancy.register_limit(ModificationRequest, lambda account: ModificationRequest.action_id.in_(given_actions(account)))
+def _events(account_id: int) -> Any:
+    table: Any = ModificationRequestEvent.__table__
+    return select(table.c.id).where(table.c.request_id.in_(_requests(account_id)))
+
+
+tenancy.register_limit(RequestReminder, lambda account: RequestReminder.event_id.in_(_events(account)))
 tenancy.register_limit(ModificationRequestEvent, lambda account: ModificationRequestEvent.request_id.in_(_requests(account)))
 
 register_constraint(

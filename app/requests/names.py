@@ -20,3 +20,14 @@ def register_names() -> None:
         _l("History of the modification requests"),
         lambda count: ngettext("%(num)s line of history of requests", "%(num)s lines of history of requests", count),
     )
+    name_table("market_rule", _l("Market rules"), lambda count: ngettext("%(num)s market rule", "%(num)s market rules", count))
+    name_table(
+        "market_rule_version",
+        _l("Versions of the market rules"),
+        lambda count: ngettext("%(num)s version of the market rules", "%(num)s versions of the market rules", count),
+    )
+    name_table(
+        "request_reminder",
+        _l("Reminders of the modification requests"),
+        lambda count: ngettext("%(num)s reminder about a request", "%(num)s reminders about requests", count),
+    )

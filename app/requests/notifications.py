@@ -25,6 +25,7 @@ def decided(request: ModificationRequest, action: Action, event: RequestEvent) -
     """To who sent the request and to the principal of the organisation: what the Région decided, why, and what to do next."""
     with force_locale("fr"):
         kind, summary = labels.kind_label(request.kind), labels.summary(request.asked)
+        lines = [(row["label"], row["note"]) for row in labels.change_rows(request.asked, request.noted) if row["note"]]
     for user in recipients(request.organisation_id, request.sender_id):
         variables = {
             "first_name": user.first_name,
@@ -34,6 +35,7 @@ def decided(request: ModificationRequest, action: Action, event: RequestEvent) -
             "summary": summary,
             "action_number": action.number,
             "observations": request.observations,
+            "lines": lines,
             "amendment_number": request.amendment_number,
             "link": public_link("RequestsView.show", request_id=request.id),
         }

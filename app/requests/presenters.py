@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from math import ceil
@@ -19,7 +19,7 @@ from app.core.ui import allowed
 from app.core.ui.format import fr_datetime
 
 from . import labels, queries, services
-from .domain import Problem, ProblemCode, RequestEvent, RequestKind, RequestState, fingerprint, gone, load, moved
+from .domain import Field, Moved, Problem, ProblemCode, RequestEvent, RequestKind, RequestState, Value, fingerprint, gone, load, load_notes, moved
 from .kinds import KINDS, Outside
 from .models import ModificationRequest, ModificationRequestEvent
 from .permissions import ASK, WITHDRAW
@@ -96,19 +96,21 @@ def today_of(found: ModificationRequest) -> Today:
     lost = gone(changes, snapshot.values)
     outside = Outside() if lost or not _leaves_outside(problems) else kind.outside(snapshot, changes)
     return Today(
-        moved=[
-            {
-                "label": labels.field_label(one.change),
-                "before": labels.before_text(one.change),
-                "now": words.get((one.change.key.field, one.now)) or labels.value_text(one.change.key.field, one.now),
-                "after": labels.after_text(one.change),
-            }
-            for one in shifted
-        ],
+        moved=[moved_row(one, words) for one in shifted],
         fingerprint=fingerprint(shifted),
         problems=[labels.problem_text(problem) for problem in problems],
         outside=outside,
     )
+
+
+def moved_row(one: Moved, words: Mapping[tuple[Field, Value], str]) -> dict[str, str]:
+    """A field that changed since the request was sent: label, before, now, after."""
+    return {
+        "label": labels.field_label(one.change),
+        "before": labels.before_text(one.change),
+        "now": words.get((one.change.key.field, one.now)) or labels.value_text(one.change.key.field, one.now),
+        "after": labels.after_text(one.change),
+    }
 
 
 def _leaves_outside(problems: Sequence[Problem]) -> bool:
@@ -124,11 +126,21 @@ def history(events: Sequence[ModificationRequestEvent]) -> list[dict[str, Any]]:
             "at": one.happened_at,
             "actor": told_actor(_name(names, one.actor_id, one.actor_name), _name(names, one.on_behalf_of_id, one.on_behalf_of_name)),
             "tone": labels.STATE_TONES.get(one.to_state, "neutral"),
-            "note": one.comment or None,
+            "note": _comment(one),
             "details": labels.change_rows(load(one.changes)) if one.changes else None,
         }
         for one in events
     ]
+
+
+def _comment(one: ModificationRequestEvent) -> str | None:
+    """What was written, with what was said of single lines."""
+    lines = [one.comment] if one.comment else []
+    of = {change.key: labels.field_label(change) for change in load(one.changes)} if one.changes else {}
+    for note in load_notes(one.notes):
+        name = of.get(note.key) or str(labels.FIELD_LABELS[note.key.field])
+        lines.append(_("%(field)s: %(text)s", field=name, text=note.text))
+    return "\n".join(lines) or None
 
 
 def _name(names: dict[int, str], account: int | None, then: str) -> str:

@@ -19,6 +19,8 @@ from app.reference.models import Site
 from app.trainees.models import Enrolment, Registration
 
 from .domain import OPEN, RequestKind, RequestState, StateFilter
+from .domain.market import Outcome
+from .market_models import MarketRule
 from .models import ModificationRequest, ModificationRequestEvent
 
 #: Trainees named on a page; beyond, their number says enough.
@@ -43,7 +45,12 @@ def get_request(request_id: int) -> ModificationRequest | None:
     statement = (
         select(ModificationRequest)
         .where(ModificationRequest.id == request_id)
-        .options(joinedload(ModificationRequest.action), joinedload(ModificationRequest.organisation))
+        .options(
+            joinedload(ModificationRequest.action),
+            joinedload(ModificationRequest.organisation),
+            joinedload(ModificationRequest.rule).joinedload(MarketRule.programme),
+            joinedload(ModificationRequest.rule_version),
+        )
     )
     return db.session.scalars(statement).one_or_none()
 
@@ -208,7 +215,7 @@ def delays(now: datetime) -> Delays | None:
     seconds = func.extract("epoch", ModificationRequest.decided_at - ModificationRequest.sent_at)
     row = db.session.execute(
         select(func.count(), func.percentile_cont(0.5).within_group(seconds), func.percentile_cont(0.9).within_group(seconds)).where(
-            ModificationRequest.decided_at > now - timedelta(days=365)
+            ModificationRequest.decided_at > now - timedelta(days=365), ModificationRequest.treatment == Outcome.INSTRUCT.value
         )
     ).one()
     return Delays(row[0], float(row[1]) / 86_400, float(row[2]) / 86_400) if row[0] else None

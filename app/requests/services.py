@@ -19,12 +19,13 @@ from app.core.extensions import db
 from app.core.transaction import transaction
 from app.core.workflow import ForbiddenTransition
 
-from . import notifications, queries
+from . import market_rules, notifications, queries
 from .domain import (
     LIFE,
     Change,
     DecisionFacts,
     Key,
+    Note,
     Obstacle,
     ObstacleCode,
     Problem,
@@ -35,10 +36,13 @@ from .domain import (
     Value,
     diff,
     dump,
+    dump_notes,
     fingerprint,
     moved,
     obstacles,
 )
+from .domain.market import Outcome
+from .domain.notes import cleaned
 from .kinds import KINDS, ChangeKind, Snapshot
 from .models import ModificationRequest, ModificationRequestEvent
 from .words import with_words
@@ -98,6 +102,8 @@ class Decision:
     amendment_number: str = ""
     #: ``domain.fingerprint`` of what moved since the request, which the validator saw and confirmed.
     confirmed: str = ""
+    #: What is to be said of single lines of the MODIFICATIONS.
+    notes: tuple[Note, ...] = ()
 
 
 def over(action: Action) -> Problem | None:
@@ -117,7 +123,7 @@ def judged(kind: ChangeKind, snapshot: Snapshot, changes: tuple[Change, ...]) ->
 
 
 def send(action_id: int, code: RequestKind, asked: Asked) -> int:
-    """Ask for a modification: « En attente de validation ».  Returns the request's id.
+    """Ask for a modification: « En attente de validation », or recorded at once when a market rule says so.  Returns the request's id.
 
     Raises RequestNotFound outside the scope, AlreadyOpen, or Refused.
     """
@@ -130,6 +136,9 @@ def send(action_id: int, code: RequestKind, asked: Asked) -> int:
         changes = with_words(diff(snapshot.values, asked.values, snapshot.names))
         if found := judged(kind, snapshot, changes):
             raise Refused(*found)
+        ruling = market_rules.rule_on(snapshot.action, code, changes)
+        if ruling.problems:
+            raise Refused(*ruling.problems)
         request = ModificationRequest(
             organisation_id=snapshot.action.organisation_id,
             action_id=action_id,
@@ -142,7 +151,9 @@ def send(action_id: int, code: RequestKind, asked: Asked) -> int:
         )
         session.add(request)
         session.flush()
+        _ruled(request, ruling)
         _log(request, RequestEvent.SEND, None, RequestState.PENDING, comment=request.motivation, changes=request.changes)
+        _record_if_ruled(request, kind, snapshot, changes, ruling)
         return request.id
 
 
@@ -161,12 +172,17 @@ def send_again(request_id: int, asked: Asked, *, version: int) -> None:
         found = _obstacles(request, RequestEvent.SEND, facts)
         if found:
             raise Refused(*(one.problem for one in found if one.problem is not None))
+        ruling = market_rules.rule_on(snapshot.action, RequestKind(request.kind), changes)
+        if ruling.problems:
+            raise Refused(*ruling.problems)
         request.changes = dump(changes)
         request.motivation = asked.motivation.strip()
         request.sender_id, request.sender_name = context.actor_id(), actor_name(context.actor_id())
         request.sent_at = clock.now()
         _move(request, RequestEvent.SEND)
+        _ruled(request, ruling)
         _log(request, RequestEvent.SEND, before, RequestState(request.state), comment=request.motivation, changes=request.changes)
+        _record_if_ruled(request, kind, snapshot, changes, ruling)
 
 
 def withdraw(request_id: int, *, version: int) -> None:
@@ -192,7 +208,8 @@ def decide(request_id: int, decision: Decision) -> None:
         if request.version != decision.version:
             raise Overtaken(request, queries.last_event(request_id))
         changes = request.asked
-        found = _obstacles(request, decision.event, _facts(kind, snapshot, changes, decision))
+        notes = cleaned(decision.notes, {change.key for change in changes})
+        found = _obstacles(request, decision.event, _facts(request, kind, snapshot, decision, notes))
         if found:
             raise Blocked(*found)
         before = RequestState(request.state)
@@ -200,21 +217,42 @@ def decide(request_id: int, decision: Decision) -> None:
             kind.apply(snapshot, changes)
             request.amendment_number = decision.amendment_number.strip() or None
         request.observations = decision.observations.strip()
+        request.notes = dump_notes(notes)
         if decision.event is not RequestEvent.ASK_CORRECTION:
             request.decided_at = clock.now()
         _move(request, decision.event)
-        _log(request, decision.event, before, RequestState(request.state), comment=request.observations)
+        _log(request, decision.event, before, RequestState(request.state), comment=request.observations, notes=request.notes or None)
         notifications.decided(request, snapshot.action, decision.event)
 
 
-def _facts(kind: ChangeKind, snapshot: Snapshot, changes: tuple[Change, ...], decision: Decision) -> DecisionFacts:
+def _ruled(request: ModificationRequest, ruling: market_rules.Ruling) -> None:
+    """The request keeps the rule and the version that decide on it."""
+    request.rule_version_id, request.rule_id = ruling.version_id, ruling.rule_id
+    request.needs_amendment = ruling.verdict.needs_amendment
+
+
+def _record_if_ruled(request: ModificationRequest, kind: ChangeKind, snapshot: Snapshot, changes: tuple[Change, ...], ruling: market_rules.Ruling) -> None:
+    """Apply at once what a market rule leaves to the organisation; the rules of the kind were just asked of the same rows, locked since."""
+    if ruling.verdict.outcome is not Outcome.RECORD:
+        return
+    kind.apply(snapshot, changes)
+    request.treatment = Outcome.RECORD.value
+    request.observations, request.notes = "", []
+    request.decided_at = clock.now()
+    _move(request, RequestEvent.RECORD)
+    _log(request, RequestEvent.RECORD, RequestState.PENDING, RequestState(request.state))
+
+
+def _facts(request: ModificationRequest, kind: ChangeKind, snapshot: Snapshot, decision: Decision, notes: tuple[Note, ...]) -> DecisionFacts:
+    changes = request.asked
     if decision.event is not RequestEvent.VALIDATE:
-        return DecisionFacts(observations=decision.observations)
+        return DecisionFacts(observations=decision.observations, notes=len(notes))
     shifted = moved(changes, snapshot.values)
     return DecisionFacts(
         observations=decision.observations,
         problems=judged(kind, snapshot, changes),
         unconfirmed=() if fingerprint(shifted) == decision.confirmed else shifted,
+        amendment_missing=request.needs_amendment and not decision.amendment_number.strip(),
     )
 
 
@@ -268,6 +306,7 @@ def _log(
     *,
     comment: str = "",
     changes: list[dict[str, object]] | None = None,
+    notes: list[dict[str, object]] | None = None,
 ) -> None:
     actor_id, behalf_id = context.actor_id(), context.on_behalf_of()
     db.session.add(
@@ -283,6 +322,9 @@ def _log(
             on_behalf_of_name=actor_name(behalf_id),
             comment=comment,
             changes=changes,
+            notes=notes,
+            rule_version_id=request.rule_version_id,
+            rule_id=request.rule_id,
         )
     )
     db.session.flush()

@@ -21,13 +21,16 @@ from app.core.extensions import db
 from app.core.ui import allowed
 from app.core.ui.components import url_without
 
-from . import labels, presenters, queries, services
-from .domain import ObstacleCode, RequestEvent, RequestKind, RequestState, StateFilter
+from . import labels, market_labels, presenters, queries, reminders, services
+from .domain import Note, ObstacleCode, RequestEvent, RequestKind, RequestState, StateFilter
 from .forms import DecisionForm
 from .models import ModificationRequest
 from .permissions import DECIDE, VIEW
 from .queries import QueueFilter
 from .wizard import WIZARDS, already_sentence, already_text
+
+#: Names of the controls that take an observation on one line of the MODIFICATIONS.
+LINE = "ligne-"
 
 
 class RequestsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only partly typed
@@ -58,6 +61,7 @@ class RequestsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only 
             delays=presenters.delays_text(queries.delays(now)),
             chips=_chips(narrowed),
             labels=labels,
+            late=reminders.late_ids(page.rows, now),
         )
 
     @expose("/action/<int:action_id>")
@@ -138,6 +142,7 @@ class RequestsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only 
             observations=form.observations.data,
             amendment_number=form.amendment_number.data,
             confirmed=form.moved.data or "" if form.confirmed.data else "",
+            notes=_notes(found),
         )
         try:
             services.decide(request_id, decision)
@@ -148,7 +153,10 @@ class RequestsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only 
             return self._page(_request_or_404(request_id), form=form, typed=True), 409
         except services.Blocked as blocked:
             for obstacle in blocked.obstacles:
-                place = {ObstacleCode.OBSERVATIONS: form.observations, ObstacleCode.UNCONFIRMED: form.confirmed}.get(obstacle.code, form.decision)
+                places = {
+                    ObstacleCode.OBSERVATIONS: form.observations, ObstacleCode.UNCONFIRMED: form.confirmed, ObstacleCode.AMENDMENT: form.amendment_number,
+                }  # fmt: skip
+                place = places.get(obstacle.code, form.decision)
                 place.errors = [*place.errors, labels.obstacle_text(obstacle)]
             return self._page(_request_or_404(request_id), form=form), 422
         except IntegrityError as error:
@@ -206,7 +214,9 @@ class RequestsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only 
                 found=found,
                 today=today,
                 line=presenters.lines([found], now=clock.now())[0],
-                rows=labels.change_rows(found.asked),
+                rows=labels.change_rows(found.asked, found.noted),
+                rule_name=market_labels.rule_text(found.rule, found.rule_version, named=decides),
+                typed_notes={name.removeprefix(LINE): text for name, text in request.form.items() if name.startswith(LINE)},
                 history=presenters.history(queries.history_of(found.id)),
                 of_action_url=of_action,
                 decision=(form or DecisionForm(formdata=None)) if decides and found.state == RequestState.PENDING else None,
@@ -215,6 +225,12 @@ class RequestsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only 
                 withdrawal=presenters.withdrawal_consequence(found),
             )
         )
+
+
+def _notes(found: ModificationRequest) -> tuple[Note, ...]:
+    """What was typed beside single lines."""
+    texts = ((change.key, request.form.get(LINE + labels.line_name(change.key), "").replace("\x00", "")) for change in found.asked)
+    return tuple(Note(key, text) for key, text in texts if text.strip())
 
 
 def _request_or_404(request_id: int) -> ModificationRequest:

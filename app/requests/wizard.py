@@ -20,9 +20,10 @@ from app.actions.views import crumbs
 from app.core.wizard.steps import Step, StepRefused, WizardState
 from app.core.wizard.view import Wizard
 
-from . import labels, queries, services
+from . import labels, market_rules, queries, services
 from .domain import Change, Problem, RequestKind, RequestState, Target, diff
 from .domain.changes import fingerprint_of
+from .domain.market import Outcome
 from .forms import MotivationForm, ValuesForm
 from .kinds import KINDS, ChangeKind, Snapshot
 from .kinds.base import control
@@ -103,16 +104,26 @@ class RequestWizard(Wizard):
         """The rules of the kind, said beside the fields."""
         if step.name != VALUES:
             return True
-        found = services.judged(self.change_kind, state.subject.snapshot, self.changes(state))
+        changes = self.changes(state)
+        found = services.judged(self.change_kind, state.subject.snapshot, changes) or self.ruling(state, changes).problems
         for problem in found:
             say(form, problem)
         return not found
+
+    def ruling(self, state: WizardState, changes: Sequence[Change]) -> market_rules.Ruling:
+        """What the market rules say of these changes."""
+        return market_rules.rule_on(state.subject.action, self.code, changes)
 
     def step_context(self, step: Step, state: WizardState) -> dict[str, Any]:
         """What the pages show besides the form."""
         changes = self.changes(state) if step.name == RECAP else ()
         correcting = state.subject.correcting
+        ruling = self.ruling(state, changes) if step.name == RECAP else None
+        notes = {control(note.key): note.text for note in correcting.noted} if correcting is not None else {}
         return {
+            "ruling": ruling,
+            "notes": notes,
+            "said": lambda name: _said(notes[name], self.code) if name in notes else None,
             "action": state.subject.action,
             "snapshot": state.subject.snapshot,
             "correcting": correcting,
@@ -122,21 +133,23 @@ class RequestWizard(Wizard):
             "search": SEARCH,
             "kind_label": labels.kind_label(self.code),
             "rows": labels.change_rows(changes),
-            "shown_changes": fingerprint_of(changes),
+            "shown_changes": _shown(changes, ruling) if ruling is not None else "",
             "menu_current": "ActionsView.index",
         }
 
     def finish(self, state: WizardState) -> str:
         """Send, or send again; what the moment forbids is said on the step concerned."""
         subject: Subject = state.subject
-        if request.form.get(SHOWN_CHANGES) not in (None, fingerprint_of(self.changes(state))):
+        changes = self.changes(state)
+        if request.form.get(SHOWN_CHANGES) not in (None, _shown(changes, self.ruling(state, changes))):
             raise StepRefused(RECAP, _("The data of the action changed since this summary was shown: check it again, then validate."))
         asked = services.Asked(self.change_kind.typed(state.form(VALUES), subject.snapshot), state.values(RECAP)["motivation"])
         try:
             if subject.correcting is None:
-                services.send(subject.action.id, self.code, asked)
+                request_id = services.send(subject.action.id, self.code, asked)
             else:
-                services.send_again(subject.correcting.id, asked, version=subject.correcting.version)
+                request_id = subject.correcting.id
+                services.send_again(request_id, asked, version=subject.correcting.version)
         except services.RequestNotFound:
             abort(404)
         except services.Refused as refusal:
@@ -145,6 +158,10 @@ class RequestWizard(Wizard):
             raise StepRefused(RECAP, already_sentence()) from None
         except services.Overtaken:
             raise StepRefused(RECAP, _("Somebody else changed this request meanwhile: look at it again from the list of requests.")) from None
+        sent = queries.get_request(request_id)
+        if sent is not None and sent.treatment == Outcome.RECORD:
+            flash(_("Recorded at once: the new data of the action %(number)s count from now on.", number=subject.action.number), "success")
+            return list_url(subject.action.id)
         flash(
             _(
                 "Your request about the action %(number)s was sent: it is “En attente de validation”. You can follow it below.",
@@ -164,6 +181,17 @@ class RequestWizard(Wizard):
         return crumbs(
             subject.action, (_("Request for a modification of data"), list_url(subject.action.id)), (labels.kind_label(self.code), None)
         )
+
+
+def _said(note: str, code: RequestKind) -> str:
+    """What the validator says of a field, as its hint; a date keeps the hint of its format."""
+    words = _("The Région: %(note)s", note=note)
+    return f"{words} ({_('dd/mm/yyyy')})" if code is RequestKind.DATES else words
+
+
+def _shown(changes: Sequence[Change], ruling: market_rules.Ruling) -> str:
+    """Names what the recap shows: the changes, and what becomes of them."""
+    return f"{fingerprint_of(changes)}-{ruling.verdict.outcome}"
 
 
 def say(form: Form, problem: Problem) -> None:

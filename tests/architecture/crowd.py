@@ -32,6 +32,7 @@ _MODEL = {
     "ab_user_role": "user_id = (SELECT id FROM ab_user WHERE username = 'secondaire')",
     "user_session": "revoked_at IS NULL",
     "delegation": "ended_at IS NOT NULL",
+    "market_rule_version": "published_at IS NOT NULL",  # a second draft cannot be
 }
 
 #: Columns without foreign key that name a row all the same.
@@ -72,6 +73,7 @@ _EXAMPLES = {
     "VALUES ({organisation}, (SELECT id FROM ab_user WHERE username = 'support'), {user}, 'Appel', now())",
     "finish_declaration": "(organisation_id, action_id, declared_at, withdrawn_at) "
     "SELECT organisation_id, id, now(), now() FROM action WHERE status = 'EC' AND organisation_id = {organisation} ORDER BY id LIMIT 1",
+    "request_reminder": "(organisation_id, event_id, kind, sent_at) SELECT organisation_id, id, 'validators', now() FROM modification_request_event ORDER BY id LIMIT 1",
     "audit_entry": "(transaction_id, table_name, operation, actor_id) VALUES (1, 'action', 'INSERT', {user})",
 }
 

@@ -159,6 +159,12 @@ def _all() -> dict[str, Route]:
         "RequestsView.show": Route(READERS, owner=True),
         "RequestsView.decide": Route(DECIDERS),
         "RequestsView.withdraw": Route(WRITERS, owner=True),
+        "BatchView.confirm": Route(DECIDERS),
+        **{f"MarketRulesView.{name}": Route(REGION) for name in ("index", "try_out")},
+        **{f"MarketRulesView.{name}": Route(ADMIN) for name in ("begin", "publish", "discard")},
+        **_screens("MarketRuleView", REGION, ADMIN),
+        **{f"MarketRuleVersionView.{name}": Route(REGION) for name in ("list", "show", "export")},
+        "MarketRuleVersionView.edit": Route(ADMIN),
         **{
             f"{kind}RequestView.{name}": Route(WRITERS, owner=True)
             for kind in ("Dates", "Reference", "Volumes", "Sites")

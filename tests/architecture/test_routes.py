@@ -161,6 +161,9 @@ def _world(one: Callable[[str], Any]) -> World:
         "HighestDiplomaView": "highest_diploma",
         "StreetTypeView": "street_type",
         "RoleView": "ab_role",
+        # only what is not published can be changed
+        "MarketRuleVersionView": "market_rule_version WHERE published_at IS NULL",
+        "MarketRuleView": "market_rule WHERE version_id IN (SELECT v.id FROM market_rule_version v WHERE v.published_at IS NULL)",
     }
     keys = {view: str(one(f"SELECT id FROM {table} ORDER BY id LIMIT 1") or NOBODYS) for view, table in tables.items()}
     return World(values, keys, {})

@@ -46,6 +46,7 @@ NOT_EDITED = {
     "AdvanceInvoiceRequest",
     "ActionHistory",
     "ModificationRequestEvent",
+    "RequestReminder",
     "FinishDeclaration",
     "ActionAccess",
     "OutboxIntervention",

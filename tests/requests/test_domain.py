@@ -36,6 +36,7 @@ from app.requests.domain.rules import reference_problems, site_problems, volume_
 S, E = RequestState, RequestEvent
 ALLOWED = {
     (S.PENDING, E.VALIDATE): S.VALIDATED,
+    (S.PENDING, E.RECORD): S.VALIDATED,
     (S.PENDING, E.ASK_CORRECTION): S.TO_CORRECT,
     (S.PENDING, E.REFUSE): S.REFUSED,
     (S.PENDING, E.WITHDRAW): S.WITHDRAWN,

@@ -25,6 +25,7 @@ from .changes import (
     load,
     moved,
 )
+from .notes import Note, dump_notes, load_notes
 from .states import LIFE, OPEN, DecisionFacts, Obstacle, ObstacleCode, RequestEvent, RequestKind, RequestState, StateFilter, obstacles
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "Gone",
     "Key",
     "Moved",
+    "Note",
     "Obstacle",
     "ObstacleCode",
     "PayloadError",
@@ -51,9 +53,11 @@ __all__ = [
     "apply",
     "diff",
     "dump",
+    "dump_notes",
     "fingerprint",
     "gone",
     "load",
+    "load_notes",
     "moved",
     "obstacles",
 ]

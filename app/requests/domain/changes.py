@@ -112,6 +112,8 @@ class ProblemCode(StrEnum):
     NO_SITE = "no_site"
     SITE_IN_USE = "site_in_use"
     SITE_OF_SESSIONS = "site_of_sessions"
+    #: A market rule says that this cannot be asked.
+    RULED_OUT = "ruled_out"
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,8 @@ class RequestEvent(StrEnum):
     """What may happen to a request; the first sending makes it."""
 
     SEND = "send"
+    #: A market rule says that it needs nobody's decision.
+    RECORD = "record"
     VALIDATE = "validate"
     ASK_CORRECTION = "ask_correction"
     REFUSE = "refuse"
@@ -61,6 +63,7 @@ class ObstacleCode(StrEnum):
     OBSERVATIONS = "observations"
     UNCONFIRMED = "unconfirmed"
     RULES = "rules"
+    AMENDMENT = "amendment"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +81,18 @@ class DecisionFacts:
     observations: str = ""
     problems: tuple[Problem, ...] = ()
     unconfirmed: tuple[Moved, ...] = ()
+    #: A market rule asks for an amendment, and no number was given.
+    amendment_missing: bool = False
+    #: Lines of the MODIFICATIONS that were commented on.
+    notes: int = 0
 
 
 def _says_why(facts: DecisionFacts) -> Sequence[Obstacle]:
-    return () if facts.observations.strip() else (Obstacle(ObstacleCode.OBSERVATIONS),)
+    return () if facts.observations.strip() or facts.notes else (Obstacle(ObstacleCode.OBSERVATIONS),)
+
+
+def _has_its_amendment(facts: DecisionFacts) -> Sequence[Obstacle]:
+    return (Obstacle(ObstacleCode.AMENDMENT),) if facts.amendment_missing else ()
 
 
 def _nothing_moved_unseen(facts: DecisionFacts) -> Sequence[Obstacle]:
@@ -98,7 +109,8 @@ _S, _E = RequestState, RequestEvent
 LIFE: Workflow[RequestState, RequestEvent, DecisionFacts] = Workflow(
     "modification_request",
     (
-        Transition(_S.PENDING, _E.VALIDATE, _S.VALIDATED, (_rules_hold, _nothing_moved_unseen)),
+        Transition(_S.PENDING, _E.VALIDATE, _S.VALIDATED, (_rules_hold, _nothing_moved_unseen, _has_its_amendment)),
+        Transition(_S.PENDING, _E.RECORD, _S.VALIDATED, (_rules_hold,)),
         Transition(_S.PENDING, _E.ASK_CORRECTION, _S.TO_CORRECT, (_says_why,)),
         Transition(_S.PENDING, _E.REFUSE, _S.REFUSED, (_says_why,)),
         Transition(_S.PENDING, _E.WITHDRAW, _S.WITHDRAWN),
