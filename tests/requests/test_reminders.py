@@ -148,7 +148,7 @@ def test_the_queue_says_who_is_late(as_user: AsUser, db_session: Session) -> Non
     assert "En retard" not in plain("<main>" + rows[young] + "</main>")
 
 
-def test_the_job_is_declared() -> None:
+def test_the_job_is_declared(app: Flask) -> None:
     from app.core.jobs import PERIODIC
 
     (job,) = [one for one in PERIODIC if one.name == "remind-requests"]
