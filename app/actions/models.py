@@ -36,6 +36,7 @@ from app.core.errors_db import register_constraint
 from app.core.rls import GIVEN_ACTIONS, LIMITED_ACCOUNT
 
 from .domain import ActionStatus, BillingPeriod, ContractKind, DeclarationFrequency
+from .partner_models import ActionPartner
 from .session_models import InformationMeeting, TrainingSession
 
 if TYPE_CHECKING:
@@ -375,6 +376,7 @@ __all__ = [
     "Action",
     "ActionAccess",
     "ActionHistory",
+    "ActionPartner",
     "AdvanceInvoiceRequest",
     "Component",
     "ComponentSite",

@@ -26,6 +26,7 @@ from app.reference.queries import active
 from . import domain, labels, ports, queries, services
 from .domain import ActionEvent, EntryFacts, ReasonCode, StatusFilter
 from .models import Action, ActionHistory
+from .partner_models import partners_of
 from .queries import PAGE_SIZES, ActionFilter, Cursor
 from .tabs import page_values
 
@@ -110,6 +111,7 @@ class ActionsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only p
             missing=missing_lines(action, facts),
             advance_requested_at=queries.advance_requested_at(action_id),
             panels=ports.panels(action),
+            partners=partners_of(action_id),
             acts=acts(),
             unenrolled_url=unenrolled_url(action_id, facts),
         )

@@ -17,6 +17,7 @@ from app.core.db import TenantMixin, TimestampMixin, VersionedMixin
 from app.core.errors_db import register_constraint
 from app.core.rls import GIVEN_ACTIONS
 
+from .document_models import RequestDocument, RequestDocumentContent, RequestSignature
 from .domain import OPEN, Change, RequestEvent, RequestKind, RequestState, load
 
 if TYPE_CHECKING:
@@ -117,6 +118,8 @@ class ModificationRequestEvent(TenantMixin, Model):
     comment: Mapped[str] = mapped_column(Text, default="", server_default="")
     changes: Mapped[list[dict[str, Any]] | None] = mapped_column(JSONB(none_as_null=True))
 
+
+__all__ = ["ModificationRequest", "ModificationRequestEvent", "RequestDocument", "RequestDocumentContent", "RequestSignature"]
 
 # ---- the first wall of accounts limited to some actions (the second is ``__rls_limited__``) ---------------------------
 

@@ -81,7 +81,9 @@ class RequestWizard(Wizard):
         """The fields of the first step depend on the action."""
         if step.name != VALUES:
             return super().form_class(step, state)
-        return self.change_kind.form_class(state.subject.snapshot, state.draft.steps.get(VALUES, {}))
+        correcting = state.subject.correcting
+        asked = {control(change.key): ("",) for change in correcting.asked} if correcting is not None else {}
+        return self.change_kind.form_class(state.subject.snapshot, state.draft.steps.get(VALUES, asked))
 
     def initial(self, step: Step, state: WizardState) -> dict[str, Any]:
         """What the kind proposes, and what the request to correct asked."""
@@ -251,6 +253,15 @@ class SitesRequestView(RequestWizard):
     steps = _steps(RequestKind.SITES, _l("Sites"))
 
 
+class PartnersRequestView(RequestWizard):
+    """« Partenaires »."""
+
+    route_base = "/actions-de-formation/<int:action_id>/demandes/partenaires"
+    code = RequestKind.PARTNERS
+    kind = "request-partners"
+    steps = _steps(RequestKind.PARTNERS, _l("Partners"))
+
+
 WIZARDS: dict[RequestKind, type[RequestWizard]] = {
-    view.code: view for view in (DatesRequestView, ReferenceRequestView, VolumesRequestView, SitesRequestView)
+    view.code: view for view in (DatesRequestView, ReferenceRequestView, VolumesRequestView, SitesRequestView, PartnersRequestView)
 }

@@ -157,7 +157,7 @@ def _all() -> dict[str, Route]:
         "RequestsView.withdraw": Route(WRITERS, owner=True),
         **{
             f"{kind}RequestView.{name}": Route(WRITERS, owner=True)
-            for kind in ("Dates", "Reference", "Volumes", "Sites")
+            for kind in ("Dates", "Reference", "Volumes", "Sites", "Partners")
             for name in ("start", "show", "save", "save_draft", "ask_to_abandon", "abandon")
         },
         # trainees
