@@ -192,7 +192,9 @@ def _add_partners() -> None:
     if action is None or partners_of(action.id):
         return
     db.session.add_all(
-        ActionPartner(organisation_id=action.organisation_id, action_id=action.id, role=role.value, legal_name=name, siret=siret, starts_on=action.planned_start)
+        ActionPartner(
+            organisation_id=action.organisation_id, action_id=action.id, role=role.value, legal_name=name, siret=siret, starts_on=action.planned_start
+        )
         for role, name, siret in PARTNERS
     )
 

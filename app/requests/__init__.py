@@ -17,11 +17,12 @@ def register(appbuilder: AppBuilder) -> None:
     from app.core.tenancy import current_scope
     from app.core.ui import register_menu
 
-    from . import names, permissions, views, wizard
+    from . import document_views, names, permissions, views, wizard
 
     names.register_names()
     hide_from_observers(permissions.VIEW, trainees=True)  # what is asked for may speak of trainees
     appbuilder.add_view_no_menu(views.RequestsView)
+    appbuilder.add_view_no_menu(document_views.RequestDocumentsView)
     for view in wizard.WIZARDS.values():
         appbuilder.add_view_no_menu(view)
     register_action_tab(
@@ -29,6 +30,13 @@ def register(appbuilder: AppBuilder) -> None:
         "RequestsView.of_action",
         permissions.READ,
         40,
+        visible=lambda _action: not current_scope().observes,
+    )
+    register_action_tab(
+        _l("Documents"),
+        "RequestDocumentsView.of_action",
+        permissions.READ,
+        50,
         visible=lambda _action: not current_scope().observes,
     )
     register_menu(

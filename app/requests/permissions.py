@@ -7,10 +7,12 @@ from app.core.roles import Grants, Role
 
 VIEW = "ModificationRequests"
 READ, ASK, WITHDRAW = ("can_read", VIEW), ("can_use", VIEW), ("can_withdraw", VIEW)
+#: On screen, instead of the person entitled on paper: the principal account, or whoever holds its delegation.
+SIGN = ("can_sign", VIEW)
 QUEUE, DECIDE = ("can_queue", VIEW), ("can_decide", VIEW)
 
 GRANTS: Grants = {
-    Role.PRINCIPAL: [READ, ASK, WITHDRAW],
+    Role.PRINCIPAL: [READ, ASK, WITHDRAW, SIGN],
     Role.SECONDARY: [READ, ASK, WITHDRAW],
     Role.READ_ONLY: [READ],
     Role.REGION_ADMIN: [READ, QUEUE, DECIDE],

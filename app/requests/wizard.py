@@ -20,7 +20,7 @@ from app.actions.views import crumbs
 from app.core.wizard.steps import Step, StepRefused, WizardState
 from app.core.wizard.view import Wizard
 
-from . import labels, queries, services
+from . import document_labels, document_step, documents, labels, queries, services
 from .domain import Change, Problem, RequestKind, RequestState, Target, diff
 from .domain.changes import fingerprint_of
 from .forms import MotivationForm, ValuesForm
@@ -94,6 +94,8 @@ class RequestWizard(Wizard):
 
     def asks_again(self, step: Step, state: WizardState) -> bool:
         """The button that looks for other sites fills the lists, and judges nothing."""
+        if step.name == RECAP:
+            return document_step.asked(state)
         return step.name == VALUES and SEARCH in request.form
 
     def changes(self, state: WizardState) -> tuple[Change, ...]:
@@ -104,7 +106,7 @@ class RequestWizard(Wizard):
     def check_step(self, step: Step, form: Form, state: WizardState) -> bool:
         """The rules of the kind, said beside the fields."""
         if step.name != VALUES:
-            return True
+            return document_step.say(form, state) if request.method == "POST" and step.name == RECAP else True
         found = services.judged(self.change_kind, state.subject.snapshot, self.changes(state))
         for problem in found:
             say(form, problem)
@@ -125,6 +127,7 @@ class RequestWizard(Wizard):
             "kind_label": labels.kind_label(self.code),
             "rows": labels.change_rows(changes),
             "shown_changes": fingerprint_of(changes),
+            **(document_labels.step_values(state) if step.name == RECAP else {}),
             "menu_current": "ActionsView.index",
         }
 
@@ -136,9 +139,11 @@ class RequestWizard(Wizard):
         asked = services.Asked(self.change_kind.typed(state.form(VALUES), subject.snapshot), state.values(RECAP)["motivation"])
         try:
             if subject.correcting is None:
-                services.send(subject.action.id, self.code, asked)
+                request_id = services.send(subject.action.id, self.code, asked)
             else:
+                request_id = subject.correcting.id
                 services.send_again(subject.correcting.id, asked, version=subject.correcting.version)
+            documents.send_with(state.draft.token, request_id)
         except services.RequestNotFound:
             abort(404)
         except services.Refused as refusal:

@@ -102,7 +102,7 @@ def upgrade() -> None:
             ["organisation_id", "id"], ["request_document.organisation_id", "request_document.id"],
             name="fk_request_document_content_document", ondelete="CASCADE",
         ),
-        sa.PrimaryKeyConstraint("document_id", name=op.f("pk_request_document_content")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_request_document_content")),
     )  # fmt: skip
     op.create_index(op.f("ix_request_document_content_organisation_id"), "request_document_content", ["organisation_id"])
     op.create_table(

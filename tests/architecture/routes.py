@@ -155,6 +155,10 @@ def _all() -> dict[str, Route]:
         "RequestsView.show": Route(READERS, owner=True),
         "RequestsView.decide": Route(DECIDERS),
         "RequestsView.withdraw": Route(WRITERS, owner=True),
+        "RequestDocumentsView.of_action": Route(READERS, owner=True),
+        **{f"RequestDocumentsView.{name}": Route(READERS, owner=True) for name in ("download", "letter", "letter_page")},
+        "RequestDocumentsView.attach_letter": Route(WRITERS, owner=True),
+        "RequestDocumentsView.confirm": Route(PRINCIPALS, owner=True),
         **{
             f"{kind}RequestView.{name}": Route(WRITERS, owner=True)
             for kind in ("Dates", "Reference", "Volumes", "Sites", "Partners")
