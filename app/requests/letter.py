@@ -20,6 +20,7 @@ from app.core import clock
 from app.core.ui.format import fr_datetime, fr_long_date
 
 from . import document_labels, documents, labels, signing
+from .document_models import DocumentRole
 from .models import ModificationRequest
 
 #: Bitstream Vera, which comes with the library and may be embedded; it has the letters of French and the euro.
@@ -66,7 +67,7 @@ def make_letter(found: ModificationRequest) -> bytes:
         creator=printable(current_app.config["PORTAL_NAME"]),
     )  # fmt: skip
     foot = _footer(found)
-    document.build(_story(found, document.width), onFirstPage=foot, onLaterPages=foot)
+    document.build(_story(found, document.width - 12), onFirstPage=foot, onLaterPages=foot)
     return target.getvalue()
 
 
@@ -107,7 +108,7 @@ def _story(found: ModificationRequest, width: float) -> list[Any]:
     ]
     rows = [[text(_("Field name")), text(_("Field before modification")), text(_("Field after modification"))]]
     rows += [[text(one["label"]), text(one["before"] or _("empty")), text(one["after"] or _("empty"))] for one in labels.change_rows(found.asked)]
-    attached = document_labels.rows(documents.of_request(found.id))
+    attached = [one.name for one in documents.of_request(found.id) if one.role == DocumentRole.SUPPORTING]
     story = [
         text(found.organisation, ParagraphStyle("sender", parent=body, fontName="Letter-Bold")),
         Spacer(1, 8),
@@ -121,7 +122,7 @@ def _story(found: ModificationRequest, width: float) -> list[Any]:
         text(found.motivation),
     ]
     if attached:
-        story += [text(_("DOCUMENTS"), heading), *(text(f"– {one['name']}") for one in attached)]
+        story += [text(_("DOCUMENTS"), heading), *(text(f"– {name}") for name in attached)]
     return [*story, KeepTogether([Spacer(1, 14), *_signature(found, text, width)])]
 
 
@@ -132,7 +133,7 @@ def _signature(found: ModificationRequest, text: Callable[..., Any], width: floa
         return [text(document_labels.letter_text(state)[1])]
     return [
         text(_("Name and position of the person entitled:")),
-        _table([[text(_("Done at ……………………………, on ……………………………")), text(_("Signature:"))]], [width * 0.5, width * 0.5], header=False, tall=True),
+        _table([[text(_("Done at ………………………, on ……………………")), text(_("Signature:"))]], [width * 0.5, width * 0.5], header=False, tall=True),
     ]
 
 
