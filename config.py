@@ -136,6 +136,9 @@ class Settings:
     ratelimit_enabled: bool = True
     #: For whom the second factor is mandatory: none, staff (Région and support) or all.
     second_factor_required: str = "staff"
+    #: Documents attached to modification requests: the most one may weigh, and how many a request may have.
+    document_max_mb: int = 10
+    document_max_count: int = 10
 
     # -- building ----------------------------------------------------------------------------------------------------
 
@@ -163,6 +166,8 @@ class Settings:
         converters: dict[str, Callable[[str, str], Any]] = {
             "port": lambda name, value: _parse_int(name, value, 1, 65535),
             "trusted_proxies": lambda name, value: _parse_int(name, value, 0, 8),
+            "document_max_mb": lambda name, value: _parse_int(name, value, 1, 20),
+            "document_max_count": lambda name, value: _parse_int(name, value, 1, 50),
             "debug": parse_bool,
             "ratelimit_enabled": parse_bool,
         }

@@ -39,6 +39,7 @@ from app.core.rls import GIVEN_ACTIONS, LIMITED_ACCOUNT
 from app.core.tabular.writing import FileFormat
 
 from .domain import MAX_SAVED_SEARCHES, ActionStatus, BillingPeriod, ContractKind, DeclarationFrequency, ExportKind
+from .partner_models import ActionPartner
 from .session_models import InformationMeeting, TrainingSession
 
 if TYPE_CHECKING:
@@ -468,6 +469,7 @@ __all__ = [
     "Action",
     "ActionAccess",
     "ActionHistory",
+    "ActionPartner",
     "AdvanceInvoiceRequest",
     "Component",
     "ComponentSite",

@@ -20,6 +20,7 @@ def register_names() -> None:
         lambda count: ngettext("%(num)s request of an advance invoice", "%(num)s requests of advance invoices", count),
     )
     name_table("action_history", _l("History of the actions"), lambda count: ngettext("%(num)s line of history", "%(num)s lines of history", count))
+    name_table("action_partner", _l("Partners of the actions"), lambda count: ngettext("%(num)s partner", "%(num)s partners", count))
     name_table("action_access", _l("Actions given to accounts"))
     name_table(
         "finish_declaration",

@@ -18,6 +18,7 @@ from app.reference.models import Level, Programme, Site
 from . import sessions
 from .domain import ContractKind, SessionPlan
 from .models import Action, Component, ComponentSite, Contract
+from .partner_models import ActionPartner, PartnerRole, partners_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +130,14 @@ CONTRACTS: tuple[DemoContract, ...] = (
 )  # fmt: skip
 
 
+#: The action that is carried out with others, and these: role, legal name, SIRET (of nobody).
+PARTNERED = "23C00390257_1"
+PARTNERS = (
+    (PartnerRole.CO_CONTRACTOR, "Maison des métiers du soin", "90000000100017"),
+    (PartnerRole.SUBCONTRACTOR, "Atelier des gestes professionnels", "90000000200015"),
+)
+
+
 def day(value: int | date, today: date) -> date:
     """A real date, or so many days from today."""
     return value if isinstance(value, date) else today + timedelta(days=value)
@@ -155,6 +164,7 @@ def load_demo() -> None:
             for action in demo.actions:
                 if action.number not in numbers:
                     _add(contract, action, today, levels, sites)
+        _add_partners()
 
 
 def _add(contract: Contract, demo: DemoAction, today: date, levels: dict[int, Level], sites: dict[str, Site]) -> None:
@@ -174,6 +184,19 @@ def _add(contract: Contract, demo: DemoAction, today: date, levels: dict[int, Le
         db.session.add_all(ComponentSite(component=component, site=sites[town]) for town in demo.sites)
     db.session.flush()
     _add_sessions(action, today, sites[demo.sites[0]])
+
+
+def _add_partners() -> None:
+    """Partners of one action, when it has none: those that its contract began with."""
+    action = db.session.scalar(select(Action).where(Action.number == PARTNERED))
+    if action is None or partners_of(action.id):
+        return
+    db.session.add_all(
+        ActionPartner(
+            organisation_id=action.organisation_id, action_id=action.id, role=role.value, legal_name=name, siret=siret, starts_on=action.planned_start
+        )
+        for role, name, siret in PARTNERS
+    )
 
 
 def _add_sessions(action: Action, today: date, site: Site) -> None:

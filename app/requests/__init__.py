@@ -18,7 +18,7 @@ def register(appbuilder: AppBuilder) -> None:
     from app.core.tenancy import current_scope
     from app.core.ui import register_menu
 
-    from . import batch_views, market_views, names, permissions, views, wizard
+    from . import batch_views, document_views, market_views, names, permissions, views, wizard
 
     names.register_names()
     hide_from_observers(permissions.VIEW, trainees=True)  # what is asked for may speak of trainees
@@ -26,6 +26,7 @@ def register(appbuilder: AppBuilder) -> None:
     appbuilder.add_view_no_menu(batch_views.BatchView)
     for rules in (market_views.MarketRulesView, market_views.MarketRuleView, market_views.MarketRuleVersionView):
         appbuilder.add_view_no_menu(rules)
+    appbuilder.add_view_no_menu(document_views.RequestDocumentsView)
     for view in wizard.WIZARDS.values():
         appbuilder.add_view_no_menu(view)
     register_action_tab(
@@ -33,6 +34,13 @@ def register(appbuilder: AppBuilder) -> None:
         "RequestsView.of_action",
         permissions.READ,
         40,
+        visible=lambda _action: not current_scope().observes,
+    )
+    register_action_tab(
+        _l("Documents"),
+        "RequestDocumentsView.of_action",
+        permissions.READ,
+        50,
         visible=lambda _action: not current_scope().observes,
     )
     register_menu(

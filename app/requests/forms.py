@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
-from wtforms import BooleanField, HiddenField, RadioField, StringField, TextAreaField
+from wtforms import BooleanField, FileField, HiddenField, MultipleFileField, RadioField, StringField, TextAreaField
 from wtforms.validators import Length
 
 from app.actions.forms import options
@@ -33,6 +33,14 @@ class MotivationForm(_Form):
     """« Motivation de la demande »."""
 
     motivation = TextAreaField(_l("Motivation of the request"), [Required(), Length(max=MAX_TEXT)], filters=[_clean])
+    documents = MultipleFileField(_l("Documents to attach"))
+
+
+class LetterForm(_Form):
+    """The signed letter, on the request as the page showed it."""
+
+    letter = FileField(_l("Signed letter"))
+    version = HiddenField()
 
 
 class DecisionForm(_Form):
@@ -41,6 +49,7 @@ class DecisionForm(_Form):
     decision = RadioField(_l("Decision"), [Required()], choices=options(DECISIONS))
     observations = TextAreaField(_l("Observations"), [Length(max=MAX_TEXT)], filters=[_clean])
     amendment_number = StringField(_l("Amendment number"), [Length(max=40)], filters=[_clean])
+    amendment_file = FileField(_l("Amendment document"))
     confirmed = BooleanField(_l("I have seen the present values and validate the new ones all the same"))
     moved = HiddenField()
     version = HiddenField()

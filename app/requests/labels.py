@@ -15,12 +15,14 @@ from app.actions.labels import sessions_on_site_text, sessions_outside_text, sta
 from app.core.ui.format import fr_date, fr_long_date
 
 from .domain import Change, Field, Key, Note, Obstacle, ObstacleCode, Problem, ProblemCode, RequestEvent, RequestKind, RequestState, StateFilter, Target, Value
+from .partner_labels import PARTNER_FIELD_LABELS, PARTNER_PROBLEMS, partner_parts, partner_problem, partner_value
 
 KIND_LABELS: dict[str, Any] = {
     RequestKind.DATES: _l("Request for a modification of dates"),
     RequestKind.REFERENCE: _l("Request for a modification of repository data"),
     RequestKind.VOLUMES: _l("Request for a modification of volumes and places"),
     RequestKind.SITES: _l("Request for a modification of sites"),
+    RequestKind.PARTNERS: _l("Request for a modification of partners"),
 }
 STATE_LABELS: dict[str, Any] = {
     RequestState.PENDING: _l("Waiting for validation"),
@@ -55,6 +57,7 @@ FIELD_LABELS: dict[str, Any] = {
     Field.HOURS_COMPANY: _l("Hours in company"),
     Field.PLACES: _l("Places"),
     Field.SITES: _l("Sites"),
+    **PARTNER_FIELD_LABELS,
 }
 #: A component has no actual dates: the guide says « Date de début » and « Date de fin ».
 COMPONENT_FIELD_LABELS: dict[str, Any] = {**FIELD_LABELS, Field.PLANNED_START: _l("Start date"), Field.PLANNED_END: _l("End date")}
@@ -96,6 +99,8 @@ def value_text(field: Field, value: Value) -> str:
     """A value as tables write it; empty for nothing. Ids are said by their words (``words``)."""
     if isinstance(value, date):
         return fr_date(value)
+    if field in (Field.ROLE, Field.SIRET) and isinstance(value, str):
+        return partner_value(field, value)
     if isinstance(value, Decimal):
         return f"{value:.2f}".replace(".", ",")
     return "" if value is None or isinstance(value, tuple) else str(value)
@@ -153,6 +158,7 @@ def summary(changes: Sequence[Change]) -> str:
         name = ngettext("component %(numbers)s", "components %(numbers)s", len(group), numbers=numbers)
         before = before_text(group[0]) if len({one.before for one in group}) == 1 else ""
         parts.append(f"{name}, {_small(str(COMPONENT_FIELD_LABELS[field]))}{_COLON}{_arrow(before, after_text(group[0]))}")
+    parts += partner_parts(changes, _COLON)
     return "\u00a0; ".join(parts)
 
 
@@ -212,7 +218,7 @@ def problem_text(problem: Problem) -> str:  # noqa: PLR0911 - one sentence a cod
         case ProblemCode.TRAINEES_OUTSIDE:
             return _outside(int(str(problem.params["count"])), name=words["name"], start=words["start"], end=words["end"])
         case _:
-            return _component_problem(problem.code, words)
+            return partner_problem(problem, words) if problem.code in PARTNER_PROBLEMS else _component_problem(problem.code, words)
 
 
 def _numbers(problem: Problem) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from app.core.db import TenantMixin, TimestampMixin, VersionedMixin
 from app.core.errors_db import register_constraint
 from app.core.rls import GIVEN_ACTIONS
 
+from .document_models import RequestDocument, RequestDocumentContent, RequestSignature
 from .domain import OPEN, Change, Note, RequestEvent, RequestKind, RequestState, load, load_notes
 from .domain.market import Outcome
 from .market_models import MarketRule, MarketRuleVersion, RequestReminder
@@ -146,6 +147,8 @@ class ModificationRequestEvent(TenantMixin, Model):
     rule_version_id: Mapped[int | None] = mapped_column(ForeignKey("market_rule_version.id"))
     rule_id: Mapped[int | None] = mapped_column(Integer)
 
+
+__all__ = ["ModificationRequest", "ModificationRequestEvent", "RequestDocument", "RequestDocumentContent", "RequestSignature"]
 
 # ---- the first wall of accounts limited to some actions (the second is ``__rls_limited__``) ---------------------------
 

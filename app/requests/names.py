@@ -15,6 +15,13 @@ def register_names() -> None:
         _l("Modification requests"),
         lambda count: ngettext("%(num)s modification request", "%(num)s modification requests", count),
     )
+    name_table("request_document", _l("Documents of requests"), lambda count: ngettext("%(num)s document", "%(num)s documents", count))
+    name_table("request_document_content", _l("Contents of documents"))
+    name_table(
+        "request_signature",
+        _l("Confirmations of letters"),
+        lambda count: ngettext("%(num)s confirmation of a letter", "%(num)s confirmations of letters", count),
+    )
     name_table(
         "modification_request_event",
         _l("History of the modification requests"),

@@ -7,6 +7,8 @@ from app.core.roles import Grants, Role
 
 VIEW = "ModificationRequests"
 READ, ASK, WITHDRAW = ("can_read", VIEW), ("can_use", VIEW), ("can_withdraw", VIEW)
+#: On screen, instead of the person entitled on paper: the principal account, or whoever holds its delegation.
+SIGN = ("can_sign", VIEW)
 QUEUE, DECIDE = ("can_queue", VIEW), ("can_decide", VIEW)
 #: Market rules: administrators write them, validators and managers read them.
 RULES = "MarketRules"
@@ -20,7 +22,7 @@ _RULES_WRITE = [
 ]  # fmt: skip
 
 GRANTS: Grants = {
-    Role.PRINCIPAL: [READ, ASK, WITHDRAW],
+    Role.PRINCIPAL: [READ, ASK, WITHDRAW, SIGN],
     Role.SECONDARY: [READ, ASK, WITHDRAW],
     Role.READ_ONLY: [READ],
     Role.REGION_ADMIN: [READ, QUEUE, DECIDE, *_RULES_READ, *_RULES_WRITE],

@@ -21,8 +21,9 @@ from app.core.extensions import db
 from app.core.ui import allowed
 from app.core.ui.components import url_without
 
-from . import labels, market_labels, presenters, queries, reminders, services
+from . import document_labels, document_step, documents, labels, market_labels, presenters, queries, reminders, services
 from .domain import Note, ObstacleCode, RequestEvent, RequestKind, RequestState, StateFilter
+from .domain.files import FileRefused
 from .forms import DecisionForm
 from .models import ModificationRequest
 from .permissions import DECIDE, VIEW
@@ -144,8 +145,15 @@ class RequestsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only 
             confirmed=form.moved.data or "" if form.confirmed.data else "",
             notes=_notes(found),
         )
+        amendment = document_step.incoming(request.files.get("amendment_file"))
+        if amendment is not None and decision.event is not RequestEvent.VALIDATE:
+            form.amendment_file.errors = [_("An amendment goes with a validation: choose “Validate the request”, or no document.")]
+            return self._page(found, form=form), 422
         try:
-            services.decide(request_id, decision)
+            documents.decide_with(request_id, decision, amendment)
+        except FileRefused as refused:
+            form.amendment_file.errors = [document_labels.fault_text(refused.fault, amendment.name if amendment is not None else "")]
+            return self._page(_request_or_404(request_id), form=form), 422
         except services.RequestNotFound:
             abort(404)
         except services.Overtaken as late:
@@ -219,6 +227,7 @@ class RequestsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only 
                 typed_notes={name.removeprefix(LINE): text for name, text in request.form.items() if name.startswith(LINE)},
                 history=presenters.history(queries.history_of(found.id)),
                 of_action_url=of_action,
+                **document_labels.page_values(found),
                 decision=(form or DecisionForm(formdata=None)) if decides and found.state == RequestState.PENDING else None,
                 typed=form if typed else None,
                 labels=labels,

@@ -20,7 +20,7 @@ from app.actions.views import crumbs
 from app.core.wizard.steps import Step, StepRefused, WizardState
 from app.core.wizard.view import Wizard
 
-from . import labels, market_rules, queries, services
+from . import document_labels, document_step, documents, labels, market_rules, queries, services
 from .domain import Change, Problem, RequestKind, RequestState, Target, diff
 from .domain.changes import fingerprint_of
 from .domain.market import Outcome
@@ -82,7 +82,9 @@ class RequestWizard(Wizard):
         """The fields of the first step depend on the action."""
         if step.name != VALUES:
             return super().form_class(step, state)
-        return self.change_kind.form_class(state.subject.snapshot, state.draft.steps.get(VALUES, {}))
+        correcting = state.subject.correcting
+        asked = {control(change.key): ("",) for change in correcting.asked} if correcting is not None else {}
+        return self.change_kind.form_class(state.subject.snapshot, state.draft.steps.get(VALUES, asked))
 
     def initial(self, step: Step, state: WizardState) -> dict[str, Any]:
         """What the kind proposes, and what the request to correct asked."""
@@ -93,6 +95,8 @@ class RequestWizard(Wizard):
 
     def asks_again(self, step: Step, state: WizardState) -> bool:
         """The button that looks for other sites fills the lists, and judges nothing."""
+        if step.name == RECAP:
+            return document_step.asked(state)
         return step.name == VALUES and SEARCH in request.form
 
     def changes(self, state: WizardState) -> tuple[Change, ...]:
@@ -103,7 +107,7 @@ class RequestWizard(Wizard):
     def check_step(self, step: Step, form: Form, state: WizardState) -> bool:
         """The rules of the kind, said beside the fields."""
         if step.name != VALUES:
-            return True
+            return document_step.say(form, state) if request.method == "POST" and step.name == RECAP else True
         changes = self.changes(state)
         found = services.judged(self.change_kind, state.subject.snapshot, changes) or self.ruling(state, changes).problems
         for problem in found:
@@ -134,6 +138,7 @@ class RequestWizard(Wizard):
             "kind_label": labels.kind_label(self.code),
             "rows": labels.change_rows(changes),
             "shown_changes": _shown(changes, ruling) if ruling is not None else "",
+            **(document_labels.step_values(state) if step.name == RECAP else {}),
             "menu_current": "ActionsView.index",
         }
 
@@ -150,6 +155,7 @@ class RequestWizard(Wizard):
             else:
                 request_id = subject.correcting.id
                 services.send_again(request_id, asked, version=subject.correcting.version)
+            documents.send_with(state.draft.token, request_id)
         except services.RequestNotFound:
             abort(404)
         except services.Refused as refusal:
@@ -279,6 +285,15 @@ class SitesRequestView(RequestWizard):
     steps = _steps(RequestKind.SITES, _l("Sites"))
 
 
+class PartnersRequestView(RequestWizard):
+    """« Partenaires »."""
+
+    route_base = "/actions-de-formation/<int:action_id>/demandes/partenaires"
+    code = RequestKind.PARTNERS
+    kind = "request-partners"
+    steps = _steps(RequestKind.PARTNERS, _l("Partners"))
+
+
 WIZARDS: dict[RequestKind, type[RequestWizard]] = {
-    view.code: view for view in (DatesRequestView, ReferenceRequestView, VolumesRequestView, SitesRequestView)
+    view.code: view for view in (DatesRequestView, ReferenceRequestView, VolumesRequestView, SitesRequestView, PartnersRequestView)
 }

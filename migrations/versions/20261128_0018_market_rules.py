@@ -2,7 +2,7 @@
 
 The grants, policies, triggers and functions stand in the two SQL files beside this one, written from the models and frozen.
 
-Revision: 0018, after 0016
+Revision: 0018, after 0017
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
 
 revision = "0018"
-down_revision = "0016"
+down_revision = "0017"
 branch_labels = None
 depends_on = None
 

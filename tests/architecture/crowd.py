@@ -46,7 +46,8 @@ _SHARED_PARENT = {
     ("registration", "action_id"), ("component", "action_id"), ("action", "contract_id"), ("action_history", "action_id"),
     ("enrolment", "action_id"), ("enrolment", "registration_id"), ("component_site", "component_id"), ("user_session", "user_id"),
     ("training_session", "component_id"), ("information_meeting", "session_id"), ("finish_declaration", "action_id"),
-    ("contact", "programme_id"), ("modification_request_event", "request_id"), ("sign_in_attempt", "user_id"), ("api_token", "user_id"), ("recovery_code", "user_id"),
+    ("contact", "programme_id"), ("modification_request_event", "request_id"), ("action_partner", "action_id"), ("request_document", "action_id"),
+    ("request_document", "request_id"), ("request_signature", "request_id"), ("sign_in_attempt", "user_id"), ("api_token", "user_id"), ("recovery_code", "user_id"),
 }  # fmt: skip
 
 #: A row for each table that the demonstration leaves empty: text of SQL after the table's name.
@@ -74,6 +75,12 @@ _EXAMPLES = {
     "finish_declaration": "(organisation_id, action_id, declared_at, withdrawn_at) "
     "SELECT organisation_id, id, now(), now() FROM action WHERE status = 'EC' AND organisation_id = {organisation} ORDER BY id LIMIT 1",
     "request_reminder": "(organisation_id, event_id, kind, sent_at) SELECT organisation_id, id, 'validators', now() FROM modification_request_event ORDER BY id LIMIT 1",
+    "request_document": "(organisation_id, action_id, request_id, role, name, media_type, size, sha256, added_at) "
+    "SELECT organisation_id, action_id, id, 'supporting', 'note.pdf', 'application/pdf', 1, repeat('0', 64), now() FROM modification_request "
+    "WHERE organisation_id = {organisation} ORDER BY id LIMIT 1",
+    "request_document_content": "(organisation_id, id, data) SELECT organisation_id, id, '\\x25'::bytea FROM request_document LIMIT 1",
+    "request_signature": "(organisation_id, request_id, stated, signed_at, account_id) "
+    "SELECT organisation_id, id, 'essai', now(), {user} FROM modification_request WHERE organisation_id = {organisation} ORDER BY id LIMIT 1",
     "audit_entry": "(transaction_id, table_name, operation, actor_id) VALUES (1, 'action', 'INSERT', {user})",
 }
 

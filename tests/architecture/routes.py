@@ -165,9 +165,13 @@ def _all() -> dict[str, Route]:
         **_screens("MarketRuleView", REGION, ADMIN),
         **{f"MarketRuleVersionView.{name}": Route(REGION) for name in ("list", "show", "export")},
         "MarketRuleVersionView.edit": Route(ADMIN),
+        "RequestDocumentsView.of_action": Route(READERS, owner=True),
+        **{f"RequestDocumentsView.{name}": Route(READERS, owner=True) for name in ("download", "letter", "letter_page")},
+        "RequestDocumentsView.attach_letter": Route(WRITERS, owner=True),
+        "RequestDocumentsView.confirm": Route(PRINCIPALS, owner=True),
         **{
             f"{kind}RequestView.{name}": Route(WRITERS, owner=True)
-            for kind in ("Dates", "Reference", "Volumes", "Sites")
+            for kind in ("Dates", "Reference", "Volumes", "Sites", "Partners")
             for name in ("start", "show", "save", "save_draft", "ask_to_abandon", "abandon")
         },
         # trainees

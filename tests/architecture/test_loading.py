@@ -14,7 +14,7 @@ from config import TestSettings
 ROOT = Path(__file__).resolve().parents[2]
 
 #: Known by their last part: not in memory once a process is ready.
-ABSENT = ("rich", "greenlet", "pygments", "alembic", "zxcvbn")
+ABSENT = ("rich", "greenlet", "pygments", "alembic", "zxcvbn", "reportlab", "PIL")
 
 LOADED = """
 import sys

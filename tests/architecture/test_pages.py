@@ -24,13 +24,13 @@ _WITHOUT_PATH = {"HomeView.index", "SignInView.login"}
 _NOT_PAGES = {
     "assets.file", "ui.theme", "ui.favicon", "ui.robots", "ui.token", "metrics.metrics", "health.healthz", "health.readyz", "TownLookup.communes",
     "api_v1.describe", "RegistrationPages.agora", "RegistrationPages.towns", "SessionsView.towns", "RegistrationView.identity", "TraineesView.panel", "IdentityPages.check",
-    "DemoMailView.source", "ui.styleguide",
+    "DemoMailView.source", "ui.styleguide", "RequestDocumentsView.download", "RequestDocumentsView.letter",
     "BulkAccountsView.template", "BulkAccountsView.show", "BulkAccountsView.errors",  # a file, and what only follows one: tests/accounts/test_bulk.py
 }  # fmt: skip
 
 
 #: Wizards of the modification requests, and their word in the address.
-_REQUESTS = (("Dates", "dates"), ("Reference", "referentiel"), ("Volumes", "volumes"), ("Sites", "sites"))
+_REQUESTS = (("Dates", "dates"), ("Reference", "referentiel"), ("Volumes", "volumes"), ("Sites", "sites"), ("Partners", "partenaires"))
 
 
 def _addresses(site: Flask, world: World, actor: str) -> Iterator[tuple[str, str]]:

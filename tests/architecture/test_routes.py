@@ -89,11 +89,21 @@ _DELEGATION = (
 )
 
 
+#: Of each request.
+_DOCUMENT = (
+    "INSERT INTO request_document (organisation_id, action_id, request_id, role, name, media_type, size, sha256, added_at) "
+    "SELECT organisation_id, action_id, id, 'supporting', 'note.pdf', 'application/pdf', 8, repeat('0', 64), now() FROM modification_request"
+)
+_CONTENT = "INSERT INTO request_document_content (organisation_id, id, data) SELECT organisation_id, id, '%PDF-1.4' FROM request_document"
+
+
 @pytest.fixture
 def world(site: Flask) -> World:
     """One object of organisation A for each kind of address."""
     with site.app_context(), bound_scope(Scope.system()), transaction() as session:
         session.execute(text(_DELEGATION))
+        session.execute(text(_DOCUMENT))
+        session.execute(text(_CONTENT))
         found = _world(lambda statement: db.session.scalar(text(statement)))
     for view in site.appbuilder.baseviews:  # type: ignore[attr-defined]  # set by Flask-AppBuilder
         if getattr(view, "lookups", None):
@@ -132,6 +142,7 @@ def _world(one: Callable[[str], Any]) -> World:
         "subject": action,
         "organisation_id": own,
         "batch_id": NOBODYS,
+        "document_id": one(f"SELECT id FROM request_document WHERE action_id = {action} ORDER BY id LIMIT 1"),
         "request_id": one(f"SELECT id FROM modification_request WHERE action_id = {action} ORDER BY id LIMIT 1"),
         "search_id": NOBODYS,
         "export_kind": "actions",

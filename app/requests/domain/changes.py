@@ -17,6 +17,8 @@ class Target(StrEnum):
 
     ACTION = "action"
     COMPONENT = "component"
+    #: A partner of the action; below zero, one to add.
+    PARTNER = "partner"
 
 
 class Field(StrEnum):
@@ -34,6 +36,11 @@ class Field(StrEnum):
     PLACES = "places"
     #: No column: the sites of a component, by their ids in ascending order.
     SITES = "sites"
+    ROLE = "role"
+    LEGAL_NAME = "legal_name"
+    SIRET = "siret"
+    STARTS_ON = "starts_on"
+    ENDS_ON = "ends_on"
 
 
 #: What a value of the field is, once read.
@@ -49,6 +56,11 @@ FIELD_TYPES: Mapping[Field, type] = {
     Field.HOURS_COMPANY: Decimal,
     Field.PLACES: int,
     Field.SITES: tuple,
+    Field.ROLE: str,
+    Field.LEGAL_NAME: str,
+    Field.SIRET: str,
+    Field.STARTS_ON: date,
+    Field.ENDS_ON: date,
 }
 
 Value = date | Decimal | int | str | tuple[int, ...] | None
@@ -70,7 +82,7 @@ Values = Mapping[Key, Value]
 class Change:
     """One field, what it was when the request was sent and what it is to become.
 
-    ``of`` names the component as it was then; ``said`` gives both values in words when they are ids (a level, sites).
+    ``of`` names the component, or the partner, as it was then; ``said`` gives both values in words when they are ids (a level, sites).
     """
 
     key: Key
@@ -114,6 +126,12 @@ class ProblemCode(StrEnum):
     SITE_OF_SESSIONS = "site_of_sessions"
     #: A market rule says that this cannot be asked.
     RULED_OUT = "ruled_out"
+    PARTNER_INCOMPLETE = "partner_incomplete"
+    BAD_SIRET = "bad_siret"
+    OWN_SIRET = "own_siret"
+    SIRET_TWICE = "siret_twice"
+    PARTNER_ENDS_BEFORE = "partner_ends_before"
+    PARTNER_STARTS_AFTER = "partner_starts_after"
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,11 +158,11 @@ class PayloadError(ValueError):
 def diff(before: Values, after: Values, names: Mapping[int, str] | None = None) -> tuple[Change, ...]:
     """The fields of ``after`` that differ from ``before``, in the order of ``before``; a field that ``before`` lacks is no field.
 
-    ``names``: what the components are called, by id.
+    ``names``: what the components, or the partners, are called, by id.
     """
     names = names or {}
     return tuple(
-        Change(key, value, after[key], names.get(key.id, "") if key.target is Target.COMPONENT else "")
+        Change(key, value, after[key], names.get(key.id, "") if key.target is not Target.ACTION else "")
         for key, value in before.items()
         if key in after and after[key] != value
     )

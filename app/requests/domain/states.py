@@ -18,6 +18,7 @@ class RequestKind(StrEnum):
     REFERENCE = "reference"
     VOLUMES = "volumes"
     SITES = "sites"
+    PARTNERS = "partners"
 
 
 class RequestState(StrEnum):

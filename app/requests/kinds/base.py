@@ -19,8 +19,8 @@ from ..domain import Change, Field, Key, Problem, ProblemCode, RequestKind, Targ
 #: What was typed in a step, as posted: control → texts.
 Typed = Mapping[str, Sequence[str]]
 
-#: Name of the control of a field of the action, and of a component.
-ACTION_FIELD, COMPONENT_FIELD = "action_{field}", "c{id}_{field}"
+#: Name of the control of a field of the action, of a component, of a partner, and of a partner to add.
+ACTION_FIELD, COMPONENT_FIELD, PARTNER_FIELD, NEW_PARTNER_FIELD = "action_{field}", "c{id}_{field}", "p{id}_{field}", "n{id}_{field}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,8 @@ def values_of(action: Action, components: Sequence[Component], *, action_fields:
 
 def control(key: Key) -> str:
     """The name of the control that asks a new value."""
+    if key.target is Target.PARTNER:
+        return (PARTNER_FIELD if key.id > 0 else NEW_PARTNER_FIELD).format(id=abs(key.id), field=key.field.value)
     return (ACTION_FIELD if key.target is Target.ACTION else COMPONENT_FIELD).format(id=key.id, field=key.field.value)
 
 

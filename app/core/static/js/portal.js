@@ -416,7 +416,9 @@
       let timer = 0;
       const save = async () => {
         try {
-          const answer = await fetch(form.dataset.draft, { method: "POST", body: new FormData(form), headers: { "X-CSRFToken": token(), Accept: "application/json" }, credentials: "same-origin" });
+          const typed = new FormData(form); // without the files: they go once, with the form
+          [...typed].forEach(([name, value]) => { if (value instanceof File) typed.delete(name); });
+          const answer = await fetch(form.dataset.draft, { method: "POST", body: typed, headers: { "X-CSRFToken": token(), Accept: "application/json" }, credentials: "same-origin" });
           if (answer.status === 401 || answer.status === 419 || answer.redirected) { sessionExpired(); return; }
           if (!answer.ok) throw new Error(String(answer.status));
           delete form.dataset.dirty;

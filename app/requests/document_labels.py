@@ -1,0 +1,125 @@
+"""Words and rows for the documents of requests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from flask import current_app, url_for
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+
+from app.actions.labels import told_actor
+from app.core.ui.format import fr_datetime
+
+from . import documents, labels, signing
+from .document_models import DocumentRole, RequestDocument
+from .domain.files import EXTENSIONS, FileFault
+from .models import ModificationRequest
+
+ROLE_LABELS: dict[str, Any] = {
+    DocumentRole.SUPPORTING: _l("Supporting document"),
+    DocumentRole.LETTER: _l("Signed letter"),
+    DocumentRole.AMENDMENT: _l("Amendment"),
+}
+#: For browsers, which then offer these files only; what comes is judged by its content.
+ACCEPT: Final = ",".join([*EXTENSIONS.values(), ".jpeg"])
+
+
+def fault_text(fault: FileFault, name: str) -> str:
+    """Which file, which rule, what to do."""
+    words: dict[FileFault, Any] = {
+        FileFault.EMPTY: _("“%(name)s” is empty: choose another file.", name=name),
+        FileFault.TOO_LARGE: _("“%(name)s” is larger than %(most)s MB: make it lighter, or split it.", name=name, most=current_app.config["DOCUMENT_MAX_MB"]),
+        FileFault.TOO_MANY: _(
+            "“%(name)s” was not added: a request has %(most)s documents at most. Put several into one.", name=name, most=documents.limits().most
+        ),
+        FileFault.UNKNOWN_TYPE: _(
+            "“%(name)s” is none of the types accepted, whatever its name says: save it as PDF, ODT, DOCX, JPEG or PNG.", name=name
+        ),
+        FileFault.DAMAGED: _("“%(name)s” is incomplete or damaged: open it, save it again, then choose it again.", name=name),
+        FileFault.MACROS: _("“%(name)s” contains macros: save it without them, for instance as PDF.", name=name),
+        FileFault.PROTECTED: _("“%(name)s” is protected by a password: save it without one.", name=name),
+        FileFault.TWICE: _("“%(name)s” is attached already.", name=name),
+    }
+    return str(words[fault])
+
+
+def size_text(size: int) -> str:
+    """ "340 ko", "2,1 Mo"."""
+    if size < 1_000_000:
+        return _("%(num)s kB", num=max(1, round(size / 1000)))
+    return _("%(num)s MB", num=f"{size / 1_000_000:.1f}".replace(".", ","))
+
+
+def rows(found: Iterable[RequestDocument]) -> list[dict[str, Any]]:
+    """Documents as the templates list them."""
+    return [
+        {
+            "id": one.id,
+            "name": one.name,
+            "role": str(ROLE_LABELS[one.role]),
+            "size": size_text(one.size),
+            "by": one.account_name,
+            "at": one.added_at,
+            "request_id": one.request_id,
+            "url": url_for("RequestDocumentsView.download", document_id=one.id),
+        }
+        for one in found
+    ]
+
+
+def one_limit_text() -> str:
+    """What one document may be."""
+    return _("PDF, ODT, DOCX, JPEG or PNG; %(size)s MB at most.", size=current_app.config["DOCUMENT_MAX_MB"])
+
+
+def letter_text(state: signing.LetterState) -> tuple[str, str]:
+    """Where the letter stands: a tone and a sentence."""
+    if state.confirmation is not None:
+        one = state.confirmation
+        who = told_actor(one.account_name, one.on_behalf_of_name)
+        return "success", _("Confirmed on screen by %(name)s on %(when)s.", name=who, when=fr_datetime(one.signed_at))
+    if state.letter is not None:
+        return "success", _("Signed letter attached by %(name)s on %(when)s.", name=state.letter.account_name, when=fr_datetime(state.letter.added_at))
+    if state.outdated:
+        return "warning", _("The letter signed before tells what was asked before the correction: the request as it is now needs another one.")
+    return "warning", _("Neither signed letter nor confirmation on screen yet.")
+
+
+def confirmation_text(found: ModificationRequest) -> str:
+    """What is confirmed."""
+    return _(
+        "“%(kind)s”, %(summary)s. You confirm, as the person entitled to commit your organisation, what the letter of this request says: "
+        "your name and the date are kept, and shown to the Région.",
+        kind=labels.kind_label(found.kind),
+        summary=labels.summary(found.asked),
+    )
+
+
+def page_values(found: ModificationRequest) -> dict[str, Any]:
+    """For the page of a request: its documents, and where its letter stands."""
+    attached = documents.of_request(found.id)
+    tone, sentence = letter_text(signing.letter_state(found, attached))
+    return {"documents": rows(attached), "letter_tone": tone, "letter_sentence": sentence, "amendment_hint": one_limit_text(), "accept": ACCEPT}
+
+
+def limits_text() -> str:
+    """What may be attached."""
+    return _(
+        "PDF, ODT, DOCX, JPEG or PNG; %(size)s MB each, %(count)s documents at most.",
+        size=current_app.config["DOCUMENT_MAX_MB"],
+        count=documents.limits().most,
+    )
+
+
+def step_values(state: Any) -> dict[str, Any]:
+    """For the step « MOTIVATION »: the documents of the draft, and those the request to correct was sent with."""
+    correcting = state.subject.correcting
+    return {
+        "multipart": True,
+        "attached": rows(documents.of_draft(state.draft.token)),
+        "sent_before": rows(documents.of_request(correcting.id)) if correcting is not None else [],
+        "accept": ACCEPT,
+        "documents_hint": limits_text(),
+    }

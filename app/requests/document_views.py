@@ -1,0 +1,177 @@
+"""Pages of the documents: of an action, one to download; the letter of a request, signed on paper or confirmed on screen."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from flask import Response, abort, flash, redirect, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_appbuilder import BaseView, expose
+from flask_appbuilder.security.decorators import has_access, permission_name
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+
+from app.actions.tabs import page_values
+from app.actions.views import crumbs, found_or_404
+from app.core.ui import allowed
+
+from . import document_labels, documents, labels, presenters, queries, services, signing
+from .document_step import incoming
+from .domain.files import FileRefused, MediaType
+from .forms import LetterForm
+from .models import ModificationRequest
+from .permissions import ASK, DECIDE, SIGN, VIEW
+
+
+class RequestDocumentsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only partly typed
+    """« Documents »."""
+
+    route_base = "/demandes-de-modification"
+    class_permission_name = VIEW
+    permission_label = _l("Modification requests")
+    default_view = "of_action"
+
+    @expose("/action/<int:action_id>/documents")
+    @has_access
+    @permission_name("read")
+    def of_action(self, action_id: int) -> ResponseReturnValue:
+        """The documents of all the requests of an action."""
+        action = found_or_404(action_id)
+        found = documents.of_action(action_id)
+        rows = document_labels.rows(one for one, _kind in found)
+        for row, (_one, kind) in zip(rows, found, strict=True):
+            row["kind"] = labels.kind_label(kind)
+        return self.render_template("requests/documents.html", **page_values(action, "RequestDocumentsView.of_action"), rows=rows)
+
+    @expose("/documents/<int:document_id>")
+    @has_access
+    @permission_name("read")
+    def download(self, document_id: int) -> ResponseReturnValue:
+        """One document, as a file."""
+        found = documents.content_of(document_id)
+        if found is None:
+            abort(404)
+        return attachment(found[1], found[0].name, found[0].media_type)
+
+    @expose("/<int:request_id>/courrier.pdf")
+    @has_access
+    @permission_name("read")
+    def letter(self, request_id: int) -> ResponseReturnValue:
+        """The letter of a request, made now."""
+        from .letter import make_letter
+
+        found = _request_or_404(request_id)
+        return attachment(make_letter(found), _("letter-%(number)s-%(request)s.pdf", number=found.action.number, request=found.id), MediaType.PDF)
+
+    @expose("/<int:request_id>/courrier")
+    @has_access
+    @permission_name("read")
+    def letter_page(self, request_id: int) -> ResponseReturnValue:
+        """« Courrier validé par une personne habilitée »: where it stands."""
+        return self._letter_page(_request_or_404(request_id), LetterForm(formdata=None))
+
+    @expose("/<int:request_id>/courrier/signe", methods=["GET", "POST"])
+    @has_access
+    @permission_name("use")
+    def attach_letter(self, request_id: int) -> ResponseReturnValue:
+        """The signed letter is attached."""
+        found = _request_or_404(request_id)
+        if request.method == "GET":
+            return redirect(url_for("RequestDocumentsView.letter_page", request_id=request_id))
+        form = LetterForm(formdata=request.form)
+        file = incoming(request.files.get("letter"))
+        if file is None:
+            form.letter.errors = [_("Choose a file first: PDF, ODT, DOCX, JPEG or PNG.")]
+            return self._letter_page(found, form), 422
+        try:
+            signing.attach_letter(request_id, file, version=_number(form.version.data))
+        except services.RequestNotFound:
+            abort(404)
+        except services.Overtaken as late:
+            flash(presenters.overtaken_text(late), "warning")
+            return redirect(url_for("RequestsView.show", request_id=request_id))
+        except FileRefused as refused:
+            form.letter.errors = [document_labels.fault_text(refused.fault, file.name)]
+            return self._letter_page(_request_or_404(request_id), form), 422
+        flash(_("The signed letter is attached: the Région sees it with the request."), "success")
+        return redirect(url_for("RequestsView.show", request_id=request_id))
+
+    @expose("/<int:request_id>/courrier/confirmation", methods=["GET", "POST"])
+    @has_access
+    @permission_name("sign")
+    def confirm(self, request_id: int) -> ResponseReturnValue:
+        """The account entitled to sign confirms on screen what the letter says."""
+        found = _request_or_404(request_id)
+        address = url_for("RequestsView.show", request_id=request_id)
+        if request.method == "POST":
+            try:
+                signing.confirm(request_id, version=_number(request.form.get("version")))
+            except services.RequestNotFound:
+                abort(404)
+            except services.Overtaken as late:
+                flash(presenters.overtaken_text(late), "warning")
+                return redirect(address)
+            flash(_("You have confirmed the letter: the Région sees who did, and when."), "success")
+            return redirect(address)
+        if not signing.may_be_signed(found):
+            flash(_("This request is “%(state)s”: its letter is no longer signed.", state=labels.state_label(found.state)), "info")
+            return redirect(address)
+        return self.render_template(
+            "portal/confirm.html",
+            breadcrumb=crumbs(found.action, (labels.kind_label(found.kind), address), (_("Letter of the request"), None)),
+            menu_current="ActionsView.index",
+            heading=_("Confirm the letter?"),
+            body=document_labels.confirmation_text(found),
+            action_url=url_for("RequestDocumentsView.confirm", request_id=request_id),
+            verb=_("Confirm on screen"),
+            cancel_url=url_for("RequestDocumentsView.letter_page", request_id=request_id),
+            fields={"version": found.version},
+        )
+
+    def _letter_page(self, found: ModificationRequest, form: LetterForm) -> str:
+        decides, address = allowed(*DECIDE), url_for("RequestsView.show", request_id=found.id)
+        open_to_sign = signing.may_be_signed(found)
+        if decides:
+            path = [(_("Modification requests"), url_for("RequestsView.queue")), (found.action.number, address), (_("Letter of the request"), None)]
+        else:
+            path = crumbs(found.action, (labels.kind_label(found.kind), address), (_("Letter of the request"), None))
+        return str(
+            self.render_template(
+                "requests/letter.html",
+                breadcrumb=path,
+                menu_current="RequestsView.queue" if decides else "ActionsView.index",
+                found=found,
+                form=form,
+                kind_label=labels.kind_label(found.kind),
+                attaches=open_to_sign and allowed(*ASK),
+                signs=open_to_sign and allowed(*SIGN),
+                hint=document_labels.one_limit_text(),
+                confirmation=document_labels.confirmation_text(found),
+                back_url=address,
+                **document_labels.page_values(found),
+            )
+        )
+
+
+def _request_or_404(request_id: int) -> ModificationRequest:
+    found = queries.get_request(request_id)
+    if found is None:
+        abort(404)
+    return found
+
+
+def _number(text: str | None) -> int:
+    text = text or ""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
+
+
+def attachment(content: bytes, name: str, media_type: str) -> Response:
+    """A file that browsers save, and never show within the portal; like all its pages, no cache keeps it."""
+    plain = name.encode("ascii", "replace").decode().replace("?", "_").replace('"', "_").replace("\\", "_")
+    answer = Response(content, content_type=media_type)
+    answer.headers["Content-Disposition"] = f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
+    answer.headers["X-Content-Type-Options"] = "nosniff"
+    return answer
+
+
+__all__ = ["RequestDocumentsView", "attachment"]

@@ -1,0 +1,159 @@
+"""Documents of the modification requests (guide 003 §2, « MOTIVATION » and its pieces): taken in, listed, given out.
+
+The bytes are read one document at a time, by who downloads it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from flask import current_app
+from sqlalchemy import ColumnElement, or_, select
+
+from app.actions.services import actor_name
+from app.core import context
+from app.core.extensions import db
+from app.core.transaction import transaction
+
+from . import services
+from .document_models import DocumentRole, RequestDocument, RequestDocumentContent, RequestSignature
+from .domain.files import FileFault, FileRefused, identify, safe_name
+from .models import ModificationRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """A file as it came."""
+
+    name: str
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much a document may weigh, and how many a request may have."""
+
+    most_bytes: int
+    most: int
+
+
+def limits() -> Limits:
+    """As the installation sets them (``DOCUMENT_MAX_MB``, ``DOCUMENT_MAX_COUNT``)."""
+    return Limits(current_app.config["DOCUMENT_MAX_MB"] * 1024 * 1024, current_app.config["DOCUMENT_MAX_COUNT"])
+
+
+# ---- reads ------------------------------------------------------------------------------------------------------------
+
+
+def of_draft(token: uuid.UUID) -> list[RequestDocument]:
+    """Those of a draft, in the order they came."""
+    return list(db.session.scalars(select(RequestDocument).where(RequestDocument.draft_token == token).order_by(RequestDocument.id)))
+
+
+def of_request(request_id: int) -> list[RequestDocument]:
+    """Those of a request, in the order they came."""
+    return list(db.session.scalars(select(RequestDocument).where(RequestDocument.request_id == request_id).order_by(RequestDocument.id)))
+
+
+def of_action(action_id: int) -> list[tuple[RequestDocument, str]]:
+    """Those of all the requests of an action, with the kind of the request, the latest first."""
+    statement = (
+        select(RequestDocument, ModificationRequest.kind)
+        .join(ModificationRequest, ModificationRequest.id == RequestDocument.request_id)
+        .where(RequestDocument.action_id == action_id)
+        .order_by(RequestDocument.id.desc())
+        .limit(200)
+    )
+    return [(row[0], row[1]) for row in db.session.execute(statement)]
+
+
+def signatures_of(request_id: int) -> list[RequestSignature]:
+    """The confirmations of the letter, the latest first."""
+    return list(db.session.scalars(select(RequestSignature).where(RequestSignature.request_id == request_id).order_by(RequestSignature.id.desc())))
+
+
+def content_of(document_id: int) -> tuple[RequestDocument, bytes] | None:
+    """A document with its bytes; None outside the scope, and for the draft of somebody else."""
+    row = db.session.execute(
+        select(RequestDocument, RequestDocumentContent.data)
+        .join(RequestDocumentContent, RequestDocumentContent.id == RequestDocument.id)
+        .where(RequestDocument.id == document_id, or_(RequestDocument.request_id.is_not(None), RequestDocument.account_id == context.actor_id()))
+    ).one_or_none()
+    return None if row is None else (row[0], row[1])
+
+
+# ---- use cases --------------------------------------------------------------------------------------------------------
+
+
+def add_to_draft(token: uuid.UUID, *, organisation_id: int, action_id: int, file: Incoming, request_id: int | None = None) -> RequestDocument:
+    """Keep a document with a draft, which the caller locked; ``request_id``: the request it corrects.  Raises FileRefused."""
+    present = or_(RequestDocument.draft_token == token, RequestDocument.request_id == (request_id or 0))
+    fresh = RequestDocument(organisation_id=organisation_id, action_id=action_id, draft_token=token, role=DocumentRole.SUPPORTING.value)
+    return _store(file, present, fresh)
+
+
+def remove_from_draft(token: uuid.UUID, document_id: int) -> str | None:
+    """Take a document out of a draft; its name, or None when the draft has no such document."""
+    with transaction() as session:
+        found = session.scalar(select(RequestDocument).where(RequestDocument.id == document_id, RequestDocument.draft_token == token))
+        if found is None:
+            return None
+        session.delete(found)
+        session.flush()
+        return found.name
+
+
+def send_with(token: uuid.UUID, request_id: int) -> None:
+    """The documents of the draft become those of the request, in the transaction that sends it."""
+    with transaction() as session:
+        for one in of_draft(token):
+            one.request_id, one.draft_token = request_id, None
+        session.flush()
+
+
+def attach(request: ModificationRequest, role: DocumentRole, file: Incoming, *, stated: str | None = None) -> RequestDocument:
+    """Add a document to a request that was sent, which the caller locked.  Raises FileRefused."""
+    fresh = RequestDocument(
+        organisation_id=request.organisation_id, action_id=request.action_id, request_id=request.id, role=role.value, stated=stated
+    )  # fmt: skip
+    return _store(file, RequestDocument.request_id == request.id, fresh)
+
+
+def check(file: Incoming) -> None:
+    """Raises FileRefused for a file that could not be taken in."""
+    if len(file.content) > limits().most_bytes:
+        raise FileRefused(FileFault.TOO_LARGE)
+    identify(file.content)
+
+
+def _store(file: Incoming, present: ColumnElement[bool], fresh: RequestDocument) -> RequestDocument:
+    check(file)
+    kind = identify(file.content)
+    digest = hashlib.sha256(file.content).hexdigest()
+    # Counted by role: the pieces of a request never bar the way to its letter or to its amendment. Refused
+    # before the transaction is joined: one that is under way goes on without this file.
+    digests: Sequence[str] = db.session.scalars(select(RequestDocument.sha256).where(present, RequestDocument.role == fresh.role)).all()
+    if digest in digests:
+        raise FileRefused(FileFault.TWICE)
+    if len(digests) >= limits().most:
+        raise FileRefused(FileFault.TOO_MANY)
+    with transaction() as session:
+        fresh.name, fresh.media_type = safe_name(file.name, kind), kind.value
+        fresh.size, fresh.sha256 = len(file.content), digest
+        fresh.account_id, fresh.account_name = context.actor_id(), actor_name(context.actor_id())
+        session.add(fresh)
+        session.flush()
+        session.add(RequestDocumentContent(id=fresh.id, organisation_id=fresh.organisation_id, data=file.content))
+        session.flush()
+    return fresh
+
+
+def decide_with(request_id: int, decision: services.Decision, amendment: Incoming | None) -> None:
+    """Decide, and keep the document of the amendment with the request: both, or neither.  Raises what ``services.decide`` does, or FileRefused."""
+    with transaction() as session:
+        services.decide(request_id, decision)
+        if amendment is not None:
+            attach(session.scalars(select(ModificationRequest).where(ModificationRequest.id == request_id)).one(), DocumentRole.AMENDMENT, amendment)

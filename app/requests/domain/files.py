@@ -1,0 +1,127 @@
+"""What a document may be: PDF, ODT, DOCX, JPEG or PNG, known by its content and never by its name.
+
+A file is looked at, not opened: of an archive, two small members are read, bounded, whatever it claims to hold.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import unicodedata
+import zipfile
+import zlib
+from enum import StrEnum
+from typing import Final
+
+
+class MediaType(StrEnum):
+    """The types accepted, as browsers name them."""
+
+    PDF = "application/pdf"
+    ODT = "application/vnd.oasis.opendocument.text"
+    DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+    JPEG = "image/jpeg"
+    PNG = "image/png"
+
+
+EXTENSIONS: Final = {MediaType.PDF: ".pdf", MediaType.ODT: ".odt", MediaType.DOCX: ".docx", MediaType.JPEG: ".jpg", MediaType.PNG: ".png"}
+
+
+class FileFault(StrEnum):
+    """Why a file is refused."""
+
+    EMPTY = "empty"
+    TOO_LARGE = "too_large"
+    TOO_MANY = "too_many"
+    UNKNOWN_TYPE = "unknown_type"
+    DAMAGED = "damaged"
+    MACROS = "macros"
+    PROTECTED = "protected"
+    TWICE = "twice"
+
+
+class FileRefused(ValueError):
+    """A file that is not taken in."""
+
+    def __init__(self, fault: FileFault) -> None:
+        super().__init__(fault)
+        self.fault = fault
+
+
+_MOST_MEMBERS: Final = 5_000
+_MOST_UNPACKED: Final = 300 * 1024 * 1024
+_PNG: Final = b"\x89PNG\r\n\x1a\n"
+_BROKEN = (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, ValueError, EOFError, OSError, KeyError)
+_NAME_LENGTH: Final = 120
+
+
+def identify(content: bytes) -> MediaType:
+    """The type of a file.  Raises FileRefused."""
+    if not content:
+        raise FileRefused(FileFault.EMPTY)
+    if content.startswith(b"%PDF-"):
+        return _whole(MediaType.PDF, b"%%EOF" in content[-2048:])
+    if content.startswith(_PNG):
+        return _whole(MediaType.PNG, content[12:16] == b"IHDR" and b"IEND" in content[-64:])
+    if content.startswith(b"\xff\xd8\xff"):
+        return _whole(MediaType.JPEG, b"\xff\xd9" in content[-65_536:])
+    if content.startswith(b"PK\x03\x04"):
+        return _of_archive(content)
+    raise FileRefused(FileFault.UNKNOWN_TYPE)
+
+
+def _whole(kind: MediaType, complete: bool) -> MediaType:
+    if not complete:
+        raise FileRefused(FileFault.DAMAGED)
+    return kind
+
+
+def _of_archive(content: bytes) -> MediaType:
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            return _of_members(archive)
+    except FileRefused:
+        raise
+    except _BROKEN:
+        raise FileRefused(FileFault.DAMAGED) from None
+
+
+def _of_members(archive: zipfile.ZipFile) -> MediaType:
+    members = archive.infolist()
+    names = {one.filename for one in members}
+    if len(members) > _MOST_MEMBERS or sum(one.file_size for one in members) > _MOST_UNPACKED:
+        raise FileRefused(FileFault.DAMAGED)
+    if any(one.flag_bits & 1 for one in members):
+        raise FileRefused(FileFault.PROTECTED)
+    if "mimetype" in names and "content.xml" in names:
+        if _start(archive, "mimetype", 200).strip() != MediaType.ODT.encode():
+            raise FileRefused(FileFault.UNKNOWN_TYPE)
+        if b"manifest:encryption-data" in _start(archive, "META-INF/manifest.xml", 1_000_000):
+            raise FileRefused(FileFault.PROTECTED)
+        return _without_macros(MediaType.ODT, any(name.startswith(("Basic/", "Scripts/")) for name in names))
+    if "[Content_Types].xml" in names and "word/document.xml" in names:
+        types = _start(archive, "[Content_Types].xml", 1_000_000)
+        return _without_macros(MediaType.DOCX, b"macroEnabled" in types or any(name.lower().endswith("vbaproject.bin") for name in names))
+    raise FileRefused(FileFault.UNKNOWN_TYPE)
+
+
+def _start(archive: zipfile.ZipFile, name: str, most: int) -> bytes:
+    with archive.open(name) as member:
+        return member.read(most)
+
+
+def _without_macros(kind: MediaType, macros: bool) -> MediaType:
+    if macros:
+        raise FileRefused(FileFault.MACROS)
+    return kind
+
+
+def safe_name(typed: str, kind: MediaType) -> str:
+    """The name of a document: what it was called, without folders nor marks that mislead, with the ending of what it really is."""
+    name = unicodedata.normalize("NFC", typed.replace("\\", "/").rpartition("/")[2])
+    # Controls, and marks that turn the text round, so that "gnp.exe" would read "exe.png".
+    name = "".join(" " if character.isspace() else character for character in name if character.isspace() or unicodedata.category(character)[0] != "C")
+    name = re.sub(r'[<>:"|?*%;]+', "-", name)
+    stem = re.sub(r"\.[A-Za-z0-9]{1,5}$", "", " ".join(name.split()))
+    stem = stem.strip(" .")[:_NAME_LENGTH].strip(" .")
+    return (stem or "document") + EXTENSIONS[kind]

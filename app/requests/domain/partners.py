@@ -1,0 +1,79 @@
+"""The rules of the kind "partners": co-traitants and sous-traitants of an action (DOMAIN §1 and §3)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Final
+
+from app.accounts.domain import SiretFault, siret_fault
+
+from .changes import Change, Field, Key, Problem, ProblemCode, Target, Value, Values
+
+#: What every partner has; who leaves gets an end besides.
+REQUIRED: Final = (Field.ROLE, Field.LEGAL_NAME, Field.SIRET, Field.STARTS_ON)
+FIELDS: Final = (*REQUIRED, Field.ENDS_ON)
+#: As many may be added by one request.
+MOST_NEW: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What the partners of an action are compared with."""
+
+    holder_siret: str
+    action_end: date
+    roles: frozenset[str]
+
+
+def empty_slots() -> dict[Key, Value]:
+    """The fields of partners to add: nothing yet."""
+    return {Key(Target.PARTNER, -number, field): None for number in range(1, MOST_NEW + 1) for field in FIELDS}
+
+
+def partner_problems(changes: Iterable[Change], after: Values, around: Around) -> tuple[Problem, ...]:
+    """Everything wrong with the partners that change; ``after``: all fields of all partners as they would be."""
+    found: list[Problem] = []
+    fields: dict[int, dict[Field, Value]] = {}
+    for key, value in after.items():
+        fields.setdefault(key.id, {})[key.field] = value
+    holders: dict[Value, list[int]] = {}
+    for number, one in fields.items():
+        holders.setdefault(one[Field.SIRET], []).append(number)
+    for number in dict.fromkeys(change.key.id for change in changes):
+        one = fields[number]
+        found += [Problem(Key(Target.PARTNER, number, field), ProblemCode.PARTNER_INCOMPLETE) for field in REQUIRED if one[field] is None]
+        if one[Field.ROLE] is not None and one[Field.ROLE] not in around.roles:
+            found.append(Problem(Key(Target.PARTNER, number, Field.ROLE), ProblemCode.UNKNOWN_VALUE))
+        found += _siret(number, one[Field.SIRET], holders, around)
+        found += _dates(number, one, around)
+    return tuple(found)
+
+
+def _siret(number: int, siret: Value, holders: Mapping[Value, list[int]], around: Around) -> list[Problem]:
+    key = Key(Target.PARTNER, number, Field.SIRET)
+    if siret is None:
+        return []
+    fault = siret_fault(str(siret))
+    if fault is not None:
+        return [Problem(key, ProblemCode.BAD_SIRET, {"siret": siret, "fault": fault})]
+    if siret == around.holder_siret:
+        return [Problem(key, ProblemCode.OWN_SIRET, {"siret": siret})]
+    if len(holders[siret]) > 1:
+        return [Problem(key, ProblemCode.SIRET_TWICE, {"siret": siret})]
+    return []
+
+
+def _dates(number: int, one: Mapping[Field, Value], around: Around) -> list[Problem]:
+    start, end = one[Field.STARTS_ON], one[Field.ENDS_ON]
+    if not isinstance(start, date):
+        return []
+    if start > around.action_end:
+        return [Problem(Key(Target.PARTNER, number, Field.STARTS_ON), ProblemCode.PARTNER_STARTS_AFTER, {"start": start, "end": around.action_end})]
+    if isinstance(end, date) and end < start:
+        return [Problem(Key(Target.PARTNER, number, Field.ENDS_ON), ProblemCode.PARTNER_ENDS_BEFORE, {"start": start, "end": end})]
+    return []
+
+
+__all__ = ["FIELDS", "MOST_NEW", "REQUIRED", "Around", "SiretFault", "empty_slots", "partner_problems"]

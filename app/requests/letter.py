@@ -1,0 +1,151 @@
+"""The letter of a request as a PDF (guide 003 §2), to be signed by the person entitled.
+
+The library is read when a letter is made, and not before: few processes ever make one.
+"""
+
+from __future__ import annotations
+
+import io
+import unicodedata
+from collections.abc import Callable
+from functools import cache
+from typing import Any, Final
+from xml.sax.saxutils import escape
+
+from flask import current_app
+from flask_babel import gettext as _
+
+from app.accounts.domain import format_siret
+from app.core import clock
+from app.core.ui.format import fr_datetime, fr_long_date
+
+from . import document_labels, documents, labels, signing
+from .document_models import DocumentRole
+from .models import ModificationRequest
+
+#: Bitstream Vera, which comes with the library and may be embedded; it has the letters of French and the euro.
+_FONTS: Final = {"Letter": "Vera.ttf", "Letter-Bold": "VeraBd.ttf"}
+
+
+@cache
+def _glyphs() -> frozenset[int]:
+    """Register the fonts, once; the characters they can write."""
+    from reportlab.pdfbase import pdfmetrics
+    from reportlab.pdfbase.ttfonts import TTFont
+
+    for name, file in _FONTS.items():
+        pdfmetrics.registerFont(TTFont(name, file))
+    pdfmetrics.registerFontFamily("Letter", normal="Letter", bold="Letter-Bold", italic="Letter", boldItalic="Letter-Bold")
+    return frozenset(pdfmetrics.getFont("Letter").face.charToGlyph)
+
+
+def printable(text: str) -> str:
+    """``text`` with what the font can write: a letter it lacks loses its mark, and what it has no letter for is "?"."""
+    glyphs = _glyphs()
+    found: list[str] = []
+    for character in text.replace("\u202f", "\u00a0").replace("→", "\u00a0: "):
+        if character == "\n" or ord(character) in glyphs:
+            found.append(character)
+        else:
+            base = unicodedata.normalize("NFKD", character)[:1]
+            found.append(base if ord(base) in glyphs else "?")
+    return "".join(found)
+
+
+def make_letter(found: ModificationRequest) -> bytes:
+    """The letter of a request as it is now."""
+    from reportlab.lib.pagesizes import A4
+    from reportlab.lib.units import mm
+    from reportlab.platypus import SimpleDocTemplate
+
+    _glyphs()
+    title = printable(f"{labels.kind_label(found.kind)} – {found.action.number}")
+    target = io.BytesIO()
+    document = SimpleDocTemplate(
+        target, pagesize=A4, leftMargin=20 * mm, rightMargin=20 * mm, topMargin=18 * mm, bottomMargin=20 * mm,
+        title=title, author=printable(str(found.organisation)), subject=printable(labels.summary(found.asked))[:400], lang="fr-FR",
+        creator=printable(current_app.config["PORTAL_NAME"]),
+    )  # fmt: skip
+    foot = _footer(found)
+    document.build(_story(found, document.width - 12), onFirstPage=foot, onLaterPages=foot)
+    return target.getvalue()
+
+
+def _footer(found: ModificationRequest) -> Callable[[Any, Any], None]:
+    words = printable(_("Request no. %(number)s, reference %(stated)s", number=found.id, stated=signing.stated_by(found)))
+
+    def draw(canvas: Any, document: Any) -> None:
+        canvas.saveState()
+        canvas.setFont("Letter", 7)
+        canvas.drawString(document.leftMargin, 28, words)
+        canvas.drawRightString(document.leftMargin + document.width, 28, printable(_("Page %(number)s", number=canvas.getPageNumber())))
+        canvas.restoreState()
+
+    return draw
+
+
+def _story(found: ModificationRequest, width: float) -> list[Any]:
+    from reportlab.lib.styles import ParagraphStyle
+    from reportlab.platypus import KeepTogether, Paragraph, Spacer
+
+    body = ParagraphStyle("body", fontName="Letter", fontSize=9, leading=13)
+    heading = ParagraphStyle("heading", parent=body, fontName="Letter-Bold", fontSize=10, spaceBefore=12, spaceAfter=4)
+    top = ParagraphStyle("top", parent=heading, fontSize=14, leading=18)
+    right = ParagraphStyle("right", parent=body, alignment=2)
+
+    def text(words: object, style: Any = body) -> Any:
+        return Paragraph(escape(printable(str(words))).replace("\n", "<br/>"), style)
+
+    action = found.action
+    contract = action.contract
+    facts = [
+        (_("Organisation"), str(found.organisation)),
+        (_("SIRET"), format_siret(found.organisation.siret)),
+        (_("N° Contrat/Conv."), contract.group_label),
+        (_("N° Action"), f"{action.number} – {action.title}"),
+        (_("Name/Status of the sender"), f"{found.sender_name} – {_('Holder (of the contract)')}"),
+        (_("Sent on"), fr_datetime(found.sent_at)),
+    ]
+    rows = [[text(_("Field name")), text(_("Field before modification")), text(_("Field after modification"))]]
+    rows += [[text(one["label"]), text(one["before"] or _("empty")), text(one["after"] or _("empty"))] for one in labels.change_rows(found.asked)]
+    attached = [one.name for one in documents.of_request(found.id) if one.role == DocumentRole.SUPPORTING]
+    story = [
+        text(found.organisation, ParagraphStyle("sender", parent=body, fontName="Letter-Bold")),
+        Spacer(1, 8),
+        text(_("To: %(region)s", region=current_app.config["REGION_NAME"]), right),
+        text(fr_long_date(clock.today()), right),
+        text(labels.kind_label(found.kind), top),
+        _table([[text(label), text(value)] for label, value in facts], [width * 0.3, width * 0.7], header=False),
+        text(_("MODIFICATIONS"), heading),
+        _table(rows, [width * 0.4, width * 0.3, width * 0.3], header=True),
+        text(_("MOTIVATION"), heading),
+        text(found.motivation),
+    ]
+    if attached:
+        story += [text(_("DOCUMENTS"), heading), *(text(f"– {name}") for name in attached)]
+    return [*story, KeepTogether([Spacer(1, 14), *_signature(found, text, width)])]
+
+
+def _signature(found: ModificationRequest, text: Callable[..., Any], width: float) -> list[Any]:
+    """The place to sign, or who confirmed on screen."""
+    state = signing.letter_state(found, [])
+    if state.confirmation is not None:
+        return [text(document_labels.letter_text(state)[1])]
+    return [
+        text(_("Name and position of the person entitled:")),
+        _table([[text(_("Done at ………………………, on ……………………")), text(_("Signature:"))]], [width * 0.5, width * 0.5], header=False, tall=True),
+    ]
+
+
+def _table(rows: list[list[Any]], widths: list[float], *, header: bool, tall: bool = False) -> Any:
+    from reportlab.lib import colors
+    from reportlab.platypus import Table, TableStyle
+
+    style: list[Any] = [("VALIGN", (0, 0), (-1, -1), "TOP"), ("GRID", (0, 0), (-1, -1), 0.4, colors.HexColor("#8a8a8a"))]
+    if header:
+        style.append(("BACKGROUND", (0, 0), (-1, 0), colors.HexColor("#eeeeee")))
+    # a cell longer than a page goes on over the next
+    return Table(rows, colWidths=widths, rowHeights=[90] if tall else None, style=TableStyle(style), repeatRows=int(header), splitInRow=1, hAlign="LEFT")
+
+
+__all__ = ["make_letter", "printable"]

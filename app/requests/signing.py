@@ -1,0 +1,96 @@
+"""The letter of a request (guide 003 §2: « un courrier validé par une personne habilitée »): signed on paper and attached, or confirmed on screen.
+
+Either holds for what the request asked then: one that was corrected since needs another.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import select
+
+from app.actions.services import actor_name
+from app.core import context
+from app.core.extensions import db
+from app.core.transaction import transaction
+
+from . import documents, queries, services
+from .document_models import DocumentRole, RequestDocument, RequestSignature
+from .documents import Incoming
+from .domain import RequestState
+from .models import ModificationRequest
+
+
+@dataclass(frozen=True, slots=True)
+class LetterState:
+    """What stands for the request as it is now; ``outdated``: only letters of before a correction."""
+
+    confirmation: RequestSignature | None = None
+    letter: RequestDocument | None = None
+    outdated: bool = False
+
+
+def stated_by(request: ModificationRequest) -> str:
+    """Names what the letter of a request says: two equal words, the same changes for the same reasons."""
+    said = json.dumps([request.changes, request.motivation], sort_keys=True)
+    return hashlib.sha256(said.encode()).hexdigest()[:24]
+
+
+def may_be_signed(request: ModificationRequest) -> bool:
+    """As long as the Région has it and has not decided."""
+    return request.state == RequestState.PENDING
+
+
+def letter_state(request: ModificationRequest, attached: Sequence[RequestDocument]) -> LetterState:
+    """Where the letter stands; ``attached``: the documents of the request."""
+    stated = stated_by(request)
+    letters = [one for one in attached if one.role == DocumentRole.LETTER]
+    signatures = documents.signatures_of(request.id)
+    return LetterState(
+        confirmation=next((one for one in signatures if one.stated == stated), None),
+        letter=next((one for one in reversed(letters) if one.stated == stated), None),
+        outdated=bool(letters or signatures),
+    )
+
+
+def attach_letter(request_id: int, file: Incoming, *, version: int) -> None:
+    """Keep the signed letter with its request.  Raises RequestNotFound, Overtaken when it changed since the page, or FileRefused."""
+    with transaction():
+        request = _locked(request_id, version)
+        documents.attach(request, DocumentRole.LETTER, file, stated=stated_by(request))
+
+
+def confirm(request_id: int, *, version: int) -> None:
+    """The account at work, which is entitled to sign, confirms the letter; twice is once.  Raises RequestNotFound, or Overtaken."""
+    with transaction() as session:
+        request = _locked(request_id, version)
+        stated = stated_by(request)
+        if any(one.stated == stated for one in documents.signatures_of(request_id)):
+            return
+        actor_id, behalf_id = context.actor_id(), context.on_behalf_of()
+        session.add(
+            RequestSignature(
+                organisation_id=request.organisation_id,
+                request_id=request.id,
+                stated=stated,
+                account_id=actor_id,
+                account_name=actor_name(actor_id),
+                on_behalf_of_id=behalf_id,
+                on_behalf_of_name=actor_name(behalf_id),
+            )
+        )
+        session.flush()
+
+
+def _locked(request_id: int, version: int) -> ModificationRequest:
+    """The request alone, locked: nothing else is, so that nobody waits for somebody who waits for them."""
+    statement = select(ModificationRequest).where(ModificationRequest.id == request_id).with_for_update(of=ModificationRequest)
+    request = db.session.scalars(statement.execution_options(populate_existing=True)).one_or_none()
+    if request is None:
+        raise services.RequestNotFound(request_id)
+    if request.version != version or not may_be_signed(request):
+        raise services.Overtaken(request, queries.last_event(request_id))
+    return request
