@@ -470,7 +470,7 @@ def test_two_editors_do_not_overwrite_each_other(as_user: AsUser, db_session: Se
     narrow(db_session, "secondaire", ["invoicing"], None)
     values = {"seen": seen, "functions": ["trainees"], "actions_scope": "toutes", "verb": "save"}
     stale = post(browser, path, values)
-    assert stale.status_code == 422
+    assert stale.status_code == 409
     assert "Quelqu’un a modifié ces droits" in stale.text
     assert "Consulter, Facturation" in stale.text
     assert re.search(r'value="trainees" checked', stale.text)

@@ -265,9 +265,9 @@ def test_information_meetings(db_session: Session) -> None:
     assert "déjà une information collective" in translate(twice.value)
     with pytest.raises(Faulty):
         sessions.add_meeting(found.id, meeting_plan(found, held_on=found.ends_on + timedelta(days=1)))
-    assert sessions.remove_meeting(key) == found.id
+    assert sessions.remove_meeting(key, version=1) == found.id
     with pytest.raises(LookupError):
-        sessions.remove_meeting(key)
+        sessions.remove_meeting(key, version=1)
     assert [line.event for line in told(found.id)] == ["session_created", "meeting_added", "meeting_removed"]
 
 
@@ -280,7 +280,7 @@ def test_another_organisation_finds_no_session(db_session: Session) -> None:
             lambda: sessions.create_session(component_id, plan),
             lambda: sessions.cancel_session(key, reason="X", version=1),
             lambda: sessions.add_meeting(key, MeetingPlan(plan.starts_on, time(9), "X")),
-            lambda: sessions.remove_meeting(meeting),
+            lambda: sessions.remove_meeting(meeting, version=1),
         ):
             with pytest.raises(LookupError):
                 attempt()

@@ -44,9 +44,8 @@ class Correction:
         return asked
 
     def save(self, **typed: str) -> Any:
-        version = re.search(r'name="version" value="(\d+)"', self.browser.get(self.address).text)
-        assert version is not None
-        return post(self.browser, self.address, {"version": version[1], **typed})
+        shown = dict(re.findall(r'name="(version|row_version|row_base)"[^>]*value="([^"]*)"', self.browser.get(self.address).text))
+        return post(self.browser, self.address, {**shown, **typed})
 
 
 def operations(enrolment_id: int) -> list[tuple[str, str]]:
