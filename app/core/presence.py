@@ -27,7 +27,6 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from app.core import clock, context, people, tenancy
-from app.core.ui.store import request_store
 
 log = structlog.get_logger(__name__)
 
@@ -69,6 +68,12 @@ class EditPage:
 
     token: str
     others: tuple[Editor, ...]
+
+
+def _store() -> dict[Any, Any]:
+    from app.core.ui.store import request_store  # the layout shows what is told here
+
+    return request_store()
 
 
 @lru_cache(maxsize=8)
@@ -172,7 +177,7 @@ def open_page(row: Any, part: str = "") -> str:
     place = _place_of(row, part)
     token = _token_of(place)
     if has_request_context() and not tenancy.current_scope().observes:
-        request_store()[_STORE] = EditPage(token, _named(_exchange(place, OPENED_FOR)))
+        _store()[_STORE] = EditPage(token, _named(_exchange(place, OPENED_FOR)))
     return token
 
 
@@ -180,7 +185,7 @@ def edit_page() -> EditPage | None:
     """The edit page under way, also when it is shown again with its errors or with a conflict; None for other pages."""
     if not has_request_context():
         return None
-    store = request_store()
+    store = _store()
     if _STORE not in store:
         token = request.form.get(PAGE) if request.method == "POST" else None
         place = _read_token(token)

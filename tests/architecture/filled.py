@@ -17,7 +17,6 @@ class Control:
     kind: str
     values: list[str] = field(default_factory=list)
     options: list[tuple[str, str]] = field(default_factory=list)
-    label_of: dict[str, str] = field(default_factory=dict)
 
 
 class _Reader(HTMLParser):
@@ -27,7 +26,7 @@ class _Reader(HTMLParser):
         self.labels: dict[str, str] = {}
         self._form: dict[str, Control] | None = None
         self._select: tuple[Control, bool] | None = None
-        self._option: tuple[str, bool] | None = None
+        self._option: tuple[str | None, bool] | None = None
         self._text: list[str] | None = None
         self._label: str | None = None
         self._area: str | None = None
@@ -43,7 +42,7 @@ class _Reader(HTMLParser):
             self.forms.append(self._form)
         elif tag == "label":
             self._label, self._text = facts.get("for", ""), []
-        if self._form is None or ("name" not in facts and tag not in ("option",)) or "disabled" in facts:
+        if self._form is None or ("name" not in facts and tag != "option") or "disabled" in facts:
             return
         name = facts.get("name", "")
         if tag == "input":
@@ -64,7 +63,7 @@ class _Reader(HTMLParser):
         elif tag == "select":
             self._select = (self._form.setdefault(name, Control("select")), "multiple" in facts)
         elif tag == "option" and self._select is not None:
-            self._option, self._text = (facts.get("value", ""), "selected" in facts), []
+            self._option, self._text = (facts.get("value"), "selected" in facts), []
 
     def handle_data(self, data: str) -> None:
         if self._text is not None:
@@ -81,7 +80,8 @@ class _Reader(HTMLParser):
             self._form[self._area].values = [said.removeprefix("\n")]
             self._area = self._text = None
         elif tag == "option" and self._select is not None and self._option is not None:
-            control, (value, selected) = self._select[0], self._option
+            control, (given, selected) = self._select[0], self._option
+            value = said.strip() if given is None else given
             control.options.append((value, said.strip()))
             if selected:
                 control.values.append(value)

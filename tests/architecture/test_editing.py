@@ -85,7 +85,29 @@ NOT_EDITS: dict[str, str] = {
 ONE_FIELD: frozenset[str] = frozenset()
 
 #: Tables that carry no version: nobody edits a row of theirs.
-UNVERSIONED: dict[str, str] = {}
+UNVERSIONED: dict[str, str] = {
+    "ab_user": "sign-ins write it too: its holder, and its rights, are compared with the values that the form showed",
+    "action_access": "belongs to the rights of an account, compared whole",
+    "component_site": "a site is added to a component or taken away, never changed",
+    **dict.fromkeys(
+        (
+            "ab_permission", "ab_view_menu", "ab_permission_view", "ab_role", "ab_group", "ab_register_user", "ab_api_key", "seeded_value",
+            "periodic_run", "town",
+        ),
+        "written by the commands of the product, not on screen",
+    ),
+    **dict.fromkeys(("audit_entry", "audit_seal", "audit_sealed", "action_history", "modification_request_event", "nir_reading", "sign_in_attempt",
+        "account_review", "outbox_intervention"), "a journal: lines are added, none is changed on a form"),
+    **dict.fromkeys(("outbox_message", "outbox_partner", "mail_message", "advance_invoice_request", "identity_request"), "the product's own work; people only start it again"),
+    **dict.fromkeys(
+        (
+            "user_session", "access_link", "recovery_request", "recovery_code", "second_factor", "api_token", "observation", "delegation",
+            "account_batch", "finish_declaration",
+        ),
+        "made, then ended: two dates, no form changes it",
+    ),
+    "wizard_draft": "one account's own; it has a version of its own, and the token of its page",
+}  # fmt: skip
 
 
 def _edit_routes(app: Flask) -> Iterator[str]:
