@@ -213,7 +213,7 @@ _EDITED: Final = {"civilite": "civility", "nom": "last_name", "prenom": "first_n
 
 
 def _account_or_404(account_id: int) -> User:
-    found = None if current_user.organisation_id is None or account_id >= 2**31 else queries.account(account_id)
+    found = None if current_user.organisation_id is None else queries.account(account_id)
     if found is None or found.organisation_id != current_user.organisation_id or found.deleted_at is not None:
         raise ApiProblem("not_found")
     return found

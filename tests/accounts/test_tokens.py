@@ -557,7 +557,7 @@ def test_who_may_write(client: FlaskClient, db_session: Session) -> None:
     refused(call(client, f"/comptes/{key}", make("principal"), **sent), 403, "scope_missing")
     refused(call(client, f"/comptes/{key}", make("secondaire", *WRITE), **sent), 403, "permission_missing")
     refused(call(client, f"/comptes/{key}", make("autre-of", *WRITE), **sent), 404, "not_found")
-    for number in (id_of("admin"), 0, 2**31, 987654321):
+    for number in (id_of("admin"), 0, 987654321):
         refused(call(client, f"/comptes/{number}", make("principal", *WRITE), **sent), 404, "not_found")
     own = call(client, f"/comptes/{id_of('principal')}", make("principal", *WRITE))
     answer = call(client, f"/comptes/{id_of('principal')}", make("principal", *WRITE), method="PATCH", json={"courriel": "moi@example.org"}, headers={"If-Match": own.headers["ETag"]})
