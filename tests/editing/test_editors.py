@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
@@ -30,7 +30,7 @@ INTERLEAVINGS = int(os.environ.get("PORTAL_INTERLEAVINGS", "60"))
 
 
 @pytest.fixture
-def world(committed: Flask) -> Iterator[Flask]:
+def world(committed: Flask) -> Flask:
     """Real commits; five accounts of the Région that may edit everything."""
     with committed.app_context(), bound_scope(Scope.system()):
         with transaction() as session:
@@ -54,7 +54,7 @@ def world(committed: Flask) -> Iterator[Flask]:
             "account": one(text("SELECT id FROM ab_user WHERE username = 'secondaire'")),
         }
         db.session.rollback()
-    yield committed
+    return committed
 
 
 @pytest.mark.slow
@@ -126,8 +126,8 @@ def test_a_double_click_saves_once(world: Flask, look: Callable[..., Any]) -> No
     journal = "SELECT count(*) FROM audit_entry WHERE table_name = 'training_session' AND row_id = :key"
     for places in ("21", "22", "23"):
         before, page = look(journal, key=str(key)), first.page(url)
-        again = page.data(places=[places]) | {"csrf_token": second.page(url)["csrf_token"]}
-        answers = at_once(first.sends(url, page, places=[places]), lambda again=again: second.browser.post(url, data=again, headers=SAME_ORIGIN))
+        of_second = second.page(url)["csrf_token"]
+        answers = at_once(first.sends(url, page, places=[places]), second.sends(url, page, places=[places], csrf_token=of_second))
         assert [answer.status_code for answer in answers] == [302, 302]
         assert look(PLACES, key=key) == int(places)
         assert look(journal, key=str(key)) == before + 1
