@@ -73,8 +73,9 @@ def test_two_people_on_one_page(signed_in: SignIn) -> None:
     mine.locator("#registration_address").fill("2 rue Neuve")
     mine.get_by_role("button", name="Enregistrer la session").click()
     question = mine.get_by_role("table", name=re.compile("Champs modifiés"))
-    for value in ("7", "8", "9"):
-        expect(question.get_by_text(value, exact=True)).to_be_visible()
+    expect(question.get_by_role("cell", name="7", exact=True)).to_be_visible()
+    expect(question.locator("label[for=choice-places-mine]")).to_contain_text("8")
+    expect(question.locator("label[for=choice-places-theirs]")).to_contain_text("9")
     assert_accessible(mine)
     assert_no_horizontal_scroll(mine)
     picture(mine, "conflict")
