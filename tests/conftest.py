@@ -234,10 +234,22 @@ def app(databases: Databases, make_settings: Callable[..., Any]) -> Iterator[Fla
     databases.drop("shared")
 
 
+def _nobody_is_editing(app: Flask) -> None:
+    """Forget who had which edit page open in former tests: Redis is not rolled back."""
+    from redis import Redis
+
+    with Redis.from_url(app.config["REDIS_URL"]) as client:
+        known = client.keys("presence:*")
+        if known:
+            client.delete(*known)
+
+
 @pytest.fixture
 def db_session(app: Flask) -> Iterator[Session]:
     """The session in the system's scope; everything, commits included, is rolled back after the test."""
     from sqlalchemy import event
+
+    _nobody_is_editing(app)
 
     from app.core import tenancy
     from app.core.extensions import db
@@ -295,6 +307,7 @@ def committed(databases: Databases, make_settings: Callable[..., Any]) -> Iterat
     from app.core.extensions import db
 
     application = create_app(make_settings(*databases.create("own")))
+    _nobody_is_editing(application)
     yield application
     with application.app_context():
         db.session.remove()

@@ -10,13 +10,17 @@ from typing import Any, Final
 import structlog
 from flask_babel import lazy_gettext as _l
 from flask_login import current_user
+from werkzeug.datastructures import MultiDict
 
-from app.accounts import domain, queries, sessions
+from app.accounts import domain, labels, queries, services, sessions
 from app.accounts.access import domain as access
 from app.accounts.access import factor, tokens
+from app.accounts.forms import AccountForm
 from app.accounts.models import Organisation, User
+from app.accounts.services.holders import FIELDS, values_of
 from app.core import context, tenancy
-from app.core.api import ApiProblem, Identity, Parameter, Scope, identity, register_authenticator, register_scope, resource
+from app.core.api import ApiProblem, Identity, Parameter, Scope, check_etag, identity, register_authenticator, register_scope, resource
+from app.core.concurrency import StaleError
 from app.core.extensions import db
 from app.core.transaction import transaction
 
@@ -25,12 +29,15 @@ log = structlog.get_logger(__name__)
 ACCOUNT: Final = "compte:lecture"
 ORGANISATION: Final = "organisme:lecture"
 ACCOUNTS: Final = "comptes:lecture"
+WRITE_ACCOUNTS: Final = "comptes:ecriture"
 _MANAGES_ACCOUNTS: Final = ("can_read", "OrganisationAccounts")
+_EDITS_ACCOUNTS: Final = ("can_edit", "OrganisationAccounts")
 _PAGE_MAX: Final = 100
 
 register_scope(Scope(ACCOUNT, _l("Read who the token stands for"), order=10))
 register_scope(Scope(ORGANISATION, _l("Read the organisation"), organisations_only=True, order=20))
 register_scope(Scope(ACCOUNTS, _l("Read the accounts of the organisation"), permission=_MANAGES_ACCOUNTS, organisations_only=True, order=30))
+register_scope(Scope(WRITE_ACCOUNTS, _l("Modify the accounts of the organisation"), permission=_EDITS_ACCOUNTS, organisations_only=True, order=40))
 
 
 def authenticate(raw: str, address: str | None) -> Identity:
@@ -130,6 +137,7 @@ def _account(user: User) -> dict[str, Any]:
     scope=ACCOUNT,
     tag=_l("Accounts"),
     summary=_l("Who the token stands for: account, organisation, scopes, expiry"),
+    versioned=True,
     answer={
         "type": "object",
         "required": ["compte", "organisme", "jeton"],
@@ -160,6 +168,7 @@ def account() -> dict[str, Any]:
     scope=ORGANISATION,
     tag=_l("Accounts"),
     summary=_l("The organisation of the account"),
+    versioned=True,
     answer=_ORGANISATION,
     refusals=("not_found",),
 )
@@ -196,3 +205,77 @@ def accounts(*, taille: int, apres: int | None) -> dict[str, Any]:
     found = queries.accounts_after(current_user.organisation_id, after=apres or 0, size=taille + 1)
     page = found[:taille]
     return {"comptes": [_account(user) for user in page], "suivant": page[-1].id if len(found) > taille else None}
+
+
+_ACCOUNT_ID: Final = Parameter("account_id", _l("Number of the account"), {"type": "integer", "minimum": 1, "maximum": 2**31 - 1}, where="path")
+#: Name in the interface → field of the form of the account's page.
+_EDITED: Final = {"civilite": "civility", "nom": "last_name", "prenom": "first_name", "courriel": "email"}
+
+
+def _account_or_404(account_id: int) -> User:
+    found = None if current_user.organisation_id is None else queries.account(account_id)
+    if found is None or found.organisation_id != current_user.organisation_id or found.deleted_at is not None:
+        raise ApiProblem("not_found")
+    return found
+
+
+@resource(
+    "/comptes/<int:account_id>",
+    scope=ACCOUNTS,
+    permission=_MANAGES_ACCOUNTS,
+    tag=_l("Accounts"),
+    summary=_l("One account of the organisation"),
+    parameters=(_ACCOUNT_ID,),
+    answer=_ACCOUNT,
+    refusals=("not_found",),
+    versioned=True,
+)
+def one_account(*, account_id: int) -> dict[str, Any]:
+    """GET /comptes/…; 404 for an account of another organisation."""
+    return _account(_account_or_404(account_id))
+
+
+@resource(
+    "/comptes/<int:account_id>",
+    method="PATCH",
+    scope=WRITE_ACCOUNTS,
+    permission=_EDITS_ACCOUNTS,
+    tag=_l("Accounts"),
+    summary=_l("Correct whom an account belongs to"),
+    description=_l("Only the fields sent change, as on the page of the account: another address ends the links sent to the former one, which is told."),
+    parameters=(_ACCOUNT_ID,),
+    body={
+        "type": "object",
+        "minProperties": 1,
+        "additionalProperties": False,
+        "properties": {"civilite": {"type": ["string", "null"], "enum": ["MME", "M", None]}, "nom": _TEXT, "prenom": _TEXT, "courriel": _TEXT},
+    },
+    answer=_ACCOUNT,
+    refusals=("not_found", "refused"),
+    versioned=True,
+)
+def edit_account(*, account_id: int, body: dict[str, Any]) -> dict[str, Any]:
+    """PATCH /comptes/…: the service, rules and rights of the page."""
+    user = _account_or_404(account_id)
+    base, held = values_of(user), {name: getattr(user, name) for name in FIELDS}
+    sent = {_EDITED[name]: value for name, value in body.items()}
+    typed = {name: "" if value is None else str(value) for name, value in (held | sent).items()}
+    form = AccountForm(formdata=MultiDict(typed), meta={"csrf": False})
+    if not form.validate():
+        named = {field: name for name, field in _EDITED.items()}
+        errors = [{"field": named[name], "detail": str(sentence)} for name, found in form.errors.items() if name in named for sentence in found]
+        raise ApiProblem("fields_invalid", errors=errors)
+    holder = services.Holder(civility=form.civility.data, last_name=form.last_name.data, first_name=form.first_name.data, email=form.email.data)
+    try:
+        edited = services.edit_account(
+            account_id, holder, base=base, choices={}, actor_id=current_user.id, check=lambda locked: check_etag(_account(locked))
+        )
+    except StaleError:  # moved between our reading and the lock, and back to what the caller had read
+        raise ApiProblem("precondition_failed") from None
+    except services.AccountNotFound:
+        raise ApiProblem("not_found") from None
+    except services.AccountRefused as error:
+        if error.refusal is domain.Refusal.OTHER_ORGANISATION:
+            raise ApiProblem("not_found") from None
+        raise ApiProblem("refused", detail=str(labels.refusal(error.refusal))) from None
+    return _account(edited.user)

@@ -16,6 +16,7 @@ from app.accounts.models import AccountReview, ApiToken, Delegation, Organisatio
 from app.core import clock
 from app.core.extensions import db
 from app.core.roles import Role
+from app.core.tenancy import current_scope
 from app.core.textsearch import MAX_WORDS, fold, fold_sql
 
 OPEN: Final = and_(User.active.is_(True), User.deactivated_at.is_(None), User.deleted_at.is_(None))
@@ -189,6 +190,20 @@ def names_of(user_ids: Iterable[int]) -> dict[int, str]:
         if row.deleted_at is not None
         else f"{row.first_name} {row.last_name}".strip()
         for row in rows
+    }
+
+
+def editors_of(user_ids: Iterable[int]) -> dict[int, str]:
+    """« Mme X » for those who have a page open, with the organisation for a reader who sees several; never an identifiant."""
+    statement = (
+        select(User.id, User.civility, User.last_name, User.first_name, Organisation.legal_name)
+        .outerjoin(Organisation, Organisation.id == User.organisation_id)
+        .where(User.id.in_(set(user_ids)), User.deleted_at.is_(None))
+    )
+    several = current_scope().organisation_id is None
+    return {
+        row.id: labels.named(row.civility, row.last_name, row.first_name) + (f" ({row.legal_name})" if several and row.legal_name else "")
+        for row in db.session.execute(statement)
     }
 
 

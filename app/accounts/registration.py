@@ -25,6 +25,7 @@ def register(appbuilder: AppBuilder) -> None:
     from app.accounts.services import AccountChanged
     from app.core.logs import register_secret_address
     from app.core.people import register_account_names
+    from app.core.presence import register_editor_names
     from app.core.rotation import register_encrypted_column
     from app.core.ui import SearchProvider, register_organisation_name, register_search
     from app.core.ui.banner import register_banner
@@ -47,6 +48,7 @@ def register(appbuilder: AppBuilder) -> None:
     current_app.register_error_handler(AccountChanged, _account_changed)
     register_organisation_name(_organisation_name)
     register_account_names(queries.names_of)
+    register_editor_names(queries.editors_of)
     register_search(SearchProvider("accounts", _l("Accounts"), _find_accounts, permission=("can_read", "AccountConsole"), order=80))
     commands.init_app(current_app._get_current_object(), appbuilder)  # type: ignore[attr-defined]  # LocalProxy
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import structlog
 from sqlalchemy import delete, func, insert, select
@@ -60,6 +60,44 @@ class Rights:
         actions = "*" if self.action_ids is None else ",".join(map(str, sorted(self.action_ids)))
         return hashlib.sha256(f"{self.stored_functions}|{actions}".encode()).hexdigest()[:24]
 
+    @property
+    def text(self) -> str:
+        """For the form, which carries what it was made from."""
+        functions = "*" if self.functions is None else ",".join(sorted(self.functions))
+        return f"{functions}|{'*' if self.action_ids is None else ','.join(map(str, sorted(self.action_ids)))}"
+
+    @classmethod
+    def read(cls, text: str, fingerprint: str) -> Rights | None:
+        """What ``text`` wrote; None when it is not what ``fingerprint`` names."""
+        functions, _bar, actions = text.partition("|")
+        numbers = [one for one in actions.split(",") if one.isascii() and one.isdecimal() and len(one) <= 10]
+        found = cls.of(None if functions == "*" else functions.split(","), None if actions == "*" else [int(one) for one in numbers])
+        return found if found.fingerprint == fingerprint else None
+
+    def merged(self, base: Rights, theirs: Rights) -> Rights | None:
+        """These rights with what somebody else gave or took since ``base``, each function and each action by itself.
+
+        None when somebody has to choose: one of the two gave all actions, the other some.
+        """
+        mine, start, stored = (frozenset(CHOICES) if one.functions is None else one.functions for one in (self, base, theirs))
+        functions = _both(mine, start, stored)
+        if self.action_ids in (base.action_ids, theirs.action_ids):
+            return Rights.of(functions, theirs.action_ids)
+        if theirs.action_ids == base.action_ids:
+            return Rights.of(functions, self.action_ids)
+        if self.action_ids is None or base.action_ids is None or theirs.action_ids is None:
+            return None
+        given = _both(self.action_ids, base.action_ids, theirs.action_ids)
+        return Rights.of(functions, given) if given else None
+
+
+T = TypeVar("T")
+
+
+def _both(mine: frozenset[T], base: frozenset[T], theirs: frozenset[T]) -> frozenset[T]:
+    """What either of the two gave, without what either took away."""
+    return (theirs | (mine - base)) - (base - mine)
+
 
 @dataclass(frozen=True, slots=True)
 class Offer:
@@ -71,7 +109,7 @@ class Offer:
 
 
 class StaleRights(Exception):
-    """Somebody changed the rights since the form was made."""
+    """Somebody changed the same rights since the form was made, and a choice is needed."""
 
     def __init__(self, current: Rights) -> None:
         super().__init__("stale")
@@ -122,8 +160,10 @@ def offer(organisation_id: int, typed: str, ticked: Collection[int]) -> Offer:
     return Offer(list(groups.items()), len(found) > OFFERED, total)
 
 
-def save_rights(user_id: int, wanted: Rights, *, seen: str, actor_id: int) -> tuple[User, bool]:
+def save_rights(user_id: int, wanted: Rights, *, seen: str, actor_id: int, base: Rights | None = None) -> tuple[User, bool]:
     """Give an account exactly these rights, at its next request; whether anything changed. ``seen``: fingerprint of the form's start.
+
+    What somebody else changed since ``base``, the form's start, stays; without it, or where both changed the same, nothing is written.
 
     Raises AccountNotFound, AccountRefused, StaleRights, NoAction, TooManyActions, UnknownAction.
     """
@@ -134,7 +174,12 @@ def save_rights(user_id: int, wanted: Rights, *, seen: str, actor_id: int) -> tu
         if current == wanted:
             return user, False
         if current.fingerprint != seen:
-            raise StaleRights(current)
+            both = wanted.merged(base, current) if base is not None and base.fingerprint == seen else None
+            if both is None:
+                raise StaleRights(current)
+            if both == current:
+                return user, False
+            wanted = both
         numbers = _numbers(session, user.organisation_id, wanted.action_ids)
         user.functions = wanted.stored_functions
         user.limited_to_actions = wanted.action_ids is not None

@@ -19,6 +19,7 @@ from app.accounts import queries as accounts
 from app.accounts.domain import Act, Refusal
 from app.accounts.models import User
 from app.accounts.services import AccountNotFound, AccountRefused
+from app.core import presence
 from app.core.functions import CHOICES, Function
 from app.core.requests import LARGEST_NUMBER
 from app.core.ui import allowed
@@ -27,6 +28,8 @@ from . import access, labels
 from .access import Rights
 
 VIEW = "AccountRights"
+#: The page of the rights of an account, which is not the one of its holder.
+RIGHTS_PAGE = ".rights"
 ALL, SOME = "toutes", "certaines"
 
 
@@ -46,22 +49,24 @@ class AccountRightsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is 
         user = _account(user_id)
         if request.method == "GET":
             rights = access.rights_of(user)
-            return self._page(user, rights, seen=rights.fingerprint)
+            presence.open_page(user, RIGHTS_PAGE)
+            return self._page(user, rights, seen=rights.fingerprint, base=rights)
         posted = _posted(request.form)
         seen, search = request.form.get("seen", "")[:64], request.form.get("verb") == "search"
+        base = Rights.read(request.form.get("base", ""), seen)
         if search:
-            return self._page(user, posted, seen=seen, limited=request.form.get("actions_scope") == SOME)
-        return self._save(user, posted, seen)
+            return self._page(user, posted, seen=seen, base=base, limited=request.form.get("actions_scope") == SOME)
+        return self._save(user, posted, seen, base)
 
-    def _save(self, user: User, posted: Rights, seen: str) -> ResponseReturnValue:
+    def _save(self, user: User, posted: Rights, seen: str, base: Rights | None) -> ResponseReturnValue:
         if request.form.get("actions_scope") not in (ALL, SOME):
-            return self._page(user, posted, seen=seen, errors=[("scope-all", _("Choose between all actions and some actions."))]), 422
+            return self._page(user, posted, seen=seen, base=base, errors=[("scope-all", _("Choose between all actions and some actions."))]), 422
         ticked = _ticked(request.form)
         if posted.action_ids is None and ticked - (access.rights_of(user).action_ids or frozenset()):
             sentence = _("You ticked actions, and chose “All actions”: choose “Some actions” to give those alone, or take the ticks away.")
-            return self._page(user, Rights.of(posted.functions, ticked), seen=seen, limited=False, errors=[("scope-some", sentence)]), 422
+            return self._page(user, Rights.of(posted.functions, ticked), seen=seen, base=base, limited=False, errors=[("scope-some", sentence)]), 422
         try:
-            _user, changed = access.save_rights(user.id, posted, seen=seen, actor_id=current_user.id)
+            _user, changed = access.save_rights(user.id, posted, seen=seen, base=base, actor_id=current_user.id)
         except AccountNotFound:
             abort(404)
         except AccountRefused as error:
@@ -70,16 +75,16 @@ class AccountRightsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is 
             flash(account_labels.refusal(error.refusal), "warning")
             return redirect(_back(user), 303)
         except access.StaleRights as stale:
-            return self._page(user, posted, seen=stale.current.fingerprint, theirs=stale.current), 422
+            return self._page(user, posted, seen=stale.current.fingerprint, base=stale.current, start=base, theirs=stale.current), 409
         except access.NoAction:
             sentence = _("Tick at least one action, or choose all actions: the account would see nothing.")
-            return self._page(user, posted, seen=seen, errors=[("q", sentence)]), 422
+            return self._page(user, posted, seen=seen, base=base, errors=[("q", sentence)]), 422
         except access.TooManyActions:
             sentence = _("%(count)s actions at most can be given one by one: choose all actions, or fewer.", count=access.MAX_GIVEN)
-            return self._page(user, posted, seen=seen, errors=[("q", sentence)]), 422
+            return self._page(user, posted, seen=seen, base=base, errors=[("q", sentence)]), 422
         except access.UnknownAction:
             sentence = _("One of the actions ticked no longer exists: it has been taken off the list, check it and save again.")
-            return self._page(user, posted, seen=seen, errors=[("q", sentence)]), 422
+            return self._page(user, posted, seen=seen, base=base, errors=[("q", sentence)]), 422
         person = account_labels.person(user)
         if changed:
             flash(_("The rights of %(person)s have been saved; they hold from the next page opened.", person=person), "success")
@@ -93,8 +98,10 @@ class AccountRightsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is 
         rights: Rights,
         *,
         seen: str,
+        base: Rights | None,
         limited: bool | None = None,
         theirs: Rights | None = None,
+        start: Rights | None = None,
         errors: list[tuple[str, str]] | None = None,
     ) -> str:
         typed = " ".join(request.form.get("q", "").replace("\x00", "").split())[:100]
@@ -108,8 +115,9 @@ class AccountRightsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is 
             offer=access.offer(user.organisation_id, typed, ticked),
             typed=typed,
             seen=seen,
+            base=base.text if base is not None else "",
             errors=errors or [],
-            differences=_differences(theirs, rights) if theirs is not None else [],
+            differences=_differences(theirs, rights, start) if theirs is not None else [],
             functions=[(one, account_labels.FUNCTION_LABELS[one], account_labels.FUNCTION_HINTS[one]) for one in (Function.CONSULT, *CHOICES)],
             always=Function.CONSULT,
             account_labels=account_labels,
@@ -144,7 +152,7 @@ def _posted(form: Any) -> Rights:
     return Rights.of(form.getlist("functions"), given if limited else None)
 
 
-def _differences(theirs: Rights, mine: Rights) -> list[dict[str, Any]]:
+def _differences(theirs: Rights, mine: Rights, start: Rights | None) -> list[dict[str, Any]]:
     """What stands now, and what the form would make of it."""
     rows = []
     if theirs.functions != mine.functions:
@@ -156,7 +164,8 @@ def _differences(theirs: Rights, mine: Rights) -> list[dict[str, Any]]:
             }
         )
     if theirs.action_ids != mine.action_ids:
-        rows.append({"label": _("Actions"), "before": _counted(theirs), "after": _counted(mine)})
+        label = _("Actions") if start is None else _("Actions (%(before)s when you opened the page)", before=_counted(start))
+        rows.append({"label": label, "before": _counted(theirs), "after": _counted(mine)})
     return rows
 
 

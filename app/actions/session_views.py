@@ -215,9 +215,12 @@ class SessionsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only 
         address = _session_url(found.id)
         if request.method == "POST":
             try:
-                sessions.remove_meeting(meeting_id)
+                sessions.remove_meeting(meeting_id, version=request.form.get("version", type=int))
             except LookupError:
                 abort(404)
+            except StaleError:
+                db.session.rollback()
+                flash(_("Somebody has just modified this information meeting: check it before removing it."), "warning")
             except sessions.Faulty as refusal:
                 flash(" ".join(labels.fault_text(fault) for fault in refusal.faults), "danger")
             else:
@@ -231,6 +234,7 @@ class SessionsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only 
             action_url=url_for("SessionsView.remove_meeting", meeting_id=meeting_id),
             verb=_("Remove the information meeting"),
             cancel_url=address,
+            fields={"version": meeting.version},
         )
 
     # ---- sites of a component, for the Région ------------------------------------------------------------------------

@@ -151,11 +151,12 @@ def change_meeting(meeting_id: int, form: Any) -> set[str]:
     return changed
 
 
-def remove_meeting(meeting_id: int) -> int:
-    """The meeting will not take place; returns the id of its session.  Raises LookupError or Faulty."""
+def remove_meeting(meeting_id: int, *, version: int | None) -> int:
+    """The meeting will not take place; returns the id of its session.  Raises LookupError, ``core.concurrency.StaleError``, or Faulty."""
     with transaction() as session:
         action, component, found, meeting = _locked_meeting(meeting_id)
         _refuse(domain.planning_faults(action.status, cancelled=found.cancelled_at is not None))
+        check_version(meeting, version)
         told = _values(meeting, MEETING_FIELDS)
         session.delete(meeting)
         session.flush()

@@ -32,6 +32,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from flask_babel import gettext as _
+from markupsafe import Markup
 from wtforms import HiddenField
 
 if TYPE_CHECKING:
@@ -199,23 +200,58 @@ def open_base(form: Any, row: Any, text: str | None) -> dict[str, Canonical] | N
 
 
 class VersionedForm:
-    """Mixin of a WTForms form that edits one row.  Its two hidden fields have to be in the page (``form.hidden_tag()``)."""
+    """Mixin of a WTForms form that edits one row.  Its hidden fields have to be in the page (``form.row_hidden()``)."""
 
     row_version = HiddenField()
     row_base = HiddenField()
+    #: Names the page to those who open the same one (``core.presence``).
+    row_page = HiddenField()
+    #: What came back with the form; apart from the fields, which are for the page to come.
+    posted_base: str | None = None
+    _posted_version: str | None = None
+
+    def process(self, *args: Any, **kwargs: Any) -> None:
+        """Read the form.  One that answers the conflict page and is refused for another reason starts from nothing when it is shown
+        again: it shows what was typed first, also where "theirs" was chosen, so that everything that differs has to be asked again.
+        """
+        super().process(*args, **kwargs)  # type: ignore[misc]  # of the form this is mixed into
+        self.posted_base, self._posted_version = self.row_base.data, self.row_version.data
+        if _answers_a_conflict():
+            self.row_base.data = self.row_version.data = ""
 
     def bind_row(self, row: Any, fields: Sequence[str] | Mapping[str, str]) -> None:
         """Note the version and values the form is made from; when showing it, never when it comes back."""
-        self.row_version.data = str(row.version)
-        self.row_base.data = seal_base(self, row, row_values(row, fields))
+        self.bind_values(row, row_values(row, fields), version=row.version)
+
+    def bind_values(self, row: Any, values: Values, *, version: int | None = None) -> None:
+        """The same for a row whose values are compared by themselves, without a version."""
+        from app.core import presence
+
+        self.row_version.data = "" if version is None else str(version)
+        self.row_base.data = seal_base(self, row, values)
+        self.row_page.data = presence.open_page(row)
+
+    def row_hidden(self) -> Markup:
+        """The hidden fields, for the template."""
+        return Markup("").join((self.row_version(), self.row_base(), self.row_page()))
 
     @property
     def posted_version(self) -> int | None:
         """The version the form was made from; ``None`` when it is missing, which counts as stale."""
         try:
-            return int(self.row_version.data or "")
+            return int(self._posted_version or "")
         except ValueError:
             return None
+
+
+#: The hidden fields of ``VersionedForm``.
+ROW_FIELDS = ("row_version", "row_base", "row_page")
+
+
+def _answers_a_conflict() -> bool:
+    from flask import has_request_context, request
+
+    return has_request_context() and any(name.startswith(CHOICE) for name in request.form)
 
 
 def _choices_of(form: Any, names: Iterable[str]) -> dict[str, str]:
@@ -257,7 +293,7 @@ def save_versioned(
     except InvalidRequestError:
         raise RowGone(row.__tablename__) from None
     theirs = row_values(row, pairs)
-    base = open_base(form, row, form.row_base.data)
+    base = open_base(form, row, form.posted_base)
     chosen = dict(choices) if choices is not None else _choices_of(form, pairs)
     # A field for which theirs was chosen counts as untouched by me: should the row move again, theirs stands again.
     mine = {name: canonical(form[name].data) for name in pairs}
@@ -280,10 +316,18 @@ def save_versioned(
 
 
 def check_version(row: Any, expected: int | None) -> None:
-    """For acts without fields (a button): raise :class:`StaleError` unless the row, locked, still has the version shown."""
+    """For acts without fields (a button): raise :class:`StaleError` unless the row, locked, still has the version shown.
+
+    Raises :class:`RowGone` when it was deleted meanwhile.
+    """
+    from sqlalchemy.exc import InvalidRequestError
+
     from app.core.extensions import db
 
-    db.session.refresh(row, with_for_update={"of": type(row)})
+    try:
+        db.session.refresh(row, with_for_update={"of": type(row)})
+    except InvalidRequestError:
+        raise RowGone(row.__tablename__) from None
     if row.version != expected:
         raise StaleError(version=row.version, base=None, mine={}, theirs={})
 

@@ -20,7 +20,7 @@ from wtforms.widgets import HiddenInput
 
 from app.actions.forms import options
 from app.core import clock
-from app.core.concurrency import VersionedForm
+from app.core.concurrency import ROW_FIELDS, VersionedForm
 from app.core.fab.fields import clean_text
 from app.core.nir import Nir, NirError, parse
 from app.core.nir.messages import problem_message
@@ -295,7 +295,7 @@ class NumberForm(PortalBaseForm):
     birth_name = text(_l("Name"), REQUIRED, limit=60, autocomplete="off")
 
 
-class CivilStatusForm(PortalBaseForm):
+class CivilStatusForm(VersionedForm, PortalBaseForm):
     """« Modifier l'identité », when AGORA does not tell who it is."""
 
     civility = RadioField(_l("Civility"), [CHOOSE], choices=CIVILITIES)
@@ -334,7 +334,7 @@ class RevealForm(PortalBaseForm):
 
 
 #: Not columns of a sheet: the version check, and the civil status, which is the person's.
-_TECHNICAL = frozenset({"row_version", "row_base", "version", *IDENTITY_FIELDS})
+_TECHNICAL = frozenset({*ROW_FIELDS, "version", *IDENTITY_FIELDS})
 
 
 def plain(form: FlaskForm) -> dict[str, Any]:

@@ -474,13 +474,58 @@ def test_two_editors_do_not_overwrite_each_other(as_user: AsUser, db_session: Se
     narrow(db_session, "secondaire", ["invoicing"], None)
     values = {"seen": seen, "functions": ["trainees"], "actions_scope": "toutes", "verb": "save"}
     stale = post(browser, path, values)
-    assert stale.status_code == 422
+    assert stale.status_code == 409
     assert "Quelqu’un a modifié ces droits" in stale.text
     assert "Consulter, Facturation" in stale.text
     assert re.search(r'value="trainees" checked', stale.text)
     assert db_session.scalar(text("SELECT functions FROM ab_user WHERE id = :id"), {"id": user_id}) == ["consult", "invoicing"]
     assert post(browser, path, values | {"seen": _seen(stale.text)}).status_code == 303
     assert db_session.scalar(text("SELECT functions FROM ab_user WHERE id = :id"), {"id": user_id}) == ["consult", "trainees"]
+
+
+def _start(page: str) -> dict[str, str]:
+    return dict(re.findall(r'name="(seen|base)" value="([^"]*)"', page))
+
+
+def test_rights_given_by_two_people_both_land(as_user: AsUser, db_session: Session, actions: tuple[int, int]) -> None:
+    """Each function and each action is a field of its own."""
+    browser, user_id = as_user("principal"), id_of(db_session, "secondaire")
+    path = f"/gestion-organisme/droits/{user_id}"
+    narrow(db_session, "secondaire", ["trainees", "invoicing"], [actions[0]])
+    start = _start(browser.get(path).text)
+    narrow(db_session, "secondaire", ["trainees", "invoicing", "surveys"], [actions[0], actions[1]])
+    mine = {"functions": ["trainees"], "actions_scope": "certaines", "verb": "save", "actions": [str(actions[0])]}
+    assert post(browser, path, start | mine).status_code == 303
+    row = db_session.execute(text("SELECT functions FROM ab_user WHERE id = :id"), {"id": user_id}).scalar_one()
+    assert set(row) == {"consult", "trainees", "surveys"}, "invoicing was taken by one, surveys given by the other"
+    given = set(db_session.scalars(text("SELECT action_id FROM action_access WHERE user_id = :id"), {"id": user_id}))
+    assert given == set(actions)
+
+
+def test_all_actions_against_some_is_asked(as_user: AsUser, db_session: Session, actions: tuple[int, int]) -> None:
+    browser, user_id = as_user("principal"), id_of(db_session, "secondaire")
+    path = f"/gestion-organisme/droits/{user_id}"
+    narrow(db_session, "secondaire", ["trainees"], [actions[0]])
+    start = _start(browser.get(path).text)
+    narrow(db_session, "secondaire", ["trainees"], [actions[0], actions[1]])
+    mine = {"functions": ["trainees"], "actions_scope": "toutes", "verb": "save"}
+    asked = post(browser, path, start | mine)
+    assert asked.status_code == 409
+    for words in ("1 action à l’ouverture de la page", "2 actions", "Toutes les actions"):
+        assert words in asked.text.replace("\u00a0", " "), words
+    assert len(db_session.scalars(text("SELECT action_id FROM action_access WHERE user_id = :id"), {"id": user_id}).all()) == 2
+    assert post(browser, path, _start(asked.text) | mine).status_code == 303
+    assert db_session.scalar(text("SELECT limited_to_actions FROM ab_user WHERE id = :id"), {"id": user_id}) is False
+
+
+@given(*[st.frozensets(st.sampled_from([*range(6)])) for _ in range(3)])
+def test_merged_rights_keep_every_change(base: frozenset[int], mine: frozenset[int], theirs: frozenset[int]) -> None:
+    merged = Rights.of(None, mine).merged(Rights.of(None, base), Rights.of(None, theirs))
+    if merged is None:
+        return
+    given_to = merged.action_ids or frozenset()
+    assert (mine - base) | (theirs - base) <= given_to
+    assert not given_to & ((base - mine) | (base - theirs))
 
 
 def test_who_may_not_set_rights(as_user: AsUser, db_session: Session) -> None:

@@ -30,7 +30,7 @@ from app.core.tenancy import Scope, bound_scope
 from app.core.transaction import transaction
 from app.core.ui.forms import FrTimeField
 from app.reference.models import Site
-from tests.accounts.helpers import post
+from tests.accounts.helpers import post, token
 from tests.actions.helpers import make_action, make_enrolment, organisation, statements
 
 if TYPE_CHECKING:
@@ -265,9 +265,9 @@ def test_information_meetings(db_session: Session) -> None:
     assert "déjà une information collective" in translate(twice.value)
     with pytest.raises(Faulty):
         sessions.add_meeting(found.id, meeting_plan(found, held_on=found.ends_on + timedelta(days=1)))
-    assert sessions.remove_meeting(key) == found.id
+    assert sessions.remove_meeting(key, version=1) == found.id
     with pytest.raises(LookupError):
-        sessions.remove_meeting(key)
+        sessions.remove_meeting(key, version=1)
     assert [line.event for line in told(found.id)] == ["session_created", "meeting_added", "meeting_removed"]
 
 
@@ -280,7 +280,7 @@ def test_another_organisation_finds_no_session(db_session: Session) -> None:
             lambda: sessions.create_session(component_id, plan),
             lambda: sessions.cancel_session(key, reason="X", version=1),
             lambda: sessions.add_meeting(key, MeetingPlan(plan.starts_on, time(9), "X")),
-            lambda: sessions.remove_meeting(meeting),
+            lambda: sessions.remove_meeting(meeting, version=1),
         ):
             with pytest.raises(LookupError):
                 attempt()
@@ -495,6 +495,48 @@ def test_the_life_of_a_session_on_screen(as_user: AsUser) -> None:
     assert post(browser, f"{page}/modification", changed).status_code == 302
     history = browser.get(f"/actions-de-formation/{action.id}/historique").text
     assert "La session 01 / 01 a été annulée : créée par erreur." in history.replace("\u00a0", " ")
+
+
+def test_a_choice_that_is_refused_is_asked_again_and_overwrites_nobody(as_user: AsUser) -> None:
+    """The page shown again holds what was typed first, also where "theirs" was chosen: saved as it is, it must not win in silence."""
+    found = make_session()
+    component_id, component_days = found.component_id, (found.component.planned_end - found.starts_on).days
+    browser, address = as_user("principal"), f"/actions-de-formation/sessions/{found.id}/modification"
+    names = ("starts_on", "ends_on", "site_id", "places", "registration_address", "registration_terms", "row_version", "row_base")
+
+    def shown(page: str) -> dict[str, str]:
+        values = {name: match[1] for name in names if (match := re.search(rf'name="{name}"[^>]*value="([^"]*)"', page))}
+        return {"registration_address": "", "registration_terms": "", **values}
+
+    mine = shown(browser.get(address).text)
+    theirs = shown(browser.get(address).text)
+    assert post(as_user("secondaire"), address, theirs | {"places": "5", "registration_terms": "Par courriel"}).status_code == 302
+    asked = post(browser, address, mine | {"places": "7", "registration_address": "2 rue Neuve", "registration_terms": "Sur place"})
+    assert asked.status_code == 409
+    carried = dict(re.findall(r'type="hidden" name="([^"]+)" value="([^"]*)"', asked.text))
+    ends = "UPDATE component SET planned_end = planned_end + :days WHERE id = :id"
+    db.session.execute(text(ends), {"days": -component_days, "id": component_id})
+    refused = post(browser, address, carried | {"choice-places": "theirs", "choice-registration_terms": "theirs"})
+    assert refused.status_code == 422
+    db.session.execute(text(ends), {"days": component_days, "id": component_id})
+    again = post(browser, address, shown(refused.text) | {"registration_address": "2 rue Neuve"})
+    assert again.status_code == 409, "the page that was refused shows 7 places, and 5 had been chosen"
+    assert db.session.scalar(text("SELECT places FROM training_session WHERE id = :id"), {"id": found.id}) == 5
+
+
+def test_a_meeting_that_somebody_just_changed_is_not_removed(as_user: AsUser) -> None:
+    found = make_session()
+    meeting = sessions.add_meeting(found.id, meeting_plan(found))
+    address = f"/actions-de-formation/informations-collectives/{meeting}"
+    browser = as_user("principal")
+    version = re.search(r'name="version" value="(\d+)"', browser.get(f"{address}/suppression").text)
+    assert version is not None
+    page = browser.get(f"{address}/modification").text
+    values = dict(re.findall(r'name="(held_on|starts_at|place|row_version|row_base)"[^>]*value="([^"]*)"', page))
+    assert post(as_user("secondaire"), f"{address}/modification", values | {"place": "Salle B", "text": ""}).status_code == 302
+    stale = browser.post(f"{address}/suppression", data={"csrf_token": token(browser), "version": version[1]}, follow_redirects=True)
+    assert "vient de modifier cette information collective" in stale.text
+    assert db.session.scalar(text("SELECT place FROM information_meeting WHERE id = :id"), {"id": meeting}) == "Salle B"
 
 
 @pytest.mark.parametrize(("account", "read", "write"), [

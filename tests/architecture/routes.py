@@ -103,6 +103,7 @@ def _all() -> dict[str, Route]:
         "SignInView.logout": Route(SIGNED_IN),
         "ui.search": Route(SIGNED_IN),
         "ui.resume": Route(SIGNED_IN),
+        "ui.presence": Route(SIGNED_IN),
         "TownLookup.communes": Route(SIGNED_IN),
         "HomeView.index": Route(SIGNED_IN),
         # accounts
@@ -117,7 +118,7 @@ def _all() -> dict[str, Route]:
         "FactorResetView.reset": Route(ADMIN | {"support"}),
         **{f"TokensView.{name}": Route(SIGNED_IN, owner=name == "revoke") for name in ("create", "created", "revoke")},
         "api_v1.describe": PUBLIC,
-        **{f"api_v1.{name}": Route(frozenset(), bearer=True) for name in ("account", "organisation", "accounts")},
+        **{f"api_v1.{name}": Route(frozenset(), bearer=True) for name in ("account", "organisation", "accounts", "one_account", "edit_account")},
         "MyOrganisationView.show": Route(PRINCIPALS),
         "OrganisationAccountsView.list": Route(PRINCIPALS),
         "OrganisationAccountsView.create": Route(PRINCIPALS),

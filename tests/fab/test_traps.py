@@ -190,7 +190,8 @@ def test_f8_get_asks_and_post_deletes(browse: Any, db_session: Session) -> None:
     without_token = page.client.post(address)
     assert without_token.status_code in (400, 419)
     assert db_session.scalar(select(func.count()).where(StreetType.id == key)) == 1
-    assert page.post(address).status_code == 302
+    assert page.post(address).status_code == 409  # without the version that the page showed
+    assert page.post(address, data={"version": row.version}).status_code == 302
     assert db_session.scalar(select(func.count()).where(StreetType.id == key)) == 0
 
 
@@ -257,7 +258,7 @@ def test_a_row_in_use_is_not_deleted_and_says_why(browse: Any, db_session: Sessi
 
     row = programme(db_session)
     assert db_session.scalar(select(func.count()).where(Contact.programme_id == row.id)) == 1
-    answer = browse("admin").post(f"/referentiels/dispositifs/delete/{row.id}")
+    answer = browse("admin").post(f"/referentiels/dispositifs/delete/{row.id}", data={"version": row.version})
     assert answer.status_code == 409
     assert "DELETE FROM" not in answer.get_data(as_text=True)
     db_session.expire_all()

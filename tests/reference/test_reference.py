@@ -188,7 +188,7 @@ def test_a_programme_is_added_found_and_deleted(browse: Any, db_session: Session
     row = db_session.scalars(select(Programme).where(Programme.code == "ELAN")).one()
     assert (row.label, row.valid_from, row.valid_to) == ("ÉLAN d’Oc", date(2026, 1, 1), None)
     assert "ELAN" in page.get("/referentiels/dispositifs/list/?q=elan d'oc").get_data(as_text=True)
-    assert page.post(f"/referentiels/dispositifs/delete/{row.id}").status_code == 302
+    assert page.post(f"/referentiels/dispositifs/delete/{row.id}", data={"version": row.version}).status_code == 302
     assert db_session.scalar(select(func.count()).where(Programme.code == "ELAN")) == 0
 
 

@@ -241,7 +241,7 @@ def test_what_is_in_use_says_by_what_and_what_to_do(browse: Any, db_session: Ses
 
     programme = db_session.scalars(select(Programme).where(Programme.code == "QUALIFPRO")).one()
     count = db_session.scalar(select(func.count()).where(Contract.programme_id == programme.id)) or 0
-    answer = browse("admin").post(f"/referentiels/dispositifs/delete/{programme.id}")
+    answer = browse("admin").post(f"/referentiels/dispositifs/delete/{programme.id}", data={"version": programme.version})
     page = answer.get_data(as_text=True)
     assert answer.status_code == 409
     assert f"{count} contrat" in page

@@ -44,9 +44,8 @@ class Correction:
         return asked
 
     def save(self, **typed: str) -> Any:
-        version = re.search(r'name="version" value="(\d+)"', self.browser.get(self.address).text)
-        assert version is not None
-        return post(self.browser, self.address, {"version": version[1], **typed})
+        shown = dict(re.findall(r'name="(version|row_version|row_base)"[^>]*value="([^"]*)"', self.browser.get(self.address).text))
+        return post(self.browser, self.address, {**shown, **typed})
 
 
 def operations(enrolment_id: int) -> list[tuple[str, str]]:
@@ -151,6 +150,25 @@ def test_a_stale_page_overwrites_nobody(as_user: AsUser) -> None:
     assert stale.status_code == 422
     assert "entre-temps" in stale.text
     assert trainee_of(registration_id).nir_kind == "NIA"
+
+
+def test_two_people_type_the_same_identity(as_user: AsUser) -> None:
+    """What only one of them changed stays; where both did, the second chooses."""
+    registration_id = make_registration(make_action(), kind="7", source=IdentitySource.TYPED)
+    page = Correction(as_user("principal"), registration_id)
+    page.ask(make_nir())
+    answer(IdentityState.UNKNOWN)
+    shown = dict(re.findall(r'name="(version|row_version|row_base)"[^>]*value="([^"]*)"', page.browser.get(page.address).text))
+    assert page.save(**CIVIL, usual_name="MARTIN").status_code == 302
+    typed = {**shown, **CIVIL, "first_name": "Jeannot", "identity_confirmed": "y"}
+    asked = post(page.browser, page.address, typed)
+    assert asked.status_code == 409
+    assert "choice-first_name" in asked.text
+    assert 'name="choice-usual_name" value="theirs"' in asked.text
+    carried = dict(re.findall(r'type="hidden" name="([^"]+)" value="([^"]*)"', asked.text))
+    assert post(page.browser, page.address, {**carried, "choice-first_name": "mine"}).status_code == 302
+    trainee = trainee_of(registration_id)
+    assert (trainee.first_name, trainee.usual_name) == ("Jeannot", "MARTIN")
 
 
 def test_where_there_is_nothing_to_correct(as_user: AsUser) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -150,11 +150,21 @@ class Edited:
     invited_again: bool
 
 
-def edit_account(user_id: int, holder: Holder, *, base: Values | None, choices: Mapping[str, str], actor_id: int) -> Edited:
+def edit_account(
+    user_id: int,
+    holder: Holder,
+    *,
+    base: Values | None,
+    choices: Mapping[str, str],
+    actor_id: int,
+    check: Callable[[User], None] | None = None,
+) -> Edited:
     """Change civilité, nom d'usage, prénom and courriel (guide 004 §2.1); what the holder does not send stays.
 
     ``base`` is what the form showed when it was opened (None when that is lost: then every difference asks for a choice) and
     ``choices`` the answers of the conflict page, by field. Fields that only somebody else changed meanwhile keep that change.
+
+    ``check`` may refuse, by raising, what the account is once it is locked.
 
     Another address: the former one is told, links sent there end, and who had not chosen a password yet gets another link.
 
@@ -163,6 +173,8 @@ def edit_account(user_id: int, holder: Holder, *, base: Values | None, choices: 
     with writing(actor_id) as session:
         user = locked_account(session, user_id)
         allow_on(session, actor_id, Act.EDIT, user)
+        if check is not None:
+            check(user)
         changed = _merged(user, holder, base, choices)
         if "email" in changed and user.id == actor_id:
             raise AccountRefused(Refusal.OWN_ACCOUNT)  # one's own is changed in "Mon compte", which asks the password

@@ -19,7 +19,7 @@ from app.accounts.domain import Act, Refusal
 from app.accounts.forms import AccountForm
 from app.accounts.models import Organisation, User
 from app.accounts.services.holders import FIELDS, values_of
-from app.core.concurrency import CHOICE, StaleError, conflict_context, open_base, seal_base
+from app.core.concurrency import CHOICE, StaleError, conflict_context, open_base
 from app.core.errors_db import translate
 from app.core.extensions import db
 from app.core.ui.error_pages import is_htmx
@@ -115,14 +115,14 @@ class AccountActs(ABC):
             return _gone(user_id, self.home())
         if request.method == "GET":
             form = AccountForm(formdata=None, **{name: getattr(user, name) for name in FIELDS})
-            form.row_base.data = seal_base(form, user, values_of(user))
+            form.bind_values(user, values_of(user))
             return self._form(form, user.organisation, user)
         form = AccountForm()
         if not form.validate():
             return self._form(form, user.organisation, user), 422
         choices = {name: request.form.get(CHOICE + name, "") for name in FIELDS}
         try:
-            edited = services.edit_account(user_id, holder_of(form), base=open_base(form, user, form.row_base.data), choices=choices, actor_id=current_user.id)
+            edited = services.edit_account(user_id, holder_of(form), base=open_base(form, user, form.posted_base), choices=choices, actor_id=current_user.id)
         except StaleError as stale:
             return self._conflict(form, stale, self.back(user), self.path(user, _("Modify")))
         except services.AccountNotFound:

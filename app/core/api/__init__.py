@@ -10,6 +10,7 @@ from app.core.api.caller import Identity, account_of_request, identity, is_api_r
 from app.core.api.problems import ApiProblem
 from app.core.api.registry import Parameter, Resource, Scope, register_resource, register_scope, resource, scopes, scopes_open_to
 from app.core.api.routes import init_app
+from app.core.api.versions import check_etag
 
 __all__ = [
     "ApiProblem",
@@ -18,6 +19,7 @@ __all__ = [
     "Resource",
     "Scope",
     "account_of_request",
+    "check_etag",
     "identity",
     "init_app",
     "is_api_request",

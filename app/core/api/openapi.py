@@ -16,6 +16,9 @@ from app.core.api.registry import Resource, resources, scopes
 #: What any resource may answer besides its own.
 _EVERYWHERE = ("bad_request", "token_missing", "token_invalid", "network_not_allowed", "scope_missing", "permission_missing", "too_many_requests")
 
+_VERSIONED = ("precondition_required", "precondition_failed")
+_ETAG = {"ETag": {"description": "RFC 9110 §8.8.3", "schema": {"type": "string"}}}
+
 _PROBLEM = {
     "type": "object",
     "required": ["type", "status", "code", "title", "detail", "reference"],
@@ -28,6 +31,10 @@ _PROBLEM = {
         "reference": {"type": "string"},
         "scope": {"type": "string"},
         "parameter": {"type": "string"},
+        "errors": {
+            "type": "array",
+            "items": {"type": "object", "required": ["field", "detail"], "properties": {"field": {"type": "string"}, "detail": {"type": "string"}}},
+        },
     },
 }
 
@@ -41,17 +48,24 @@ def document() -> dict[str, Any]:
             "info": {
                 "title": str(current_app.config["PORTAL_NAME"]),
                 "version": "1",
-                "description": _("Read-only interface of the portal. Each token makes at most %(rate)s requests per minute.", rate=RATE.split()[0]),
+                "description": _("Interface of the portal. Each token makes at most %(rate)s requests per minute.", rate=RATE.split()[0]),
             },
             "servers": [{"url": PREFIX}],
             "security": [{"token": []}],
             "tags": [{"name": tag} for tag in sorted({str(one.tag) for one in resources() if one.tag})],
-            "paths": {_path(one.path): {"get": _operation(one)} for one in resources()},
+            "paths": _paths(),
             "components": {
                 "securitySchemes": {"token": {"type": "http", "scheme": "bearer", "description": _scopes()}},
                 "schemas": {"Probleme": _PROBLEM},
             },
         }
+
+
+def _paths() -> dict[str, Any]:
+    paths: dict[str, Any] = {}
+    for one in resources():
+        paths.setdefault(_path(one.path), {})[one.method.lower()] = _operation(one)
+    return paths
 
 
 def _scopes() -> str:
@@ -65,7 +79,9 @@ def _path(rule: str) -> str:
 
 def _operation(declared: Resource) -> dict[str, Any]:
     refusals: dict[int, list[str]] = {}
-    for code in (*_EVERYWHERE, *declared.refusals):
+    writes = declared.method != "GET"
+    own = (*declared.refusals, *(("body_invalid", "fields_invalid") if declared.body else ()), *(_VERSIONED if writes and declared.versioned else ()))
+    for code in (*_EVERYWHERE, *own):
         refusals.setdefault(CODES[code], []).append(code)
     operation: dict[str, Any] = {
         "operationId": declared.name,
@@ -83,7 +99,12 @@ def _operation(declared: Resource) -> dict[str, Any]:
             for parameter in declared.parameters
         ],
         "responses": {
-            "200": {"description": str(declared.summary), "content": {"application/json": {"schema": dict(declared.answer)}}},
+            "200": {
+                "description": str(declared.summary),
+                "content": {"application/json": {"schema": dict(declared.answer)}},
+                **({"headers": _ETAG} if declared.versioned else {}),
+            },
+            **({"304": {"description": _("You have this version already (header « If-None-Match »).")}} if declared.versioned and not writes else {}),
             **{
                 str(status): {
                     "description": ", ".join(f"`{code}`" for code in codes),
@@ -93,6 +114,11 @@ def _operation(declared: Resource) -> dict[str, Any]:
             },
         },
     }
+    if declared.versioned:
+        name, why = ("If-Match", _("The ETag of the object as you read it.")) if writes else ("If-None-Match", _("The ETag you have."))
+        operation["parameters"].append({"name": name, "in": "header", "required": writes, "description": why, "schema": {"type": "string"}})
+    if declared.body is not None:
+        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": dict(declared.body)}}}
     if declared.tag:
         operation["tags"] = [str(declared.tag)]
     return operation

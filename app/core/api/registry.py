@@ -49,6 +49,11 @@ class Resource:
     #: Refusals of its own, besides those of every resource (``problems.CODES``).
     refusals: tuple[str, ...] = ()
     tag: Any = ""
+    method: str = "GET"
+    #: JSON Schema of what is sent, an object; ``view`` gets it as ``body``. Only for a method that writes.
+    body: Mapping[str, Any] | None = None
+    #: Whether the answer is one object that people edit: it carries its ``ETag``, and a write asks for it (``versions``).
+    versioned: bool = False
 
 
 _scopes: dict[str, Scope] = {}

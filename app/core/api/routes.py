@@ -7,11 +7,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from flask import Blueprint, Flask, Response, current_app, jsonify, request
+from flask_babel import gettext as _
 
 from app.core.api import openapi
 from app.core.api.caller import PREFIX, authenticate, identity
 from app.core.api.problems import ApiProblem
 from app.core.api.registry import Parameter, Resource, resources
+from app.core.api.versions import require_version, with_etag
 from app.core.ui.csrf import csrf
 
 NAME = "api_v1"
@@ -29,7 +31,7 @@ def init_app(app: Flask) -> None:
 
     blueprint.add_url_rule("/openapi.json", "describe", describe, methods=["GET"], provide_automatic_options=False)
     for declared in resources():
-        blueprint.add_url_rule(declared.path, declared.name, _view_of(declared), methods=["GET"], provide_automatic_options=False)
+        blueprint.add_url_rule(declared.path, declared.name, _view_of(declared), methods=[declared.method], provide_automatic_options=False)
     # No cookie is listened to here (``authenticate``), so that no other site can make a browser act.
     csrf.exempt(blueprint)
     app.register_blueprint(blueprint)
@@ -48,9 +50,35 @@ def _view_of(declared: Resource) -> Callable[..., Response]:
         security: Any = current_app.appbuilder.sm  # type: ignore[attr-defined]  # set by Flask-AppBuilder
         if declared.permission is not None and declared.permission not in security.granted(caller.user):
             raise ApiProblem("permission_missing")
-        return jsonify(declared.view(**path, **_query(declared)))
+        sent: dict[str, Any] = {}
+        if declared.method != "GET" and declared.versioned:
+            require_version()
+        if declared.body is not None:
+            sent["body"] = _body(declared.body)
+        shown = declared.view(**path, **_query(declared), **sent)
+        return with_etag(jsonify(shown), shown) if declared.versioned else jsonify(shown)
 
     return answer
+
+
+def _body(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """What was sent, an object of the declared members with the declared types; raises ApiProblem (415 or 422)."""
+    sent = request.get_json(silent=True) if request.is_json else None
+    if not isinstance(sent, dict):
+        raise ApiProblem("body_invalid")
+    known: Mapping[str, Any] = schema["properties"]
+    errors = [{"field": str(name)[:100], "detail": _("This field is not known here.")} for name in sent if name not in known]
+    for name, value in sent.items():
+        nullable = "null" in known.get(name, {}).get("type", "null")
+        if name in known and not (isinstance(value, str) or (value is None and nullable)):
+            errors.append({"field": name, "detail": _("Send a text here.")})
+        elif isinstance(value, str) and "\x00" in value:
+            errors.append({"field": name, "detail": _("This text holds a character that is not allowed.")})
+    if not sent:
+        errors.append({"field": "", "detail": _("Send at least one field to change.")})
+    if errors:
+        raise ApiProblem("fields_invalid", errors=errors)
+    return sent
 
 
 def _query(declared: Resource) -> Mapping[str, Any]:

@@ -13,7 +13,7 @@ from flask_babel import gettext as _
 from werkzeug.exceptions import NotFound
 from wtforms import HiddenField
 
-from app.core.concurrency import ConflictPage, ConflictRow, RowGone, StaleError, conflict_context, save_versioned
+from app.core.concurrency import ConflictPage, ConflictRow, RowGone, StaleError, check_version, conflict_context, save_versioned
 from app.core.fab.dependents import still_used
 from app.core.fab.forms import PortalForm
 from app.core.fab.history import NEXT, previous_address, safe_target
@@ -168,12 +168,17 @@ class WriteRoutes(ModelView):
             name = self.name_of(item)
             try:
                 with guarded_write() as session:
+                    if item.__mapper__.version_id_col is not None:
+                        # What goes is what the page showed: a change saved meanwhile is not thrown away unseen.
+                        check_version(item, request.form.get("version", type=int))
                     self.pre_delete(item)
                     session.delete(item)
                     session.flush()
                     self.post_delete(item)
-            except StaleRow:
+            except (StaleRow, StaleError):
                 problem = _("Somebody else has just changed this row: check it before deleting it.")
+            except RowGone:
+                abort(404)
             except Refused as refusal:
                 item = self.find(pk)
                 problem = (still_used(self.name_of(item), item) if refusal.in_use else None) or str(refusal.message)

@@ -23,7 +23,7 @@ PUBLIC_ENDPOINTS = frozenset(
 )
 """Pages of this package that need no account; ``ui.styleguide`` exists in demonstration mode only and is public there."""
 
-SIGNED_IN_ENDPOINTS = frozenset({"ui.search", "ui.resume"})
+SIGNED_IN_ENDPOINTS = frozenset({"ui.search", "ui.resume", "ui.presence"})
 """Pages of this package that need an account but no permission: what they show is filtered inside."""
 
 __all__ = [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -16,6 +16,7 @@ from flask_login import current_user
 from jinja2 import ChoiceLoader, FileSystemLoader
 
 from app.core import clock
+from app.core.presence import Editor, edit_page
 from app.core.ui import components, paths
 from app.core.ui.assets import static_url
 from app.core.ui.banner import standing_banners
@@ -136,6 +137,13 @@ def theme_digest() -> str:
     return str(current_app.config.get("REGION_ACCENT", "")).lstrip("#").lower()
 
 
+def presence_lines(others: Iterable[Editor]) -> list[str]:
+    """« Mme X modifie cette page depuis 14:02 », for each of those who have the page open."""
+    return [
+        gettext("%(name)s has been modifying this page since %(time)s.", name=one.name or gettext("The Région"), time=f"{one.since:%H:%M}") for one in others
+    ]
+
+
 def script_words() -> dict[str, str]:
     """The sentences ``portal.js`` may say, as one data attribute of the body: scripts hold no text of their own."""
     login = paths.sign_in_and_resume_url()
@@ -197,6 +205,8 @@ def init_templates(app: Flask) -> None:
         sort_state=components.sort_state,
         sort_word=sort_word,
         standing_banners=standing_banners,
+        edit_page=edit_page,
+        presence_lines=presence_lines,
         static_url=static_url,
         step_states=components.step_states,
         theme_url=theme_url,

@@ -8,6 +8,7 @@ from flask import Blueprint, Flask, Response, abort, current_app, jsonify, redir
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import generate_csrf
 
+from app.core import presence as presence_of_pages
 from app.core.ui import theme as theme_colours
 from app.core.ui.assets import static_url
 from app.core.ui.paths import login_url, sign_in_and_resume_url
@@ -56,6 +57,18 @@ def token() -> ResponseReturnValue:
     if request.headers.get("Sec-Fetch-Site", "same-origin") != "same-origin":
         abort(403)
     return jsonify(token=generate_csrf(), signed_in=signed_in())
+
+
+@bp.post("/presence")
+def presence() -> ResponseReturnValue:
+    """An edit page says that it is being used, or was left; answers who else has it open. The page's word says which object it is."""
+    if not signed_in():
+        abort(401)
+    if request.form.get("left"):
+        presence_of_pages.left(request.form.get(presence_of_pages.PAGE))
+        return "", 204
+    here = presence_of_pages.still_there(request.form.get(presence_of_pages.PAGE))
+    return ("", 204) if here is None else render_template("portal/_presence.html", here=here)
 
 
 @bp.get("/theme/<_digest>.css")

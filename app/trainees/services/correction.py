@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
+from typing import Any
 
 from sqlalchemy import select, update
 
@@ -14,7 +15,7 @@ from app.actions.domain import ActionStatus, registration_blockers
 from app.actions.models import Action, Contract
 from app.actions.services import lock_action
 from app.core import clock, context
-from app.core.concurrency import check_version
+from app.core.concurrency import check_version, save_versioned
 from app.core.extensions import db
 from app.core.nir import Nir, NirKind
 from app.core.nir.reading import reveal_for_partner
@@ -77,11 +78,16 @@ def _refuse_if_taken(action_id: int, trainee_id: int, nir: Nir) -> None:
         raise Refused(Problem("nir", ProblemCode.NUMBER_TAKEN, {"name": known.trainee.display_name}))
 
 
-def correct_identity(registration_id: int, search: uuid.UUID, typed: Person | None, *, version: int) -> Trainee:
+#: The civil status that is typed when AGORA does not tell it.
+CIVIL_STATUS = ("civility", "birth_name", "usual_name", "first_name", "birth_date", "gender")
+
+
+def correct_identity(registration_id: int, search: uuid.UUID, typed: Person | None, form: Any, *, version: int) -> Trainee:
     """Give the trainee the number that was searched, and AGORA's civil status or, without an answer, the one typed.
 
-    Enrolments that waited for a NIR are sent, with the exit and the closing that followed; refused ones are sent again; files that
-    AGORA holds are told the change.  Raises LookupError, ``core.concurrency.StaleError``, or Refused.
+    ``form`` is the ``VersionedForm`` that ``typed`` was read from: what somebody else corrected meanwhile stays.  AGORA's own answer is
+    taken whole, for the ``version`` that the page showed.  Enrolments that waited for a NIR are sent, with the exit and the closing that
+    followed; refused ones are sent again; files that AGORA holds are told the change.  Raises LookupError, ``core.concurrency.StaleError``, or Refused.
     """
     with transaction() as session:
         registration = session.get(Registration, registration_id)
@@ -107,8 +113,12 @@ def correct_identity(registration_id: int, search: uuid.UUID, typed: Person | No
             enrolment_ids = list(session.scalars(select(Enrolment.id).where(Enrolment.registration_id.in_(of_trainee))))
             underway = creations_underway(enrolment_ids)
             trainee = locked(Trainee, trainee_id)
-            check_version(trainee, version)
-            put_person(trainee, person)
+            if found.person is None:
+                save_versioned(trainee, form, CIVIL_STATUS)
+                trainee.rename()
+            else:
+                check_version(trainee, version)
+                put_person(trainee, person)
             store_nir(trainee, found.nir)
             trainee.identity_source = (IdentitySource.AGORA if found.person else IdentitySource.TYPED).value
             trainee.identity_finding, trainee.identity_checked_at = ("same", clock.now()) if found.person else (None, None)

@@ -13,7 +13,7 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from sqlalchemy.exc import IntegrityError
 
-from app.core.concurrency import StaleError
+from app.core.concurrency import StaleError, conflict_context
 from app.core.extensions import db
 from app.core.nir import Nir, NirError, NirKind, parse
 from app.core.nir.messages import problem_message
@@ -75,6 +75,7 @@ class IdentityPages(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only
         form: Any = CivilStatusForm(obj=trainee) if request.method == "GET" else CivilStatusForm()
         if request.method == "GET":
             form.birth_name.data = found.birth_name
+            form.bind_row(trainee, correction.CIVIL_STATUS)
         typed: Person | None = None
         fine = request.method == "POST" and found.state is not IdentityState.MISMATCH
         if fine and found.person is None and found.state is not IdentityState.PENDING:
@@ -84,12 +85,17 @@ class IdentityPages(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only
                 fine = agrees_with_number(form, typed, [found.nir.value])
         if fine:
             try:
-                corrected = correction.correct_identity(registration_id, found.uid, typed, version=request.form.get("version", 0, type=int))
+                corrected = correction.correct_identity(registration_id, found.uid, typed, form, version=request.form.get("version", 0, type=int))
             except LookupError:
                 abort(404)
             except Refused as refusal:
                 show_problems(form, refusal.problems)
-            except StaleError:
+            except StaleError as stale:
+                db.session.rollback()
+                if stale.conflicts:
+                    address = url_for("RegistrationPages.show", registration_id=registration_id)
+                    path = sheet_crumbs(registration_or_404(registration_id), (_("Modify the identity"), None))
+                    return self.render_template("concurrency/conflict.html", **conflict_context(form, stale, cancel_url=address, breadcrumb=path)), 409
                 form.form_errors.append(_("Somebody modified this trainee meanwhile: check what stands here, then save again."))
             except IntegrityError as error:
                 db.session.rollback()

@@ -436,6 +436,35 @@
   }
   window.addEventListener("beforeunload", (event) => { if ($("form[data-unsaved][data-dirty]")) event.preventDefault(); });
 
+  /* ---------------------------------------------------------------- who else modifies this */
+  /* The page says that it is used while it is looked at and worked in: one left open does not keep a session alive. */
+  const IN_USE = 5 * 60 * 1000;
+  function setUpPresence(root) {
+    $$("[data-presence]", root).forEach((box) => {
+      if (box.dataset.ready) return;
+      box.dataset.ready = "1";
+      let used = Date.now();
+      let last = Date.now();
+      const facts = (more = {}) => { const data = new FormData(); for (const [name, value] of Object.entries({ row_page: box.dataset.presencePage, csrf_token: token(), ...more })) data.set(name, value); return data; };
+      const ask = async () => {
+        if (!box.isConnected) { window.clearInterval(timer); return; }
+        if (document.visibilityState !== "visible" || Date.now() - used > IN_USE || expired) return;
+        last = Date.now();
+        try {
+          const answer = await fetch(box.dataset.presence, { method: "POST", body: facts(), headers: { "X-CSRFToken": token(), "HX-Request": "true" }, credentials: "same-origin" });
+          if (answer.status !== 200) return;
+          const part = new DOMParser().parseFromString(await answer.text(), "text/html").body;
+          if (part.textContent.trim() !== box.textContent.trim()) box.replaceChildren(...[...part.childNodes].map((node) => document.importNode(node, true)));
+        } catch { /* it is only a comfort */ }
+      };
+      const timer = window.setInterval(ask, 15000);
+      const now = () => { used = Date.now(); if (used - last > 15000) ask(); };
+      document.addEventListener("input", now);
+      document.addEventListener("visibilitychange", () => { if (document.visibilityState === "visible") now(); });
+      window.addEventListener("pagehide", () => { if (box.isConnected && navigator.sendBeacon) navigator.sendBeacon(box.dataset.presence, facts({ left: "1" })); });
+    });
+  }
+
   /* ---------------------------------------------------------------- live parts (htmx) */
   document.addEventListener("htmx:configRequest", (event) => { if (event.detail.verb !== "get") event.detail.headers["X-CSRFToken"] = token(); });
   /* A form sent back with its errors, or with a conflict, is an answer to show. */
@@ -462,6 +491,7 @@
     setUpNir(root);
     setUpDates(root);
     setUpForms(root);
+    setUpPresence(root);
     $$("[data-combobox], [data-combobox-url]", root).forEach(combobox);
     $$("tr[data-href]", root).forEach((row) => row.classList.add("row-link"));
     fitTables(root);
