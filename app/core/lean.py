@@ -39,12 +39,13 @@ LATER: Final = frozenset(
 #: What a library takes up wherever it is installed (other packages brought these) and does as well without: structlog would draw
 #: tracebacks with rich, the local variables in them, in colours, and keep an obsolete context per greenlet; httpx has a command line
 #: that uses rich; SQLAlchemy-Utils has a column of phone numbers; Flask-AppBuilder brings JSON web tokens, which open nothing here, and
-#: those signed by certificates.
+#: those signed by certificates, and pictures, which no account has.
 WITHOUT: Final = {
     "structlog": ("rich", "greenlet", "colorama"),
     "httpx": ("rich", "pygments"),
     "sqlalchemy_utils.types.phone_number": ("phonenumbers",),
     "jwt.algorithms": ("cryptography.x509",),
+    "flask_appbuilder.filemanager": ("PIL",),
 }
 
 _lock = RLock()

@@ -94,7 +94,7 @@ _DOCUMENT = (
     "INSERT INTO request_document (organisation_id, action_id, request_id, role, name, media_type, size, sha256, added_at) "
     "SELECT organisation_id, action_id, id, 'supporting', 'note.pdf', 'application/pdf', 8, repeat('0', 64), now() FROM modification_request"
 )
-_CONTENT = "INSERT INTO request_document_content (organisation_id, id, data) SELECT organisation_id, id, '%PDF-1.4' FROM request_document"
+_CONTENT = "INSERT INTO request_document_content (organisation_id, id, data) SELECT organisation_id, id, '%PDF-1.4' FROM request_document ON CONFLICT DO NOTHING"
 
 
 @pytest.fixture
