@@ -389,5 +389,5 @@ def test_another_feature_adds_a_tab(app: Flask, as_user: AsUser, monkeypatch: py
         bar = page.partition('<nav class="tabs"')[2].partition("</nav>")[0]
         return re.findall(r"<a [^>]*>([^<]+)</a>", bar)
 
-    assert shown("principal") == ["Résumé", "Composantes et sessions", "Stagiaires", "Demandes", "Historique"]
-    assert shown("admin") == ["Résumé", "Composantes et sessions", "Stagiaires", "Demandes", "Clôture", "Historique"]
+    assert shown("principal") == ["Résumé", "Composantes et sessions", "Stagiaires", "Demandes", "Documents", "Historique"]
+    assert shown("admin") == ["Résumé", "Composantes et sessions", "Stagiaires", "Demandes", "Documents", "Clôture", "Historique"]

@@ -43,15 +43,17 @@ _OWN = "one's own account: nobody else may, and the password or a code is asked"
 _DRAFT = "a draft, which one account alone has; the final act is checked on fresh data"
 #: Everything else that a form can be sent to, with the reason why nobody can be overwritten.
 NOT_EDITS: dict[str, str] = {
-    **dict.fromkeys(("SessionsView.cancel", "SessionsView.remove_meeting", "EnrolmentView.leave", "RequestsView.decide", "RequestsView.withdraw"), _VERSION),
+    **dict.fromkeys(("SessionsView.cancel", "SessionsView.remove_meeting", "EnrolmentView.leave", "RequestsView.decide", "RequestsView.withdraw", "BatchView.confirm", "MarketRulesView.publish"), _VERSION),
     **dict.fromkeys(("ClosingView.declare", "ClosingView.close", "ClosingView.reopen", "DelegationsView.take_back", "AccountReviewView.show"), _STATE),
     **{f"{view}.{act}": _STATE for view in ("OrganisationAccountsView", "AccountConsoleView") for act in ("regenerate", "unblock", "deactivate", "reactivate", "delete")},
     "PrincipalChangeView.change": "an act on the principal account that the page showed (expected_former_id)",
     "FactorResetView.reset": _STATE,
+    **dict.fromkeys(("MarketRulesView.begin", "MarketRulesView.discard", "RequestDocumentsView.confirm"), _STATE),
     **dict.fromkeys(
         (
             "SessionsView.add", "SessionsView.add_meeting", "SessionsView.add_site", "EnrolmentView.add", "OrganisationAccountsView.create",
             "OrganisationCreationView.create", "DelegationsView.list", "BulkAccountsView.index", "TokensView.create", "ObservationView.start",
+            "RequestDocumentsView.attach_letter",
         ),
         _NEW,
     ),
@@ -70,6 +72,8 @@ NOT_EDITS: dict[str, str] = {
         ),
         "the way in: holds a single-use link, a password or a code",
     ),
+    **dict.fromkeys(("SavedSearchesView.create", "SavedSearchesView.rename", "SavedSearchesView.delete"), "one's own search: nobody else sees it"),
+    "ActionExportsView.choose": "reads, and journals the reading",
     "BulkAccountsView.apply": "applies what was previewed, once; what moved since is shown again",
     "IdentityPages.edit": "asks AGORA; writes nothing to the trainee",
     "RegistrationPages.reveal": "reads, and journals the reading",
@@ -88,6 +92,7 @@ ONE_FIELD: frozenset[str] = frozenset()
 UNVERSIONED: dict[str, str] = {
     "ab_user": "sign-ins write it too: its holder, and its rights, are compared with the values that the form showed",
     "action_access": "belongs to the rights of an account, compared whole",
+    **dict.fromkeys(("request_document", "request_document_content", "request_signature"), "put in whole; taken away before the request is sent, never changed"),
     "component_site": "a site is added to a component or taken away, never changed",
     **dict.fromkeys(
         (
@@ -96,7 +101,7 @@ UNVERSIONED: dict[str, str] = {
         ),
         "written by the commands of the product, not on screen",
     ),
-    **dict.fromkeys(("audit_entry", "audit_seal", "audit_sealed", "action_history", "modification_request_event", "nir_reading", "sign_in_attempt",
+    **dict.fromkeys(("audit_entry", "audit_seal", "audit_sealed", "action_history", "modification_request_event", "nir_reading", "sign_in_attempt", "action_export", "request_reminder",
         "account_review", "outbox_intervention"), "a journal: lines are added, none is changed on a form"),
     **dict.fromkeys(("outbox_message", "outbox_partner", "mail_message", "advance_invoice_request", "identity_request"), "the product's own work; people only start it again"),
     **dict.fromkeys(
