@@ -29,7 +29,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from decimal import Decimal
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from flask_babel import gettext as _
 from markupsafe import Markup
@@ -41,6 +41,9 @@ if TYPE_CHECKING:
 #: Name of the radio buttons of the conflict page (the macro ``conflict``), before the field's name.
 CHOICE = "choice-"
 MINE, THEIRS = "mine", "theirs"
+
+#: Fields that mean something only together: when each of two people changed one of them, nothing of the two is mixed unasked.
+TOGETHER: Final = (frozenset({"postal_code", "town", "insee_code"}),)
 
 #: A value in the form in which versions are compared and carried: JSON only.
 Canonical = None | bool | int | str | list[Any]
@@ -84,18 +87,31 @@ class FieldConflict:
     theirs: Canonical
 
 
+def _torn(base: Values | None, mine: Values, theirs: Values) -> set[str]:
+    """Return the fields of the groups that both changed."""
+    found: set[str] = set()
+    for group in TOGETHER:
+        names = group & mine.keys()
+        if base is None or not names <= base.keys():
+            continue
+        if any(base[name] != mine[name] for name in names) and any(base[name] != theirs.get(name) for name in names):
+            found |= names
+    return found
+
+
 def compare(base: Values | None, mine: Values, theirs: Values) -> list[FieldConflict]:
     """Return the fields of ``mine`` that need a choice.
 
     No conflict where both say the same, nor where only one of the two moved from ``base``.  Without a base (lost or tampered
-    with) every difference needs a choice: guessing could overwrite.
+    with) every difference needs a choice: guessing could overwrite.  Fields that go together are asked together.
     """
     conflicts = []
+    torn = _torn(base, mine, theirs)
     for name, typed in mine.items():
         stored = theirs.get(name)
         if typed == stored:
             continue
-        if base is not None and name in base and base[name] in (typed, stored):
+        if base is not None and name in base and base[name] in (typed, stored) and name not in torn:
             continue
         conflicts.append(FieldConflict(name, None if base is None else base.get(name), typed, stored))
     return conflicts
@@ -103,7 +119,8 @@ def compare(base: Values | None, mine: Values, theirs: Values) -> list[FieldConf
 
 def kept_theirs(base: Values | None, mine: Values, theirs: Values) -> set[str]:
     """Return the fields that only the other person changed: theirs stand."""
-    return {name for name in mine if base is not None and name in base and base[name] == mine[name] != theirs.get(name)}
+    torn = _torn(base, mine, theirs)
+    return {name for name in mine if name not in torn and base is not None and name in base and base[name] == mine[name] != theirs.get(name)}
 
 
 class UnresolvedConflict(ValueError):

@@ -11,6 +11,7 @@ from sqlalchemy import or_, select
 
 from app.core import clock
 from app.core.extensions import db
+from app.core.textsearch import fold
 from app.reference.models import Contact, Programme, Town
 
 V = TypeVar("V")
@@ -68,6 +69,11 @@ def towns_for_postal_code(postal_code: str) -> Sequence[Town]:
     if len(wanted) != 5 or not (wanted.isascii() and wanted.isdigit()):
         return []
     return db.session.scalars(select(Town).where(Town.postal_code == wanted).order_by(Town.cedex, Town.name, Town.id)).all()
+
+
+def named_town(postal_code: str, name: str) -> Town | None:
+    """The town of this postal code whose name reads like ``name``; None for another one, and for a CEDEX that is not known."""
+    return next((one for one in towns_for_postal_code(postal_code) if fold(one.name) == fold(name)), None)
 
 
 def town(postal_code: str, insee_code: str) -> Town | None:

@@ -54,6 +54,20 @@ def test_without_a_choice_nothing_is_written(base: Any, mine: Any, theirs: Any) 
         assert caught.value.names == sorted(asked)
 
 
+ADDRESS = ("postal_code", "town", "insee_code")
+addresses = st.fixed_dictionaries(dict.fromkeys(ADDRESS, values))
+
+
+@given(addresses, addresses, addresses, st.sampled_from(["mine", "theirs"]))
+def test_an_address_is_never_half_of_each(base: Any, mine: Any, theirs: Any, choice: str) -> None:
+    asked = {conflict.name for conflict in compare(base, mine, theirs)}
+    both = base not in (mine, theirs)
+    assert asked == ({name for name in ADDRESS if mine[name] != theirs[name]} if both else set())
+    assert kept_theirs(base, mine, theirs) == ({name for name in ADDRESS if mine[name] != theirs[name]} if base == mine else set())
+    merged = merge(base, mine, theirs, dict.fromkeys(asked, choice))
+    assert merged == ((mine if choice == "mine" else theirs) if both else mine if base == theirs else theirs)
+
+
 @given(versions, versions)
 def test_nothing_to_ask_when_alone_and_everything_when_the_start_is_unknown(base: Any, mine: Any) -> None:
     assert compare(base, mine, base) == []

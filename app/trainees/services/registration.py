@@ -17,6 +17,7 @@ from app.core.nir import Nir
 from app.core.nir.storage import store_nir
 from app.core.tenancy import whole_organisation
 from app.core.transaction import transaction
+from app.reference.queries import named_town
 
 from ..domain import EsfState, IdentitySource, Problem, ProblemCode, Refused, birth_date_problem
 from ..models import Enrolment, Registration, Trainee
@@ -191,7 +192,10 @@ def update_registration(registration_id: int, form: Any, fields: tuple[str, ...]
         if action.status in (ActionStatus.CLOSED, ActionStatus.CANCELLED):
             raise Refused(Problem("", ProblemCode.NO_MORE_TRAINEE, {"status": action.status}))
         changed = save_versioned(registration, form, fields)
-        extra = {"insee_code": form.insee_code} if {"town", "postal_code"} & changed else {}
+        extra: dict[str, Any] = {}
+        if {"town", "postal_code"} & changed:  # of the two as they are now: one of them may be somebody else's
+            found = named_town(registration.postal_code, registration.town)
+            extra["insee_code"] = found.insee_code if found is not None else None
         apply_details(registration, extra, cofunded=action.esf_cofunded)
         session.flush()
         if changed:
