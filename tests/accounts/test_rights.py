@@ -150,6 +150,8 @@ BY_ACTION = {
     "JOIN component c ON c.id = s.component_id",
     "modification_request": "SELECT id, action_id FROM modification_request",
     "modification_request_event": "SELECT e.id, r.action_id FROM modification_request_event e JOIN modification_request r ON r.id = e.request_id",
+    "request_reminder": "SELECT m.id, r.action_id FROM request_reminder m JOIN modification_request_event e ON e.id = m.event_id "
+    "JOIN modification_request r ON r.id = e.request_id",
     "action_partner": "SELECT id, action_id FROM action_partner",
     "request_document": "SELECT id, action_id FROM request_document",
     "request_document_content": "SELECT c.id, d.action_id FROM request_document_content c JOIN request_document d USING (id)",
