@@ -74,13 +74,17 @@ class Rights:
         found = cls.of(None if functions == "*" else functions.split(","), None if actions == "*" else [int(one) for one in numbers])
         return found if found.fingerprint == fingerprint else None
 
+    def with_functions(self, base: Rights, theirs: Rights) -> Rights:
+        """These rights with the functions that somebody else gave or took since ``base``, each by itself."""
+        mine, start, stored = (frozenset(CHOICES) if one.functions is None else one.functions for one in (self, base, theirs))
+        return Rights.of(_both(mine, start, stored), self.action_ids)
+
     def merged(self, base: Rights, theirs: Rights) -> Rights | None:
         """These rights with what somebody else gave or took since ``base``, each function and each action by itself.
 
         None when somebody has to choose: one of the two gave all actions, the other some.
         """
-        mine, start, stored = (frozenset(CHOICES) if one.functions is None else one.functions for one in (self, base, theirs))
-        functions = _both(mine, start, stored)
+        functions = self.with_functions(base, theirs).functions
         if self.action_ids in (base.action_ids, theirs.action_ids):
             return Rights.of(functions, theirs.action_ids)
         if theirs.action_ids == base.action_ids:
@@ -111,9 +115,9 @@ class Offer:
 class StaleRights(Exception):
     """Somebody changed the same rights since the form was made, and a choice is needed."""
 
-    def __init__(self, current: Rights) -> None:
+    def __init__(self, current: Rights, mine: Rights) -> None:
         super().__init__("stale")
-        self.current = current
+        self.current, self.mine = current, mine
 
 
 class NoAction(Exception):
@@ -176,7 +180,8 @@ def save_rights(user_id: int, wanted: Rights, *, seen: str, actor_id: int, base:
         if current.fingerprint != seen:
             both = wanted.merged(base, current) if base is not None and base.fingerprint == seen else None
             if both is None:
-                raise StaleRights(current)
+                known = base is not None and base.fingerprint == seen
+                raise StaleRights(current, wanted.with_functions(base, current) if known and base is not None else wanted)
             if both == current:
                 return user, False
             wanted = both

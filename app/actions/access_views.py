@@ -75,7 +75,7 @@ class AccountRightsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is 
             flash(account_labels.refusal(error.refusal), "warning")
             return redirect(_back(user), 303)
         except access.StaleRights as stale:
-            return self._page(user, posted, seen=stale.current.fingerprint, base=stale.current, start=base, theirs=stale.current), 409
+            return self._page(user, stale.mine, seen=stale.current.fingerprint, base=stale.current, start=base, theirs=stale.current), 409
         except access.NoAction:
             sentence = _("Tick at least one action, or choose all actions: the account would see nothing.")
             return self._page(user, posted, seen=seen, base=base, errors=[("q", sentence)]), 422

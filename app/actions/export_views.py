@@ -101,7 +101,6 @@ def _answer(kind: ExportKind, file_format: FileFormat, export: exports.Export) -
     answer = Response(stream_with_context(_kept_alive(iter(export))), content_type=file_format.media_type)
     answer.call_on_close(export.close)  # also when the browser left before the first byte
     answer.headers["Content-Disposition"] = f'attachment; filename="{name}"'
-    answer.headers["X-Accel-Buffering"] = "no"
     return answer
 
 

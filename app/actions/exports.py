@@ -64,7 +64,7 @@ def _in_words(column: Any, words: dict[str, Any]) -> Callable[[date], Source]:
 
 def _session_number(_day: date) -> Source:
     """Two digits, as on the screen."""
-    return func.to_char(TrainingSession.number, "FM00")
+    return func.to_char(TrainingSession.number, case((TrainingSession.number < 100, "FM00"), else_="FM99999"))
 
 
 def _session_state(_day: date) -> Source:
@@ -174,9 +174,11 @@ class Export:
         if self._closed:
             return
         self._closed = True
-        self._rows.close()
-        with context.acting(actor=self._actor, reference=self._reference):  # the request has ended meanwhile
-            _end(self._entry, self._rows.count, whole=self._whole)
+        try:
+            self._rows.close()
+        finally:
+            with context.acting(actor=self._actor, reference=self._reference):  # the request has ended meanwhile
+                _end(self._entry, self._rows.count, whole=self._whole)
 
 
 def _begin(kind: ExportKind, file_format: FileFormat, columns: list[str], query: str) -> int:

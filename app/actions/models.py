@@ -391,7 +391,7 @@ class SavedSearch(VersionedMixin, TimestampMixin, Model):
     slot: Mapped[int] = mapped_column(SmallInteger)
     name: Mapped[str] = mapped_column(String(80))
     #: The words of the address: ``statut=EC&annee=2026``.
-    query: Mapped[str] = mapped_column(String(2000))
+    query: Mapped[str] = mapped_column(Text)
 
     def __str__(self) -> str:
         return self.name
@@ -427,7 +427,7 @@ class ActionExport(Model):
     kind: Mapped[str] = mapped_column(String(12))
     file_format: Mapped[str] = mapped_column(String(4))
     columns: Mapped[list[str]] = mapped_column(ARRAY(String(40)))
-    query: Mapped[str] = mapped_column(String(2000), default="", server_default="")
+    query: Mapped[str] = mapped_column(Text, default="", server_default="")
     lines: Mapped[int] = mapped_column(default=0, server_default="0")
     started_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=clock.now)
     finished_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))

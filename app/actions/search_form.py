@@ -25,7 +25,6 @@ from .listing import ActionFilter, ActionOrder
 
 _LONGEST = 100
 #: Of an address that is kept.
-_LONGEST_QUERY = 2000
 
 
 class _WordsField(StringField):
@@ -161,9 +160,14 @@ class Search:
         return {field.name: str(field.raw_data[0]) for field in self._fields.values() if field.raw_data and field.raw_data[0]}
 
     @property
+    def address(self) -> dict[str, str]:
+        """The search for a page that acts on it: as typed when it is not understood, so that the page says so rather than find more."""
+        return self.words() if self.valid else self.typed()
+
+    @property
     def query(self) -> str:
         """The same, as one line."""
-        return urlencode(self.words())[:_LONGEST_QUERY]
+        return urlencode(self.words())
 
     def said(self) -> list[tuple[str, str, str]]:
         """(name in the address, label, value) of everything the list is narrowed to, in words."""

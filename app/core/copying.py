@@ -37,6 +37,13 @@ class CopiedRows:
         self._read_whole = False
         self._closed = False
         self._session = Session(db.engine, join_transaction_mode="create_savepoint")
+        try:
+            self._begin(statement)
+        except BaseException:
+            self._session.close()
+            raise
+
+    def _begin(self, statement: Select[Any]) -> None:
         connection = self._session.connection()
         tenancy.apply_to(connection)
         compiled = statement.options(*tenancy.criteria()).compile(dialect=connection.dialect, compile_kwargs={"render_postcompile": True})

@@ -156,7 +156,7 @@ def _named(found: dict[int, dict[str, Any]]) -> tuple[Editor, ...]:
     if not found:
         return ()
     reader = tenancy.current_scope()
-    own = {account for account, one in found.items() if reader.sees_all or one["organisation"] == reader.organisation_id}
+    own = {account for account, one in found.items() if reader.organisation_id in (None, one["organisation"])}  # the Région and support name everybody
     naming = _namings[0] if _namings else people.account_names
     names = naming(own) if own else {}
     told = [Editor(names.get(account), clock.to_local(datetime.fromtimestamp(one["since"], tz=clock.now().tzinfo))) for account, one in found.items()]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import html
 import io
+import re
 from collections.abc import Callable
 from datetime import date, time, timedelta
 from typing import TYPE_CHECKING, Any
@@ -255,6 +257,36 @@ def test_an_export_that_is_cut_short_says_so(db_session: Session, rich: Action) 
         assert db_session.scalar(text("SELECT 1")) == 1  # the connection is free again
     entry = db_session.scalars(select(ActionExport)).one()
     assert entry.finished_at is None and entry.lines == 200
+
+
+def test_what_is_not_understood_is_not_dropped_on_the_way(as_user: AsUser, rich: Action) -> None:
+    """From the list, whose links carry what was typed, not the part of it that was understood."""
+    browser = as_user("principal")
+    page = browser.get("/actions-de-formation/?debut_du=32/01/2026").text
+    address = re.search(r'href="(/actions-de-formation/export/actions[^"]*)"', page)
+    assert address is not None and "debut_du=32" in address[1]
+    assert browser.get(html.unescape(address[1])).status_code == 303
+    assert "Enregistrer cette recherche" not in browser.get("/actions-de-formation/?statut=EC&debut_du=32/01/2026").text
+
+
+def test_the_whole_search_is_written(as_user: AsUser, db_session: Session) -> None:
+    """However long: six fields of accented letters."""
+    words = dict.fromkeys(("texte", "contrat", "numero", "intitule", "composante", "lieu"), "é" * 100)
+    export(as_user("principal"), **words)
+    written = db_session.scalars(select(ActionExport.query)).one()
+    assert all(f"{name}={'%C3%A9' * 100}" in written for name in words)
+
+
+def test_sessions_beyond_ninety_nine(as_user: AsUser, rich: Action, db_session: Session) -> None:
+    first = db_session.scalars(select(Component).where(Component.action_id == rich.id, Component.number == "01")).one()
+    site = db_session.scalars(select(Site)).first()
+    for number in (7, 99, 100, 1234):
+        db_session.add(TrainingSession(
+            component=first, organisation_id=rich.organisation_id, number=number, site=site, starts_on=first.planned_start, ends_on=first.planned_start, places=1
+        ))  # fmt: skip
+    db_session.flush()
+    found = lines(export(as_user("principal"), "composantes", numero=rich.number))
+    assert [line["Numéro session"] for line in found if line["N° Composante"] == "01"] == ["07", "99", "100", "1234"]
 
 
 def test_nobody_writes_the_journal_but_the_portal(as_user: AsUser, db_session: Session, rich: Action) -> None:

@@ -63,7 +63,10 @@ def _view_of(declared: Resource) -> Callable[..., Response]:
 
 def _body(schema: Mapping[str, Any]) -> dict[str, Any]:
     """What was sent, an object of the declared members with the declared types; raises ApiProblem (415 or 422)."""
-    sent = request.get_json(silent=True) if request.is_json else None
+    try:
+        sent = request.get_json(silent=True) if request.is_json else None
+    except RecursionError:
+        sent = None  # lists within lists without end
     if not isinstance(sent, dict):
         raise ApiProblem("body_invalid")
     known: Mapping[str, Any] = schema["properties"]

@@ -21,7 +21,6 @@ from rq import Queue, SimpleWorker
 from rq.exceptions import StopRequested
 from rq.job import Job
 from rq.serializers import JSONSerializer
-from rq.worker import WorkerStatus
 
 from app.core.extensions import IDLE, give_connections_back
 from app.core.jobs import heartbeat, runner
@@ -49,7 +48,7 @@ class PortalWorker(SimpleWorker):
     def request_stop(self, signum: int, frame: FrameType | None) -> None:
         """SIGTERM or Ctrl-C: finish the job in hand, then end."""
         self._remember_to_stop()
-        super().request_stop(signum, frame)  # raises where no job runs; where that is swallowed, the loop and the heartbeat see the flag
+        super().request_stop(signum, frame)  # raises where no job runs; where that is swallowed, the next look for work sees the flag
 
     def _install_signal_handlers(self) -> None:
         """Take the signals over, and what was asked while this worker was still registering itself."""
@@ -61,9 +60,7 @@ class PortalWorker(SimpleWorker):
         self.stopping = self._stop_requested = True
 
     def heartbeat(self, *args: Any, **named: Any) -> None:
-        """Say that this worker lives, unless it should have ended while it waited for work."""
-        if self.stopping and self.get_state() == WorkerStatus.IDLE:
-            raise StopRequested
+        """Say that this worker lives; one that has had nothing to do gives its connections back."""
         if self.idle_since is not None and self.current_queue is None and time.monotonic() - self.idle_since > IDLE:
             give_connections_back(runner.application())
             self.idle_since = None
@@ -77,6 +74,13 @@ class PortalWorker(SimpleWorker):
         finally:
             self.current_queue = None
             self.idle_since = time.monotonic()
+
+    @property
+    def should_run_maintenance_tasks(self) -> bool:
+        """What RQ asks each time before it looks for work, with no job in hand: the moment to end, if that was asked and swallowed."""
+        if self.stopping:
+            raise StopRequested
+        return bool(super().should_run_maintenance_tasks)
 
     @property
     def dequeue_timeout(self) -> int:

@@ -178,7 +178,8 @@ class StreamedArchive:
 
     def entry(self, name: str, pieces: Iterable[bytes]) -> Iterator[bytes]:
         """A long entry, piece by piece; gives what may leave meanwhile. One piece is compressed while the next one is made."""
-        with self._archive.open(_entry(name, zipfile.ZIP_DEFLATED), "w") as target, ThreadPoolExecutor(1, "compress") as pool:
+        # Its size is not known before its end: it may pass 2 GiB.
+        with self._archive.open(_entry(name, zipfile.ZIP_DEFLATED), "w", force_zip64=True) as target, ThreadPoolExecutor(1, "compress") as pool:
             under_way: Future[int] | None = None
             for piece in pieces:
                 if under_way is not None:

@@ -19,7 +19,7 @@ from app.core.concurrency import check_version, save_versioned
 from app.core.extensions import db
 from app.core.nir import Nir, NirKind
 from app.core.nir.reading import reveal_for_partner
-from app.core.nir.storage import store_nir
+from app.core.nir.storage import nir_index, store_nir
 from app.core.outbox.publishing import NewMessage, publish_many
 from app.core.tenancy import whole_organisation
 from app.core.transaction import transaction
@@ -114,6 +114,8 @@ def correct_identity(registration_id: int, search: uuid.UUID, typed: Person | No
             underway = creations_underway(enrolment_ids)
             trainee = locked(Trainee, trainee_id)
             if found.person is None:
+                if trainee.nir_hash not in (None, nir_index(found.nir)):
+                    check_version(trainee, version)  # the number is on no form: another one given meanwhile is not replaced unasked
                 save_versioned(trainee, form, CIVIL_STATUS)
                 trainee.rename()
             else:
