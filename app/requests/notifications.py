@@ -25,7 +25,7 @@ def decided(request: ModificationRequest, action: Action, event: RequestEvent) -
     """To who sent the request and to the principal of the organisation: what the Région decided, why, and what to do next."""
     with force_locale("fr"):
         kind, summary = labels.kind_label(request.kind), labels.summary(request.asked)
-        lines = [(row["label"], row["note"]) for row in labels.change_rows(request.asked, request.noted) if row["note"]]
+        lines = labels.noted_lines(request.asked, request.noted)
     for user in recipients(request.organisation_id, request.sender_id):
         variables = {
             "first_name": user.first_name,

@@ -138,11 +138,13 @@ def _tell_region(kind: ReminderKind, role: Role, days: int, found: Sequence[tupl
 def _tell_organisation(request: ModificationRequest, since: datetime, days: int) -> int:
     with force_locale("fr"):
         kind, summary = labels.kind_label(request.kind), labels.summary(request.asked)
+        lines = labels.noted_lines(request.asked, request.noted)
     variables = {
         "kind": kind,
         "summary": summary,
         "action_number": request.action.number,
         "observations": request.observations,
+        "lines": lines,
         "since": since,
         "days": days,
         "link": public_link("RequestsView.show", request_id=request.id),
