@@ -23,7 +23,7 @@ from app.core.wizard.view import Wizard
 from . import document_labels, document_step, documents, labels, market_rules, queries, services
 from .domain import Change, Problem, RequestKind, RequestState, Target, diff
 from .domain.changes import fingerprint_of
-from .domain.market import Outcome
+from .domain.market import DATE_FIELDS, Outcome
 from .forms import MotivationForm, ValuesForm
 from .kinds import KINDS, ChangeKind, Snapshot
 from .kinds.base import control
