@@ -138,7 +138,8 @@ def _tell_region(kind: ReminderKind, users: Sequence[User], days: int, found: Se
 
 def _somebody() -> Any:
     """Whether anybody of the organisation can be told today; if not, another day."""
-    return select(User.id).where(*notifications.told_of(ModificationRequest.organisation_id, ModificationRequest.sender_id)).correlate(ModificationRequest).exists()
+    asked = ModificationRequest
+    return select(User.id).where(*notifications.told_of(asked.organisation_id, asked.sender_id)).correlate(asked).exists()
 
 
 def _tell_organisation(request: ModificationRequest, since: datetime, days: int) -> int:
