@@ -337,6 +337,20 @@ def test_edited_tried_published_then_recorded_at_once(as_user: AsUser, db_sessio
     assert "de la version 2 : Demande de modification de dates ; déplacée de 45 jours au plus" in told
 
 
+def test_directions_say_which_way(as_user: AsUser) -> None:
+    market_rules.begin_draft()
+    page = plain(as_user("admin").get("/regles-de-marche/regles/add").text)
+    assert "À la hausse (plus tard, davantage)" in page
+    assert "À la baisse (plus tôt, moins)" in page
+
+
+def test_a_share_of_partners_is_refused_in_words(as_user: AsUser) -> None:
+    market_rules.begin_draft()
+    bad = post(as_user("admin"), "/regles-de-marche/regles/add", {"kind": "partners", "percent_at_most": "3", "outcome": "record"})
+    assert bad.status_code == 422
+    assert "percent_at_most-error" in bad.text
+
+
 def test_the_recap_tells_what_becomes_of_it(as_user: AsUser) -> None:
     in_force(SHORT)
     action, browser = open_action(), as_user("principal")

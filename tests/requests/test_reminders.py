@@ -9,15 +9,16 @@ from threading import Barrier
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import false, select, text
+from sqlalchemy import select, text, update
 from sqlalchemy.exc import IntegrityError
 
+from app.accounts.models import User
 from app.core import clock
 from app.core.extensions import db
 from app.core.mail.models import MailMessage
 from app.core.mail.services import content_of
 from app.core.tenancy import Scope, bound_scope
-from app.requests import notifications, reminders, services
+from app.requests import reminders, services
 from app.requests.domain import Field, Key, Note, RequestEvent, Target
 from tests.requests.helpers import account, ask, decision, later_end, open_action, reread
 from tests.requests.test_market import in_force
@@ -84,10 +85,10 @@ def test_nobody_to_tell_this_morning_is_another_morning(db_session: Session) -> 
     aged(waiting, 11)
     aged(sent_back, 11)
     db_session.execute(text("DELETE FROM mail_message"))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(reminders, "_holders", lambda _role: [])
-        patch.setattr(notifications, "told_of", lambda *_columns: (false(),))
-        assert reminders.remind() == 0
+    held = list(db_session.scalars(select(User.id).where(User.active.is_(True))))
+    db_session.execute(update(User).where(User.id.in_(held)).values(active=False))
+    assert reminders.remind() == 0
+    db_session.execute(update(User).where(User.id.in_(held)).values(active=True))
     assert reminders.remind() >= 2
     assert mails("requests_late")
     assert mails("request_correction_late")
