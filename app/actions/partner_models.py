@@ -6,6 +6,7 @@ Neither the guide nor the domain speaks of a share or an amount: none is kept.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import date
 from enum import StrEnum
 from typing import Any
@@ -76,6 +77,15 @@ def partners_of(action_id: int, *, fresh: bool = False) -> list[ActionPartner]:
     """The partners of an action, those who left too, in the order they came."""
     statement = select(ActionPartner).where(ActionPartner.action_id == action_id).order_by(ActionPartner.id)
     return list(db.session.scalars(statement.execution_options(populate_existing=fresh)))
+
+
+def partners_of_all(action_ids: Collection[int]) -> dict[int, list[ActionPartner]]:
+    """The partners of several actions, by the id of the action, in one statement."""
+    found: dict[int, list[ActionPartner]] = {number: [] for number in action_ids}
+    statement = select(ActionPartner).where(ActionPartner.action_id.in_(found)).order_by(ActionPartner.id)
+    for one in db.session.scalars(statement):
+        found[one.action_id].append(one)
+    return found
 
 
 def _given(account_id: int) -> Any:

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
+import structlog
+from flask_babel import gettext as _
 from sqlalchemy import select
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import IntegrityError, OperationalError, SQLAlchemyError
 from sqlalchemy.orm import joinedload
 from sqlalchemy.orm.exc import StaleDataError
 
@@ -18,9 +20,11 @@ from app.core.errors_db import translate
 from app.core.extensions import db
 
 from . import services
-from .domain import Moved, Obstacle, RequestEvent, RequestKind, fingerprint, moved
-from .kinds import KINDS
+from .domain import Moved, Obstacle, PayloadError, RequestEvent, RequestKind, fingerprint, moved
+from .kinds import KINDS, Snapshot
 from .models import ModificationRequest
+
+log = structlog.get_logger(__name__)
 
 #: As many as one looks through before deciding.
 MAX_BATCH: Final = 50
@@ -81,11 +85,12 @@ def chosen(ids: Collection[int]) -> list[Chosen]:
     )
     rows = list(db.session.scalars(statement))
     components = _components(rows)
-    found = []
-    for row in rows:
-        snapshot = KINDS[RequestKind(row.kind)].snapshot(row.action, components.get(row.action_id, []))
-        found.append(Chosen(row, moved(row.asked, snapshot.values)))
-    return found
+    snapshots: dict[int, Snapshot] = {}
+    for kind in {row.kind for row in rows}:
+        mine = [row for row in rows if row.kind == kind]
+        made = KINDS[RequestKind(kind)].snapshots([(row.action, components.get(row.action_id, [])) for row in mine])
+        snapshots.update(zip((row.id for row in mine), made, strict=True))
+    return [Chosen(row, moved(row.asked, snapshots[row.id].values)) for row in rows]
 
 
 def _components(rows: Sequence[ModificationRequest]) -> dict[int, list[Component]]:
@@ -123,6 +128,10 @@ def _decide(item: Item, event: RequestEvent, observations: str) -> Result:
     except (StaleDataError, OperationalError):  # somebody writes the same rows: this one is decided again by itself
         db.session.rollback()
         return Result(item.request_id, Fate.FAILED)
+    except (SQLAlchemyError, PayloadError, LookupError, ValueError, TypeError):  # what was decided before stays, what comes after is decided on
+        log.exception("request_not_decided", request=item.request_id)
+        db.session.rollback()
+        return Result(item.request_id, Fate.FAILED, message=_("A technical fault kept this request from being decided: nothing of it was written."))
     return Result(item.request_id, Fate.DONE)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
 from wtforms import BooleanField, FileField, HiddenField, MultipleFileField, RadioField, StringField, TextAreaField
@@ -10,10 +12,14 @@ from wtforms.validators import Length
 from app.actions.forms import options
 from app.core.ui.forms import Required
 
-from .labels import DECISIONS
+from .domain import Change
+from .domain.notes import MAX_NOTE
+from .labels import DECISIONS, field_label, line_name
 
 #: More than a letter holds.
 MAX_TEXT = 4_000
+#: Names of the controls that take an observation on one line of the MODIFICATIONS.
+LINE = "ligne-"
 
 
 def _clean(value: str | None) -> str:
@@ -41,6 +47,12 @@ class LetterForm(_Form):
 
     letter = FileField(_l("Signed letter"))
     version = HiddenField()
+
+
+def lines_form(changes: Iterable[Change]) -> type[_Form]:
+    """What is to be said of each line of the MODIFICATIONS, a control each."""
+    controls = {LINE + line_name(one.key): StringField(field_label(one), [Length(max=MAX_NOTE)], filters=[_clean]) for one in changes}
+    return type("LinesForm", (_Form,), controls)
 
 
 class DecisionForm(_Form):

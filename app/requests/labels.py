@@ -140,6 +140,11 @@ def change_rows(changes: Iterable[Change], notes: Iterable[Note] = ()) -> list[d
     ]
 
 
+def noted_lines(changes: Iterable[Change], notes: Iterable[Note]) -> list[tuple[str, str]]:
+    """The lines that the validator speaks of, and what was said."""
+    return [(row["label"], row["note"]) for row in change_rows(changes, notes) if row["note"]]
+
+
 #: French puts a space before, which never breaks a line.
 _COLON = "\u00a0: "
 

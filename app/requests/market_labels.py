@@ -20,7 +20,7 @@ OUTCOMES: dict[str, Any] = {
 OUTCOME_TONES: dict[str, str] = {Outcome.RECORD: "success", Outcome.INSTRUCT: "info", Outcome.FORBID: "danger"}
 OPENINGS: dict[str, Any] = {Opening.WAITING: _l("Action not open yet"), Opening.OPENED: _l("Action opened")}
 MOMENTS: dict[str, Any] = {Moment.BEFORE: _l("Asked before the start of the action"), Moment.AFTER: _l("Asked from the start of the action on")}
-DIRECTIONS: dict[str, Any] = {Direction.UP: _l("Later or greater"), Direction.DOWN: _l("Earlier or smaller")}
+DIRECTIONS: dict[str, Any] = {Direction.UP: _l("Upwards (later, more)"), Direction.DOWN: _l("Downwards (earlier, less)")}
 #: Where the sentence is said, and the sentence.
 PROBLEMS: dict[RuleProblem, tuple[str, Any]] = {
     RuleProblem.FIELD_NOT_OF_KIND: ("field", _l("This kind of request does not change this field: the rule would never apply.")),

@@ -19,6 +19,11 @@ from .domain.market import Direction, Moment, Opening, Outcome, Rule
 from .domain.reminders import ReminderKind
 
 
+def _published_only(table: str, condition: str) -> tuple[str, ...]:
+    """Organisations, support and observers read what is published; a draft is the Région's alone."""
+    return tuple(f"ALTER POLICY {role}_select ON {table} USING ({condition})" for role in ("tenant", "support", "observer"))
+
+
 def _one_of(column: str, values: type[Direction | Moment | Opening | Outcome | ReminderKind]) -> str:
     return f"{column} IN ({', '.join(repr(value.value) for value in values)})"
 
@@ -30,6 +35,7 @@ class MarketRuleVersion(VersionedMixin, TimestampMixin, Model):
     """
 
     __tablename__ = "market_rule_version"
+    __rls_extra__ = _published_only("market_rule_version", "published_at IS NOT NULL")
     __table_args__ = (
         UniqueConstraint("number"),
         CheckConstraint("number > 0", name="number"),
@@ -67,6 +73,8 @@ class MarketRule(VersionedMixin, TimestampMixin, Model):
     """One rule of a version; see ``domain.market.Rule``.  An empty condition: whatever it is."""
 
     __tablename__ = "market_rule"
+    #: The policy of the version narrows what the condition sees.
+    __rls_extra__ = _published_only("market_rule", "version_id IN (SELECT v.id FROM market_rule_version v)")
     __table_args__ = (
         UniqueConstraint("version_id", "id"),
         CheckConstraint("kind ~ '^[a-z_]+$' AND field ~ '^[a-z_]+$'", name="target"),

@@ -19,9 +19,10 @@ from app.core import clock, context
 from app.core.extensions import db
 from app.core.transaction import transaction
 
-from .domain import Change, Problem, ProblemCode, RequestKind
-from .domain.market import ChangeFacts, Outcome, Verdict, judge
+from .domain import Change, Key, Problem, ProblemCode, RequestKind, RequestState, Value, load
+from .domain.market import ChangeFacts, Outcome, Verdict, judge, recorded_from
 from .market_models import MarketRule, MarketRuleVersion
+from .models import ModificationRequest
 
 #: More than anybody keeps in mind.
 MAX_RULES: Final = 200
@@ -79,11 +80,27 @@ def version_in_force() -> MarketRuleVersion | None:
 
 
 def rule_on(action: Action, kind: RequestKind, changes: Iterable[Change]) -> Ruling:
-    """What becomes of these changes of an action, asked today."""
+    """What becomes of these changes of an action, asked today; who writes them holds the action's lock, so that no other comes between."""
     version = version_in_force()
     if version is None:
         return Ruling(None, Verdict(Outcome.INSTRUCT))
-    return Ruling(version.id, judge([row.as_rule() for row in version.rules], facts_of(action, kind, clock.today()), changes))
+    changes = tuple(changes)
+    rules, facts = [row.as_rule() for row in version.rules], facts_of(action, kind, clock.today())
+    verdict = judge(rules, facts, changes)
+    if any(judge(rules, facts, [change]).outcome is Outcome.RECORD for change in changes):
+        verdict = judge(rules, facts, changes, _recorded_from(action.id, kind))
+    return Ruling(version.id, verdict)
+
+
+def _recorded_from(action_id: int, kind: RequestKind) -> dict[Key, Value]:
+    """From where the fields of an action were changed without a validator, in one statement."""
+    asked = ModificationRequest
+    statement = (
+        select(asked.treatment, asked.changes)
+        .where(asked.action_id == action_id, asked.kind == kind.value, asked.state == RequestState.VALIDATED.value)
+        .order_by(asked.decided_at.desc(), asked.id.desc())
+    )
+    return recorded_from((row.treatment == Outcome.RECORD, load(row.changes)) for row in db.session.execute(statement))
 
 
 def facts_of(action: Action, kind: RequestKind, today: date) -> ChangeFacts:
@@ -134,15 +151,26 @@ def begin_draft() -> int:
 
 
 def next_position(version_id: int) -> int:
-    """Where a new rule goes: before a last rule that names everything, which would let nothing past it; else at the end."""
+    """Where a new rule goes: before a last rule that names everything, which would let nothing past it; else at the end.
+
+    When no place is left there, the rules of the draft are numbered anew, by tens, in their order.
+    """
     rows = list(db.session.scalars(select(MarketRule).where(MarketRule.version_id == version_id).order_by(MarketRule.position, MarketRule.id)))
     if not rows:
         return 10
     last = rows[-1]
-    if not _names_everything(last):
-        return min(last.position + 10, 9_999)
-    before = rows[-2].position if len(rows) > 1 else 0
-    return max(before + (last.position - before) // 2, 1)
+    catch_all = _names_everything(last)
+    before = (rows[-2].position if len(rows) > 1 else 0) if catch_all else last.position
+    place = before + (last.position - before) // 2 if catch_all else before + 10
+    if before < place < last.position or (not catch_all and place <= 9_999):
+        return place
+    rows = rows if not catch_all else rows[:-1]
+    for number, row in enumerate(rows, start=1):
+        row.position = number * 10
+    place = (len(rows) + 1) * 10
+    if catch_all:
+        last.position = place + 10
+    return place
 
 
 def publish(version_id: int, *, shown: str) -> int:

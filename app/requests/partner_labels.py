@@ -28,6 +28,7 @@ PARTNER_PROBLEMS: Final = frozenset(
         ProblemCode.BAD_SIRET,
         ProblemCode.OWN_SIRET,
         ProblemCode.SIRET_TWICE,
+        ProblemCode.SIRET_OF_OTHER,
         ProblemCode.PARTNER_ENDS_BEFORE,
         ProblemCode.PARTNER_STARTS_AFTER,
     }
@@ -85,6 +86,8 @@ def partner_problem(problem: Problem, words: dict[str, str]) -> str:
             return _("%(siret)s is the SIRET of the holder of the contract, which is no partner of itself: enter that of the partner.", siret=siret)
         case ProblemCode.SIRET_TWICE:
             return _("%(siret)s is the SIRET of another partner of this action: change that one instead of adding it again.", siret=siret)
+        case ProblemCode.SIRET_OF_OTHER:
+            return _("Another partner gives up the SIRET %(siret)s in this request: ask for that first, then, once validated, for this one.", siret=siret)
         case ProblemCode.PARTNER_ENDS_BEFORE:
             return _("The partner would leave on %(end)s, before it takes part, on %(start)s: change one of these dates.", **words)
         case _:

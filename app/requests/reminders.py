@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -59,11 +59,12 @@ def remind() -> int:
         (ReminderKind.ADMINISTRATORS, delays.escalate_days, Role.REGION_ADMIN),
     ):
         with transaction():
-            found = _claimed(kind, RequestState.PENDING, now - timedelta(days=days), now)
+            users = _holders(role)
+            found = _claimed(kind, RequestState.PENDING, now - timedelta(days=days), now) if users else []
             if found:
-                written += _tell_region(kind, role, days, found)
+                written += _tell_region(kind, users, days, found)
     with transaction():
-        found = _claimed(ReminderKind.CORRECTION, RequestState.TO_CORRECT, now - timedelta(days=delays.correction_days), now)
+        found = _claimed(ReminderKind.CORRECTION, RequestState.TO_CORRECT, now - timedelta(days=delays.correction_days), now, _somebody())
         written += sum(_tell_organisation(request, since, delays.correction_days) for request, since in found)
     return written
 
@@ -78,7 +79,7 @@ def _delays() -> Any:
     return db.session.execute(statement).one_or_none()
 
 
-def _claimed(kind: ReminderKind, state: RequestState, before: datetime, now: datetime) -> list[tuple[ModificationRequest, datetime]]:
+def _claimed(kind: ReminderKind, state: RequestState, before: datetime, now: datetime, *conditions: Any) -> list[tuple[ModificationRequest, datetime]]:
     """The requests in ``state`` since before then that nobody was told of, with since when; from now on they are told of.
 
     Each request waits since its last step.  Two runs at once: the database lets one of them note a reminder.
@@ -94,7 +95,7 @@ def _claimed(kind: ReminderKind, state: RequestState, before: datetime, now: dat
     due = db.session.execute(
         select(ModificationRequest.id, ModificationRequest.organisation_id, step.id.label("event_id"), step.happened_at)
         .join(step, step.id == last)
-        .where(ModificationRequest.state == state.value, step.happened_at <= before, ~told)
+        .where(ModificationRequest.state == state.value, step.happened_at <= before, ~told, *conditions)
         .order_by(step.happened_at, step.id)
         .limit(BATCH)
     ).all()
@@ -111,7 +112,7 @@ def _claimed(kind: ReminderKind, state: RequestState, before: datetime, now: dat
     return sorted(((row, since[row.id]) for row in rows), key=lambda one: (one[1], one[0].id))
 
 
-def _tell_region(kind: ReminderKind, role: Role, days: int, found: Sequence[tuple[ModificationRequest, datetime]]) -> int:
+def _tell_region(kind: ReminderKind, users: Sequence[User], days: int, found: Sequence[tuple[ModificationRequest, datetime]]) -> int:
     now = clock.now()
     with force_locale("fr"):
         lines = [
@@ -132,17 +133,25 @@ def _tell_region(kind: ReminderKind, role: Role, days: int, found: Sequence[tupl
         "left": len(found) - len(lines),
         "link": public_link("RequestsView.queue"),
     }
-    return sum(_send(user, "requests_late", variables, None) for user in _holders(role))
+    return sum(_send(user, "requests_late", variables, None) for user in users)
+
+
+def _somebody() -> Any:
+    """Whether anybody of the organisation can be told today; if not, another day."""
+    asked = ModificationRequest
+    return select(User.id).where(*notifications.told_of(asked.organisation_id, asked.sender_id)).correlate(asked).exists()
 
 
 def _tell_organisation(request: ModificationRequest, since: datetime, days: int) -> int:
     with force_locale("fr"):
         kind, summary = labels.kind_label(request.kind), labels.summary(request.asked)
+        lines = labels.noted_lines(request.asked, request.noted)
     variables = {
         "kind": kind,
         "summary": summary,
         "action_number": request.action.number,
         "observations": request.observations,
+        "lines": lines,
         "since": since,
         "days": days,
         "link": public_link("RequestsView.show", request_id=request.id),
@@ -151,7 +160,7 @@ def _tell_organisation(request: ModificationRequest, since: datetime, days: int)
     return sum(_send(user, "request_correction_late", variables, request.organisation_id) for user in users)
 
 
-def _holders(role: Role) -> Iterable[User]:
+def _holders(role: Role) -> Sequence[User]:
     """The accounts of a role of the Région that may sign in."""
     statement = select(User).where(
         User.roles.any(name=role.value),

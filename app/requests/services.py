@@ -241,6 +241,7 @@ def _record_if_ruled(request: ModificationRequest, kind: ChangeKind, snapshot: S
     request.decided_at = clock.now()
     _move(request, RequestEvent.RECORD)
     _log(request, RequestEvent.RECORD, RequestState.PENDING, RequestState(request.state))
+    notifications.recorded(request, snapshot.action)
 
 
 def _facts(request: ModificationRequest, kind: ChangeKind, snapshot: Snapshot, decision: Decision, notes: tuple[Note, ...]) -> DecisionFacts:

@@ -24,14 +24,12 @@ from app.core.ui.components import url_without
 from . import document_labels, document_step, documents, labels, market_labels, presenters, queries, reminders, services
 from .domain import Note, ObstacleCode, RequestEvent, RequestKind, RequestState, StateFilter
 from .domain.files import FileRefused
-from .forms import DecisionForm
+from .domain.notes import MAX_NOTE
+from .forms import LINE, DecisionForm, lines_form
 from .models import ModificationRequest
 from .permissions import DECIDE, VIEW
 from .queries import QueueFilter
 from .wizard import WIZARDS, already_sentence, already_text
-
-#: Names of the controls that take an observation on one line of the MODIFICATIONS.
-LINE = "ligne-"
 
 
 class RequestsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only partly typed
@@ -135,7 +133,8 @@ class RequestsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only 
         if request.method == "GET":
             return redirect(address)
         form = DecisionForm(formdata=request.form)
-        if not form.validate():
+        lines = lines_form(found.asked)(formdata=request.form)
+        if not all([form.validate(), lines.validate()]):
             return self._page(found, form=form), 422
         decision = services.Decision(
             event=RequestEvent(form.decision.data),
@@ -143,7 +142,7 @@ class RequestsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only 
             observations=form.observations.data,
             amendment_number=form.amendment_number.data,
             confirmed=form.moved.data or "" if form.confirmed.data else "",
-            notes=_notes(found),
+            notes=_notes(found, lines),
         )
         amendment = document_step.incoming(request.files.get("amendment_file"))
         if amendment is not None and decision.event is not RequestEvent.VALIDATE:
@@ -208,6 +207,10 @@ class RequestsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only 
 
     def _page(self, found: ModificationRequest, *, form: Any = None, typed: bool = False) -> str:
         decides = allowed(*DECIDE)
+        lines = lines_form(found.asked)(formdata=request.form if form is not None else None)
+        if form is not None:
+            lines.validate()
+        rows = labels.change_rows(found.asked, found.noted)
         of_action = url_for("RequestsView.of_action", action_id=found.action_id)
         today = presenters.today_of(found)
         if decides:
@@ -222,24 +225,32 @@ class RequestsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only 
                 found=found,
                 today=today,
                 line=presenters.lines([found], now=clock.now())[0],
-                rows=labels.change_rows(found.asked, found.noted),
+                rows=rows,
                 rule_name=market_labels.rule_text(found.rule, found.rule_version, named=decides),
-                typed_notes={name.removeprefix(LINE): text for name, text in request.form.items() if name.startswith(LINE)},
+                line_controls=[(row, lines[LINE + row["name"]]) for row in rows],
+                lines_form=lines,
+                most_of_a_line=MAX_NOTE,
                 history=presenters.history(queries.history_of(found.id)),
                 of_action_url=of_action,
                 **document_labels.page_values(found),
                 decision=(form or DecisionForm(formdata=None)) if decides and found.state == RequestState.PENDING else None,
-                typed=form if typed else None,
+                overtaken=typed,
+                typed=_typed(form, lines) if typed else [],
                 labels=labels,
                 withdrawal=presenters.withdrawal_consequence(found),
             )
         )
 
 
-def _notes(found: ModificationRequest) -> tuple[Note, ...]:
+def _notes(found: ModificationRequest, lines: Any) -> tuple[Note, ...]:
     """What was typed beside single lines."""
-    texts = ((change.key, request.form.get(LINE + labels.line_name(change.key), "").replace("\x00", "")) for change in found.asked)
-    return tuple(Note(key, text) for key, text in texts if text.strip())
+    texts = ((change.key, lines[LINE + labels.line_name(change.key)].data) for change in found.asked)
+    return tuple(Note(key, text) for key, text in texts if text)
+
+
+def _typed(form: Any, lines: Any) -> list[tuple[str, str]]:
+    """Everything a decision that came too late said, to be read and copied."""
+    return [(str(one.label.text), one.data) for one in (form.observations, *lines, form.amendment_number) if one.data]
 
 
 def _request_or_404(request_id: int) -> ModificationRequest:

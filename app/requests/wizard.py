@@ -23,7 +23,7 @@ from app.core.wizard.view import Wizard
 from . import document_labels, document_step, documents, labels, market_rules, queries, services
 from .domain import Change, Problem, RequestKind, RequestState, Target, diff
 from .domain.changes import fingerprint_of
-from .domain.market import Outcome
+from .domain.market import DATE_FIELDS, Outcome
 from .forms import MotivationForm, ValuesForm
 from .kinds import KINDS, ChangeKind, Snapshot
 from .kinds.base import control
@@ -127,7 +127,7 @@ class RequestWizard(Wizard):
         return {
             "ruling": ruling,
             "notes": notes,
-            "said": lambda name: _said(notes[name], self.code) if name in notes else None,
+            "said": lambda name: _said(notes[name], name) if name in notes else None,
             "action": state.subject.action,
             "snapshot": state.subject.snapshot,
             "correcting": correcting,
@@ -189,10 +189,13 @@ class RequestWizard(Wizard):
         )
 
 
-def _said(note: str, code: RequestKind) -> str:
+_DATES = tuple(f"_{field}" for field in DATE_FIELDS)
+
+
+def _said(note: str, name: str) -> str:
     """What the validator says of a field, as its hint; a date keeps the hint of its format."""
     words = _("The Région: %(note)s", note=note)
-    return f"{words} ({_('dd/mm/yyyy')})" if code is RequestKind.DATES else words
+    return f"{words} ({_('dd/mm/yyyy')})" if name.endswith(_DATES) else words
 
 
 def _shown(changes: Sequence[Change], ruling: market_rules.Ruling) -> str:

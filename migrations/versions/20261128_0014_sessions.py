@@ -44,7 +44,10 @@ def _versioned() -> tuple[sa.Column, ...]:
 def upgrade() -> None:
     op.add_column("programme", sa.Column("closing_on_request", sa.Boolean(), server_default="false", nullable=False))
     # DOMAIN §3: the establishments of FORPRO SUP, bought by convention, may ask for the closing.
-    op.execute("UPDATE programme SET closing_on_request = true WHERE kind = 'convention'")
+    connection = op.get_bind()
+    connection.exec_driver_sql("SET LOCAL ROLE portal_system")  # the owner sees no row of this table
+    connection.exec_driver_sql("UPDATE programme SET closing_on_request = true WHERE kind = 'convention'")
+    connection.exec_driver_sql("RESET ROLE")
     op.create_table(
         "finish_declaration",
         sa.Column("id", sa.Integer(), nullable=False),

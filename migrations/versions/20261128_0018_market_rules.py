@@ -29,6 +29,14 @@ def _run(direction: str) -> None:
     op.get_bind().exec_driver_sql(sql)
 
 
+def _as_system(statement: str) -> None:
+    """The owner sees no row of these tables: rows are written in the system's role."""
+    connection = op.get_bind()
+    connection.exec_driver_sql("SET LOCAL ROLE portal_system")
+    connection.exec_driver_sql(statement)
+    connection.exec_driver_sql("RESET ROLE")
+
+
 def _versioned() -> tuple[sa.Column, ...]:
     return (
         sa.Column("version", sa.Integer(), server_default="1", nullable=False),
@@ -142,10 +150,11 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    # What the rules recorded stays validated, its line of history is said as a validation; a comment on a line becomes an observation.
-    op.execute(f"UPDATE {_EVENT} SET event = 'validate' WHERE event = 'record'")
+    # What the rules recorded stays validated, its line of history is said as a validation; comments on lines join the observations.
+    _as_system(f"UPDATE {_EVENT} SET event = 'validate' WHERE event = 'record'")
     said = "(SELECT string_agg(n ->> 'text', E'\\n') FROM jsonb_array_elements(notes) n)"
-    op.execute(f"UPDATE {_REQUEST} SET observations = {said} WHERE observations = '' AND notes <> '[]'::jsonb")
+    for table, column in ((_REQUEST, "observations"), (_EVENT, "comment")):
+        _as_system(f"UPDATE {table} SET {column} = concat_ws(E'\\n', NULLIF({column}, ''), {said}) WHERE notes <> '[]'::jsonb")
     _run("down")
     op.drop_table("request_reminder")
     op.drop_constraint(op.f(f"uq_{_EVENT}_organisation_id_id"), _EVENT, type_="unique")

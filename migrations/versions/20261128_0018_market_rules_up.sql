@@ -8,6 +8,9 @@ CREATE POLICY system_all ON market_rule_version FOR ALL TO portal_system USING (
 CREATE POLICY tenant_select ON market_rule_version FOR SELECT TO portal_tenant USING (true);
 CREATE POLICY support_select ON market_rule_version FOR SELECT TO portal_support USING (true);
 CREATE POLICY observer_select ON market_rule_version FOR SELECT TO portal_observer USING (true);
+ALTER POLICY tenant_select ON market_rule_version USING (published_at IS NOT NULL);
+ALTER POLICY support_select ON market_rule_version USING (published_at IS NOT NULL);
+ALTER POLICY observer_select ON market_rule_version USING (published_at IS NOT NULL);
 CREATE TRIGGER audit_insert AFTER INSERT ON public."market_rule_version" REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION public.audit_write('{"id"}', '', '{}', '{"updated_at","version"}');
 CREATE TRIGGER audit_update AFTER UPDATE ON public."market_rule_version" REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION public.audit_write('{"id"}', '', '{}', '{"updated_at","version"}');
 CREATE TRIGGER audit_delete AFTER DELETE ON public."market_rule_version" REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION public.audit_write('{"id"}', '', '{}', '{"updated_at","version"}');
@@ -23,6 +26,9 @@ CREATE POLICY system_all ON market_rule FOR ALL TO portal_system USING (true) WI
 CREATE POLICY tenant_select ON market_rule FOR SELECT TO portal_tenant USING (true);
 CREATE POLICY support_select ON market_rule FOR SELECT TO portal_support USING (true);
 CREATE POLICY observer_select ON market_rule FOR SELECT TO portal_observer USING (true);
+ALTER POLICY tenant_select ON market_rule USING (version_id IN (SELECT v.id FROM market_rule_version v));
+ALTER POLICY support_select ON market_rule USING (version_id IN (SELECT v.id FROM market_rule_version v));
+ALTER POLICY observer_select ON market_rule USING (version_id IN (SELECT v.id FROM market_rule_version v));
 CREATE TRIGGER audit_insert AFTER INSERT ON public."market_rule" REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION public.audit_write('{"id"}', '', '{}', '{"updated_at","version"}');
 CREATE TRIGGER audit_update AFTER UPDATE ON public."market_rule" REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION public.audit_write('{"id"}', '', '{}', '{"updated_at","version"}');
 CREATE TRIGGER audit_delete AFTER DELETE ON public."market_rule" REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION public.audit_write('{"id"}', '', '{}', '{"updated_at","version"}');

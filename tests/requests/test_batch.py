@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import select, text
+from sqlalchemy.exc import ProgrammingError
 
 from app.accounts.seeds import ORGANISATION_B
 from app.actions.models import Action
@@ -15,15 +16,18 @@ from app.core.mail.models import MailMessage
 from app.core.mail.services import content_of
 from app.core.tenancy import Scope, bound_scope
 from app.core.transaction import transaction
+from app.reference.models import Site
 from app.requests import batch, services
 from app.requests.batch import Fate, Item
-from app.requests.domain import Field, Key, Note, RequestEvent, RequestState, Target
+from app.requests.domain import Field, Key, Note, PayloadError, RequestEvent, RequestKind, RequestState, Target
+from app.requests.domain.notes import MAX_NOTE
 from app.requests.labels import line_name
 from app.requests.models import ModificationRequest
 from tests.accounts.helpers import post
 from tests.actions.helpers import statements
-from tests.requests.helpers import END, account, ask, components, day, decision, open_action, reread
+from tests.requests.helpers import END, account, ask, components, day, decision, later_end, open_action, reread
 from tests.requests.test_market import in_force
+from tests.requests.test_partners import partner
 from tests.requests.test_screens import fr, hidden, plain, wizard
 
 if TYPE_CHECKING:
@@ -80,16 +84,50 @@ def test_there_is_a_limit(db_session: Session) -> None:
         batch.decide_all([Item(one, 1) for one in range(batch.MAX_BATCH + 1)], VALIDATE, "")
 
 
-def test_what_is_shown_costs_the_same_for_few_and_many(db_session: Session) -> None:
+def _asked(kind: RequestKind) -> int:
+    """A request of any kind about an action of its own."""
+    action = open_action()
+    first = components(action.id)[0]
+    values: dict[RequestKind, dict[Key, object]] = {
+        RequestKind.DATES: later_end(action),
+        RequestKind.REFERENCE: {Key(Target.COMPONENT, first.id, Field.TITLE): "Autre titre"},
+        RequestKind.VOLUMES: {Key(Target.COMPONENT, first.id, Field.PLACES): 30},
+        RequestKind.SITES: {Key(Target.COMPONENT, components(action.id)[1].id, Field.SITES): (db.session.scalars(select(Site.id).order_by(Site.id)).first(),)},
+        RequestKind.PARTNERS: partner(-1),
+    }
+    return services.send(action.id, kind, services.Asked(values[kind], "x"))
+
+
+@pytest.mark.parametrize("kind", RequestKind)
+def test_what_is_shown_costs_the_same_for_few_and_many(db_session: Session, kind: RequestKind) -> None:
     costs = []
     for number in (2, 9):
-        ids = [ask(open_action()) for _number in range(number)]
+        ids = [_asked(kind) for _number in range(number)]
         db_session.expire_all()
         with statements() as asked:
             found = batch.chosen(ids)
             assert [one.moved for one in found] == [()] * number
         costs.append(len(asked))
-    assert costs[0] == costs[1] <= 4
+    assert costs[0] == costs[1] <= 5
+
+
+@pytest.mark.parametrize("fault", [ProgrammingError("x", {}, Exception("y")), PayloadError("not a list")])
+def test_a_fault_is_told_on_its_line_and_the_others_go_on(db_session: Session, monkeypatch: pytest.MonkeyPatch, fault: Exception) -> None:
+    ids = [ask(open_action()) for _number in range(3)]
+    shown = items(*ids)
+    monkeypatch.setattr(services.notifications, "decided", _faulty(ids[1], fault))
+    results = batch.decide_all(shown, VALIDATE, "")
+    assert [one.fate for one in results] == [Fate.DONE, Fate.FAILED, Fate.DONE]
+    assert "erreur technique" in results[1].message or "technical fault" in results[1].message
+    assert [state(one) for one in ids] == ["validated", "pending", "validated"]
+
+
+def _faulty(request_id: int, fault: Exception) -> Callable[..., None]:
+    def told(request: ModificationRequest, *_rest: object) -> None:
+        if request.id == request_id:
+            raise fault
+
+    return told
 
 
 # ---- screens ----------------------------------------------------------------------------------------------------------
@@ -199,3 +237,30 @@ def test_the_organisation_reads_it_beside_the_field(as_user: AsUser) -> None:
     assert f"c{first.id}_planned_end" in step
     found = db.session.scalars(select(ModificationRequest).where(ModificationRequest.id == request_id)).one()
     assert found.observations == ""
+
+
+def test_a_long_line_is_refused_at_its_field_and_kept(as_user: AsUser) -> None:
+    action = open_action()
+    request_id, region = ask(action), as_user("region")
+    page = region.get(f"/demandes-de-modification/{request_id}").text
+    line, long = "ligne-" + line_name(end_of(action)), "a" * (MAX_NOTE + 1)
+    assert f'maxlength="{MAX_NOTE}"' in page
+    form = {"decision": "ask_correction", "version": hidden(page, "version"), "moved": "", line: long}
+    answer = post(region, f"/demandes-de-modification/{request_id}/decision", form)
+    assert answer.status_code == 422
+    assert f'id="{line}-error"' in answer.text
+    assert long in answer.text
+    assert state(request_id) == "pending"
+
+
+def test_what_was_typed_too_late_is_shown_again_whole(as_user: AsUser) -> None:
+    action = open_action()
+    request_id, region = ask(action), as_user("region")
+    page = region.get(f"/demandes-de-modification/{request_id}").text
+    services.decide(request_id, decision(REFUSE, request_id, observations="Non."))
+    line = "ligne-" + line_name(end_of(action))
+    form = {"decision": "validate", "version": hidden(page, "version"), "moved": "", "observations": "D’accord.", line: "Ligne dite.", "amendment_number": "AV-77"}
+    answer = post(region, f"/demandes-de-modification/{request_id}/decision", form)
+    assert answer.status_code == 409
+    for words in ("D’accord.", "Ligne dite.", "AV-77"):
+        assert words in plain(answer.text), words

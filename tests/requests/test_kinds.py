@@ -276,3 +276,10 @@ def test_the_forms_cost_the_same_for_few_and_many_components(as_user: AsUser, db
         costs.append(len(sent))
     assert costs[0] == costs[1]
     assert costs[0] <= 14
+
+
+def test_what_is_no_number_is_no_fault(as_user: AsUser) -> None:
+    """"²" is a digit to Python, and no number."""
+    first = components(open_action().id)[0]
+    address = f"/actions-de-formation/{first.action_id}/demandes/sites/valeurs"
+    assert post(as_user("principal"), address, {f"c{first.id}_sites": "²"}).status_code == 422

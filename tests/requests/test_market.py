@@ -9,8 +9,11 @@ import pytest
 from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
+from app.accounts.seeds import ORGANISATION_A
 from app.actions.models import Action
 from app.core.extensions import db
+from app.core.mail.models import MailMessage
+from app.core.mail.services import content_of
 from app.core.tenancy import Scope, bound_scope
 from app.core.transaction import transaction
 from app.reference.models import Programme
@@ -20,7 +23,7 @@ from app.requests.domain.market import Outcome
 from app.requests.market_models import MarketRule, MarketRuleVersion
 from app.requests.models import ModificationRequest
 from tests.accounts.helpers import post
-from tests.actions.helpers import statements
+from tests.actions.helpers import organisation, statements
 from tests.requests.helpers import END, account, ask, components, day, decision, later_end, open_action, reread
 from tests.requests.test_screens import fr, hidden, plain, sent, wizard
 from tests.requests.test_services import steps
@@ -46,6 +49,12 @@ def in_force(*rules: dict[str, Any], **delays: int) -> MarketRuleVersion:
         session.flush()
         market_rules.publish(made.id, shown=market_rules.fingerprint(made))
         return made
+
+
+def mails(template: str) -> list[tuple[str, str]]:
+    """(recipient, text) of the messages written."""
+    rows = db.session.scalars(select(MailMessage).where(MailMessage.template == template).order_by(MailMessage.recipient))
+    return [(row.recipient, content.text) for row in rows if (content := content_of(row)) is not None]
 
 
 SHORT: dict[str, Any] = {"kind": "dates", "days_at_most": 30, "outcome": "record", "reason": "Un mois au plus."}
@@ -81,6 +90,66 @@ def test_one_day_more_is_instructed(db_session: Session) -> None:
     action = open_action()
     found = reread(ask(action, later_end(action, 31)))
     assert (found.state, found.treatment, found.rule_id, found.rule_version_id is not None) == ("pending", "instruct", None, True)
+
+
+def test_small_steps_are_judged_from_where_they_began(db_session: Session) -> None:
+    """+20 days recorded, +20 more instructed; validated, it begins anew."""
+    in_force(SHORT)
+    action = open_action()
+    end = Key(Target.ACTION, action.id, Field.PLANNED_END)
+    assert reread(ask(action, {end: day(END + 20)})).treatment == "record"
+    assert reread(ask(action, {end: day(END)})).treatment == "record", "back to where it began"
+    assert reread(ask(action, {end: day(END + 20)})).treatment == "record"
+    request_id = ask(action, {end: day(END + 40)})
+    assert (reread(request_id).state, reread(request_id).treatment) == ("pending", "instruct")
+    services.decide(request_id, decision(RequestEvent.VALIDATE, request_id))
+    assert reread(ask(action, {end: day(END + 60)})).treatment == "record"
+    assert reread(ask(action, {end: day(END + 71)})).treatment == "instruct"
+
+
+def test_the_principal_is_told_of_what_another_account_had_recorded(db_session: Session) -> None:
+    in_force(SHORT)
+    db_session.execute(text("DELETE FROM mail_message"))
+    with bound_scope(Scope.system(), actor_id=account("principal")):
+        ask(open_action())
+    assert mails("request_decided") == []
+    action = open_action()
+    with bound_scope(Scope.system(), actor_id=account("secondaire")):
+        ask(action)
+    ((to, words),) = mails("request_decided")
+    assert "principal" in to
+    assert "enregistrée aussitôt" in words
+    assert action.number in words
+
+
+def test_organisations_read_no_draft(db_session: Session) -> None:
+    in_force(SHORT)
+    draft = market_rules.begin_draft()
+    db_session.commit()
+    with bound_scope(Scope.organisation(organisation(ORGANISATION_A).id)):
+        assert market_rules.version_in_force() is not None
+        for table, column in (("market_rule_version", "id"), ("market_rule", "version_id")):
+            assert db.session.scalar(text(f"SELECT count(*) FROM {table} WHERE {column} = {draft}")) == 0
+            assert db.session.scalar(text(f"SELECT count(*) FROM {table}"))
+
+
+@pytest.mark.parametrize("positions", [[1], [10], [1, 2], [5, 9_999], [9_998, 9_999]])
+@pytest.mark.parametrize("catch_all", [True, False])
+def test_a_new_rule_comes_before_the_one_that_names_everything(db_session: Session, positions: list[int], *, catch_all: bool) -> None:
+    draft = market_rules.get_version(market_rules.begin_draft())
+    assert draft is not None
+    draft.rules.clear()
+    db_session.flush()
+    draft.rules.extend(MarketRule(position=one, kind="dates", outcome="instruct") for one in positions)
+    if catch_all:
+        draft.rules[-1].kind = None
+    db_session.flush()
+    old = [row.id for row in draft.rules]
+    db_session.add(MarketRule(version_id=draft.id, position=market_rules.next_position(draft.id), kind="sites", outcome="record"))
+    db_session.flush()
+    order = list(db_session.scalars(select(MarketRule.id).where(MarketRule.version_id == draft.id).order_by(MarketRule.position, MarketRule.id)))
+    new = next(one for one in order if one not in old)
+    assert order == ([*old[:-1], new, old[-1]] if catch_all else [*old, new])
 
 
 def test_what_is_recorded_keeps_every_rule_of_its_kind(db_session: Session) -> None:
@@ -266,6 +335,20 @@ def test_edited_tried_published_then_recorded_at_once(as_user: AsUser, db_sessio
     assert "Règle 20 de la version 2" not in page, "the organisation reads the reason, not the number"
     told = plain(admin.get(f"/demandes-de-modification/{found.id}").text)
     assert "de la version 2 : Demande de modification de dates ; déplacée de 45 jours au plus" in told
+
+
+def test_directions_say_which_way(as_user: AsUser) -> None:
+    market_rules.begin_draft()
+    page = plain(as_user("admin").get("/regles-de-marche/regles/add").text)
+    assert "À la hausse (plus tard, davantage)" in page
+    assert "À la baisse (plus tôt, moins)" in page
+
+
+def test_a_share_of_partners_is_refused_in_words(as_user: AsUser) -> None:
+    market_rules.begin_draft()
+    bad = post(as_user("admin"), "/regles-de-marche/regles/add", {"kind": "partners", "percent_at_most": "3", "outcome": "record"})
+    assert bad.status_code == 422
+    assert "percent_at_most-error" in bad.text
 
 
 def test_the_recap_tells_what_becomes_of_it(as_user: AsUser) -> None:

@@ -25,6 +25,7 @@ from app.requests.domain.market import (
     first_match,
     judge,
     matches,
+    recorded_from,
     rule_problems,
     within_percent,
 )
@@ -144,10 +145,35 @@ def test_one_impossible_change_stops_the_request() -> None:
     assert [rule.reason for _change, rule in verdict.forbidden] == ["Trop long."]
 
 
+@given(st.lists(RULES, min_size=1, max_size=4), FACTS, st.lists(st.integers(-40, 40).filter(bool), min_size=1, max_size=8))
+def test_small_steps_go_no_further_than_one_big_step(rules: list[Rule], facts: ChangeFacts, steps: list[int]) -> None:
+    """Whatever is recorded one after the other, the whole way would have been recorded too."""
+    history: list[tuple[bool, list[Change]]] = []
+    now = DAY
+    for step in steps:
+        change = Change(moved(0).key, now, now + timedelta(days=step))
+        if judge(rules, facts, [change], recorded_from(history)).outcome is not Outcome.RECORD:
+            continue
+        history.insert(0, (True, [change]))
+        now += timedelta(days=step)
+        assert now == DAY or judge(rules, facts, [Change(change.key, DAY, now)]).outcome is Outcome.RECORD
+
+
+def test_a_validation_begins_anew() -> None:
+    first, second, third = (Change(moved(0).key, DAY + timedelta(days=days), DAY + timedelta(days=days + 15)) for days in (0, 15, 30))
+    assert recorded_from([(True, [second]), (True, [first])]) == {first.key: DAY}
+    assert recorded_from([(True, [third]), (False, [second]), (True, [first])]) == {first.key: third.before}
+    assert recorded_from([(False, [second]), (True, [first])]) == {}
+
+
 @pytest.mark.parametrize(
     ("values", "expected"),
     [
         ({}, []),
+        ({"kind": RequestKind.PARTNERS, "field": Field.PLACES}, [RuleProblem.FIELD_NOT_OF_KIND]),
+        ({"kind": RequestKind.PARTNERS, "percent_at_most": 3}, [RuleProblem.PERCENT_WITHOUT_NUMBERS]),
+        ({"kind": RequestKind.PARTNERS, "field": Field.SIRET, "days_at_most": 3}, [RuleProblem.DAYS_WITHOUT_DATES]),
+        ({"kind": RequestKind.PARTNERS, "field": Field.ENDS_ON, "days_at_most": 3}, []),
         ({"kind": RequestKind.DATES, "field": Field.PLACES}, [RuleProblem.FIELD_NOT_OF_KIND]),
         ({"kind": RequestKind.VOLUMES, "days_at_most": 3}, [RuleProblem.DAYS_WITHOUT_DATES]),
         ({"kind": RequestKind.DATES, "percent_at_most": 3}, [RuleProblem.PERCENT_WITHOUT_NUMBERS]),
@@ -176,7 +202,12 @@ def test_a_rule_that_matches_makes_sense(rule: Rule, facts: ChangeFacts, change:
 def test_notes_are_read_as_they_were_written(notes: list[Note]) -> None:
     assert load_notes(dump_notes(notes)) == tuple(notes)
     kept = cleaned(notes, {note.key for note in notes[:1]})
-    assert all(0 < len(note.text) <= MAX_NOTE and note.key == notes[0].key for note in kept)
+    assert all(note.text and note.key == notes[0].key for note in kept)
+
+
+def test_nothing_of_a_note_is_cut() -> None:
+    note = Note(moved(0).key, "a" * (MAX_NOTE + 1))
+    assert cleaned([note], {note.key}) == (note,)
 
 
 @pytest.mark.parametrize("payload", [{}, "x", [1], [{"target": "action"}], [{"target": "moon", "id": 1, "field": "places", "text": "x"}]])

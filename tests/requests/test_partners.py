@@ -19,7 +19,7 @@ from app.actions.partner_models import partners_of
 from app.core.extensions import db
 from app.core.tenancy import Scope, bound_scope
 from app.requests import labels, services
-from app.requests.domain import Change, Field, Key, ProblemCode, RequestEvent, RequestKind, Target, apply
+from app.requests.domain import Change, Field, Key, Note, ProblemCode, RequestEvent, RequestKind, Target, apply
 from app.requests.domain.partners import FIELDS, REQUIRED, Around, empty_slots, partner_problems
 from tests.accounts.helpers import post
 from tests.actions.helpers import organisation, statements
@@ -112,6 +112,28 @@ def test_what_moved_since_is_asked_about_and_nothing_is_applied_by_half(db_sessi
         services.decide(request_id, decision(RequestEvent.VALIDATE, request_id))
     (left,) = partners_of(action.id, fresh=True)
     assert (left.legal_name, left.ends_on) == ("Renommé", None)
+
+
+def test_a_siret_that_another_gives_up_is_asked_for_later(db_session: Session) -> None:
+    action = open_action()
+    one, two = validated(action, partner(-1), partner(-2, siret=POSTE))
+    assert refused(action, partner(one.id, siret=POSTE), partner(two.id, siret=AFPA)) == [
+        (key(one.id, Field.SIRET), ProblemCode.SIRET_OF_OTHER), (key(two.id, Field.SIRET), ProblemCode.SIRET_OF_OTHER),
+    ]  # fmt: skip
+    assert refused(action, partner(two.id, siret=OTHER), partner(-1, siret=POSTE)) == [(key(-1, Field.SIRET), ProblemCode.SIRET_OF_OTHER)]
+    validated(action, partner(two.id, siret=OTHER))
+    assert len(validated(action, partner(-1, siret=POSTE))) == 3
+
+
+def test_words_on_lines_stand_beside_the_fields_of_partners(as_user: AsUser) -> None:
+    action = open_action()
+    (one,) = validated(action, partner(-1))
+    request_id = send(action, partner(one.id, ends_on=day(5)), partner(-1, siret=POSTE))
+    notes = (Note(key(one.id, Field.ENDS_ON), "Pas si tôt."), Note(key(-1, Field.SIRET), "Quel SIRET ?"))
+    services.decide(request_id, decision(RequestEvent.ASK_CORRECTION, request_id, notes=notes))
+    step = plain(as_user("principal").get(f"{wizard(action.id)}/valeurs").text)
+    assert "La Région : Pas si tôt. (jj/mm/aaaa)" in step
+    assert "La Région : Quel SIRET ?" in step
 
 
 def test_a_rule_broken_meanwhile_blocks_the_validation(db_session: Session) -> None:

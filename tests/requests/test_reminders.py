@@ -9,16 +9,17 @@ from threading import Barrier
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import select, text, update
 from sqlalchemy.exc import IntegrityError
 
+from app.accounts.models import User
 from app.core import clock
 from app.core.extensions import db
 from app.core.mail.models import MailMessage
 from app.core.mail.services import content_of
 from app.core.tenancy import Scope, bound_scope
 from app.requests import reminders, services
-from app.requests.domain import RequestEvent
+from app.requests.domain import Field, Key, Note, RequestEvent, Target
 from tests.requests.helpers import account, ask, decision, later_end, open_action, reread
 from tests.requests.test_market import in_force
 from tests.requests.test_screens import plain
@@ -68,12 +69,41 @@ def test_validators_then_administrators_each_once(db_session: Session) -> None:
     assert "region" in told[0]
     assert action.number in told[1]
     assert young.number not in told[1]
-    assert "plus de 10 jours" in told[1]
+    assert "depuis 10 jours ou plus" in told[1]
     aged(request_id, 20.1)
     assert reminders.remind() == 1
     assert reminders.remind() == 0
     assert len(mails("requests_late")) == 2
     assert any("bien que les validateurs" in words for _to, words in mails("requests_late"))
+
+
+def test_nobody_to_tell_this_morning_is_another_morning(db_session: Session) -> None:
+    in_force({"outcome": "instruct"}, remind_days=10, escalate_days=300, correction_days=5)
+    quiet()
+    waiting, sent_back = ask(open_action()), ask(open_action())
+    services.decide(sent_back, decision(RequestEvent.ASK_CORRECTION, sent_back, observations="Précisez."))
+    aged(waiting, 11)
+    aged(sent_back, 11)
+    db_session.execute(text("DELETE FROM mail_message"))
+    held = list(db_session.scalars(select(User.id).where(User.active.is_(True))))
+    db_session.execute(update(User).where(User.id.in_(held)).values(active=False))
+    assert reminders.remind() == 0
+    db_session.execute(update(User).where(User.id.in_(held)).values(active=True))
+    assert reminders.remind() >= 2
+    assert mails("requests_late")
+    assert mails("request_correction_late")
+
+
+def test_the_reminder_of_a_correction_gives_the_words_on_lines(db_session: Session) -> None:
+    in_force({"outcome": "instruct"}, correction_days=5)
+    quiet()
+    action = open_action()
+    request_id = ask(action)
+    note = Note(Key(Target.ACTION, action.id, Field.PLANNED_END), "Le 30 au plus tard.")
+    services.decide(request_id, decision(RequestEvent.ASK_CORRECTION, request_id, notes=(note,)))
+    aged(request_id, 5.1)
+    assert reminders.remind() == 1
+    assert "Le 30 au plus tard." in mails("request_correction_late")[0][1]
 
 
 def test_what_is_decided_is_not_reminded_of(db_session: Session) -> None:

@@ -30,7 +30,7 @@ def verify_command(anchor: str | None) -> None:
     expected: tuple[int, str] | None = None
     if anchor:
         number, _, digest = anchor.partition(":")
-        if not number.isdigit() or not digest:
+        if not (number.isascii() and number.isdigit()) or not digest:
             raise click.BadParameter("write it as SEAL:DIGEST", param_hint="--anchor")
         expected = (int(number), digest.lower())
     totals, found = Verification(), 0

@@ -144,7 +144,8 @@ class WriteRoutes(ModelView):
 
         def said(name: str, key: str) -> str:
             lookup = self.lookups[name]
-            row = lookup.rows().filter(lookup.model.__mapper__.primary_key[0] == int(key)).one_or_none() if key.isdigit() else None
+            number = int(key) if key.isascii() and key.isdigit() and len(key) < 10 else None
+            row = lookup.rows().filter(lookup.model.__mapper__.primary_key[0] == number).one_or_none() if number is not None else None
             return lookup.write(row) if row is not None else key
 
         def line(row: ConflictRow) -> ConflictRow:

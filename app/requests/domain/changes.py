@@ -130,6 +130,8 @@ class ProblemCode(StrEnum):
     BAD_SIRET = "bad_siret"
     OWN_SIRET = "own_siret"
     SIRET_TWICE = "siret_twice"
+    #: Another partner gives it up in the same request.
+    SIRET_OF_OTHER = "siret_of_other"
     PARTNER_ENDS_BEFORE = "partner_ends_before"
     PARTNER_STARTS_AFTER = "partner_starts_after"
 

@@ -8,13 +8,13 @@ What no rule names is instructed, as everything was before there were rules.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
 from typing import Final
 
-from .changes import FIELD_TYPES, Change, Field, Value
+from .changes import FIELD_TYPES, Change, Field, Key, Value
 from .states import RequestKind
 
 
@@ -69,6 +69,7 @@ FIELDS_OF: Final[Mapping[RequestKind, frozenset[Field]]] = {
     RequestKind.REFERENCE: frozenset({Field.TITLE, Field.LEVEL, Field.CERTIF_INFO, Field.FORMACODE}),
     RequestKind.VOLUMES: frozenset({Field.HOURS_CENTRE, Field.HOURS_COMPANY, Field.PLACES}),
     RequestKind.SITES: frozenset({Field.SITES}),
+    RequestKind.PARTNERS: frozenset({Field.ROLE, Field.LEGAL_NAME, Field.SIRET, Field.STARTS_ON, Field.ENDS_ON}),
 }
 DATE_FIELDS: Final = frozenset(field for field, kind in FIELD_TYPES.items() if kind is date)
 #: Levels are numbers too, but those of a list.
@@ -158,9 +159,29 @@ def first_match(rules: Iterable[Rule], facts: ChangeFacts, change: Change) -> Ru
     return next((rule for rule in rules if matches(rule, facts, change)), None)
 
 
-def judge(rules: Sequence[Rule], facts: ChangeFacts, changes: Iterable[Change]) -> Verdict:
-    """What the rules, in their order, say of all the changes of a request."""
-    found = [(change, first_match(rules, facts, change)) for change in changes]
+def recorded_from(history: Iterable[tuple[bool, Iterable[Change]]]) -> dict[Key, Value]:
+    """From which value each field was changed without anybody's decision: the first ``before`` since a validator last decided on it.
+
+    ``history``: what was applied, the latest first, and whether it was recorded at once.
+    """
+    origins: dict[Key, Value] = {}
+    decided: set[Key] = set()
+    for recorded, changes in history:
+        for change in changes:
+            if not recorded:
+                decided.add(change.key)
+            elif change.key not in decided:
+                origins[change.key] = change.before
+    return origins
+
+
+def judge(rules: Sequence[Rule], facts: ChangeFacts, changes: Iterable[Change], origins: Mapping[Key, Value] | None = None) -> Verdict:
+    """What the rules, in their order, say of all the changes of a request.
+
+    ``origins`` (see ``recorded_from``): what would be recorded at once is judged from there, so that small steps go no further than one
+    big step would; back to that value is no step.
+    """
+    found = [(change, _deciding(rules, facts, change, origins or {})) for change in changes]
     if not found:
         return Verdict(Outcome.INSTRUCT)
     _change, deciding = max(found, key=lambda one: _SEVERITY[_outcome(one[1])])  # the first of the strictest
@@ -171,6 +192,13 @@ def judge(rules: Sequence[Rule], facts: ChangeFacts, changes: Iterable[Change]) 
         needs_amendment=outcome is Outcome.INSTRUCT and any(rule is not None and rule.needs_amendment for _change, rule in found),
         forbidden=tuple((change, rule) for change, rule in found if rule is not None and rule.outcome is Outcome.FORBID),
     )
+
+
+def _deciding(rules: Sequence[Rule], facts: ChangeFacts, change: Change, origins: Mapping[Key, Value]) -> Rule | None:
+    found = first_match(rules, facts, change)
+    if _outcome(found) is not Outcome.RECORD or change.key not in origins or origins[change.key] == change.after:
+        return found
+    return first_match(rules, facts, replace(change, before=origins[change.key]))
 
 
 def rule_problems(rule: Rule) -> tuple[RuleProblem, ...]:

@@ -21,8 +21,8 @@ class Note:
 
 
 def cleaned(notes: Iterable[Note], asked: Collection[Key]) -> tuple[Note, ...]:
-    """Those that say something of a field that the request asks about."""
-    return tuple(Note(one.key, one.text.strip()[:MAX_NOTE]) for one in notes if one.text.strip() and one.key in asked)
+    """Those that say something of a field that the request asks about, whole: what is longer than ``MAX_NOTE`` is refused where it is typed."""
+    return tuple(Note(one.key, one.text.strip()) for one in notes if one.text.strip() and one.key in asked)
 
 
 def dump_notes(notes: Iterable[Note]) -> list[dict[str, Any]]:

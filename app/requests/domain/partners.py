@@ -41,6 +41,14 @@ def partner_problems(changes: Iterable[Change], after: Values, around: Around) -
     holders: dict[Value, list[int]] = {}
     for number, one in fields.items():
         holders.setdefault(one[Field.SIRET], []).append(number)
+    changes = tuple(changes)
+    left = {change.before: change.key.id for change in changes if change.key.field is Field.SIRET and change.before is not None}
+    # One row is written after the other: a SIRET given up and taken would be there twice in between.
+    found += [
+        Problem(one.key, ProblemCode.SIRET_OF_OTHER, {"siret": one.after})
+        for one in changes
+        if one.key.field is Field.SIRET and one.after is not None and left.get(one.after, one.key.id) != one.key.id
+    ]
     for number in dict.fromkeys(change.key.id for change in changes):
         one = fields[number]
         found += [Problem(Key(Target.PARTNER, number, field), ProblemCode.PARTNER_INCOMPLETE) for field in REQUIRED if one[field] is None]

@@ -74,6 +74,10 @@ class ChangeKind(ABC):
     def snapshot(self, action: Action, components: Sequence[Component]) -> Snapshot:
         """What it may change of the action, now."""
 
+    def snapshots(self, places: Sequence[tuple[Action, Sequence[Component]]]) -> list[Snapshot]:
+        """``snapshot`` of several actions, in a number of statements that does not depend on theirs; only to be shown."""
+        return [self.snapshot(action, components) for action, components in places]
+
     @abstractmethod
     def form_class(self, snapshot: Snapshot, typed: Typed) -> type[Form]:
         """The form that asks the new values: one control (see ``control``) for each key of the snapshot that may change.

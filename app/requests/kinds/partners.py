@@ -14,7 +14,7 @@ from wtforms.validators import Length
 
 from app.accounts.domain import compact_siret
 from app.actions.models import Action, Component
-from app.actions.partner_models import ROLE_LABELS, ActionPartner, PartnerRole, partners_of
+from app.actions.partner_models import ROLE_LABELS, ActionPartner, PartnerRole, partners_of, partners_of_all
 from app.core.extensions import db
 from app.core.ui.forms import FrDateField
 
@@ -47,7 +47,14 @@ class PartnersKind(ChangeKind):
 
     def snapshot(self, action: Action, components: Sequence[Component]) -> Snapshot:
         """The partners as they are; they change under the lock of their action alone."""
-        partners = partners_of(action.id, fresh=True)
+        return self._of(action, components, partners_of(action.id, fresh=True))
+
+    def snapshots(self, places: Sequence[tuple[Action, Sequence[Component]]]) -> list[Snapshot]:
+        """The partners of all the actions in one statement."""
+        found = partners_of_all([action.id for action, _components in places])
+        return [self._of(action, components, found[action.id]) for action, components in places]
+
+    def _of(self, action: Action, components: Sequence[Component], partners: Sequence[ActionPartner]) -> Snapshot:
         present: dict[Key, Value] = {Key(Target.PARTNER, one.id, field): getattr(one, field.value) for one in partners for field in FIELDS}
         return PartnersSnapshot(action, components, {**present, **empty_slots()}, partners)
 

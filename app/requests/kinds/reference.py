@@ -50,7 +50,8 @@ class ReferenceKind(ComponentsKind):
 
 
 def _number_or_none(value: Any) -> int | None:
-    return int(value) if str(value or "").isdigit() else None
+    text = str(value or "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
 
 
 __all__ = ["ReferenceKind"]

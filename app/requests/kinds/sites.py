@@ -33,7 +33,7 @@ class SitesKind(ComponentsKind):
     def controls(self, snapshot: Snapshot, typed: Typed) -> dict[Key, Control]:
         """One box a site."""
         held = {site for value in snapshot.values.values() if isinstance(value, tuple) for site in value}
-        ticked = {int(text) for key in snapshot.values for text in typed.get(control(key), ()) if text.isdigit() and len(text) < 10}
+        ticked = {int(text) for key in snapshot.values for text in typed.get(control(key), ()) if text.isascii() and text.isdigit() and len(text) < 10}
         postal_code = "".join(typed.get(POSTAL_CODE, ())).replace(" ", "")
         offered = [SelectChoice(site.id, str(site)) for site in queries.sites_offered(held | ticked, postal_code)]
         return {key: SelectMultipleField(labels.new_label(key.field), choices=offered, coerce=int) for key in snapshot.values}
