@@ -6,6 +6,7 @@ import io
 import re
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,6 +16,7 @@ from sqlalchemy.exc import IntegrityError
 
 from app.accounts.seeds import ORGANISATION_B
 from app.actions.models import Action
+from app.actions.services import lock_action
 from app.core.extensions import db
 from app.core.tenancy import Scope, bound_scope
 from app.requests import documents, services, signing
@@ -28,6 +30,7 @@ from tests.actions.helpers import organisation, statements
 from tests.requests.helpers import ask, components, decision, later_end, open_action, reread
 from tests.requests.test_files import DOCX, JPEG, PDF, PNG
 from tests.requests.test_screens import END, day, follow_up, fr, hidden, plain, wizard
+from tests.requests.test_services import own_session
 
 if TYPE_CHECKING:
     from flask.testing import FlaskClient
@@ -410,3 +413,29 @@ def test_a_file_is_looked_at_once_and_before_anything_is_locked(db_session: Sess
     with statements() as executed, pytest.raises(FileRefused):
         signing.attach_letter(request_id, Incoming("scan.jpg", JPEG[:10]), version=1)
     assert not any("FOR UPDATE" in one or "FOR SHARE" in one for one in executed)
+
+
+def test_a_letter_and_a_decision_never_wait_for_each_other(committed: Flask) -> None:
+    with own_session(committed, Scope.system()):
+        action = open_action()
+        action_id, organisation_id, request_id = action.id, action.organisation_id, ask(action)
+        version = reread(request_id).version
+
+    def attach() -> None:
+        with own_session(committed, Scope.organisation(organisation_id)):
+            signing.attach_letter(request_id, Incoming("scan.jpg", JPEG), version=version)
+
+    with ThreadPoolExecutor(1) as pool, own_session(committed, Scope.system()):
+        lock_action(action_id)  # as a decision starts
+        attached = pool.submit(attach)
+        waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY (pg_blocking_pids(pid))")
+        limit = time.monotonic() + 20
+        while not db.session.scalar(waiting) and time.monotonic() < limit:
+            time.sleep(0.02)
+        assert db.session.scalar(waiting)
+        # ... and goes on with the request, which whoever waits for the action does not hold.
+        db.session.execute(select(ModificationRequest.id).where(ModificationRequest.id == request_id).with_for_update(nowait=True))
+        db.session.rollback()
+        attached.result(20)
+    with own_session(committed, Scope.system()):
+        assert [one.name for one in documents.of_request(request_id)] == ["scan.jpg"]
