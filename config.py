@@ -136,9 +136,11 @@ class Settings:
     ratelimit_enabled: bool = True
     #: For whom the second factor is mandatory: none, staff (Région and support) or all.
     second_factor_required: str = "staff"
-    #: Documents attached to modification requests: the most one may weigh, and how many a request may have.
+    #: Documents attached to modification requests: the most one may weigh, and how many a request may have;
+    #: and the most all those of one organisation may weigh together.
     document_max_mb: int = 10
     document_max_count: int = 10
+    document_quota_mb: int = 2048
 
     # -- building ----------------------------------------------------------------------------------------------------
 
@@ -168,6 +170,7 @@ class Settings:
             "trusted_proxies": lambda name, value: _parse_int(name, value, 0, 8),
             "document_max_mb": lambda name, value: _parse_int(name, value, 1, 20),
             "document_max_count": lambda name, value: _parse_int(name, value, 1, 50),
+            "document_quota_mb": lambda name, value: _parse_int(name, value, 20, 1_000_000),
             "debug": parse_bool,
             "ratelimit_enabled": parse_bool,
         }

@@ -15,6 +15,7 @@ from app.core.ui.format import fr_datetime
 from . import documents, labels, signing
 from .document_models import DocumentRole, RequestDocument
 from .domain.files import EXTENSIONS, FileFault
+from .domain.market import Outcome
 from .models import ModificationRequest
 
 ROLE_LABELS: dict[str, Any] = {
@@ -40,6 +41,12 @@ def fault_text(fault: FileFault, name: str) -> str:
         FileFault.DAMAGED: _("“%(name)s” is incomplete or damaged: open it, save it again, then choose it again.", name=name),
         FileFault.MACROS: _("“%(name)s” contains macros: save it without them, for instance as PDF.", name=name),
         FileFault.PROTECTED: _("“%(name)s” is protected by a password: save it without one.", name=name),
+        FileFault.FULL: _(
+            "“%(name)s” was not added: the documents of your organisation would weigh more than %(most)s MB together. "
+            "Make it lighter, or write to the assistance.",
+            name=name,
+            most=current_app.config["DOCUMENT_QUOTA_MB"],
+        ),
         FileFault.TWICE: _("“%(name)s” is attached already.", name=name),
     }
     return str(words[fault])
@@ -74,6 +81,11 @@ def one_limit_text() -> str:
     return _("PDF, ODT, DOCX, JPEG or PNG; %(size)s MB at most.", size=current_app.config["DOCUMENT_MAX_MB"])
 
 
+def cut_text() -> str:
+    """What a long list leaves out, and where it is."""
+    return _("The %(count)s latest documents are listed; the earlier ones are on the pages of their requests.", count=documents.MOST_LISTED)
+
+
 def letter_text(state: signing.LetterState) -> tuple[str, str]:
     """Where the letter stands: a tone and a sentence."""
     if state.confirmation is not None:
@@ -101,15 +113,19 @@ def page_values(found: ModificationRequest) -> dict[str, Any]:
     """For the page of a request: its documents, and where its letter stands."""
     attached = documents.of_request(found.id)
     tone, sentence = letter_text(signing.letter_state(found, attached))
+    if tone == "warning" and (not found.is_open or found.treatment == Outcome.RECORD):
+        tone = sentence = ""  # nobody waits for its letter any more
     return {"documents": rows(attached), "letter_tone": tone, "letter_sentence": sentence, "amendment_hint": one_limit_text(), "accept": ACCEPT}
 
 
 def limits_text() -> str:
-    """What may be attached."""
+    """What may be attached, and how much of it at once."""
     return _(
-        "PDF, ODT, DOCX, JPEG or PNG; %(size)s MB each, %(count)s documents at most.",
+        "PDF, ODT, DOCX, JPEG or PNG; %(size)s MB each, %(count)s documents at most. "
+        "Less than %(total)s MB at once: beyond that, attach them in several times.",
         size=current_app.config["DOCUMENT_MAX_MB"],
         count=documents.limits().most,
+        total=current_app.config["MAX_CONTENT_LENGTH"] // (1024 * 1024),
     )
 
 

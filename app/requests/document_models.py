@@ -42,6 +42,8 @@ class RequestDocument(TenantMixin, Model):
     """A document: of a draft, which its author alone sees, then of the request it was sent with.  Never changed once sent."""
 
     __tablename__ = "request_document"
+    #: What files are called may speak of people.
+    __audit_redact__ = ("name",)
     __rls_limited__ = f"action_id IN {GIVEN_ACTIONS}"
     __rls_extra__ = (
         f"CREATE POLICY own_draft ON request_document AS RESTRICTIVE FOR ALL TO portal_tenant, portal_region USING ({_SEEN}) WITH CHECK ({_SEEN})",

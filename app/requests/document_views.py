@@ -37,11 +37,12 @@ class RequestDocumentsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder 
     def of_action(self, action_id: int) -> ResponseReturnValue:
         """The documents of all the requests of an action."""
         action = found_or_404(action_id)
-        found = documents.of_action(action_id)
+        found, cut = documents.of_action(action_id)
         rows = document_labels.rows(one for one, _kind in found)
         for row, (_one, kind) in zip(rows, found, strict=True):
             row["kind"] = labels.kind_label(kind)
-        return self.render_template("requests/documents.html", **page_values(action, "RequestDocumentsView.of_action"), rows=rows)
+        values = {"rows": rows, "cut": document_labels.cut_text() if cut else "", "requests_url": url_for("RequestsView.of_action", action_id=action_id)}
+        return self.render_template("requests/documents.html", **page_values(action, "RequestDocumentsView.of_action"), **values)
 
     @expose("/documents/<int:document_id>")
     @has_access

@@ -11,16 +11,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from flask import current_app
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import ColumnElement, func, or_, select
 
 from app.actions.services import actor_name
 from app.core import context
 from app.core.extensions import db
+from app.core.tenancy import Scope, bound_scope
 from app.core.transaction import transaction
 
 from . import services
 from .document_models import DocumentRole, RequestDocument, RequestDocumentContent, RequestSignature
-from .domain.files import FileFault, FileRefused, identify, safe_name
+from .domain.files import FileFault, FileRefused, MediaType, identify, safe_name
 from .models import ModificationRequest
 
 
@@ -33,16 +34,28 @@ class Incoming:
 
 
 @dataclass(frozen=True, slots=True)
+class Checked:
+    """A file that may be taken in, as it will be kept."""
+
+    name: str
+    kind: MediaType
+    content: bytes
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
 class Limits:
-    """How much a document may weigh, and how many a request may have."""
+    """How much a document may weigh, how many a request may have, and how much all those of an organisation may weigh."""
 
     most_bytes: int
     most: int
+    quota: int
 
 
 def limits() -> Limits:
-    """As the installation sets them (``DOCUMENT_MAX_MB``, ``DOCUMENT_MAX_COUNT``)."""
-    return Limits(current_app.config["DOCUMENT_MAX_MB"] * 1024 * 1024, current_app.config["DOCUMENT_MAX_COUNT"])
+    """As the installation sets them (``DOCUMENT_MAX_MB``, ``DOCUMENT_MAX_COUNT``, ``DOCUMENT_QUOTA_MB``)."""
+    config = current_app.config
+    return Limits(config["DOCUMENT_MAX_MB"] * 1024 * 1024, config["DOCUMENT_MAX_COUNT"], config["DOCUMENT_QUOTA_MB"] * 1024 * 1024)
 
 
 # ---- reads ------------------------------------------------------------------------------------------------------------
@@ -58,16 +71,21 @@ def of_request(request_id: int) -> list[RequestDocument]:
     return list(db.session.scalars(select(RequestDocument).where(RequestDocument.request_id == request_id).order_by(RequestDocument.id)))
 
 
-def of_action(action_id: int) -> list[tuple[RequestDocument, str]]:
-    """Those of all the requests of an action, with the kind of the request, the latest first."""
+#: How many documents the page of an action lists.
+MOST_LISTED = 200
+
+
+def of_action(action_id: int) -> tuple[list[tuple[RequestDocument, str]], bool]:
+    """Those of all the requests of an action, with the kind of the request, the latest first; and whether there are older ones, which are not listed."""
     statement = (
         select(RequestDocument, ModificationRequest.kind)
         .join(ModificationRequest, ModificationRequest.id == RequestDocument.request_id)
         .where(RequestDocument.action_id == action_id)
         .order_by(RequestDocument.id.desc())
-        .limit(200)
+        .limit(MOST_LISTED + 1)
     )
-    return [(row[0], row[1]) for row in db.session.execute(statement)]
+    found = [(row[0], row[1]) for row in db.session.execute(statement)]
+    return found[:MOST_LISTED], len(found) > MOST_LISTED
 
 
 def signatures_of(request_id: int) -> list[RequestSignature]:
@@ -92,7 +110,7 @@ def add_to_draft(token: uuid.UUID, *, organisation_id: int, action_id: int, file
     """Keep a document with a draft, which the caller locked; ``request_id``: the request it corrects.  Raises FileRefused."""
     present = or_(RequestDocument.draft_token == token, RequestDocument.request_id == (request_id or 0))
     fresh = RequestDocument(organisation_id=organisation_id, action_id=action_id, draft_token=token, role=DocumentRole.SUPPORTING.value)
-    return _store(file, present, fresh)
+    return _store(check(file), present, fresh)
 
 
 def remove_from_draft(token: uuid.UUID, document_id: int) -> str | None:
@@ -114,35 +132,42 @@ def send_with(token: uuid.UUID, request_id: int) -> None:
         session.flush()
 
 
-def attach(request: ModificationRequest, role: DocumentRole, file: Incoming, *, stated: str | None = None) -> RequestDocument:
-    """Add a document to a request that was sent, which the caller locked.  Raises FileRefused."""
+def attach(request: ModificationRequest, role: DocumentRole, file: Checked, *, stated: str | None = None) -> RequestDocument:
+    """Add a document to a request that was sent, which the caller locked, after its action.  Raises FileRefused."""
     fresh = RequestDocument(
         organisation_id=request.organisation_id, action_id=request.action_id, request_id=request.id, role=role.value, stated=stated
     )  # fmt: skip
     return _store(file, RequestDocument.request_id == request.id, fresh)
 
 
-def check(file: Incoming) -> None:
-    """Raises FileRefused for a file that could not be taken in."""
+def check(file: Incoming) -> Checked:
+    """Look at a file, which takes time: before anything is locked.  Raises FileRefused for one that could not be taken in."""
     if len(file.content) > limits().most_bytes:
         raise FileRefused(FileFault.TOO_LARGE)
-    identify(file.content)
-
-
-def _store(file: Incoming, present: ColumnElement[bool], fresh: RequestDocument) -> RequestDocument:
-    check(file)
     kind = identify(file.content)
-    digest = hashlib.sha256(file.content).hexdigest()
+    return Checked(safe_name(file.name, kind), kind, file.content, hashlib.sha256(file.content).hexdigest())
+
+
+def weight_of(organisation_id: int) -> int:
+    """Bytes of all the documents of an organisation, drafts included, whoever asks: a limited account fills the same room."""
+    with bound_scope(Scope.system()):
+        statement = select(func.coalesce(func.sum(RequestDocument.size), 0)).where(RequestDocument.organisation_id == organisation_id)
+        return int(db.session.scalars(statement).one())
+
+
+def _store(file: Checked, present: ColumnElement[bool], fresh: RequestDocument) -> RequestDocument:
     # Counted by role: the pieces of a request never bar the way to its letter or to its amendment. Refused
     # before the transaction is joined: one that is under way goes on without this file.
     digests: Sequence[str] = db.session.scalars(select(RequestDocument.sha256).where(present, RequestDocument.role == fresh.role)).all()
-    if digest in digests:
+    if file.sha256 in digests:
         raise FileRefused(FileFault.TWICE)
     if len(digests) >= limits().most:
         raise FileRefused(FileFault.TOO_MANY)
+    if weight_of(fresh.organisation_id) + len(file.content) > limits().quota:
+        raise FileRefused(FileFault.FULL)
     with transaction() as session:
-        fresh.name, fresh.media_type = safe_name(file.name, kind), kind.value
-        fresh.size, fresh.sha256 = len(file.content), digest
+        fresh.name, fresh.media_type = file.name, file.kind.value
+        fresh.size, fresh.sha256 = len(file.content), file.sha256
         fresh.account_id, fresh.account_name = context.actor_id(), actor_name(context.actor_id())
         session.add(fresh)
         session.flush()
@@ -153,7 +178,8 @@ def _store(file: Incoming, present: ColumnElement[bool], fresh: RequestDocument)
 
 def decide_with(request_id: int, decision: services.Decision, amendment: Incoming | None) -> None:
     """Decide, and keep the document of the amendment with the request: both, or neither.  Raises what ``services.decide`` does, or FileRefused."""
+    checked = None if amendment is None else check(amendment)
     with transaction() as session:
         services.decide(request_id, decision)
-        if amendment is not None:
-            attach(session.scalars(select(ModificationRequest).where(ModificationRequest.id == request_id)).one(), DocumentRole.AMENDMENT, amendment)
+        if checked is not None:
+            attach(session.scalars(select(ModificationRequest).where(ModificationRequest.id == request_id)).one(), DocumentRole.AMENDMENT, checked)

@@ -6,8 +6,9 @@ The library is read when a letter is made, and not before: few processes ever ma
 from __future__ import annotations
 
 import io
+import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any, Final
 from xml.sax.saxutils import escape
@@ -20,7 +21,7 @@ from app.core import clock
 from app.core.ui.format import fr_datetime, fr_long_date
 
 from . import document_labels, documents, labels, signing
-from .document_models import DocumentRole
+from .document_models import DocumentRole, RequestDocument
 from .models import ModificationRequest
 
 #: Bitstream Vera, which comes with the library and may be embedded; it has the letters of French and the euro.
@@ -39,17 +40,37 @@ def _glyphs() -> frozenset[int]:
     return frozenset(pdfmetrics.getFont("Letter").face.charToGlyph)
 
 
+#: What is written otherwise: spaces and hyphens the font has not, arrows, ends of lines.
+_OTHERWISE: Final = str.maketrans(
+    {"\u202f": "\u00a0", "→": "\u00a0: ", "\t": " ", "\u2010": "-", "\u2011": "-", "\r": "\n", "\u2028": "\n", "\u2029": "\n"}
+)
+#: More than this many lines in one paragraph, and the time to lay it out grows with their square.
+_LINES: Final = 40
+
+
 def printable(text: str) -> str:
-    """``text`` with what the font can write: a letter it lacks loses its mark, and what it has no letter for is "?"."""
+    """``text`` with what the font can write.
+
+    A letter it lacks loses its mark, what is not seen (marks of order, of direction, of width nil) is left out, and what it has no letter
+    for is "?".
+    """
     glyphs = _glyphs()
     found: list[str] = []
-    for character in text.replace("\u202f", "\u00a0").replace("→", "\u00a0: "):
+    for character in unicodedata.normalize("NFC", text).replace("\r\n", "\n").translate(_OTHERWISE):
+        if unicodedata.category(character) == "Cf":
+            continue
         if character == "\n" or ord(character) in glyphs:
             found.append(character)
         else:
             base = unicodedata.normalize("NFKD", character)[:1]
             found.append(base if ord(base) in glyphs else "?")
     return "".join(found)
+
+
+def blocks(text: str) -> list[str]:
+    """A long text in paragraphs of a bounded number of lines; several empty lines are one."""
+    lines = re.sub(r"\n(?:[^\S\n]*\n)+", "\n\n", text.strip()).split("\n")
+    return ["\n".join(lines[start : start + _LINES]) for start in range(0, len(lines), _LINES)]
 
 
 def make_letter(found: ModificationRequest) -> bytes:
@@ -66,13 +87,14 @@ def make_letter(found: ModificationRequest) -> bytes:
         title=title, author=printable(str(found.organisation)), subject=printable(labels.summary(found.asked))[:400], lang="fr-FR",
         creator=printable(current_app.config["PORTAL_NAME"]),
     )  # fmt: skip
-    foot = _footer(found)
-    document.build(_story(found, document.width - 12), onFirstPage=foot, onLaterPages=foot)
+    attached = documents.of_request(found.id)
+    foot = _footer(found, attached)
+    document.build(_story(found, attached, document.width - 12), onFirstPage=foot, onLaterPages=foot)
     return target.getvalue()
 
 
-def _footer(found: ModificationRequest) -> Callable[[Any, Any], None]:
-    words = printable(_("Request no. %(number)s, reference %(stated)s", number=found.id, stated=signing.stated_by(found)))
+def _footer(found: ModificationRequest, attached: Sequence[RequestDocument]) -> Callable[[Any, Any], None]:
+    words = printable(_("Request no. %(number)s, reference %(stated)s", number=found.id, stated=signing.stated_by(found, attached)))
 
     def draw(canvas: Any, document: Any) -> None:
         canvas.saveState()
@@ -84,7 +106,7 @@ def _footer(found: ModificationRequest) -> Callable[[Any, Any], None]:
     return draw
 
 
-def _story(found: ModificationRequest, width: float) -> list[Any]:
+def _story(found: ModificationRequest, attached: Sequence[RequestDocument], width: float) -> list[Any]:
     from reportlab.lib.styles import ParagraphStyle
     from reportlab.platypus import KeepTogether, Paragraph, Spacer
 
@@ -108,7 +130,7 @@ def _story(found: ModificationRequest, width: float) -> list[Any]:
     ]
     rows = [[text(_("Field name")), text(_("Field before modification")), text(_("Field after modification"))]]
     rows += [[text(one["label"]), text(one["before"] or _("empty")), text(one["after"] or _("empty"))] for one in labels.change_rows(found.asked)]
-    attached = [one.name for one in documents.of_request(found.id) if one.role == DocumentRole.SUPPORTING]
+    pieces = [one.name for one in attached if one.role == DocumentRole.SUPPORTING]
     story = [
         text(found.organisation, ParagraphStyle("sender", parent=body, fontName="Letter-Bold")),
         Spacer(1, 8),
@@ -119,16 +141,16 @@ def _story(found: ModificationRequest, width: float) -> list[Any]:
         text(_("MODIFICATIONS"), heading),
         _table(rows, [width * 0.4, width * 0.3, width * 0.3], header=True),
         text(_("MOTIVATION"), heading),
-        text(found.motivation),
+        *(text(block) for block in blocks(printable(found.motivation))),
     ]
-    if attached:
-        story += [text(_("DOCUMENTS"), heading), *(text(f"– {name}") for name in attached)]
-    return [*story, KeepTogether([Spacer(1, 14), *_signature(found, text, width)])]
+    if pieces:
+        story += [text(_("DOCUMENTS"), heading), *(text(f"– {name}") for name in pieces)]
+    return [*story, KeepTogether([Spacer(1, 14), *_signature(found, attached, text, width)])]
 
 
-def _signature(found: ModificationRequest, text: Callable[..., Any], width: float) -> list[Any]:
+def _signature(found: ModificationRequest, attached: Sequence[RequestDocument], text: Callable[..., Any], width: float) -> list[Any]:
     """The place to sign, or who confirmed on screen."""
-    state = signing.letter_state(found, [])
+    state = signing.letter_state(found, attached)
     if state.confirmation is not None:
         return [text(document_labels.letter_text(state)[1])]
     return [

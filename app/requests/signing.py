@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import select
 
-from app.actions.services import actor_name
+from app.actions.services import ActionNotFound, actor_name, lock_action
 from app.core import context
 from app.core.extensions import db
 from app.core.transaction import transaction
@@ -33,9 +33,15 @@ class LetterState:
     outdated: bool = False
 
 
-def stated_by(request: ModificationRequest) -> str:
-    """Names what the letter of a request says: two equal words, the same changes for the same reasons."""
-    said = json.dumps([request.changes, request.motivation], sort_keys=True)
+def stated_by(request: ModificationRequest, attached: Sequence[RequestDocument] | None = None) -> str:
+    """Names what the letter of a request says: two equal words, the same changes for the same reasons, with the same pieces.
+
+    ``attached``: the documents of the request, where they were read already.
+    """
+    if attached is None:
+        attached = documents.of_request(request.id)
+    pieces = sorted(one.sha256 for one in attached if one.role == DocumentRole.SUPPORTING)
+    said = json.dumps([request.changes, request.motivation, pieces], sort_keys=True)
     return hashlib.sha256(said.encode()).hexdigest()[:24]
 
 
@@ -46,7 +52,7 @@ def may_be_signed(request: ModificationRequest) -> bool:
 
 def letter_state(request: ModificationRequest, attached: Sequence[RequestDocument]) -> LetterState:
     """Where the letter stands; ``attached``: the documents of the request."""
-    stated = stated_by(request)
+    stated = stated_by(request, attached)
     letters = [one for one in attached if one.role == DocumentRole.LETTER]
     signatures = documents.signatures_of(request.id)
     return LetterState(
@@ -58,9 +64,18 @@ def letter_state(request: ModificationRequest, attached: Sequence[RequestDocumen
 
 def attach_letter(request_id: int, file: Incoming, *, version: int) -> None:
     """Keep the signed letter with its request.  Raises RequestNotFound, Overtaken when it changed since the page, or FileRefused."""
+    checked = documents.check(file)
     with transaction():
+        action_id = db.session.scalars(select(ModificationRequest.action_id).where(ModificationRequest.id == request_id)).one_or_none()
+        if action_id is None:
+            raise services.RequestNotFound(request_id)
+        # The line of the document takes a share of its action: first, as all who lock a request lock its action before.
+        try:
+            lock_action(action_id, share=True)
+        except ActionNotFound:
+            raise services.RequestNotFound(request_id) from None
         request = _locked(request_id, version)
-        documents.attach(request, DocumentRole.LETTER, file, stated=stated_by(request))
+        documents.attach(request, DocumentRole.LETTER, checked, stated=stated_by(request))
 
 
 def confirm(request_id: int, *, version: int) -> None:
@@ -86,7 +101,7 @@ def confirm(request_id: int, *, version: int) -> None:
 
 
 def _locked(request_id: int, version: int) -> ModificationRequest:
-    """The request alone, locked: nothing else is, so that nobody waits for somebody who waits for them."""
+    """The request, locked; whoever needs its action too locked that before, so that nobody waits for somebody who waits for them."""
     statement = select(ModificationRequest).where(ModificationRequest.id == request_id).with_for_update(of=ModificationRequest)
     request = db.session.scalars(statement.execution_options(populate_existing=True)).one_or_none()
     if request is None:

@@ -22,9 +22,9 @@ CREATE POLICY region_all ON request_document FOR ALL TO portal_region USING (tru
 CREATE POLICY system_all ON request_document FOR ALL TO portal_system USING (true) WITH CHECK (true);
 CREATE POLICY limited_all ON request_document AS RESTRICTIVE FOR ALL TO portal_limited USING (action_id IN (SELECT g.action_id FROM action_access g WHERE g.user_id = NULLIF(current_setting('app.limited_account', true), '')::integer)) WITH CHECK (action_id IN (SELECT g.action_id FROM action_access g WHERE g.user_id = NULLIF(current_setting('app.limited_account', true), '')::integer));
 CREATE POLICY own_draft ON request_document AS RESTRICTIVE FOR ALL TO portal_tenant, portal_region USING (request_id IS NOT NULL OR account_id = NULLIF(current_setting('app.actor_id', true), '')::integer) WITH CHECK (request_id IS NOT NULL OR account_id = NULLIF(current_setting('app.actor_id', true), '')::integer);
-CREATE TRIGGER audit_insert AFTER INSERT ON public."request_document" REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION public.audit_write('{"id"}', 'organisation_id', '{}', '{}');
-CREATE TRIGGER audit_update AFTER UPDATE ON public."request_document" REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION public.audit_write('{"id"}', 'organisation_id', '{}', '{}');
-CREATE TRIGGER audit_delete AFTER DELETE ON public."request_document" REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION public.audit_write('{"id"}', 'organisation_id', '{}', '{}');
+CREATE TRIGGER audit_insert AFTER INSERT ON public."request_document" REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION public.audit_write('{"id"}', 'organisation_id', '{"name"}', '{}');
+CREATE TRIGGER audit_update AFTER UPDATE ON public."request_document" REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION public.audit_write('{"id"}', 'organisation_id', '{"name"}', '{}');
+CREATE TRIGGER audit_delete AFTER DELETE ON public."request_document" REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION public.audit_write('{"id"}', 'organisation_id', '{"name"}', '{}');
 CREATE TRIGGER audit_truncate AFTER TRUNCATE ON public."request_document" FOR EACH STATEMENT EXECUTE FUNCTION public.audit_write_truncate();
 ALTER TABLE request_document_content ENABLE ROW LEVEL SECURITY;
 ALTER TABLE request_document_content FORCE ROW LEVEL SECURITY;

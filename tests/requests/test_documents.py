@@ -4,137 +4,39 @@ from __future__ import annotations
 
 import io
 import re
-import zipfile
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from flask import Flask
-from hypothesis import given
-from hypothesis import strategies as st
 from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError
 
 from app.accounts.seeds import ORGANISATION_B
 from app.actions.models import Action
+from app.actions.services import lock_action
 from app.core.extensions import db
 from app.core.tenancy import Scope, bound_scope
 from app.requests import documents, services, signing
 from app.requests.document_models import DocumentRole, RequestDocument, RequestDocumentContent
 from app.requests.documents import Incoming
 from app.requests.domain import RequestEvent, RequestState
-from app.requests.domain.files import EXTENSIONS, FileFault, FileRefused, MediaType, identify, safe_name
+from app.requests.domain.files import FileRefused, MediaType, identify
 from app.requests.models import ModificationRequest
 from tests.accounts.helpers import post
 from tests.actions.helpers import organisation, statements
 from tests.requests.helpers import ask, components, decision, later_end, open_action, reread
+from tests.requests.test_files import DOCX, JPEG, PDF, PNG
 from tests.requests.test_screens import END, day, follow_up, fr, hidden, plain, wizard
+from tests.requests.test_services import own_session
 
 if TYPE_CHECKING:
     from flask.testing import FlaskClient
     from sqlalchemy.orm import Session
 
     AsUser = Callable[[str], FlaskClient]
-
-PDF = b"%PDF-1.7\n1 0 obj\n<<>>\nendobj\ntrailer\n<<>>\n%%EOF\n"
-PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + bytes(17) + b"\x00\x00\x00\x00IEND\xaeB`\x82"
-JPEG = b"\xff\xd8\xff\xe0" + bytes(40) + b"\xff\xd9"
-
-
-def archive(members: dict[str, bytes]) -> bytes:
-    target = io.BytesIO()
-    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as made:
-        for name, content in members.items():
-            made.writestr(name, content)
-    return target.getvalue()
-
-
-ODT_MEMBERS = {"mimetype": MediaType.ODT.encode(), "content.xml": b"<a/>", "META-INF/manifest.xml": b"<m/>"}
-DOCX_MEMBERS = {"[Content_Types].xml": b"<Types/>", "word/document.xml": b"<d/>"}
-ODT, DOCX = archive(ODT_MEMBERS), archive(DOCX_MEMBERS)
-
-
-# ---- by content, never by name ----------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("content", "kind"), [(PDF, MediaType.PDF), (PNG, MediaType.PNG), (JPEG, MediaType.JPEG), (ODT, MediaType.ODT), (DOCX, MediaType.DOCX)], ids=lambda one: str(one)[:12]
-)
-def test_what_is_accepted(content: bytes, kind: MediaType) -> None:
-    assert identify(content) is kind
-
-
-def _encrypted() -> bytes:
-    made = bytearray(DOCX)
-    for mark, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
-        start = 0
-        while (start := made.find(mark, start)) >= 0:
-            made[start + offset] |= 1
-            start += 4
-    return bytes(made)
-
-
-HOSTILE = {
-    "empty": (b"", FileFault.EMPTY),
-    "a page of the web": (b"<html><script>alert(1)</script>%PDF-1.4 %%EOF", FileFault.UNKNOWN_TYPE),
-    "an image that is a script": (b'<svg xmlns="http://www.w3.org/2000/svg" onload="alert(1)"/>', FileFault.UNKNOWN_TYPE),
-    "a program": (b"MZ" + bytes(200), FileFault.UNKNOWN_TYPE),
-    "an archive of anything": (archive({"virus.exe": b"MZ"}), FileFault.UNKNOWN_TYPE),
-    "a spreadsheet": (archive(ODT_MEMBERS | {"mimetype": b"application/vnd.oasis.opendocument.spreadsheet"}), FileFault.UNKNOWN_TYPE),
-    "half a document": (DOCX[:40], FileFault.DAMAGED),
-    "half a page": (PDF[:20], FileFault.DAMAGED),
-    "half a picture": (PNG[:30], FileFault.DAMAGED),
-    "half a photograph": (JPEG[:20], FileFault.DAMAGED),
-    "macros of Word": (archive(DOCX_MEMBERS | {"word/vbaProject.bin": b"x"}), FileFault.MACROS),
-    "macros told by the types": (archive(DOCX_MEMBERS | {"[Content_Types].xml": b"document.macroEnabled.main+xml"}), FileFault.MACROS),
-    "macros of Writer": (archive(ODT_MEMBERS | {"Basic/Standard/Module1.xml": b"x"}), FileFault.MACROS),
-    "a bomb": (archive(DOCX_MEMBERS | {f"word/{n}": bytes(60_000_000) for n in range(6)}), FileFault.DAMAGED),
-    "too many members": (archive(DOCX_MEMBERS | {f"word/{n}": b"" for n in range(5_001)}), FileFault.DAMAGED),
-    "a password": (_encrypted(), FileFault.PROTECTED),
-    "a password of Writer": (archive(ODT_MEMBERS | {"META-INF/manifest.xml": b"<manifest:encryption-data/>"}), FileFault.PROTECTED),
-}
-
-
-@pytest.mark.parametrize("name", HOSTILE)
-def test_what_is_refused(name: str) -> None:
-    content, fault = HOSTILE[name]
-    with pytest.raises(FileRefused) as refused:
-        identify(content)
-    assert refused.value.fault is fault
-
-
-@given(st.binary(max_size=300) | st.binary(max_size=200).map(lambda some: DOCX[:150] + some) | st.binary(max_size=60).map(lambda some: ODT[:-60] + some))
-def test_no_file_breaks_the_check(content: bytes) -> None:
-    try:
-        assert identify(content) in MediaType
-    except FileRefused as refused:
-        assert refused.fault in FileFault
-
-
-@pytest.mark.parametrize(
-    ("typed", "kept"),
-    [
-        ("Devis été 2026.pdf", "Devis été 2026.pdf"),
-        ("..\\..\\windows\\system.ini", "system.pdf"),
-        ("../../etc/passwd", "passwd.pdf"),
-        ("photo.exe", "photo.pdf"),
-        ("annexe\u202egnp.exe", "annexegnp.pdf"),
-        ('a"b\r\nSet-Cookie: x.pdf', "a-b Set-Cookie- x.pdf"),
-        ("", "document.pdf"),
-        (".pdf", "document.pdf"),
-        ("é" * 300, "é" * 120 + ".pdf"),
-    ],
-)
-def test_names_are_kept_and_made_safe(typed: str, kept: str) -> None:
-    assert safe_name(typed, MediaType.PDF) == kept
-
-
-@given(st.text(max_size=300), st.sampled_from(MediaType))
-def test_no_name_is_dangerous(typed: str, kind: MediaType) -> None:
-    name = safe_name(typed, kind)
-    assert name.endswith(EXTENSIONS[kind]) and 4 < len(name) <= 160
-    assert not re.search(r'[/\\<>:"|?*\x00-\x1f\x7f\u202a-\u202e\u2066-\u2069]', name) and not name.startswith((".", " "))
-
 
 # ---- the step « MOTIVATION » ------------------------------------------------------------------------------------------
 
@@ -216,9 +118,10 @@ def test_a_refused_file_says_why_and_nothing_is_lost(as_user: AsUser) -> None:
 def test_how_large_and_how_many_are_settings(as_user: AsUser, app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(app.config, "DOCUMENT_MAX_MB", 1)
     monkeypatch.setitem(app.config, "DOCUMENT_MAX_COUNT", 2)
-    assert documents.limits() == documents.Limits(1024 * 1024, 2)
+    monkeypatch.setitem(app.config, "DOCUMENT_QUOTA_MB", 3)
+    assert documents.limits() == documents.Limits(1024 * 1024, 2, 3 * 1024 * 1024)
     # smaller: the browser of the tests leaves a file open for what does not fit into its memory
-    monkeypatch.setattr(documents, "limits", lambda: documents.Limits(50_000, 2))
+    monkeypatch.setattr(documents, "limits", lambda: documents.Limits(50_000, 2, 10**9))
     action = open_action()
     browser = as_user("principal")
     form = at_recap(browser, action)
@@ -227,6 +130,33 @@ def test_how_large_and_how_many_are_settings(as_user: AsUser, app: Flask, monkey
     three = [(PDF + str(number).encode(), f"{number}.pdf") for number in range(3)]
     many = upload(browser, recap_url(action), form | {"motivation": "x", "joindre": "1"}, *three)
     assert many.status_code == 422 and "« 2.pdf » n’a pas été ajouté : une demande a 2 documents au plus" in plain(many.text)
+
+
+def test_the_documents_of_an_organisation_have_a_quota_whoever_sends_them(as_user: AsUser, monkeypatch: pytest.MonkeyPatch) -> None:
+    action = open_action()
+    first, other = as_user("principal"), as_user("secondaire")
+    weight = documents.weight_of(action.organisation_id)
+    monkeypatch.setattr(documents, "limits", lambda: documents.Limits(50_000, 9, weight + len(PDF) + 10))
+    mine = at_recap(first, action)
+    assert upload(first, recap_url(action), mine | {"motivation": "x", "joindre": "1"}, (PDF, "une.pdf")).status_code == 200
+    form = at_recap(other, action)  # the draft of a colleague weighs too, though nobody else sees it
+    full = upload(other, recap_url(action), form | {"motivation": "Gardé.", "joindre": "1"}, (PDF, "deux.pdf"))
+    assert full.status_code == 422 and "Gardé." in full.text
+    assert "« deux.pdf » n’a pas été ajouté : les documents de l’organisme pèseraient ensemble plus de 2048 Mo" in plain(full.text)
+    small = upload(other, recap_url(action), form | {"motivation": "x", "joindre": "1"}, (PDF[:5] + b"%%EOF", "trois.pdf"))
+    assert small.status_code == 200
+
+
+def test_a_post_that_is_too_large_says_what_to_do(as_user: AsUser, app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    action = open_action()
+    browser = as_user("principal")
+    form = at_recap(browser, action)
+    said = plain(browser.get(recap_url(action)).text)
+    assert "10 Mo chacun, 10 documents au plus. Moins de 25 Mo à la fois : au-delà, joignez-les en plusieurs fois." in said
+    monkeypatch.setitem(app.config, "MAX_CONTENT_LENGTH", 5_000)
+    page = upload(browser, recap_url(action), form | {"motivation": "x", "joindre": "1"}, (PDF[:-6] + bytes(6_000) + b"%%EOF", "gros.pdf"))
+    assert page.status_code == 413
+    assert "envoyez des fichiers plus légers ou un fichier à la fois : ceux qui étaient déjà joints sont gardés" in plain(page.text)
 
 
 def test_a_draft_given_up_takes_its_documents_and_nobody_else_sees_them(as_user: AsUser) -> None:
@@ -251,7 +181,7 @@ def test_another_organisation_gets_404(as_user: AsUser) -> None:
     action = open_action(siret=ORGANISATION_B)
     request_id = ask(action)
     with bound_scope(Scope.system()):
-        document = documents.attach(reread(request_id), DocumentRole.SUPPORTING, Incoming("a.pdf", PDF))
+        document = documents.attach(reread(request_id), DocumentRole.SUPPORTING, documents.check(Incoming("a.pdf", PDF)))
         db.session.commit()
         document_id = document.id
     browser = as_user("principal")
@@ -266,14 +196,14 @@ def test_another_organisation_gets_404(as_user: AsUser) -> None:
 @pytest.mark.parametrize("values", ["draft_token = gen_random_uuid()", "size = 0", "role = 'x'", "name = ''", "organisation_id = organisation_id + 1"])
 def test_the_database_holds_it_too(db_session: Session, values: str) -> None:
     request_id = ask(open_action())
-    documents.attach(reread(request_id), DocumentRole.SUPPORTING, Incoming("a.pdf", PDF))
+    documents.attach(reread(request_id), DocumentRole.SUPPORTING, documents.check(Incoming("a.pdf", PDF)))
     with pytest.raises(IntegrityError):
         db_session.execute(text(f"UPDATE request_document SET {values} WHERE request_id = {request_id}"))
 
 
 def test_lists_never_read_the_bytes(db_session: Session) -> None:
     request_id = ask(open_action())
-    document = documents.attach(reread(request_id), DocumentRole.SUPPORTING, Incoming("a.pdf", PDF))
+    document = documents.attach(reread(request_id), DocumentRole.SUPPORTING, documents.check(Incoming("a.pdf", PDF)))
     with statements() as executed:
         documents.of_request(request_id)
         documents.of_action(document.action_id)
@@ -281,6 +211,27 @@ def test_lists_never_read_the_bytes(db_session: Session) -> None:
     assert db_session.scalars(select(RequestDocumentContent.data).where(RequestDocumentContent.id == document.id)).one() == PDF
     journal = db_session.execute(text("SELECT count(*) FROM audit_entry WHERE table_name = 'request_document' AND row_id = :id"), {"id": str(document.id)})
     assert journal.scalar() == 1
+
+
+def test_the_journal_does_not_tell_what_a_file_was_called(db_session: Session) -> None:
+    document = documents.attach(reread(ask(open_action())), DocumentRole.SUPPORTING, documents.check(Incoming("arret de Jeanne MARTIN.pdf", PDF)))
+    written = db_session.execute(text("SELECT e::text FROM audit_entry e WHERE table_name = 'request_document' AND row_id = :id"), {"id": str(document.id)})
+    (line,) = written.scalars()
+    assert document.sha256 in line and "MARTIN" not in line
+
+
+def test_a_list_that_is_cut_says_so(as_user: AsUser, monkeypatch: pytest.MonkeyPatch) -> None:
+    request_id = ask(open_action())
+    for number in range(3):
+        documents.attach(reread(request_id), DocumentRole.SUPPORTING, documents.check(Incoming(f"{number}.pdf", PDF + str(number).encode())))
+    db.session.commit()
+    url = f"/demandes-de-modification/action/{reread(request_id).action_id}/documents"
+    monkeypatch.setattr(documents, "MOST_LISTED", 3)
+    assert "les plus anciens" not in plain(as_user("principal").get(url).text)
+    monkeypatch.setattr(documents, "MOST_LISTED", 2)
+    page = plain(as_user("principal").get(url).text)
+    assert "Les 2 documents les plus récents sont affichés" in page
+    assert "2.pdf" in page and "0.pdf" not in page
 
 
 # ---- the amendment ----------------------------------------------------------------------------------------------------
@@ -320,6 +271,43 @@ def test_the_letter_is_a_pdf_with_title_language_and_its_own_font(as_user: AsUse
     assert b"(fr-FR)" in made and b"/Title" in made
     assert b"/FontFile2" in made and b"BitstreamVeraSans" in made
     assert b"/JavaScript" not in made
+
+
+@pytest.mark.parametrize(
+    ("typed", "printed"),
+    [
+        ("e\u0301te\u0301", "été"),
+        ("un\tdeux", "un deux"),
+        ("\ufeffa\u200bb\u202ec\u2066d\u00ade", "abcde"),
+        ("sous\u2010sol sous\u2011sol", "sous-sol sous-sol"),
+        ("un\r\ndeux\rtrois\u2028quatre", "un\ndeux\ntrois\nquatre"),
+        ("日本 Ł 1\u202f€", "?? Ł 1\u00a0€"),
+    ],
+)
+def test_what_the_letter_prints(typed: str, printed: str) -> None:
+    from app.requests.letter import printable
+
+    assert printable(typed) == printed
+
+
+def test_a_pasted_text_is_cut_into_short_paragraphs() -> None:
+    from app.requests.letter import blocks
+
+    assert blocks("un\n \n\n\u00a0\n\ndeux\n\n") == ["un\n\ndeux"]
+    assert blocks("\n" * 4_000) == [""]
+    many = blocks("a\n" * 2_000)
+    assert "\n".join(many) == "\n".join("a" * 2_000)
+    assert max(one.count("\n") for one in many) < 40
+
+
+@pytest.mark.parametrize("why", ["x" + "\n" * 3_990 + "y", "a\n" * 1_990], ids=["empty lines", "lines"])
+def test_no_motivation_makes_a_letter_slow(as_user: AsUser, why: str) -> None:
+    request_id = ask(open_action(), why=why)
+    browser = as_user("principal")
+    letter(browser, ask(open_action()))  # the fonts are read
+    start = time.process_time()
+    letter(browser, request_id)
+    assert time.process_time() - start < 1
 
 
 def test_a_letter_of_any_length_is_made(as_user: AsUser) -> None:
@@ -371,3 +359,83 @@ def test_a_signed_letter_is_attached_and_a_correction_calls_for_another(as_user:
     services.send_again(request_id, services.Asked(later_end(action, 40), "Autre."), version=reread(request_id).version)
     assert names_of(request_id) == ["scan.jpg"]
     assert "Le courrier signé auparavant dit ce qui était demandé avant la correction" in plain(browser.get(show).text)
+
+
+def test_another_piece_calls_for_another_signature(as_user: AsUser) -> None:
+    action = open_action()
+    request_id = ask(action)
+    browser = as_user("principal")
+    assert post(browser, f"/demandes-de-modification/{request_id}/courrier/confirmation", {"version": str(reread(request_id).version)}).status_code == 302
+    confirmed = signing.stated_by(reread(request_id))
+    assert signing.letter_state(reread(request_id), documents.of_request(request_id)).confirmation is not None
+    services.decide(request_id, decision(RequestEvent.ASK_CORRECTION, request_id, observations="Joignez le devis."))
+    asked = reread(request_id)
+    values = {change.key: change.after for change in asked.asked}
+    services.send_again(request_id, services.Asked(values, asked.motivation), version=asked.version)
+    assert signing.stated_by(reread(request_id)) == confirmed, "the same as before"
+    documents.attach(reread(request_id), DocumentRole.AMENDMENT, documents.check(Incoming("autre.pdf", PDF)))
+    assert signing.stated_by(reread(request_id)) == confirmed, "the letter does not list it"
+    documents.attach(reread(request_id), DocumentRole.SUPPORTING, documents.check(Incoming("devis.pdf", PDF)))
+    db.session.commit()
+    state = signing.letter_state(reread(request_id), documents.of_request(request_id))
+    assert (state.confirmation, state.outdated) == (None, True)
+    assert "Le courrier signé auparavant" in plain(browser.get(f"/demandes-de-modification/{request_id}").text)
+
+
+def test_no_letter_is_asked_for_once_the_request_is_over(as_user: AsUser) -> None:
+    request_id = ask(open_action())
+    browser = as_user("principal")
+    show, page = f"/demandes-de-modification/{request_id}", f"/demandes-de-modification/{request_id}/courrier"
+    for url in (show, page):
+        assert "Ni courrier signé ni confirmation" in plain(browser.get(url).text)
+    assert "son courrier est validé par une personne habilitée" in plain(browser.get(page).text)
+    services.withdraw(request_id, version=reread(request_id).version)
+    for url in (show, page):
+        assert "Ni courrier signé ni confirmation" not in plain(browser.get(url).text)
+    assert "son courrier est validé par une personne habilitée" not in plain(browser.get(page).text)
+
+
+def test_whoever_attaches_a_letter_locks_the_action_before_the_request(db_session: Session) -> None:
+    request_id = ask(open_action())
+    with statements() as executed:
+        signing.attach_letter(request_id, Incoming("scan.jpg", JPEG), version=reread(request_id).version)
+    first = [next(number for number, one in enumerate(executed) if mark in one) for mark in ("FOR SHARE", "FOR UPDATE", "INSERT INTO request_document ")]
+    assert first == sorted(first)
+    assert "FROM action" in executed[first[0]] and "FROM modification_request" in executed[first[1]]
+
+
+def test_a_file_is_looked_at_once_and_before_anything_is_locked(db_session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    request_id = ask(open_action())
+    looked: list[bytes] = []
+    monkeypatch.setattr(documents, "identify", lambda content: looked.append(content) or identify(content))
+    signing.attach_letter(request_id, Incoming("scan.jpg", JPEG), version=reread(request_id).version)
+    assert looked == [JPEG]
+    with statements() as executed, pytest.raises(FileRefused):
+        signing.attach_letter(request_id, Incoming("scan.jpg", JPEG[:10]), version=1)
+    assert not any("FOR UPDATE" in one or "FOR SHARE" in one for one in executed)
+
+
+def test_a_letter_and_a_decision_never_wait_for_each_other(committed: Flask) -> None:
+    with own_session(committed, Scope.system()):
+        action = open_action()
+        action_id, organisation_id, request_id = action.id, action.organisation_id, ask(action)
+        version = reread(request_id).version
+
+    def attach() -> None:
+        with own_session(committed, Scope.organisation(organisation_id)):
+            signing.attach_letter(request_id, Incoming("scan.jpg", JPEG), version=version)
+
+    with ThreadPoolExecutor(1) as pool, own_session(committed, Scope.system()):
+        lock_action(action_id)  # as a decision starts
+        attached = pool.submit(attach)
+        waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY (pg_blocking_pids(pid))")
+        limit = time.monotonic() + 20
+        while not db.session.scalar(waiting) and time.monotonic() < limit:
+            time.sleep(0.02)
+        assert db.session.scalar(waiting)
+        # ... and goes on with the request, which whoever waits for the action does not hold.
+        db.session.execute(select(ModificationRequest.id).where(ModificationRequest.id == request_id).with_for_update(nowait=True))
+        db.session.rollback()
+        attached.result(20)
+    with own_session(committed, Scope.system()):
+        assert [one.name for one in documents.of_request(request_id)] == ["scan.jpg"]

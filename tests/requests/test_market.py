@@ -332,6 +332,7 @@ def test_edited_tried_published_then_recorded_at_once(as_user: AsUser, db_sessio
     assert found.treatment == "record"
     page = plain(browser.get(f"/demandes-de-modification/{found.id}").text)
     assert "Enregistrée aussitôt, comme le veulent les règles de marché" in page
+    assert "Ni courrier signé ni confirmation" not in page, "nobody waits for its letter"
     assert "Règle 20 de la version 2" not in page, "the organisation reads the reason, not the number"
     told = plain(admin.get(f"/demandes-de-modification/{found.id}").text)
     assert "de la version 2 : Demande de modification de dates ; déplacée de 45 jours au plus" in told
@@ -359,10 +360,12 @@ def test_the_recap_tells_what_becomes_of_it(as_user: AsUser) -> None:
     recap = browser.get(f"{wizard(action.id)}/recapitulatif").text
     assert "Ces modifications sont enregistrées aussitôt" in plain(recap)
     assert "Un mois au plus." in plain(recap)
+    assert "le portail rédige son courrier" not in plain(recap)
     in_force({"outcome": "instruct"})
     form = {name: hidden(recap, name) for name in ("wizard_token", "wizard_shown", "changements")} | {"motivation": "x"}
     late = post(browser, f"{wizard(action.id)}/recapitulatif", form)
     assert late.status_code == 422, "what the page announced is no longer so: it is shown again"
+    assert "le portail rédige son courrier" in plain(late.text)
 
 
 def test_the_wizard_stops_at_the_step_with_the_reason(as_user: AsUser) -> None:

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from flask import Flask, Response, current_app, g, jsonify, make_response, redirect, render_template, request
 from flask_babel import gettext as _
 from flask_wtf.csrf import CSRFError, generate_csrf
+from werkzeug.datastructures import ImmutableMultiDict
 from werkzeug.exceptions import HTTPException, InternalServerError
 
 from app.core import context
@@ -74,8 +75,11 @@ def _words(code: int) -> ErrorWords:
         ),
         413: ErrorWords(
             _("What you sent is too large"),
-            _("The file or the form is larger than the portal accepts."),
-            _("Send a smaller file, or cut it in several."),
+            _("The files or the form are larger than the portal accepts at once."),
+            _(
+                "Go back to the previous page, then send lighter files or one file at a time: those attached before are kept. "
+                "Shorten what you typed if it is very long."
+            ),
         ),
         429: ErrorWords(
             _("Too many requests"),
@@ -204,6 +208,12 @@ def _handle_csrf(error: CSRFError) -> Response:
     return expired_form()
 
 
+def _leave_body() -> None:
+    """A form that is too large is not read, and each look at it would refuse it again: to the page that says so, it is empty."""
+    if "form" not in request.__dict__:
+        request.__dict__.update(form=ImmutableMultiDict(), files=ImmutableMultiDict())
+
+
 def _handle_http(error: HTTPException) -> Response | HTTPException:
     code = error.code or 500
     if error.response is not None:
@@ -216,6 +226,8 @@ def _handle_http(error: HTTPException) -> Response | HTTPException:
         code,
         extra={"reference": reference(), "path": request.path, "status": code},
     )
+    if code == 413:
+        _leave_body()
     kept = {name: value for name, value in error.get_headers() if name in {"Allow", "Retry-After", "WWW-Authenticate"}}
     if code in {429, 503}:
         kept.setdefault("Retry-After", "60")
