@@ -131,7 +131,7 @@ CONTRACTS: tuple[DemoContract, ...] = (
 
 
 #: The action that is carried out with others, and these: role, legal name, SIRET (of nobody).
-PARTNERED = "23C00390257_1"
+PARTNERED = "23C00390257_2"
 PARTNERS = (
     (PartnerRole.CO_CONTRACTOR, "Maison des métiers du soin", "90000000100017"),
     (PartnerRole.SUBCONTRACTOR, "Atelier des gestes professionnels", "90000000200015"),

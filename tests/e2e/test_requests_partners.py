@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 
 from tests.e2e.axe import assert_accessible, assert_no_horizontal_scroll
 
-ACTION = "23C00390257_1"
+ACTION = "23C00390257_2"
 SignIn = Callable[..., Page]
 PDF = b"%PDF-1.7\n1 0 obj\n<<>>\nendobj\ntrailer\n<<>>\n%%EOF\n"
 

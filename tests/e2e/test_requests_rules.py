@@ -12,7 +12,7 @@ from tests.e2e.axe import assert_accessible, assert_no_horizontal_scroll
 from tests.e2e.test_requests import fr, go_on, shown_date
 
 #: No other journey asks for other dates or another title of these.
-FIRST, SECOND = "19Q01762009_5", "23C00390257_1"
+FIRST, SECOND = "19Q01762009_5", "24A00120031_1"
 SignIn = Callable[..., Page]
 
 
