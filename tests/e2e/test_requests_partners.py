@@ -103,7 +103,7 @@ def test_a_partner_its_document_and_its_letter(signed_in: SignIn, tmp_path: Path
 def test_documents_without_script_at_320_pixels(signed_in: SignIn) -> None:
     page = signed_in("principal", javascript=False, width=320)
     page.goto("/actions-de-formation/")
-    page.get_by_role("link", name="23C00390257_2", exact=True).click()
+    page.get_by_role("link", name="24A00120031_1", exact=True).click()
     page.get_by_role("link", name="Demande de modification de données").click()
     page.get_by_role("link", name="Nouvelle demande de modification").click()
     page.get_by_label("Type de modification").select_option(label="Demande de modification de partenaires")
