@@ -22,7 +22,7 @@ python run.py flask …         une commande d’administration (par exemple : f
 python run.py backup FICHIER  sauvegarde la base livrée avec le portail
 python run.py restore FICHIER la restaure dans une base vide
 python run.py setup [--dev]   prépare .venv, puis s’arrête
-python run.py browser         trouve ou installe le navigateur des tests
+python run.py browser         trouve ou installe ce qu’il faut aux tests de navigateur
 
 Réglages par l’environnement : PORT, HOST, DATA_DIR, DEMO, DATABASE_URL, REDIS_URL… (voir README.md)."""
 
@@ -68,9 +68,10 @@ def _setup(_arguments: list[str]) -> int:
 
 
 def _browser(_arguments: list[str]) -> int:
-    from launcher.browser import ensure
+    from launcher.browser import ensure, ensure_office
 
     print(ensure())
+    print(ensure_office() or "")
     return 0
 
 

@@ -21,7 +21,7 @@ from app.accounts.models import User
 from app.accounts.services import AccountNotFound, AccountRefused
 from app.core import presence
 from app.core.functions import CHOICES, Function
-from app.core.requests import LARGEST_NUMBER
+from app.core.requests import row_number
 from app.core.ui import allowed
 
 from . import access, labels
@@ -142,8 +142,7 @@ def _account(user_id: int) -> User:
 
 
 def _ticked(form: Any) -> frozenset[int]:
-    numbers = {int(text) for text in form.getlist("actions")[: access.MAX_GIVEN + 1] if text.isascii() and text.isdecimal() and len(text) <= 10}
-    return frozenset(number for number in numbers if number <= LARGEST_NUMBER)
+    return frozenset(number for text in form.getlist("actions")[: access.MAX_GIVEN + 1] if (number := row_number(text)) is not None)
 
 
 def _posted(form: Any) -> Rights:

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from flask_appbuilder import Model
 from flask_babel import lazy_gettext as _l
 from sqlalchemy import (
-    ARRAY,
     CheckConstraint,
     Computed,
     DateTime,
@@ -33,12 +32,12 @@ from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
 from sqlalchemy.orm import Mapped, mapped_column, relationship, validates
 
 from app.core import clock, tenancy, textsearch
-from app.core.db import TenantMixin, TimestampMixin, VersionedMixin
+from app.core.db import TenantMixin, TimestampMixin, VersionedMixin, one_of
 from app.core.errors_db import register_constraint
 from app.core.rls import GIVEN_ACTIONS, LIMITED_ACCOUNT
-from app.core.tabular.writing import FileFormat
 
-from .domain import MAX_SAVED_SEARCHES, ActionStatus, BillingPeriod, ContractKind, DeclarationFrequency, ExportKind
+from .domain import ActionStatus, BillingPeriod, ContractKind, DeclarationFrequency
+from .list_models import ActionExport, SavedSearch
 from .partner_models import ActionPartner
 from .session_models import InformationMeeting, TrainingSession
 
@@ -52,10 +51,6 @@ TITLE_KEY = f"\"left\"({textsearch.fold_sql('title')}, 100)"
 COMPONENT_WORDS = textsearch.words_sql("title", "coalesce(certif_info, '')", "coalesce(formacode, '')")
 
 
-def _one_of(column: str, values: type) -> str:
-    return f"{column} IN ({', '.join(repr(v.value) for v in values)})"  # type: ignore[attr-defined]
-
-
 class Contract(TenantMixin, VersionedMixin, TimestampMixin, Model):
     """A lot of a public market, or a convention; its holder (titulaire) is the organisation of the row."""
 
@@ -65,7 +60,7 @@ class Contract(TenantMixin, VersionedMixin, TimestampMixin, Model):
     __table_args__ = (
         UniqueConstraint("organisation_id", "id"),
         UniqueConstraint("number", "lot_number", name="uq_contract_number_lot"),
-        CheckConstraint(_one_of("kind", ContractKind), name="kind"),
+        CheckConstraint(one_of("kind", ContractKind), name="kind"),
         Index("ix_contract_territory", "territory"),
         Index("ix_contract_org_territory", "organisation_id", "territory"),
     )
@@ -108,9 +103,9 @@ class Action(TenantMixin, VersionedMixin, TimestampMixin, Model):
         UniqueConstraint("organisation_id", "id"),
         UniqueConstraint("number", name="uq_action_number"),
         ForeignKeyConstraint(["organisation_id", "contract_id"], ["contract.organisation_id", "contract.id"], name="fk_action_contract"),
-        CheckConstraint(_one_of("status", ActionStatus), name="status"),
-        CheckConstraint(_one_of("declaration_frequency", DeclarationFrequency), name="declaration_frequency"),
-        CheckConstraint(_one_of("billing_period", BillingPeriod), name="billing_period"),
+        CheckConstraint(one_of("status", ActionStatus), name="status"),
+        CheckConstraint(one_of("declaration_frequency", DeclarationFrequency), name="declaration_frequency"),
+        CheckConstraint(one_of("billing_period", BillingPeriod), name="billing_period"),
         CheckConstraint("planned_start <= planned_end", name="planned_dates"),
         CheckConstraint("actual_start <= planned_end", name="actual_start"),
         CheckConstraint(
@@ -365,77 +360,6 @@ class ActionAccess(TenantMixin, Model):
     action_id: Mapped[int] = mapped_column(Integer)
 
 
-_OWN_ACCOUNT = "user_id = NULLIF(current_setting('app.actor_id', true), '')::integer"
-
-
-class SavedSearch(VersionedMixin, TimestampMixin, Model):
-    """A search of the list that an account has named; nobody else sees it. ``slot`` bounds their number, also under a race."""
-
-    __tablename__ = "saved_search"
-    __rls__ = "tenant"
-    __rls_extra__ = (
-        # On top of the organisation: a search is its account's own.
-        f"CREATE POLICY own_account ON saved_search AS RESTRICTIVE FOR ALL TO portal_tenant, portal_region USING ({_OWN_ACCOUNT}) WITH CHECK ({_OWN_ACCOUNT})",
-        "REVOKE INSERT, UPDATE, DELETE ON saved_search FROM portal_support",
-    )
-    __table_args__ = (
-        UniqueConstraint("user_id", "slot", name="uq_saved_search_slot"),
-        Index("uq_saved_search_name", "user_id", text("lower(name)"), unique=True),
-        CheckConstraint(f"slot BETWEEN 1 AND {MAX_SAVED_SEARCHES}", name="slot"),
-        CheckConstraint("name <> ''", name="name"),
-    )
-
-    id: Mapped[int] = mapped_column(primary_key=True)
-    organisation_id: Mapped[int | None] = mapped_column(ForeignKey("organisation.id", ondelete="CASCADE"), index=True)
-    user_id: Mapped[int] = mapped_column(ForeignKey("ab_user.id", ondelete="CASCADE"))
-    slot: Mapped[int] = mapped_column(SmallInteger)
-    name: Mapped[str] = mapped_column(String(80))
-    #: The words of the address: ``statut=EC&annee=2026``.
-    query: Mapped[str] = mapped_column(Text)
-
-    def __str__(self) -> str:
-        return self.name
-
-
-class ActionExport(Model):
-    """The journal of exports: who took what out, narrowed to what, in which format, and how many lines left.
-
-    Written before the first byte leaves; ``finished_at`` and ``lines`` follow at the end. One without end was cut short.
-    """
-
-    __tablename__ = "action_export"
-    __rls__ = "journal"
-    __rls_limited__ = f"actor_id = {LIMITED_ACCOUNT}"
-    __rls_extra__ = (
-        "GRANT INSERT, UPDATE ON action_export TO portal_system",
-        "CREATE POLICY system_insert ON action_export FOR INSERT TO portal_system WITH CHECK (true)",
-        "CREATE POLICY system_update ON action_export FOR UPDATE TO portal_system USING (true) WITH CHECK (true)",
-    )
-    __table_args__ = (
-        CheckConstraint(_one_of("kind", ExportKind), name="kind"),
-        CheckConstraint(_one_of("file_format", FileFormat), name="file_format"),
-        Index("ix_action_export_organisation", "organisation_id", "id"),
-        Index("ix_action_export_actor", "actor_id", "id"),
-    )
-
-    id: Mapped[int] = mapped_column(primary_key=True)
-    #: Plain numbers: an entry outlives the account and the organisation.
-    actor_id: Mapped[int | None]
-    on_behalf_of_id: Mapped[int | None]
-    organisation_id: Mapped[int | None]
-    request_id: Mapped[str | None] = mapped_column(String(64))
-    kind: Mapped[str] = mapped_column(String(12))
-    file_format: Mapped[str] = mapped_column(String(4))
-    columns: Mapped[list[str]] = mapped_column(ARRAY(String(40)))
-    query: Mapped[str] = mapped_column(Text, default="", server_default="")
-    lines: Mapped[int] = mapped_column(default=0, server_default="0")
-    started_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=clock.now)
-    finished_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
-
-    def __str__(self) -> str:
-        return f"{self.id} {self.kind} {self.file_format}"
-
-
 # ---- the first wall of accounts limited to some actions (the second is ``__rls_limited__``) ---------------------------
 
 
@@ -468,6 +392,7 @@ tenancy.register_limit(ActionAccess, lambda account: ActionAccess.user_id == acc
 __all__ = [
     "Action",
     "ActionAccess",
+    "ActionExport",
     "ActionHistory",
     "ActionPartner",
     "AdvanceInvoiceRequest",
@@ -476,6 +401,7 @@ __all__ = [
     "Contract",
     "FinishDeclaration",
     "InformationMeeting",
+    "SavedSearch",
     "TrainingSession",
     "given_actions",
 ]
@@ -490,7 +416,6 @@ register_constraint("uq_component_site", _l("The component already takes place o
 register_constraint("ck_component_places", _l("This number cannot be negative: enter 0 or more."), field="places")
 register_constraint("ck_component_hours", _l("Hours cannot be negative."), field="hours_centre")
 register_constraint("fk_action_contract", _l("This contract has actions: its holder can no longer change, nor can it be deleted."))
-register_constraint("uq_saved_search_name", _l("You already have a search with this name: choose another one."), field="name")
 register_constraint("fk_component_action", _l("This action has components: it cannot be deleted."))
 register_constraint("ck_component_within_action", _l("The dates of a component lie within those of its action."), field="planned_start")
 register_constraint(

@@ -6,21 +6,19 @@ Neither the guide nor the domain speaks of a share or an amount: none is kept.
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from datetime import date
 from enum import StrEnum
 from typing import Any
 
 from flask_appbuilder import Model
 from flask_babel import lazy_gettext as _l
-from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Integer, String, UniqueConstraint, select
+from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Integer, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.accounts.domain import format_siret
 from app.core import tenancy
-from app.core.db import TenantMixin, TimestampMixin, VersionedMixin
+from app.core.db import TenantMixin, TimestampMixin, VersionedMixin, one_of
 from app.core.errors_db import register_constraint
-from app.core.extensions import db
 from app.core.rls import GIVEN_ACTIONS
 
 
@@ -43,7 +41,7 @@ class ActionPartner(TenantMixin, VersionedMixin, TimestampMixin, Model):
     __table_args__ = (
         UniqueConstraint("action_id", "siret", name="uq_action_partner_siret"),
         ForeignKeyConstraint(["organisation_id", "action_id"], ["action.organisation_id", "action.id"], name="fk_action_partner_action"),
-        CheckConstraint(f"role IN ({', '.join(repr(role.value) for role in PartnerRole)})", name="role"),
+        CheckConstraint(one_of("role", PartnerRole), name="role"),
         CheckConstraint("siret ~ '^[0-9]{14}$'", name="siret"),
         CheckConstraint("legal_name <> ''", name="legal_name"),
         CheckConstraint("starts_on <= ends_on", name="dates"),
@@ -71,21 +69,6 @@ class ActionPartner(TenantMixin, VersionedMixin, TimestampMixin, Model):
 
     def __str__(self) -> str:
         return self.legal_name
-
-
-def partners_of(action_id: int, *, fresh: bool = False) -> list[ActionPartner]:
-    """The partners of an action, those who left too, in the order they came."""
-    statement = select(ActionPartner).where(ActionPartner.action_id == action_id).order_by(ActionPartner.id)
-    return list(db.session.scalars(statement.execution_options(populate_existing=fresh)))
-
-
-def partners_of_all(action_ids: Collection[int]) -> dict[int, list[ActionPartner]]:
-    """The partners of several actions, by the id of the action, in one statement."""
-    found: dict[int, list[ActionPartner]] = {number: [] for number in action_ids}
-    statement = select(ActionPartner).where(ActionPartner.action_id.in_(found)).order_by(ActionPartner.id)
-    for one in db.session.scalars(statement):
-        found[one.action_id].append(one)
-    return found
 
 
 def _given(account_id: int) -> Any:

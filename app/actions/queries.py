@@ -11,11 +11,23 @@ from sqlalchemy import Select, func, literal, literal_column, select, text, tupl
 from sqlalchemy.orm import joinedload, selectinload
 
 from app.core.extensions import db
+from app.core.requests import row_number
 from app.core.ui.components import KeysetPage
 from app.reference.models import Programme
 
 from .domain import ActionStatus
-from .models import Action, ActionHistory, AdvanceInvoiceRequest, Component, ComponentSite, Contract, FinishDeclaration, InformationMeeting, TrainingSession
+from .models import (
+    Action,
+    ActionHistory,
+    ActionPartner,
+    AdvanceInvoiceRequest,
+    Component,
+    ComponentSite,
+    Contract,
+    FinishDeclaration,
+    InformationMeeting,
+    TrainingSession,
+)
 
 #: Beyond, the exact number helps nobody and would cost a scan of everything.
 COUNT_CAP = 10_000
@@ -32,10 +44,8 @@ class Cursor:
     @classmethod
     def of(cls, after: str | None, before: str | None) -> Cursor | None:
         """Read the ``after`` or ``before`` of an address; None for anything mangled, which shows the first page."""
-        number = (after or before or "").partition("~")[0]  # addresses kept from before carried the sort key behind
-        if not (number.isascii() and number.isdecimal()) or len(number) > 10 or int(number) > 2**31 - 1:
-            return None
-        return cls(int(number), backwards=not after)
+        number = row_number((after or before or "").partition("~")[0])  # addresses kept from before carried the sort key behind
+        return cls(number, backwards=not after) if number is not None else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +167,21 @@ def get_action(action_id: int) -> Action | None:
     return db.session.scalars(
         select(Action).where(Action.id == action_id).options(joinedload(Action.contract).joinedload(Contract.programme), joinedload(Action.organisation))
     ).one_or_none()
+
+
+def partners_of(action_id: int, *, fresh: bool = False) -> list[ActionPartner]:
+    """The partners of an action, those who left too, in the order they came."""
+    statement = select(ActionPartner).where(ActionPartner.action_id == action_id).order_by(ActionPartner.id)
+    return list(db.session.scalars(statement.execution_options(populate_existing=fresh)))
+
+
+def partners_of_all(action_ids: Collection[int]) -> dict[int, list[ActionPartner]]:
+    """The partners of several actions, by the id of the action, in one statement."""
+    found: dict[int, list[ActionPartner]] = {number: [] for number in action_ids}
+    statement = select(ActionPartner).where(ActionPartner.action_id.in_(found)).order_by(ActionPartner.id)
+    for one in db.session.scalars(statement):
+        found[one.action_id].append(one)
+    return found
 
 
 def components_of(action_id: int) -> list[Component]:

@@ -18,7 +18,8 @@ from app.reference.models import Level, Programme, Site
 from . import sessions
 from .domain import ContractKind, SessionPlan
 from .models import Action, Component, ComponentSite, Contract
-from .partner_models import ActionPartner, PartnerRole, partners_of
+from .partner_models import ActionPartner, PartnerRole
+from .queries import partners_of
 
 
 @dataclass(frozen=True, slots=True)

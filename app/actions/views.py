@@ -27,7 +27,6 @@ from app.reference.queries import active
 from . import domain, folding, labels, listing, ports, queries, saved_searches, services
 from .domain import ActionEvent, EntryFacts, ReasonCode, SortKey
 from .models import Action, ActionHistory
-from .partner_models import partners_of
 from .queries import PAGE_SIZES, Cursor
 from .search_form import Search
 from .tabs import page_values
@@ -110,7 +109,7 @@ class ActionsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only p
             missing=missing_lines(action, facts),
             advance_requested_at=queries.advance_requested_at(action_id),
             panels=ports.panels(action),
-            partners=partners_of(action_id),
+            partners=queries.partners_of(action_id),
             acts=acts(),
             unenrolled_url=unenrolled_url(action_id, facts),
         )

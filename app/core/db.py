@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import DateTime, ForeignKey, Integer
 from sqlalchemy.orm import Mapped, declared_attr, mapped_column
 
 from app.core import clock
+
+
+def one_of(column: str, values: Iterable[StrEnum]) -> str:
+    """The condition of a CHECK: ``column`` holds one of these codes."""
+    return f"{column} IN ({', '.join(repr(value.value) for value in values)})"
 
 
 class TenantMixin:

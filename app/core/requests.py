@@ -26,9 +26,9 @@ class RowNumber(IntegerConverter):
         return number
 
 
-def row_number(text: str) -> int | None:
-    """The number of a row that a form or an address names; None for anything that cannot be one."""
-    if not (text.isascii() and text.isdecimal()) or len(text) > len(str(LARGEST_NUMBER)):
+def row_number(text: str | None) -> int | None:
+    """The number of a row, or of its version, that a form or an address names; None for anything that cannot be one."""
+    if not text or not (text.isascii() and text.isdecimal()) or len(text) > len(str(LARGEST_NUMBER)):
         return None
     number = int(text)
     return number if number <= LARGEST_NUMBER else None

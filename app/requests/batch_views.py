@@ -18,6 +18,7 @@ from wtforms.validators import Length
 
 from app.actions.forms import options
 from app.core import clock
+from app.core.requests import row_number
 from app.core.ui.forms import Required
 
 from . import batch, labels, presenters
@@ -101,7 +102,7 @@ class BatchView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only par
         items = [
             Item(
                 one,
-                _number(request.form.get(f"version-{one}")),
+                row_number(request.form.get(f"version-{one}")) or 0,
                 request.form.get(f"moved-{one}", "") if f"vu-{one}" in request.form else "",
             )
             for one in told
@@ -163,12 +164,7 @@ def _sentences(result: Result) -> list[str]:
 
 def _numbers(texts: Sequence[str]) -> list[int]:
     """The ids of the boxes, each once, in their order; anything else is left out."""
-    return list(dict.fromkeys(number for number in (_number(text) for text in texts) if number))
-
-
-def _number(text: str | None) -> int:
-    text = text or ""
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
+    return list(dict.fromkeys(number for number in map(row_number, texts) if number))
 
 
 def _too_many(count: int) -> str:

@@ -9,6 +9,8 @@ from flask_babel import gettext as _
 from werkzeug.datastructures import FileStorage
 from wtforms import Form
 
+from app.core.requests import row_number
+
 from . import documents
 from .document_labels import fault_text
 from .documents import Incoming
@@ -54,9 +56,9 @@ def say(form: Form, state: Any) -> bool:
 def _take_in(state: Any) -> list[str]:
     refusals: list[str] = []
     subject, token = state.subject, state.draft.token
-    removed = request.form.get(REMOVE, "")
-    if removed.isascii() and removed.isdigit() and len(removed) < 10:
-        name = documents.remove_from_draft(token, int(removed))
+    removed = row_number(request.form.get(REMOVE))
+    if removed is not None:
+        name = documents.remove_from_draft(token, removed)
         if name is not None:
             flash(_("“%(name)s” was taken away.", name=name), "info")
     chosen = [one for one in request.files.getlist(FILES) if one.filename]

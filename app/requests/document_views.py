@@ -13,14 +13,16 @@ from flask_babel import lazy_gettext as _l
 
 from app.actions.tabs import page_values
 from app.actions.views import crumbs, found_or_404
+from app.core.requests import row_number
 from app.core.ui import allowed
 
-from . import document_labels, documents, labels, presenters, queries, services, signing
+from . import document_labels, documents, labels, presenters, services, signing
 from .document_step import incoming
 from .domain.files import FileRefused, MediaType
 from .forms import LetterForm
 from .models import ModificationRequest
 from .permissions import ASK, DECIDE, SIGN, VIEW
+from .views import request_or_404
 
 
 class RequestDocumentsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only partly typed
@@ -61,7 +63,7 @@ class RequestDocumentsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder 
         """The letter of a request, made now."""
         from .letter import make_letter
 
-        found = _request_or_404(request_id)
+        found = request_or_404(request_id)
         return attachment(make_letter(found), _("letter-%(number)s-%(request)s.pdf", number=found.action.number, request=found.id), MediaType.PDF)
 
     @expose("/<int:request_id>/courrier")
@@ -69,14 +71,14 @@ class RequestDocumentsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder 
     @permission_name("read")
     def letter_page(self, request_id: int) -> ResponseReturnValue:
         """« Courrier validé par une personne habilitée »: where it stands."""
-        return self._letter_page(_request_or_404(request_id), LetterForm(formdata=None))
+        return self._letter_page(request_or_404(request_id), LetterForm(formdata=None))
 
     @expose("/<int:request_id>/courrier/signe", methods=["GET", "POST"])
     @has_access
     @permission_name("use")
     def attach_letter(self, request_id: int) -> ResponseReturnValue:
         """The signed letter is attached."""
-        found = _request_or_404(request_id)
+        found = request_or_404(request_id)
         if request.method == "GET":
             return redirect(url_for("RequestDocumentsView.letter_page", request_id=request_id))
         form = LetterForm(formdata=request.form)
@@ -85,7 +87,7 @@ class RequestDocumentsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder 
             form.letter.errors = [_("Choose a file first: PDF, ODT, DOCX, JPEG or PNG.")]
             return self._letter_page(found, form), 422
         try:
-            signing.attach_letter(request_id, file, version=_number(form.version.data))
+            signing.attach_letter(request_id, file, version=row_number(form.version.data) or 0)
         except services.RequestNotFound:
             abort(404)
         except services.Overtaken as late:
@@ -93,7 +95,7 @@ class RequestDocumentsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder 
             return redirect(url_for("RequestsView.show", request_id=request_id))
         except FileRefused as refused:
             form.letter.errors = [document_labels.fault_text(refused.fault, file.name)]
-            return self._letter_page(_request_or_404(request_id), form), 422
+            return self._letter_page(request_or_404(request_id), form), 422
         flash(_("The signed letter is attached: the Région sees it with the request."), "success")
         return redirect(url_for("RequestsView.show", request_id=request_id))
 
@@ -102,11 +104,11 @@ class RequestDocumentsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder 
     @permission_name("sign")
     def confirm(self, request_id: int) -> ResponseReturnValue:
         """The account entitled to sign confirms on screen what the letter says."""
-        found = _request_or_404(request_id)
+        found = request_or_404(request_id)
         address = url_for("RequestsView.show", request_id=request_id)
         if request.method == "POST":
             try:
-                signing.confirm(request_id, version=_number(request.form.get("version")))
+                signing.confirm(request_id, version=row_number(request.form.get("version")) or 0)
             except services.RequestNotFound:
                 abort(404)
             except services.Overtaken as late:
@@ -152,18 +154,6 @@ class RequestDocumentsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder 
                 **document_labels.page_values(found),
             )
         )
-
-
-def _request_or_404(request_id: int) -> ModificationRequest:
-    found = queries.get_request(request_id)
-    if found is None:
-        abort(404)
-    return found
-
-
-def _number(text: str | None) -> int:
-    text = text or ""
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
 
 
 def attachment(content: bytes, name: str, media_type: str) -> Response:

@@ -10,7 +10,7 @@ from sqlalchemy import CheckConstraint, DateTime, ForeignKey, ForeignKeyConstrai
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.core import clock
-from app.core.db import TenantMixin, TimestampMixin, VersionedMixin
+from app.core.db import TenantMixin, TimestampMixin, VersionedMixin, one_of
 from app.core.errors_db import register_constraint
 from app.reference.models import Programme
 
@@ -22,10 +22,6 @@ from .domain.reminders import ReminderKind
 def _published_only(table: str, condition: str) -> tuple[str, ...]:
     """Organisations, support and observers read what is published; a draft is the Région's alone."""
     return tuple(f"ALTER POLICY {role}_select ON {table} USING ({condition})" for role in ("tenant", "support", "observer"))
-
-
-def _one_of(column: str, values: type[Direction | Moment | Opening | Outcome | ReminderKind]) -> str:
-    return f"{column} IN ({', '.join(repr(value.value) for value in values)})"
 
 
 class MarketRuleVersion(VersionedMixin, TimestampMixin, Model):
@@ -78,10 +74,10 @@ class MarketRule(VersionedMixin, TimestampMixin, Model):
     __table_args__ = (
         UniqueConstraint("version_id", "id"),
         CheckConstraint("kind ~ '^[a-z_]+$' AND field ~ '^[a-z_]+$'", name="target"),
-        CheckConstraint(_one_of("outcome", Outcome), name="outcome"),
-        CheckConstraint(_one_of("opening", Opening), name="opening"),
-        CheckConstraint(_one_of("moment", Moment), name="moment"),
-        CheckConstraint(_one_of("direction", Direction), name="direction"),
+        CheckConstraint(one_of("outcome", Outcome), name="outcome"),
+        CheckConstraint(one_of("opening", Opening), name="opening"),
+        CheckConstraint(one_of("moment", Moment), name="moment"),
+        CheckConstraint(one_of("direction", Direction), name="direction"),
         CheckConstraint("days_at_most BETWEEN 0 AND 3650", name="days"),
         CheckConstraint("percent_at_most BETWEEN 0 AND 1000", name="percent"),
         CheckConstraint("outcome <> 'forbid' OR COALESCE(reason, '') <> ''", name="reason"),
@@ -140,7 +136,7 @@ class RequestReminder(TenantMixin, Model):
         ForeignKeyConstraint(
             ["organisation_id", "event_id"], ["modification_request_event.organisation_id", "modification_request_event.id"], name="fk_request_reminder_event"
         ),
-        CheckConstraint(_one_of("kind", ReminderKind), name="kind"),
+        CheckConstraint(one_of("kind", ReminderKind), name="kind"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

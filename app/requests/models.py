@@ -13,7 +13,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.actions.models import Action, given_actions
 from app.core import clock, tenancy
-from app.core.db import TenantMixin, TimestampMixin, VersionedMixin
+from app.core.db import TenantMixin, TimestampMixin, VersionedMixin, one_of
 from app.core.errors_db import register_constraint
 from app.core.rls import GIVEN_ACTIONS
 
@@ -26,11 +26,7 @@ if TYPE_CHECKING:
     from app.accounts.models import Organisation
 
 
-def _one_of(column: str, values: Any) -> str:
-    return f"{column} IN ({', '.join(repr(value.value) for value in values)})"
-
-
-_OPEN = _one_of("state", [state for state in RequestState if state in OPEN])
+_OPEN = one_of("state", [state for state in RequestState if state in OPEN])
 
 
 class ModificationRequest(TenantMixin, VersionedMixin, TimestampMixin, Model):
@@ -46,8 +42,8 @@ class ModificationRequest(TenantMixin, VersionedMixin, TimestampMixin, Model):
     __table_args__ = (
         UniqueConstraint("organisation_id", "id"),
         ForeignKeyConstraint(["organisation_id", "action_id"], ["action.organisation_id", "action.id"], name="fk_modification_request_action"),
-        CheckConstraint(_one_of("kind", RequestKind), name="kind"),
-        CheckConstraint(_one_of("state", RequestState), name="state"),
+        CheckConstraint(one_of("kind", RequestKind), name="kind"),
+        CheckConstraint(one_of("state", RequestState), name="state"),
         CheckConstraint("jsonb_typeof(changes) = 'array' AND changes <> '[]'::jsonb", name="changes"),
         CheckConstraint("(state IN ('validated', 'refused')) = (decided_at IS NOT NULL)", name="decided_whole"),
         CheckConstraint("jsonb_typeof(notes) = 'array'", name="notes"),
@@ -124,9 +120,9 @@ class ModificationRequestEvent(TenantMixin, Model):
         ForeignKeyConstraint(
             ["organisation_id", "request_id"], ["modification_request.organisation_id", "modification_request.id"], name="fk_modification_request_event_request"
         ),
-        CheckConstraint(_one_of("event", RequestEvent), name="event"),
-        CheckConstraint(_one_of("from_state", RequestState), name="from_state"),
-        CheckConstraint(_one_of("to_state", RequestState), name="to_state"),
+        CheckConstraint(one_of("event", RequestEvent), name="event"),
+        CheckConstraint(one_of("from_state", RequestState), name="from_state"),
+        CheckConstraint(one_of("to_state", RequestState), name="to_state"),
         Index("ix_modification_request_event_request", "request_id", "id"),
     )
 

@@ -18,6 +18,7 @@ from app.actions.views import crumbs, found_or_404, page_size
 from app.core import clock
 from app.core.errors_db import translate
 from app.core.extensions import db
+from app.core.requests import row_number
 from app.core.ui import allowed
 from app.core.ui.components import url_without
 
@@ -121,14 +122,14 @@ class RequestsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only 
     @permission_name("read")
     def show(self, request_id: int) -> ResponseReturnValue:
         """One request: what it asks, what today's data say of it, its history; and the decision, for those who decide."""
-        return self._page(_request_or_404(request_id))
+        return self._page(request_or_404(request_id))
 
     @expose("/<int:request_id>/decision", methods=["GET", "POST"])
     @has_access
     @permission_name("decide")
     def decide(self, request_id: int) -> ResponseReturnValue:
         """Validate, ask for a correction, or refuse."""
-        found = _request_or_404(request_id)
+        found = request_or_404(request_id)
         address = url_for("RequestsView.show", request_id=request_id)
         if request.method == "GET":
             return redirect(address)
@@ -138,7 +139,7 @@ class RequestsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only 
             return self._page(found, form=form), 422
         decision = services.Decision(
             event=RequestEvent(form.decision.data),
-            version=_number(form.version.data),
+            version=row_number(form.version.data) or 0,
             observations=form.observations.data,
             amendment_number=form.amendment_number.data,
             confirmed=form.moved.data or "" if form.confirmed.data else "",
@@ -152,12 +153,12 @@ class RequestsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only 
             documents.decide_with(request_id, decision, amendment)
         except FileRefused as refused:
             form.amendment_file.errors = [document_labels.fault_text(refused.fault, amendment.name if amendment is not None else "")]
-            return self._page(_request_or_404(request_id), form=form), 422
+            return self._page(request_or_404(request_id), form=form), 422
         except services.RequestNotFound:
             abort(404)
         except services.Overtaken as late:
             flash(presenters.overtaken_text(late), "warning")
-            return self._page(_request_or_404(request_id), form=form, typed=True), 409
+            return self._page(request_or_404(request_id), form=form, typed=True), 409
         except services.Blocked as blocked:
             for obstacle in blocked.obstacles:
                 places = {
@@ -165,11 +166,11 @@ class RequestsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only 
                 }  # fmt: skip
                 place = places.get(obstacle.code, form.decision)
                 place.errors = [*place.errors, labels.obstacle_text(obstacle)]
-            return self._page(_request_or_404(request_id), form=form), 422
+            return self._page(request_or_404(request_id), form=form), 422
         except IntegrityError as error:
             db.session.rollback()
             form.decision.errors = [*form.decision.errors, translate(error)]
-            return self._page(_request_or_404(request_id), form=form), 422
+            return self._page(request_or_404(request_id), form=form), 422
         flash(presenters.decided_text(decision.event, found.action.number), "success")
         return redirect(url_for("RequestsView.queue"))
 
@@ -178,11 +179,11 @@ class RequestsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only 
     @permission_name("withdraw")
     def withdraw(self, request_id: int) -> ResponseReturnValue:
         """The organisation takes its request back."""
-        found = _request_or_404(request_id)
+        found = request_or_404(request_id)
         address = url_for("RequestsView.of_action", action_id=found.action_id)
         if request.method == "POST":
             try:
-                services.withdraw(request_id, version=_number(request.form.get("version")))
+                services.withdraw(request_id, version=row_number(request.form.get("version")) or 0)
             except services.RequestNotFound:
                 abort(404)
             except services.Overtaken as late:
@@ -253,17 +254,12 @@ def _typed(form: Any, lines: Any) -> list[tuple[str, str]]:
     return [(str(one.label.text), one.data) for one in (form.observations, *lines, form.amendment_number) if one.data]
 
 
-def _request_or_404(request_id: int) -> ModificationRequest:
+def request_or_404(request_id: int) -> ModificationRequest:
+    """A request within the scope; 404 for any other."""
     found = queries.get_request(request_id)
     if found is None:
         abort(404)
     return found
-
-
-def _number(text: str | None) -> int:
-    """The version a page carried; 0, which no row has, for anything else."""
-    text = text or ""
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
 
 
 def _filter_from_address() -> QueueFilter:
@@ -272,7 +268,7 @@ def _filter_from_address() -> QueueFilter:
         state=StateFilter(state) if state in set(StateFilter) else StateFilter.PENDING,
         kind=RequestKind(kind) if kind in set(RequestKind) else None,
         text=" ".join(request.args.get("texte", "").replace("\x00", "").split())[:100],
-        days=_number(days) if _number(days) in labels.AGES else None,
+        days=row_number(days) if row_number(days) in labels.AGES else None,
     )
 
 

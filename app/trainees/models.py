@@ -36,7 +36,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.actions.models import given_actions
 from app.core import clock, tenancy, textsearch
-from app.core.db import TenantMixin, TimestampMixin, VersionedMixin
+from app.core.db import TenantMixin, TimestampMixin, VersionedMixin, one_of
 from app.core.errors_db import register_constraint
 from app.core.nir import NirKind
 from app.core.outbox.models import OutboxMessage
@@ -61,10 +61,6 @@ if TYPE_CHECKING:
     )
 
 
-def _one_of(column: str, values: type) -> str:
-    return f"{column} IN ({', '.join(repr(v.value) for v in values)})"  # type: ignore[attr-defined]
-
-
 class Trainee(TenantMixin, VersionedMixin, TimestampMixin, Model):
     """A person, as one organisation knows it: by NIR or NIA, or by civil status where no number may be asked (AVENIR)."""
 
@@ -87,12 +83,12 @@ class Trainee(TenantMixin, VersionedMixin, TimestampMixin, Model):
     __table_args__ = (
         UniqueConstraint("organisation_id", "id"),
         UniqueConstraint("organisation_id", "nir_hash", name="uq_trainee_nir"),
-        CheckConstraint(_one_of("nir_kind", NirKind), name="nir_kind"),
+        CheckConstraint(one_of("nir_kind", NirKind), name="nir_kind"),
         CheckConstraint("(nir_kind IS NULL) = (nir_hash IS NULL) AND (nir_hash IS NULL) = (nir_ciphertext IS NULL)", name="nir_whole"),
         CheckConstraint("octet_length(nir_hash) = 32", name="nir_hash"),
-        CheckConstraint(_one_of("identity_source", IdentitySource), name="identity_source"),
-        CheckConstraint(_one_of("gender", Gender), name="gender"),
-        CheckConstraint(_one_of("civility", Civility), name="civility"),
+        CheckConstraint(one_of("identity_source", IdentitySource), name="identity_source"),
+        CheckConstraint(one_of("gender", Gender), name="gender"),
+        CheckConstraint(one_of("civility", Civility), name="civility"),
         Index("uq_trainee_without_nir", "organisation_id", "sort_name", "birth_date", "gender", "civility", unique=True, postgresql_where="nir_hash IS NULL"),
         Index("ix_trainee_name", "organisation_id", "sort_name", "id"),
         Index("ix_trainee_sort", "sort_name", "id"),
@@ -181,10 +177,10 @@ class Registration(TenantMixin, VersionedMixin, TimestampMixin, Model):
         UniqueConstraint("action_id", "trainee_id", name="uq_registration_trainee"),
         ForeignKeyConstraint(["organisation_id", "action_id"], ["action.organisation_id", "action.id"], name="fk_registration_action"),
         ForeignKeyConstraint(["organisation_id", "trainee_id"], ["trainee.organisation_id", "trainee.id"], name="fk_registration_trainee"),
-        CheckConstraint(_one_of("boe", DisabilityStatus), name="boe"),
-        CheckConstraint(_one_of("esf_state", EsfState), name="esf_state"),
-        CheckConstraint(_one_of("esf_parent_abroad", EsfAnswer), name="esf_parent_abroad"),
-        CheckConstraint(_one_of("esf_homeless", EsfAnswer), name="esf_homeless"),
+        CheckConstraint(one_of("boe", DisabilityStatus), name="boe"),
+        CheckConstraint(one_of("esf_state", EsfState), name="esf_state"),
+        CheckConstraint(one_of("esf_parent_abroad", EsfAnswer), name="esf_parent_abroad"),
+        CheckConstraint(one_of("esf_homeless", EsfAnswer), name="esf_homeless"),
         CheckConstraint(
             "esf_state <> 'complete' OR (esf_parent_abroad IS NOT NULL AND esf_homeless IS NOT NULL AND esf_birth_postal_code IS NOT NULL)",
             name="esf_complete",
@@ -282,8 +278,8 @@ class Enrolment(TenantMixin, VersionedMixin, TimestampMixin, Model):
         CheckConstraint("actual_end >= planned_start", name="actual_end"),
         CheckConstraint("hours_centre >= 0 AND hours_company >= 0", name="hours"),
         CheckConstraint("(actual_end IS NULL) = (exit_reason_id IS NULL) AND (actual_end IS NULL) = (early_exit IS NULL)", name="exit_whole"),
-        CheckConstraint(_one_of("agora_state", AgoraState), name="agora_state"),
-        CheckConstraint(_one_of("agora_status", FileStatus), name="agora_status"),
+        CheckConstraint(one_of("agora_state", AgoraState), name="agora_state"),
+        CheckConstraint(one_of("agora_status", FileStatus), name="agora_status"),
         CheckConstraint("agora_status IS NULL OR agora_number IS NOT NULL", name="agora_number"),
         Index("uq_enrolment_current", "registration_id", "component_id", unique=True, postgresql_where="actual_end IS NULL"),
         Index("ix_enrolment_registration", "registration_id"),
@@ -336,7 +332,7 @@ class IdentityRequest(TenantMixin, Model):
     __audit__ = False
     __table_args__ = (
         ForeignKeyConstraint(["organisation_id", "action_id"], ["action.organisation_id", "action.id"], name="fk_identity_request_action", ondelete="CASCADE"),
-        CheckConstraint(_one_of("state", IdentityState), name="state"),
+        CheckConstraint(one_of("state", IdentityState), name="state"),
         Index("ix_identity_request_created", "created_at"),
     )
 

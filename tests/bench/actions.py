@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from tests.bench.filling import copy_rows, filling
 from tests.bench.lists import BASE, _measure, _on
 from tests.bench.report import Report
 from tests.bench.world import ROOT, World
@@ -80,14 +81,7 @@ def run(world: World, report: Report) -> None:
 
 def _fill(world: World, actions: int) -> None:
     """Copies of demonstration rows, made by SQL; triggers rest meanwhile."""
-    import psycopg
-    from sqlalchemy.engine import make_url
-
-    database = make_url(world.app_url).database
-    url = make_url(world.superuser_url).set(database=database).render_as_string(hide_password=False)
-    with psycopg.connect(url) as connection:
-        connection.execute("SET session_replication_role = replica")
-        connection.execute("SET synchronous_commit = off")
+    with filling(world) as connection:
         model = connection.execute(
             "SELECT a.contract_id, a.id, c.id, s.id FROM action a JOIN component c ON c.action_id = a.id JOIN component_site s ON s.component_id = c.id "
             "JOIN ab_user u ON u.organisation_id = a.organisation_id AND u.username = 'principal' WHERE a.status = 'EC' ORDER BY a.id, c.id LIMIT 1"
@@ -95,18 +89,7 @@ def _fill(world: World, actions: int) -> None:
         if model is None:
             raise RuntimeError("the demonstration world has no action to copy")
         for (table, changes), key in zip(_COPIES.items(), model, strict=True):
-            columns = [
-                row[0]
-                for row in connection.execute(
-                    "SELECT column_name FROM information_schema.columns WHERE table_name = %s AND table_schema = 'public' AND is_generated = 'NEVER'", (table,)
-                )
-            ]
-            values = ", ".join(changes.get(column, f'm."{column}"') for column in columns)
-            names = ", ".join(f'"{column}"' for column in columns)
-            count = actions // PER_CONTRACT if table == "contract" else actions
-            connection.execute(
-                f"INSERT INTO {table} ({names}) OVERRIDING SYSTEM VALUE SELECT {values} FROM {table} m, generate_series(1, {count}) n WHERE m.id = {key}"  # type: ignore[arg-type]
-            )
+            copy_rows(connection, table, changes, model=key, count=actions // PER_CONTRACT if table == "contract" else actions)
         connection.execute(
             "INSERT INTO training_session (organisation_id, component_id, number, site_id, starts_on, ends_on, places, version, created_at, updated_at) "
             "SELECT c.organisation_id, c.id, 1, s.site_id, c.planned_start, c.planned_end, 10, 1, now(), now() "
@@ -119,9 +102,6 @@ def _fill(world: World, actions: int) -> None:
             "FROM training_session t JOIN component c ON c.id = t.component_id, generate_series(1, 2) n WHERE c.id > %s",
             (BASE,),
         )
-        connection.commit()
-        connection.autocommit = True
-        connection.execute("VACUUM ANALYZE")
 
 
 def _measure_export(worlds: dict[int, World], kind: str, file_format: str, report: Report) -> None:

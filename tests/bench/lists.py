@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
+from tests.bench.filling import copy_rows, filling
 from tests.bench.report import Report
 from tests.bench.world import World
 
@@ -87,14 +88,7 @@ def _on(world: World, database: str) -> World:
 
 def _fill(world: World, trainees: int) -> None:
     """Copies of demonstration rows, made by SQL; triggers rest meanwhile."""
-    import psycopg
-    from sqlalchemy.engine import make_url
-
-    database = make_url(world.app_url).database
-    url = make_url(world.superuser_url).set(database=database).render_as_string(hide_password=False)
-    with psycopg.connect(url) as connection:
-        connection.execute("SET session_replication_role = replica")
-        connection.execute("SET synchronous_commit = off")
+    with filling(world) as connection:
         model = connection.execute(
             "SELECT e.id, e.registration_id, r.trainee_id, e.component_id, e.action_id FROM enrolment e "
             "JOIN registration r ON r.id = e.registration_id JOIN trainee t ON t.id = r.trainee_id JOIN action a ON a.id = e.action_id "
@@ -105,21 +99,7 @@ def _fill(world: World, trainees: int) -> None:
             raise RuntimeError("the demonstration world has no trainee to copy")
         models = dict(zip(("enrolment", "registration", "trainee", "component", "action"), model, strict=True))
         for table, changes in _COPIES.items():
-            columns = [
-                row[0]
-                for row in connection.execute(
-                    "SELECT column_name FROM information_schema.columns WHERE table_name = %s AND table_schema = 'public' AND is_generated = 'NEVER'", (table,)
-                )
-            ]
-            values = ", ".join(changes.get(column, f'm."{column}"') for column in columns)
-            names = ", ".join(f'"{column}"' for column in columns)
-            count = trainees // PER_ACTION if table in ("action", "component") else trainees
-            connection.execute(
-                f"INSERT INTO {table} ({names}) OVERRIDING SYSTEM VALUE SELECT {values} FROM {table} m, generate_series(1, {count}) n WHERE m.id = {models[table]}"  # type: ignore[arg-type]
-            )
-        connection.commit()
-        connection.autocommit = True
-        connection.execute("VACUUM ANALYZE")
+            copy_rows(connection, table, changes, model=models[table], count=trainees // PER_ACTION if table in ("action", "component") else trainees)
 
 
 @contextmanager

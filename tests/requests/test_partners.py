@@ -15,7 +15,7 @@ from sqlalchemy.exc import IntegrityError
 from app.accounts.domain import is_siret
 from app.accounts.seeds import ORGANISATION_A, ORGANISATION_B
 from app.actions.models import Action, ActionPartner
-from app.actions.partner_models import partners_of
+from app.actions.queries import partners_of
 from app.core.extensions import db
 from app.core.tenancy import Scope, bound_scope
 from app.requests import labels, services

@@ -17,6 +17,7 @@ from app.accounts.models import Organisation, User
 from app.accounts.queries import Shown
 from app.accounts.views.acts import AccountActs, Crumbs, last_principal, offered
 from app.accounts.views.common import page_asked, typed_in
+from app.core.requests import row_number
 from app.core.ui import Page
 
 
@@ -83,7 +84,8 @@ class AccountConsoleView(AccountActs, BaseView):  # type: ignore[misc]  # Flask-
         asked = request.args.get("organisme", "")
         if not asked:
             return None
-        found = queries.organisation(int(asked)) if asked.isascii() and asked.isdecimal() and len(asked) < 10 else None
+        number = row_number(asked)
+        found = queries.organisation(number) if number is not None else None
         if found is None:
             abort(404)
         return found

@@ -17,6 +17,7 @@ from app.accounts import domain, labels, queries, services
 from app.accounts.domain import Refusal
 from app.accounts.forms_console import NEW_PERSON, OrganisationForm, PrincipalForm
 from app.accounts.models import Organisation, User
+from app.core.requests import row_number
 
 
 def organisation_or_404(organisation_id: int) -> Organisation:
@@ -126,12 +127,11 @@ class PrincipalChangeView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder i
     @staticmethod
     def _hand_over(organisation_id: int, form: PrincipalForm) -> ResponseReturnValue | None:
         new = form.who.data == NEW_PERSON
-        expected = form.former_id.data or ""
         try:
             done = services.change_principal(
                 organisation_id,
                 actor_id=current_user.id,
-                expected_former_id=int(expected) if expected.isascii() and expected.isdecimal() and len(expected) < 10 else None,
+                expected_former_id=row_number(form.former_id.data),
                 successor_id=None if new else int(form.who.data),
                 person=form.person() if new else None,
                 deactivate_former=form.former.data == "deactivated",

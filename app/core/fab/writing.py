@@ -18,6 +18,7 @@ from app.core.fab.dependents import still_used
 from app.core.fab.forms import PortalForm
 from app.core.fab.history import NEXT, previous_address, safe_target
 from app.core.fab.interface import Refused, StaleRow, guarded_write
+from app.core.requests import row_number
 from app.core.typed import gone_page
 
 
@@ -144,7 +145,7 @@ class WriteRoutes(ModelView):
 
         def said(name: str, key: str) -> str:
             lookup = self.lookups[name]
-            number = int(key) if key.isascii() and key.isdigit() and len(key) < 10 else None
+            number = row_number(key)
             row = lookup.rows().filter(lookup.model.__mapper__.primary_key[0] == number).one_or_none() if number is not None else None
             return lookup.write(row) if row is not None else key
 

@@ -14,7 +14,8 @@ from wtforms.validators import Length
 
 from app.accounts.domain import compact_siret
 from app.actions.models import Action, Component
-from app.actions.partner_models import ROLE_LABELS, ActionPartner, PartnerRole, partners_of, partners_of_all
+from app.actions.partner_models import ROLE_LABELS, ActionPartner, PartnerRole
+from app.actions.queries import partners_of, partners_of_all
 from app.core.extensions import db
 from app.core.ui.forms import FrDateField
 

@@ -13,6 +13,7 @@ from wtforms.fields import SelectChoice
 from wtforms.validators import Length
 
 from app.core.extensions import db
+from app.core.requests import row_number
 from app.reference.models import Level
 from app.reference.queries import choices
 
@@ -50,8 +51,7 @@ class ReferenceKind(ComponentsKind):
 
 
 def _number_or_none(value: Any) -> int | None:
-    text = str(value or "")
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
+    return row_number(str(value or ""))
 
 
 __all__ = ["ReferenceKind"]

@@ -13,6 +13,7 @@ from wtforms.fields import SelectChoice
 
 from app.actions.models import Component, ComponentSite
 from app.actions.sessions import sessions_on_sites
+from app.core.requests import row_number
 
 from .. import labels, queries
 from ..domain import Change, Field, Key, Problem, RequestKind, Value
@@ -33,7 +34,7 @@ class SitesKind(ComponentsKind):
     def controls(self, snapshot: Snapshot, typed: Typed) -> dict[Key, Control]:
         """One box a site."""
         held = {site for value in snapshot.values.values() if isinstance(value, tuple) for site in value}
-        ticked = {int(text) for key in snapshot.values for text in typed.get(control(key), ()) if text.isascii() and text.isdigit() and len(text) < 10}
+        ticked = {number for key in snapshot.values for text in typed.get(control(key), ()) if (number := row_number(text)) is not None}
         postal_code = "".join(typed.get(POSTAL_CODE, ())).replace(" ", "")
         offered = [SelectChoice(site.id, str(site)) for site in queries.sites_offered(held | ticked, postal_code)]
         return {key: SelectMultipleField(labels.new_label(key.field), choices=offered, coerce=int) for key in snapshot.values}

@@ -1,4 +1,4 @@
-"""Exports as LibreOffice reads them: dates are dates, codes stay text, nothing is a formula.  Runs where LibreOffice is installed."""
+"""Exports as LibreOffice reads them: dates are dates, codes stay text, nothing is a formula.  ``run.py browser`` installs LibreOffice where it can."""
 
 from __future__ import annotations
 
