@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 from datetime import date
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, and_, literal_column, select, text, union
+from sqlalchemy import ColumnElement, Select, and_, literal_column, select, union
 from sqlalchemy.orm import contains_eager, joinedload
 
 from app.accounts.models import Organisation
@@ -20,7 +20,7 @@ from app.reference.models import SITE_WORDS, Site
 
 from .domain import ActionStatus, SortKey, StatusFilter
 from .models import COMPONENT_WORDS, Action, Component, ComponentSite, Contract, FinishDeclaration
-from .queries import PAGE_SIZES, Cursor, Page, keyset_page, tsquery
+from .queries import PAGE_SIZES, Cursor, Page, distinct_values, keyset_page, tsquery
 
 #: More territories than this are not a list to choose from.
 MOST_TERRITORIES: Final = 300
@@ -206,16 +206,8 @@ def find_by_number(typed: str, *, limit: int = 5) -> list[Action]:
 
 
 def territories() -> list[str]:
-    """The territories of the contracts of the scope, found by skipping from one to the next along the index."""
-    skip = text(
-        "WITH RECURSIVE found AS ("
-        " (SELECT territory FROM contract WHERE territory > '' ORDER BY territory LIMIT 1)"
-        " UNION ALL"
-        " SELECT (SELECT c.territory FROM contract c WHERE c.territory > found.territory ORDER BY c.territory LIMIT 1)"
-        " FROM found WHERE found.territory IS NOT NULL"
-        ") SELECT territory FROM found WHERE territory IS NOT NULL LIMIT :most"
-    )
-    return list(db.session.scalars(skip, {"most": MOST_TERRITORIES}))
+    """The territories of the contracts of the scope."""
+    return list(db.session.scalars(distinct_values(Contract.territory, above="").limit(MOST_TERRITORIES)))
 
 
 __all__ = [

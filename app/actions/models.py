@@ -63,6 +63,7 @@ class Contract(TenantMixin, VersionedMixin, TimestampMixin, Model):
         CheckConstraint(one_of("kind", ContractKind), name="kind"),
         Index("ix_contract_territory", "territory"),
         Index("ix_contract_org_territory", "organisation_id", "territory"),
+        Index("ix_contract_org_programme", "organisation_id", "programme_id"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Select, func, literal, literal_column, select, text, tuple_
-from sqlalchemy.orm import joinedload, selectinload
+from sqlalchemy import ScalarSelect, Select, func, literal, literal_column, select, tuple_
+from sqlalchemy.orm import aliased, joinedload, selectinload
 
 from app.core.extensions import db
 from app.core.requests import row_number
@@ -132,20 +132,30 @@ def declarations_in_force(action_ids: Collection[int]) -> Sequence[FinishDeclara
 
 def programmes_of_contracts() -> list[Programme]:
     """The programmes that the contracts of the scope are of: for an organisation, its own only."""
-    held = select(Contract.id).where(Contract.programme_id == Programme.id).exists()
-    return list(db.session.scalars(select(Programme).where(held).order_by(Programme.position, Programme.label, Programme.id)))
+    held = distinct_values(Contract.programme_id)
+    return list(db.session.scalars(select(Programme).where(Programme.id.in_(held)).order_by(Programme.position, Programme.label, Programme.id)))
 
 
 def years() -> list[int]:
-    """The years that have actions, newest first, found by skipping from one to the next along the index."""
-    skip = text(
-        "WITH RECURSIVE years AS ("
-        " (SELECT year FROM action ORDER BY year DESC LIMIT 1)"
-        " UNION ALL"
-        " SELECT (SELECT a.year FROM action a WHERE a.year < years.year ORDER BY a.year DESC LIMIT 1) FROM years WHERE years.year IS NOT NULL"
-        ") SELECT year FROM years WHERE year IS NOT NULL"
-    )
-    return list(db.session.scalars(skip))
+    """The years that have actions, newest first."""
+    return list(db.session.scalars(distinct_values(Action.year, descending=True)))
+
+
+def distinct_values(column: Any, *, descending: bool = False, above: Any = None) -> Select[Any]:
+    """The values of ``column`` that the scope has, in order, found by skipping from one to the next along the index of the column.
+
+    DISTINCT and EXISTS would read every row of an organisation that holds many. ``above`` leaves out it and what comes before.
+    """
+
+    def next_to(place: Any) -> ScalarSelect[Any]:
+        one = aliased(column.class_)
+        mine = getattr(one, column.key)
+        statement = select(mine).order_by(mine.desc() if descending else mine).limit(1)
+        return (statement if place is None else statement.where(mine < place if descending else mine > place)).scalar_subquery()
+
+    found = select(next_to(above).label("value")).cte("found", recursive=True)
+    found = found.union_all(select(next_to(found.c.value)).where(found.c.value.is_not(None)))
+    return select(found.c.value).where(found.c.value.is_not(None)).order_by(found.c.value.desc() if descending else found.c.value)
 
 
 def counters(today: date) -> ActionCounters:

@@ -23,20 +23,24 @@ LARGE = int(os.environ.get("BENCH_ACTIONS") or 500_000)
 PER_CONTRACT = 4
 ROUNDS = 5
 
+#: As many actions as this bear a word that no other has, in both worlds: what is found is the same, what it is found in is not.
+RARE = 40
+
 _CONTRACT = f"(n - 1) / {PER_CONTRACT} + 1"
+_RARELY = "CASE WHEN n % {every} = 0 THEN ' en verrerie' ELSE '' END"
 _COPIES: dict[str, dict[str, str]] = {
     "contract": {"id": f"{BASE} + n", "number": "'B' || lpad(n::text, 9, '0')"},
     "action": {
         "id": f"{BASE} + n",
         "contract_id": f"{BASE} + {_CONTRACT}",
         "number": f"'B' || lpad(({_CONTRACT})::text, 9, '0') || '_' || ((n - 1) % {PER_CONTRACT} + 1)",
-        "title": "'Préparation & formation numéro ' || n",
+        "title": "'Préparation & formation numéro ' || n || " + _RARELY,
         "year": "2015 + n % 10",
         "planned_start": "date '2015-01-01'",
         "actual_start": "date '2015-01-01' + (n % 1500) * 7919 % 1500",
         "planned_end": "date '2025-01-01' + (n % 1500) * 7919 % 1500",
     },
-    "component": {"id": f"{BASE} + n", "action_id": f"{BASE} + n", "title": "'Composante numéro ' || n"},
+    "component": {"id": f"{BASE} + n", "action_id": f"{BASE} + n", "title": "'Composante numéro ' || n || " + _RARELY},
     "component_site": {"id": f"{BASE} + n", "component_id": f"{BASE} + n"},
 }
 _MIDDLE = BASE + SMALL // 2
@@ -50,8 +54,8 @@ _PATHS = (
 )
 #: Reading these in the whole region goes by an index of words, which row-level security does not let an organisation use.
 _PATHS_OF_REGION = (
-    ("actions_search_words", "/actions-de-formation/?texte=numero+1234"),
-    ("actions_search_component", "/actions-de-formation/?composante=numero+1234"),
+    ("actions_search_word", "/actions-de-formation/?texte=verrerie"),
+    ("actions_search_component", "/actions-de-formation/?composante=verrerie"),
 )
 
 
@@ -89,7 +93,8 @@ def _fill(world: World, actions: int) -> None:
         if model is None:
             raise RuntimeError("the demonstration world has no action to copy")
         for (table, changes), key in zip(_COPIES.items(), model, strict=True):
-            copy_rows(connection, table, changes, model=key, count=actions // PER_CONTRACT if table == "contract" else actions)
+            values = {column: value.replace("{every}", str(actions // RARE)) for column, value in changes.items()}
+            copy_rows(connection, table, values, model=key, count=actions // PER_CONTRACT if table == "contract" else actions)
         connection.execute(
             "INSERT INTO training_session (organisation_id, component_id, number, site_id, starts_on, ends_on, places, version, created_at, updated_at) "
             "SELECT c.organisation_id, c.id, 1, s.site_id, c.planned_start, c.planned_end, 10, 1, now(), now() "
