@@ -1,4 +1,4 @@
-"""``python -m tests.bench [drain] [lists] [actions] [memory]``: prints JSON lines; ends with 1 if a bar is missed."""
+"""``python -m tests.bench [drain] [lists] [actions] [registration] [memory]``: prints JSON lines; ends with 1 if a bar is missed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.bench.report import Report
 def main(names: list[str]) -> int:
     """Run the benches asked for, all without names."""
     report = Report()
-    wanted = set(names or ("drain", "lists", "actions", "memory"))
+    wanted = set(names or ("drain", "lists", "actions", "registration", "memory"))
     if wanted & {"drain", "lists", "actions"}:
         from tests.bench.world import open_world
 
@@ -27,6 +27,10 @@ def main(names: list[str]) -> int:
                 from tests.bench import lists
 
                 lists.run(world, report)
+    if "registration" in wanted:
+        from tests.bench import registration
+
+        registration.run(report)
     if "memory" in wanted:
         from tests.bench import memory
 

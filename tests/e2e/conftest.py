@@ -22,11 +22,16 @@ from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expec
 from tests.e2e.portal import CHROMIUM, ROOT, START_SECONDS, AgoraProcess, Product, free_port, sign_in, stop_process
 
 
+#: What looks at pages and changes nothing that a journey needs: it goes in a second product, at the same time.
+_BESIDE = ("test_design_system.py", "test_exports_in_office.py", "test_pages.py")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Everything in this folder needs a browser."""
+    """Everything in this folder needs a browser. The journeys share one world and follow one another in order."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.e2e)
+            item.add_marker(pytest.mark.xdist_group("beside" if item.path.name in _BESIDE else "journeys"))
 
 
 @pytest.fixture(scope="session")

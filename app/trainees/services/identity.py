@@ -7,6 +7,7 @@ carries its id only; the page that asked reads the row.  Purged after an hour.
 from __future__ import annotations
 
 import json
+import time
 import uuid
 from dataclasses import asdict, dataclass
 from datetime import date, timedelta
@@ -29,6 +30,9 @@ from ..models import IdentityRequest, Registration, Trainee
 #: The job answers within 3 seconds or not at all; a lost job must not keep anybody waiting either.
 PATIENCE = timedelta(seconds=5)
 KEPT = timedelta(hours=1)
+#: A page that asks this soon waits for the answer rather than ask again; later it holds no web process for a slow partner.
+PROMPT = timedelta(milliseconds=350)
+_LOOKED_EVERY = 0.015
 _TABLE = IdentityRequest.__tablename__
 
 
@@ -179,6 +183,16 @@ def read_search(uid: uuid.UUID) -> Search | None:
         birth_name=question["name"],
         person=person,
     )
+
+
+def await_search(uid: uuid.UUID) -> None:
+    """Return as soon as the search is answered, or is no longer young; no transaction is open meanwhile."""
+    looked_for = select(IdentityRequest.state, IdentityRequest.created_at).where(IdentityRequest.seal_uid == uid)
+    while (row := db.session.execute(looked_for).one_or_none()) is not None:
+        db.session.rollback()
+        if row.state != IdentityState.PENDING or not timedelta() <= clock.now() - row.created_at < PROMPT:
+            return
+        time.sleep(_LOOKED_EVERY)
 
 
 def store_answer(request_id: int, state: IdentityState, person: Person | None = None) -> None:

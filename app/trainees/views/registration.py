@@ -276,6 +276,8 @@ class RegistrationView(SeveralDrafts):
     def identity(self, **arguments: Any) -> ResponseReturnValue:
         """The identity part of the page, asked while AGORA is waited for; 204 says: not yet."""
         state = self._state(arguments)
+        if uid := state.memo.get("search"):
+            identity.await_search(uuid.UUID(uid))
         if request.args.get("pour", "") not in ("", self.concerns(state)):
             return self.render_template("trainees/_identity_stale.html", name=self.about(state))
         found = self.found(state)
