@@ -34,7 +34,7 @@ def run(report: Report) -> None:
     try:
         product.start()
         product.sandbox("PUT", "/_admin/faults", {"latency_ms": LATENCY * 1000, "scopes": ["identity"]})
-        times = _registrations(product, random.Random(7))[3:]  # noqa: S311 - repeatable, no secret; the first ones warm up
+        times = _registrations(product, random.Random(7))[3:]
     finally:
         product.stop()
         shutil.rmtree(folder, ignore_errors=True)

@@ -21,7 +21,6 @@ from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expec
 
 from tests.e2e.portal import CHROMIUM, ROOT, START_SECONDS, AgoraProcess, Product, free_port, sign_in, stop_process
 
-
 #: What looks at pages and changes nothing that a journey needs: it goes in a second product, at the same time.
 _BESIDE = ("test_design_system.py", "test_exports_in_office.py", "test_pages.py")
 
