@@ -288,6 +288,7 @@ class FaultCode(StrEnum):
     SITE_NOT_OF_COMPONENT = "site_not_of_component"
     TOO_MANY_PLACES = "too_many_places"
     MEETING_AFTER_SESSION = "meeting_after_session"
+    MEETING_TOO_EARLY = "meeting_too_early"
     SESSION_CANCELLED = "session_cancelled"
     ACTION_OVER = "action_over"
     REASON_REQUIRED = "reason_required"
@@ -350,8 +351,14 @@ def _day_fault(name: str, day: date, *, component: Period, action: Period) -> Fa
     return Fault(name, FaultCode.AFTER_ACTION, {"date": action.end}) if day > action.end else None
 
 
-def meeting_faults(held_on: date, *, session_end: date) -> tuple[Fault, ...]:
-    """People are informed before the session is over."""
+#: A meeting more than so many days before its session is a slip of the year.
+MEETING_AHEAD = 366
+
+
+def meeting_faults(held_on: date, *, session_start: date, session_end: date) -> tuple[Fault, ...]:
+    """People are informed before the session is over, and not years before it starts."""
+    if (session_start - held_on).days > MEETING_AHEAD:
+        return (Fault("held_on", FaultCode.MEETING_TOO_EARLY, {"date": session_start}),)
     return (Fault("held_on", FaultCode.MEETING_AFTER_SESSION, {"date": session_end}),) if held_on > session_end else ()
 
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import structlog
 from flask_babel import lazy_gettext as _l
-from sqlalchemy import ColumnElement, Select, case, func, literal, select
+from sqlalchemy import ColumnElement, Select, String, case, cast, func, literal, select
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.orm import InstrumentedAttribute
 
@@ -103,7 +103,7 @@ _ACTION: Final = (
 _COMPONENT: Final = (
     _of("composante", _l("Component number"), Component.number, width=10),
     _of("composante_intitule", _l("Title of the component"), Component.title, width=50),
-    _of("niveau", _l("Level"), Level.label, width=20),
+    _of("niveau", _l("Level"), cast(Level.number, String) + " – " + Level.label, width=20),
     _of("certif_info", _l("Certif Info"), Component.certif_info),
     _of("formacode", _l("Formacode"), Component.formacode),
     _of("composante_debut", _l("Start of the component"), Component.planned_start, _DATE),

@@ -99,6 +99,11 @@ class MeetingForm(VersionedForm, ActionForm):
     text = TextAreaField(_l("Information for the candidates"), [Optional(), Length(max=1000)], filters=[clean_text], render_kw={"rows": 3})
 
 
+def shown_town(town: Town) -> str:
+    """The name that an address bears: with its CEDEX where it has one."""
+    return town.routing_name if town.cedex else town.name
+
+
 class SiteForm(ActionForm):
     """A site, with the towns of its postal code; a code that the table does not know (a CEDEX, mostly) is typed by hand."""
 
@@ -116,11 +121,15 @@ class SiteForm(ActionForm):
         """The towns of the postal code typed so far, CEDEX included; none for an unknown code."""
         return list(towns_for_postal_code(self.postal_code.data or ""))
 
+    def town_names(self) -> list[str]:
+        """The same, as the list offers them."""
+        return [shown_town(town) for town in self.towns()]
+
     def validate_town(self, field: Any) -> None:
         """A town of its postal code when the code is known, and then its INSEE code; anything else for another code."""
         towns = self.towns()
         found = [town for town in towns if fold(field.data or "") in (fold(town.name), fold(town.routing_name))]
         if found:
-            field.data, self.insee_code.data = found[0].name, found[0].insee_code
+            field.data, self.insee_code.data = shown_town(found[0]), found[0].insee_code
         elif towns and field.data:
             raise ValidationError(_("This town does not have this postal code: choose one of the list."))

@@ -229,6 +229,7 @@ _FAULTS: dict[FaultCode, Any] = {
     FaultCode.SITE_NOT_OF_COMPONENT: _l("This site is not one of the component: choose one of the list."),
     FaultCode.TOO_MANY_PLACES: _l("At most %(max)s places: check the number."),
     FaultCode.MEETING_AFTER_SESSION: _l("The session ends on %(date)s: the meeting takes place before."),
+    FaultCode.MEETING_TOO_EARLY: _l("The session starts on %(date)s, more than a year later: check the year of the meeting."),
     FaultCode.SESSION_CANCELLED: _l("The session was cancelled: it can be read, no longer modified."),
     FaultCode.ACTION_OVER: _l("The action is “%(status)s”: its sessions no longer change."),
     FaultCode.REASON_REQUIRED: _l("Say why the session is cancelled: the reason stays in its history."),

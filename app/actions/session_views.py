@@ -272,7 +272,8 @@ class SessionsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only 
     @permission_name("add_site")
     def towns(self) -> ResponseReturnValue:
         """The town field of a postal code, for the form of a site."""
-        form = SiteForm(formdata=None, data={"postal_code": request.args.get("postal_code", "")[:5], "town": request.args.get("town", "")[:100]})
+        town = "" if "town_listed" in request.args else request.args.get("town", "")[:100]  # one chosen for another code says nothing of this one
+        form = SiteForm(formdata=None, data={"postal_code": request.args.get("postal_code", "")[:5], "town": town})
         return self.render_template("actions/_town.html", form=form)
 
     # ---- parts -------------------------------------------------------------------------------------------------------

@@ -127,7 +127,7 @@ def add_meeting(session_id: int, plan: MeetingPlan) -> int:
     with transaction() as session:
         action, component, found = _locked_session(session_id)
         _refuse(domain.planning_faults(action.status, cancelled=found.cancelled_at is not None))
-        _refuse(domain.meeting_faults(plan.held_on, session_end=found.ends_on))
+        _refuse(domain.meeting_faults(plan.held_on, session_start=found.starts_on, session_end=found.ends_on))
         made = InformationMeeting(
             organisation_id=found.organisation_id, session_id=found.id, held_on=plan.held_on, starts_at=plan.starts_at, place=plan.place, text=plan.text
         )
@@ -144,7 +144,7 @@ def change_meeting(meeting_id: int, form: Any) -> set[str]:
         _refuse(domain.planning_faults(action.status, cancelled=found.cancelled_at is not None))
         before = _values(meeting, MEETING_FIELDS)
         changed = save_versioned(meeting, form, MEETING_FIELDS)
-        _refuse(domain.meeting_faults(meeting.held_on, session_end=found.ends_on))
+        _refuse(domain.meeting_faults(meeting.held_on, session_start=found.starts_on, session_end=found.ends_on))
         if changed:
             after = _values(meeting, MEETING_FIELDS)
             _tell(action, component, found, SessionEvent.MEETING_CHANGED, changes=_changes(before, after), meeting=before)

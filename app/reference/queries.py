@@ -63,10 +63,15 @@ def programme(code: str) -> Programme | None:
     return by_code(Programme, code)
 
 
+def is_postal_code(text: str) -> bool:
+    """Whether these are five digits."""
+    return len(text) == 5 and text.isascii() and text.isdigit()
+
+
 def towns_for_postal_code(postal_code: str) -> Sequence[Town]:
     """The towns that ``postal_code`` serves, CEDEX last; nothing when it is not five digits."""
     wanted = postal_code.strip().replace(" ", "")
-    if len(wanted) != 5 or not (wanted.isascii() and wanted.isdigit()):
+    if not is_postal_code(wanted):
         return []
     return db.session.scalars(select(Town).where(Town.postal_code == wanted).order_by(Town.cedex, Town.name, Town.id)).all()
 

@@ -190,7 +190,7 @@ def _outside(count: int, **words: str) -> str:
     )
 
 
-def problem_text(problem: Problem) -> str:  # noqa: PLR0911 - one sentence a code
+def problem_text(problem: Problem) -> str:
     """The sentence for one obstacle: which value, which rule, what to do."""
     words = {name: _in_full(value) if isinstance(value, date) else str(value) for name, value in problem.params.items()}
     match problem.code:
@@ -200,6 +200,21 @@ def problem_text(problem: Problem) -> str:  # noqa: PLR0911 - one sentence a cod
             return _("The action is “%(status)s”: its data no longer change.", status=status_label(words["status"]))
         case ProblemCode.GONE:
             return _("The component “%(of)s” no longer exists: ask for a correction, or refuse the request.", of=words["of"])
+        case ProblemCode.SESSIONS_OUTSIDE:
+            return sessions_outside_text(_numbers(problem))
+        case ProblemCode.SITE_OF_SESSIONS:
+            return sessions_on_site_text(_numbers(problem))
+        case ProblemCode.TRAINEES_OUTSIDE:
+            return _outside(int(str(problem.params["count"])), name=words["name"], start=words["start"], end=words["end"])
+        case _:
+            if problem.code in PARTNER_PROBLEMS:
+                return partner_problem(problem, words)
+            return _date_problem(problem.code, words) or _component_problem(problem.code, words)
+
+
+def _date_problem(code: ProblemCode, words: dict[str, str]) -> str | None:  # noqa: PLR0911 - one sentence a code
+    """What is wrong with dates; None for the other codes."""
+    match code:
         case ProblemCode.END_BEFORE_START:
             return _("The end, %(end)s, comes before the start, %(start)s.", **words)
         case ProblemCode.NOT_OPENED:
@@ -207,7 +222,21 @@ def problem_text(problem: Problem) -> str:  # noqa: PLR0911 - one sentence a cod
         case ProblemCode.ACTUAL_IN_FUTURE:
             return _("The actual start cannot be in the future. You typed %(date)s.", **words)
         case ProblemCode.ACTUAL_IS_NOT_FIRST_ENTRY:
-            return _("The actual start must be the entry date of the first trainee: %(first)s. You typed %(date)s.", **words)
+            return _(
+                "The first trainee entered on %(first)s: the actual start cannot be later. You typed %(date)s. "
+                "If this entry date is wrong, modify the enrolment first, from the list of the trainees.",
+                **words,
+            )
+        case ProblemCode.ENTRY_TO_FOLLOW:
+            return _(
+                "The first trainee known entered on %(first)s. Once the actual start is %(date)s, enter or modify the enrolment of who entered that day: "
+                "the actual start is the entry date of the first trainee.",
+                **words,
+            )
+        case ProblemCode.ADVANCE_INVOICE:
+            return _("The advance invoice requested on %(requested)s stands on the former actual start, %(date)s.", **words)
+        case ProblemCode.IMPLAUSIBLE_YEAR:
+            return _("%(date)s is far from %(year)s, the year of the action: check the year.", **words)
         case ProblemCode.ACTUAL_BEFORE_PLANNED:
             return _("The actual start, %(date)s, would come before the planned start, %(planned)s: change one of them.", **words)
         case ProblemCode.ACTUAL_AFTER_END:
@@ -216,14 +245,8 @@ def problem_text(problem: Problem) -> str:  # noqa: PLR0911 - one sentence a cod
             return _("Component %(name)s would start on %(date)s, before the start of the action, %(bound)s: give it a new start.", **words)
         case ProblemCode.COMPONENT_ENDS_AFTER:
             return _("Component %(name)s would end on %(date)s, after the end of the action, %(bound)s: give it a new end.", **words)
-        case ProblemCode.SESSIONS_OUTSIDE:
-            return sessions_outside_text(_numbers(problem))
-        case ProblemCode.SITE_OF_SESSIONS:
-            return sessions_on_site_text(_numbers(problem))
-        case ProblemCode.TRAINEES_OUTSIDE:
-            return _outside(int(str(problem.params["count"])), name=words["name"], start=words["start"], end=words["end"])
         case _:
-            return partner_problem(problem, words) if problem.code in PARTNER_PROBLEMS else _component_problem(problem.code, words)
+            return None
 
 
 def _numbers(problem: Problem) -> tuple[str, ...]:
@@ -231,8 +254,10 @@ def _numbers(problem: Problem) -> tuple[str, ...]:
     return numbers if isinstance(numbers, tuple) else ()
 
 
-def _component_problem(code: ProblemCode, words: dict[str, str]) -> str:
+def _component_problem(code: ProblemCode, words: dict[str, str]) -> str:  # noqa: PLR0911 - one sentence a code
     match code:
+        case ProblemCode.NO_HOURS:
+            return _("A component takes some time: enter the hours in the training centre, in company, or both.")
         case ProblemCode.RULED_OUT:
             return _("The rules of the market do not allow this change: %(reason)s", reason=words["reason"])
         case ProblemCode.UNKNOWN_VALUE:

@@ -150,6 +150,12 @@ def begin_draft() -> int:
         return made.id
 
 
+def place_taken(rule: MarketRule) -> bool:
+    """Whether another rule of the same version has its order."""
+    others = select(MarketRule.id).where(MarketRule.version_id == rule.version_id, MarketRule.position == rule.position)
+    return db.session.scalar(others.where(MarketRule.id != rule.id) if rule.id is not None else others) is not None
+
+
 def next_position(version_id: int) -> int:
     """Where a new rule goes: before a last rule that names everything, which would let nothing past it; else at the end.
 

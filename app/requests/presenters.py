@@ -49,6 +49,7 @@ class Today:
     moved: Sequence[dict[str, str]] = ()
     fingerprint: str = ""
     problems: Sequence[str] = ()
+    remarks: list[str] = field(default_factory=list)
     outside: Outside = field(default_factory=Outside)
 
 
@@ -99,6 +100,7 @@ def today_of(found: ModificationRequest) -> Today:
         moved=[moved_row(one, words) for one in shifted],
         fingerprint=fingerprint(shifted),
         problems=[labels.problem_text(problem) for problem in problems],
+        remarks=[labels.problem_text(problem) for problem in kind.remarks(snapshot, changes)],
         outside=outside,
     )
 

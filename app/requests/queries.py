@@ -16,6 +16,7 @@ from app.actions.queries import Cursor, Page, keyset_page, tsquery
 from app.core import clock, textsearch
 from app.core.extensions import db
 from app.reference.models import Site
+from app.reference.queries import is_postal_code
 from app.trainees.models import Enrolment, Registration
 
 from .domain import OPEN, RequestKind, RequestState, StateFilter
@@ -127,11 +128,16 @@ def enrolled_by_site(component_ids: Collection[int]) -> dict[tuple[int, int], in
 def sites_offered(held: Collection[int], postal_code: str) -> list[Site]:
     """Sites to tick: those ``held``, those of a postal code, and the first of those where the organisation's components take place."""
     named: ColumnElement[bool] = Site.id.in_(held)
-    if len(postal_code) == 5 and postal_code.isascii() and postal_code.isdigit():
+    if is_postal_code(postal_code):
         named = or_(named, _choosable() & (Site.postal_code == postal_code))
     own = _choosable() & Site.id.in_(select(ComponentSite.site_id))
     found = [*db.session.scalars(select(Site).where(named).limit(SITES)), *db.session.scalars(select(Site).where(own).order_by(Site.id).limit(SITES))]
     return sorted({site.id: site for site in found}.values(), key=lambda site: (site.town, site.name, site.id))
+
+
+def sites_of(postal_code: str) -> int:
+    """How many sites of a postal code may be chosen."""
+    return db.session.scalar(select(func.count()).select_from(Site).where(_choosable(), Site.postal_code == postal_code)) or 0
 
 
 def choosable_sites(site_ids: Collection[int]) -> set[int]:

@@ -19,6 +19,7 @@ from app.actions.models import Action
 from app.actions.views import crumbs
 from app.core.wizard.steps import Step, StepRefused, WizardState
 from app.core.wizard.view import Wizard
+from app.reference.queries import contact_of_programme, is_postal_code
 
 from . import document_labels, document_step, documents, labels, market_rules, queries, services
 from .domain import Change, Problem, RequestKind, RequestState, Target, diff
@@ -135,8 +136,10 @@ class RequestWizard(Wizard):
             "parts": _parts(state.subject.snapshot) if step.name == VALUES else [],
             "postal_code": POSTAL_CODE,
             "search": SEARCH,
+            "sought": _sought(state) if step.name == VALUES else None,
             "kind_label": labels.kind_label(self.code),
             "rows": labels.change_rows(changes),
+            "remarks": [labels.problem_text(one) for one in self.change_kind.remarks(state.subject.snapshot, changes)],
             "shown_changes": _shown(changes, ruling) if ruling is not None else "",
             **(document_labels.step_values(state) if step.name == RECAP else {}),
             "menu_current": "ActionsView.index",
@@ -208,6 +211,21 @@ def say(form: Form, problem: Problem) -> None:
     name = control(problem.key) if problem.key is not None else ""
     field = form[name] if name in form else next(iter(form))
     field.errors = [*field.errors, labels.problem_text(problem)]
+
+
+def _sought(state: WizardState) -> dict[str, Any] | None:
+    """What the search of other sites found: how many, what is wrong with what was typed, and whom to ask for one that is not known."""
+    typed = "".join(state.draft.steps.get(VALUES, {}).get(POSTAL_CODE, ())).strip()
+    if not typed:
+        return None
+    code = typed.replace(" ", "")
+    known = is_postal_code(code)
+    return {
+        "typed": typed,
+        "known": known,
+        "count": queries.sites_of(code) if known else 0,
+        "contact": contact_of_programme(state.subject.action.contract.programme_id),
+    }
 
 
 def _parts(snapshot: Snapshot) -> list[dict[str, Any]]:

@@ -99,10 +99,17 @@ def test_what_is_wrong_is_said_at_its_field(changes: dict[str, Any], field: str,
 
 
 def test_a_meeting_takes_place_before_the_session_is_over() -> None:
-    assert domain.meeting_faults(BOUNDS[1], session_end=BOUNDS[1]) == ()
-    assert domain.meeting_faults(BOUNDS[1] + timedelta(days=1), session_end=BOUNDS[1]) == (
-        Fault("held_on", FaultCode.MEETING_AFTER_SESSION, {"date": BOUNDS[1]}),
-    )
+    start, end = BOUNDS
+    assert domain.meeting_faults(end, session_start=start, session_end=end) == ()
+    late = domain.meeting_faults(end + timedelta(days=1), session_start=start, session_end=end)
+    assert late == (Fault("held_on", FaultCode.MEETING_AFTER_SESSION, {"date": end}),)
+
+
+def test_a_meeting_years_before_its_session_is_a_slip() -> None:
+    start, end = BOUNDS
+    assert domain.meeting_faults(start - timedelta(days=366), session_start=start, session_end=end) == ()
+    early = domain.meeting_faults(start - timedelta(days=367), session_start=start, session_end=end)
+    assert early == (Fault("held_on", FaultCode.MEETING_TOO_EARLY, {"date": start}),)
 
 
 @pytest.mark.parametrize(("status", "cancelled", "codes"), [
@@ -611,7 +618,7 @@ def test_the_region_adds_a_site_and_its_town_is_found(as_user: AsUser) -> None:
     browser = as_user("admin")
     address = f"/actions-de-formation/composantes/{component.id}/sites/nouveau"
     fragment = browser.get("/actions-de-formation/sites/communes?postal_code=34000").text
-    assert '<option value="Montpellier"' in fragment
+    assert "<option>Montpellier</option>" in fragment
     assert 'name="insee_code"' in browser.get("/actions-de-formation/sites/communes?postal_code=99999").text
     wrong = post(browser, address, {"name": "CFA du Lez", "postal_code": "34000", "town": "Nîmes"})
     assert wrong.status_code == 422
@@ -627,9 +634,20 @@ def test_the_region_adds_a_site_and_its_town_is_found(as_user: AsUser) -> None:
 
 
 def test_a_cedex_is_found_with_its_town(as_user: AsUser) -> None:
-    """Guide 001: the export pairs 11108 with INSEE 11262, Narbonne."""
-    fragment = as_user("admin").get("/actions-de-formation/sites/communes?postal_code=11108").text
-    assert '<option value="Narbonne">NARBONNE CEDEX</option>' in fragment
+    """Guide 001: the export pairs 11108 with INSEE 11262 and writes NARBONNE CEDEX."""
+    browser, component = as_user("admin"), component_of(make_action())
+    fragment = browser.get("/actions-de-formation/sites/communes?postal_code=11108").text
+    assert "<option>NARBONNE CEDEX</option>" in fragment
+    address = f"/actions-de-formation/composantes/{component.id}/sites/nouveau"
+    assert post(browser, address, {"name": "Université", "postal_code": "11108", "town": "Narbonne Cedex"}).status_code == 302
+    site = db.session.scalars(select(Site).where(Site.name == "Université", Site.postal_code == "11108")).one()
+    assert (site.town, site.insee_code) == ("NARBONNE CEDEX", "11262")
+
+
+def test_a_town_chosen_for_another_code_does_not_stay(as_user: AsUser) -> None:
+    browser = as_user("admin")
+    assert 'value="Montpellier"' not in browser.get("/actions-de-formation/sites/communes?postal_code=99999&town=Montpellier&town_listed=1").text
+    assert 'value="Ailleurs"' in browser.get("/actions-de-formation/sites/communes?postal_code=99999&town=Ailleurs").text  # typed by hand
 
 
 def test_registering_says_where(db_session: Session) -> None:

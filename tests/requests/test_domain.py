@@ -30,7 +30,7 @@ from app.requests.domain import (
     Target,
 )
 from app.requests.domain.changes import FIELD_TYPES, fingerprint_of
-from app.requests.domain.dates import Dates, DatesFacts, problems
+from app.requests.domain.dates import Dates, DatesFacts, problems, remarks
 from app.requests.domain.rules import reference_problems, site_problems, volume_problems
 
 S, E = RequestState, RequestEvent
@@ -218,6 +218,32 @@ def test_components_left_alone_may_start_where_the_planning_put_them() -> None:
 def test_dates_of_the_action(changes: dict[str, date], code: ProblemCode, field: Field) -> None:
     components = [moved_to(one, start=day(7), end=day(8)) for one in (FIRST, SECOND)]
     assert (code, Key(Target.ACTION, 1, field)) in codes(moved_to(ACTION, **changes), *components)
+
+
+def test_an_earlier_actual_start_is_possible_and_says_what_follows() -> None:
+    """Nobody may enter before the actual start: it has to be moved first, and the entry after it."""
+    earlier = moved_to(ACTION, actual_start=day(4))
+    assert codes(earlier, *(moved_to(one, start=day(4)) for one in (FIRST, SECOND))) == []
+    (said,) = remarks((ACTION, earlier), FACTS)
+    assert (said.code, said.params) == (ProblemCode.ENTRY_TO_FOLLOW, {"date": day(4), "first": day(6)})
+    assert remarks((ACTION, moved_to(ACTION, actual_start=day(6))), FACTS) == ()
+    assert remarks((ACTION, moved_to(ACTION, end=day(31, 7, 2024))), FACTS) == ()
+
+
+@pytest.mark.parametrize(("changes", "far"), [
+    ({"start": day(1, 1, 1900)}, Field.PLANNED_START), ({"end": day(30, 6, 2240)}, Field.PLANNED_END), ({"start": day(31, 12, 2021)}, Field.PLANNED_START),
+    ({"end": day(31, 12, 2033)}, None), ({"start": day(1, 12, 2022)}, None),
+])  # fmt: skip
+def test_a_year_far_from_that_of_the_action_is_a_slip(changes: dict[str, date], far: Field | None) -> None:
+    facts = DatesFacts(today=TODAY, opened=True, first_entry=day(6), year=2023)
+    found = codes(moved_to(ACTION, **changes), facts=facts)
+    assert found == ([(ProblemCode.IMPLAUSIBLE_YEAR, Key(Target.ACTION, 1, far))] if far else [])
+
+
+def test_what_was_far_before_is_nobodys_slip() -> None:
+    old = moved_to(ACTION, start=day(1, 1, 1999))
+    facts = DatesFacts(today=TODAY, opened=True, first_entry=day(6), year=2023)
+    assert codes(moved_to(old, end=day(31, 7, 2024)), facts=facts, before=old) == []
 
 
 def test_an_actual_start_before_the_planned_one_is_impossible() -> None:

@@ -220,6 +220,9 @@ def test_pages_of_volumes_and_places(as_user: AsUser) -> None:
         assert wrong.status_code == 422
         assert said in plain(wrong.text), typed
         assert f'value="{typed}"' in wrong.text
+    none = post(browser, address, {f"c{first.id}_hours_centre": "0", f"c{first.id}_hours_company": "0,00"})
+    assert none.status_code == 422
+    assert "dure un certain temps" in plain(none.text)
     assert "Places 12 15" in through(browser, action.id, "volumes", {f"c{first.id}_places": "15", f"c{first.id}_hours_centre": "100,00"})
     (change,) = latest(action.id).asked
     assert (change.before, change.after) == (12, 15)
@@ -241,6 +244,11 @@ def test_pages_of_sites(as_user: AsUser, db_session: Session) -> None:
     looked = post(browser, address, {**form, "chercher": "1"})
     assert looked.status_code == 200
     assert "Centre lointain" in looked.text
+    assert "1 site du code postal 09999 est dans les listes ci-dessous" in plain(looked.text)
+    none = plain(post(browser, address, {**form, "code_postal": "99999", "chercher": "1"}).text)
+    assert "Aucun site n’est connu au code postal 99999" in none
+    assert "La Région ajoute les sites" in none
+    assert "« 31 abc » n’est pas un code postal" in plain(post(browser, address, {**form, "code_postal": "31 abc", "chercher": "1"}).text)
     nothing = post(browser, address, {**form, f"c{first.id}_sites": []})
     assert nothing.status_code == 422
     assert "sur un site au moins" in plain(nothing.text)

@@ -338,6 +338,32 @@ def test_edited_tried_published_then_recorded_at_once(as_user: AsUser, db_sessio
     assert "de la version 2 : Demande de modification de dates ; déplacée de 45 jours au plus" in told
 
 
+def test_an_impossible_rule_without_reason_is_refused_at_the_reason(as_user: AsUser) -> None:
+    market_rules.begin_draft()
+    for programme in ("", "1"):
+        bad = post(as_user("admin"), "/regles-de-marche/regles/add", {"programme": programme, "kind": "dates", "outcome": "forbid"})
+        assert bad.status_code == 422
+        assert 'id="reason-error"' in bad.text
+        assert "Dites pourquoi" in plain(bad.text)
+
+
+def test_two_rules_of_one_order_are_refused_at_the_order(as_user: AsUser, db_session: Session) -> None:
+    draft = market_rules.begin_draft()
+    admin = as_user("admin")
+    assert post(admin, "/regles-de-marche/regles/add", {"kind": "dates", "days_at_most": "5", "outcome": "record"}).status_code == 302
+    db_session.expire_all()
+    first, second = sorted(market_rules.draft().rules, key=lambda one: one.position)[:2]  # type: ignore[union-attr]
+    address = f"/regles-de-marche/regles/edit/{second.id}"
+    taken, free = first.position, first.position + 1
+    page = admin.get(address).text
+    fields = {name: hidden(page, name) for name in ("row_version", "row_base")}
+    kept = {"kind": second.kind or "", "days_at_most": "" if second.days_at_most is None else str(second.days_at_most), "outcome": second.outcome, "reason": second.reason or ""}
+    bad = post(admin, address, {**fields, **kept, "position": str(taken)})
+    assert bad.status_code == 422, draft
+    assert f"Une autre règle a déjà l’ordre {taken}" in plain(bad.text)
+    assert post(admin, address, {**fields, **kept, "position": str(free)}).status_code == 302
+
+
 def test_directions_say_which_way(as_user: AsUser) -> None:
     market_rules.begin_draft()
     page = plain(as_user("admin").get("/regles-de-marche/regles/add").text)

@@ -17,7 +17,7 @@ from app.actions.models import Action, Component
 from app.core.extensions import db
 from app.core.tenancy import Scope, bound_scope
 from app.core.transaction import transaction
-from app.requests import queries, services
+from app.requests import presenters, queries, services
 from app.requests.domain import Field, Key, ObstacleCode, ProblemCode, RequestEvent, RequestKind, RequestState, Target, fingerprint, moved
 from app.requests.kinds import KINDS
 from app.requests.models import ModificationRequest, ModificationRequestEvent
@@ -86,6 +86,22 @@ def test_trainees_stay_inside_the_dates_of_their_component(db_session: Session) 
     assert ask(action, {Key(Target.COMPONENT, second.id, Field.PLANNED_END): day(END - 1)})
 
 
+def test_an_actual_start_moved_earlier_lets_the_entry_follow(db_session: Session) -> None:
+    action = open_action()
+    key = Key(Target.ACTION, action.id, Field.ACTUAL_START)
+    starts = {Key(Target.COMPONENT, one.id, Field.PLANNED_START): day(-ENTRY - 1) for one in components(action.id)}
+    request_id = ask(action, {key: day(-ENTRY - 1), **starts})
+    found = queries.get_request(request_id)
+    assert found is not None
+    told = presenters.today_of(found)
+    assert not told.problems
+    assert any("modifiez l’inscription" in one for one in told.remarks), told.remarks
+    assert any("facture d’avance" in one for one in told.remarks), told.remarks
+    services.decide(request_id, decision(VALIDATE, request_id))
+    assert fresh(action.id).actual_start == day(-ENTRY - 1)
+    make_enrolment(action, entered=ENTRY + 1)  # who entered that day can be entered now
+
+
 def test_who_has_left_is_held_to_the_day_they_left(db_session: Session) -> None:
     from tests.actions.test_services import leave
 
@@ -102,7 +118,7 @@ def test_the_actual_start_is_the_first_entry(db_session: Session) -> None:
     first, second = components(action.id)
     key = Key(Target.ACTION, action.id, Field.ACTUAL_START)
     with pytest.raises(services.Refused) as refused:
-        ask(action, {key: day(-ENTRY - 1)})
+        ask(action, {key: day(1 - ENTRY), **{Key(Target.COMPONENT, one.id, Field.PLANNED_START): day(1 - ENTRY) for one in (first, second)}})
     assert ProblemCode.ACTUAL_IS_NOT_FIRST_ENTRY in codes(refused)
     db.session.execute(text("UPDATE enrolment SET planned_start = planned_start + 1 WHERE action_id = :id"), {"id": action.id})
     starts = {Key(Target.COMPONENT, one.id, Field.PLANNED_START): day(1 - ENTRY) for one in (first, second)}

@@ -112,6 +112,11 @@ class ProblemCode(StrEnum):
     ACTUAL_IN_FUTURE = "actual_in_future"
     ACTUAL_IS_NOT_FIRST_ENTRY = "actual_is_not_first_entry"
     NOT_OPENED = "not_opened"
+    #: These two forbid nothing: what remains to be entered, the invoice that the change touches.
+    ENTRY_TO_FOLLOW = "entry_to_follow"
+    ADVANCE_INVOICE = "advance_invoice"
+    IMPLAUSIBLE_YEAR = "implausible_year"
+    NO_HOURS = "no_hours"
     COMPONENT_STARTS_BEFORE = "component_starts_before"
     COMPONENT_ENDS_AFTER = "component_ends_after"
     TRAINEES_OUTSIDE = "trainees_outside"

@@ -39,10 +39,18 @@ class DatesFacts:
     outside: Mapping[int, int] | None = None
     #: Component → the numbers of its sessions that would lie outside its new dates.
     sessions: Mapping[int, Sequence[str]] | None = None
+    #: The year of the action, from which no new date is far.
+    year: int | None = None
+
+
+#: An action is planned a little before its year, and lasts some years at most.
+YEARS_BEFORE, YEARS_AFTER = 1, 10
 
 
 def problems(action: tuple[Dates, Dates], components: Sequence[tuple[Dates, Dates]], facts: DatesFacts) -> tuple[Problem, ...]:
     """Everything wrong with new dates; each pair is (before, after)."""
+    if far := tuple(one for pair in (action, *components) for one in _far(*pair, facts.year)):
+        return far
     return (*_of_action(*action, facts), *(one for pair in components for one in _of_component(action, *pair, facts)))
 
 
@@ -58,7 +66,7 @@ def _of_action(before: Dates, after: Dates, facts: DatesFacts) -> tuple[Problem,
     if actual != before.actual_start:
         if actual > facts.today:
             found.append(Problem(key, ProblemCode.ACTUAL_IN_FUTURE, {"date": actual}))
-        elif facts.first_entry is not None and actual != facts.first_entry:
+        elif facts.first_entry is not None and actual > facts.first_entry:
             found.append(Problem(key, ProblemCode.ACTUAL_IS_NOT_FIRST_ENTRY, {"date": actual, "first": facts.first_entry}))
     if actual < after.start and (actual, after.start) != (before.actual_start, before.start):
         place = key if actual != before.actual_start else after.key(Field.PLANNED_START)
@@ -67,6 +75,31 @@ def _of_action(before: Dates, after: Dates, facts: DatesFacts) -> tuple[Problem,
         place = key if actual != before.actual_start else after.key(Field.PLANNED_END)
         found.append(Problem(place, ProblemCode.ACTUAL_AFTER_END, {"date": actual, "planned": after.end}))
     return tuple(found)
+
+
+def _far(before: Dates, after: Dates, year: int | None) -> tuple[Problem, ...]:
+    """New dates whose year must be a slip."""
+    if year is None:
+        return ()
+    dates = (
+        (Field.PLANNED_START, before.start, after.start),
+        (Field.ACTUAL_START, before.actual_start, after.actual_start),
+        (Field.PLANNED_END, before.end, after.end),
+    )
+    return tuple(
+        Problem(after.key(field), ProblemCode.IMPLAUSIBLE_YEAR, {"date": new, "year": year})
+        for field, old, new in dates
+        if new is not None and new != old and not year - YEARS_BEFORE <= new.year <= year + YEARS_AFTER
+    )
+
+
+def remarks(action: tuple[Dates, Dates], facts: DatesFacts) -> tuple[Problem, ...]:
+    """What is to be done afterwards: nobody may enter before the actual start, so that an earlier one precedes the entry it is meant for."""
+    before, after = action
+    actual = after.actual_start
+    if actual is None or actual == before.actual_start or facts.first_entry is None or actual >= facts.first_entry:
+        return ()
+    return (Problem(after.key(Field.ACTUAL_START), ProblemCode.ENTRY_TO_FOLLOW, {"date": actual, "first": facts.first_entry}),)
 
 
 def _earliest(action: tuple[Dates, Dates], before: Dates, after: Dates) -> date:

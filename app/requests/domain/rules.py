@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from decimal import Decimal
 from typing import Final
 
-from .changes import Change, Field, Problem, ProblemCode
+from .changes import Change, Field, Key, Problem, ProblemCode, Value
 
 #: What LHEO writes: a number of Certif Info, five digits of Formacode.
 _PATTERNS: Final = {Field.CERTIF_INFO: re.compile(r"[0-9]{1,10}"), Field.FORMACODE: re.compile(r"[0-9]{5}")}
@@ -40,6 +40,17 @@ def volume_problems(changes: Iterable[Change], enrolled: Mapping[int, int]) -> t
         elif change.key.field is Field.PLACES and value < enrolled.get(change.key.id, 0):
             found.append(Problem(change.key, ProblemCode.TOO_FEW_PLACES, {"count": enrolled[change.key.id], "places": value}))
     return tuple(found)
+
+
+def no_hours(changes: Iterable[Change], present: Mapping[Key, Value]) -> tuple[Problem, ...]:
+    """Components that would have no hour at all, neither in the centre nor in company; said once for each."""
+    asked = {change.key: change.after for change in changes if change.key.field in (Field.HOURS_CENTRE, Field.HOURS_COMPANY)}
+    found: dict[int, Problem] = {}
+    for key in asked:
+        both = [Key(key.target, key.id, field) for field in (Field.HOURS_CENTRE, Field.HOURS_COMPANY)]
+        if not any(asked.get(one, present.get(one)) for one in both):
+            found.setdefault(key.id, Problem(key, ProblemCode.NO_HOURS))
+    return tuple(found.values())
 
 
 def site_problems(

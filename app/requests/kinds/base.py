@@ -89,6 +89,10 @@ class ChangeKind(ABC):
     def problems(self, snapshot: Snapshot, changes: Sequence[Change]) -> tuple[Problem, ...]:
         """What forbids these changes of today's data."""
 
+    def remarks(self, snapshot: Snapshot, changes: Sequence[Change]) -> tuple[Problem, ...]:
+        """What forbids nothing, but has to be known of these changes."""
+        return ()
+
     def outside(self, snapshot: Snapshot, changes: Sequence[Change]) -> Outside:
         """The trainees that these changes would leave outside."""
         return Outside()

@@ -13,13 +13,14 @@ from wtforms import Form
 from app.actions import ports
 from app.actions.domain import ActionStatus, Period
 from app.actions.models import Action, Component
+from app.actions.queries import advance_requested_at
 from app.actions.sessions import sessions_outside
 from app.core import clock
 from app.core.ui.forms import FrDateField
 
 from .. import queries
 from ..domain import Change, Field, Key, Problem, ProblemCode, RequestKind, Target, Value, apply, gone
-from ..domain.dates import Dates, DatesFacts, problems
+from ..domain.dates import Dates, DatesFacts, problems, remarks
 from .base import ChangeKind, Outside, Snapshot, Typed, control, periods_changed, values_of
 
 ACTION_FIELDS = (Field.PLANNED_START, Field.ACTUAL_START, Field.PLANNED_END)
@@ -59,10 +60,24 @@ class DatesKind(ChangeKind):
             first_entry=ports.trainee_side().facts(action.id, today).first_entry if _moves_actual_start(changes) else None,
             outside=queries.outside_counts(periods),
             sessions=sessions_outside({number: Period(*dates) for number, dates in periods.items()}),
+            year=action.year,
         )
         whole = (_action_dates(action, snapshot.values), _action_dates(action, after))
         parts = [(_component_dates(one, snapshot.values), _component_dates(one, after)) for one in snapshot.components]
         return problems(whole, parts, facts)
+
+    def remarks(self, snapshot: Snapshot, changes: Sequence[Change]) -> tuple[Problem, ...]:
+        """An actual start before the first entry known: the enrolment has to follow; and the advance invoice, which it touches."""
+        if not _moves_actual_start(changes) or gone(changes, snapshot.values):
+            return ()
+        action, today = snapshot.action, clock.today()
+        facts = DatesFacts(today=today, opened=True, first_entry=ports.trainee_side().facts(action.id, today).first_entry)
+        before, after = _action_dates(action, snapshot.values), _action_dates(action, apply(changes, snapshot.values))
+        requested = advance_requested_at(action.id)
+        invoice = () if requested is None else (
+            Problem(after.key(Field.ACTUAL_START), ProblemCode.ADVANCE_INVOICE, {"requested": clock.to_local(requested).date(), "date": before.actual_start}),
+        )
+        return (*remarks((before, after), facts), *invoice)
 
     def outside(self, snapshot: Snapshot, changes: Sequence[Change]) -> Outside:
         """Those whose enrolment would leave the new dates of its component."""

@@ -13,7 +13,7 @@ from app.core.ui.forms import FrDecimalField
 
 from .. import labels, queries
 from ..domain import Change, Field, Key, Problem, RequestKind, Value
-from ..domain.rules import volume_problems
+from ..domain.rules import no_hours, volume_problems
 from .base import ComponentsKind, Snapshot, Typed
 
 
@@ -35,4 +35,4 @@ class VolumesKind(ComponentsKind):
     def problems(self, snapshot: Snapshot, changes: Sequence[Change]) -> tuple[Problem, ...]:
         """Numbers in their bounds; never fewer places than trainees enrolled now."""
         fewer = [change.key.id for change in changes if change.key.field is Field.PLACES and change.key in snapshot.values]
-        return (*self.lost(snapshot, changes), *volume_problems(changes, queries.enrolled_now(fewer)))
+        return (*self.lost(snapshot, changes), *volume_problems(changes, queries.enrolled_now(fewer)), *no_hours(changes, snapshot.values))

@@ -80,7 +80,8 @@
     if (event.defaultPrevented || (form.method || "get").toLowerCase() !== "post") return;
     if (form.dataset.sent) { event.preventDefault(); return; }
     form.dataset.sent = "1";
-    window.setTimeout(() => { delete form.dataset.sent; }, 4000);
+    /* A file is saved and the page stays: the form may soon be sent for another one. */
+    window.setTimeout(() => { delete form.dataset.sent; }, "download" in form.dataset ? 800 : 4000);
   });
   window.addEventListener("pageshow", () => $$("form[data-sent]").forEach((form) => { delete form.dataset.sent; }));
 
