@@ -206,6 +206,11 @@ def components_of(action_id: int) -> list[Component]:
     )
 
 
+def has_session(component_id: int) -> bool:
+    """Whether a component has a session already, cancelled or not."""
+    return db.session.scalar(select(TrainingSession.id).where(TrainingSession.component_id == component_id).limit(1)) is not None
+
+
 def sessions_of(action_id: int) -> dict[int, list[TrainingSession]]:
     """Component → its sessions with their site and information meetings, in the order of their numbers: two statements."""
     statement = (

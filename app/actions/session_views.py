@@ -363,14 +363,15 @@ def _why_not(component: Component) -> str | None:
 
 
 def _proposed(component: Component) -> dict[str, Any]:
-    """The component's own dates and places, its site when there is one."""
+    """The component's own dates and places, its site when there is one; of a further session, the site alone.
+
+    Back from a session just made, one more click would otherwise make another, which nobody can delete.
+    """
     sites = component.sites
-    return {
-        "starts_on": component.planned_start,
-        "ends_on": component.planned_end,
-        "site_id": sites[0].id if len(sites) == 1 else None,
-        "places": component.places,
-    }
+    site = {"site_id": sites[0].id if len(sites) == 1 else None}
+    if queries.has_session(component.id):
+        return site
+    return {"starts_on": component.planned_start, "ends_on": component.planned_end, "places": component.places, **site}
 
 
 def _offer_sites(form: SessionForm, component: Component, *, held: Site | None = None) -> None:

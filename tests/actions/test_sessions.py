@@ -633,6 +633,19 @@ def test_the_region_adds_a_site_and_its_town_is_found(as_user: AsUser) -> None:
     assert as_user("principal").get(address).status_code == 403
 
 
+def test_only_the_first_session_is_proposed_whole(as_user: AsUser) -> None:
+    """Back from a session just made, one more click makes no second one."""
+    component = component_of(make_action())
+    browser = as_user("principal")
+    address = f"/actions-de-formation/composantes/{component.id}/sessions/nouvelle"
+    assert f'value="{component.planned_start:%d/%m/%Y}"' in browser.get(address).text
+    sessions.create_session(component.id, plan_for(component), Registering())
+    again = browser.get(address).text
+    assert f'value="{component.planned_start:%d/%m/%Y}"' not in again
+    assert re.search(r'<form[^>]*autocomplete="off"', again)
+    assert post(browser, address, {"site_id": str(component.sites[0].id)}).status_code == 422
+
+
 def test_a_cedex_is_found_with_its_town(as_user: AsUser) -> None:
     """Guide 001: the export pairs 11108 with INSEE 11262 and writes NARBONNE CEDEX."""
     browser, component = as_user("admin"), component_of(make_action())
