@@ -174,7 +174,10 @@ _SENTENCES: Mapping[ProblemCode, Any] = {
     ProblemCode.EXIT_HELD: _l("The exit was told to AGORA: to correct it, cancel it, then enter the right one."),
     ProblemCode.DECLARED_FINISHED: _l("The action is declared finished: only the Région can still correct something."),
     ProblemCode.SOMETHING_DECLARED: _l("An interruption or an exit was declared: the enrolment is no longer cancelled, enter the exit instead."),
-    ProblemCode.OPENS_ACTION: _l("This is the entry of %(date)s, by which the action was opened, and nobody else entered on that day: it can be neither moved nor cancelled."),
+    ProblemCode.OPENS_ACTION: _l(
+        "This is the entry of %(date)s, by which the action was opened, and nobody else entered on that day: "
+        "it can be neither moved nor cancelled."
+    ),
     ProblemCode.DAY_IN_FUTURE: _l("This date is in the future: enter it on the day, or after."),
     ProblemCode.BEFORE_ENTRY: _l("This date comes before the entry (%(date)s)."),
     ProblemCode.AFTER_PATH: _l("This date comes after the planned end (%(date)s): modify the enrolment first."),
@@ -183,7 +186,9 @@ _SENTENCES: Mapping[ProblemCode, Any] = {
     ProblemCode.LEAVES_PAUSE_OUT: _l("An interruption declared on %(date)s would lie outside these dates."),
     ProblemCode.START_BEFORE_EXIT: _l("The entry on the new component cannot come before the exit from the other (%(date)s)."),
     ProblemCode.SAME_COMPONENT: _l("The trainee is on this component: choose another one."),
-    ProblemCode.ENDS_AFTER_COMPONENT: _l("The enrolment was to end on %(planned)s, and the component now ends on %(date)s: ask the Région for other dates first."),
+    ProblemCode.ENDS_AFTER_COMPONENT: _l(
+        "The enrolment was to end on %(planned)s, and the component now ends on %(date)s: ask the Région for other dates first."
+    ),
     ProblemCode.REASON_REQUIRED: _l("Say why."),
     ProblemCode.BIRTH_DATE: _l("Check the date of birth: a trainee is between 14 and 100 years old."),
 }

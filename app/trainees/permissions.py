@@ -7,7 +7,9 @@ from app.core.roles import Grants, Role
 
 VIEW = "Trainees"
 READ = ("can_read", VIEW)
-_ALL = [READ, ("can_use", "TraineeRegistration"), ("can_register", VIEW), ("can_enrol", VIEW), ("can_exit", VIEW), ("can_judge", VIEW), ("can_reveal_nir", VIEW)]
+_ALL = [
+    READ, ("can_use", "TraineeRegistration"), ("can_register", VIEW), ("can_enrol", VIEW), ("can_exit", VIEW), ("can_judge", VIEW), ("can_reveal_nir", VIEW),
+]  # fmt: skip
 
 GRANTS: Grants = {
     Role.PRINCIPAL: _ALL,

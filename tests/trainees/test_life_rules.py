@@ -190,7 +190,7 @@ def test_nothing_else_could_have_been_told(status: FileStatus, event: EnrolmentE
         E.CHANGE: "MODIFICATION", E.INTERRUPT: "INTERRUPTION", E.RESUME: "REPRISE", E.LEAVE: "SORTIE", E.UNDO_EXIT: "REPRISE", E.CANCEL: "ANNULATION",
         E.CLOSE: "CLOTURE",
     }  # fmt: skip
-    if event not in stands_for or life.told_as(status, event, Outcome.PARTIAL) is not None or event is E.UNDO_EXIT and status is FileStatus.ENTERED:
+    if event not in stands_for or life.told_as(status, event, Outcome.PARTIAL) is not None or (event is E.UNDO_EXIT and status is FileStatus.ENTERED):
         return
     after = transitions.next_status(_STATUS_OUT[status], stands_for[event], outcome="PARTIELLE", interrupted=event in (E.RESUME, E.UNDO_EXIT))
     assert after is None

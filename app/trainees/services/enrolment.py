@@ -236,7 +236,8 @@ def close_files(action: Action, on: date) -> int:
     with bound_scope(Scope.system()):
         told = _closings().where(OutboxMessage.subject_id == Enrolment.id, OutboxMessage.state != MessageState.CANCELLED)
         of_action = select(Enrolment).where(Enrolment.action_id == action.id, standing.STANDING, ~told.exists())
-        rows = db.session.scalars(of_action.options(selectinload(Enrolment.interruptions)).order_by(Enrolment.id).execution_options(populate_existing=True)).all()
+        of_action = of_action.options(selectinload(Enrolment.interruptions)).order_by(Enrolment.id)
+        rows = db.session.scalars(of_action.execution_options(populate_existing=True)).all()
         outcomes = {one.id: standing.outcome_of(one) for one in rows}
         left = [one.id for one in rows if one.actual_end is not None]
         known = [one.id for one in rows if one.agora_state in KNOWN_TO_AGORA]
@@ -423,6 +424,7 @@ def _check_open(action: Action) -> None:
 
 
 def component_of(action: Action, component_id: int) -> Component:
+    """A component of the action.  Raises LookupError."""
     component = db.session.scalars(select(Component).where(Component.id == component_id, Component.action_id == action.id)).one_or_none()
     if component is None:
         raise LookupError(component_id)
@@ -441,6 +443,7 @@ def _problems(plan: EnrolmentPlan, component: Component, action: Action) -> tupl
 
 
 def is_current(registration_id: int, component_id: int) -> bool:
+    """Whether the trainee is on the component now."""
     on_component = (Enrolment.registration_id == registration_id, Enrolment.component_id == component_id)
     statement = select(Enrolment.id).where(*on_component, Enrolment.actual_end.is_(None), standing.STANDING)
     return db.session.scalar(statement.limit(1)) is not None

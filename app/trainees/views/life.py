@@ -60,7 +60,7 @@ class EnrolmentLifeView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is 
     @permission_name("exit")
     def interrupt(self, enrolment_id: int) -> ResponseReturnValue:
         """The trainee is away for a time."""
-        form = InterruptionForm()
+        form: Any = InterruptionForm()
         words = _Words(
             _("Interrupt the training"),
             _("The trainee is away for a time and stays enrolled. AGORA is told; enter the return when it comes, or the exit."),
@@ -79,7 +79,7 @@ class EnrolmentLifeView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is 
     @permission_name("exit")
     def resume(self, enrolment_id: int) -> ResponseReturnValue:
         """The trainee is back."""
-        form = ResumptionForm()
+        form: Any = ResumptionForm()
         words = _Words(_("Return to the training"), _("AGORA is told of the return."), _("Save the return"), _("The return is saved."))
         return self._act(
             enrolment_id, EnrolmentEvent.RESUME, form, words,
@@ -115,7 +115,10 @@ class EnrolmentLifeView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is 
         form = MistakeForm()
         words = _Words(
             _("Enrolled by mistake"),
-            _("The enrolment counts for nothing any more and its place is free; the AGORA file is cancelled. The trainee stays registered on the action, and can be enrolled again. Nothing leads back."),
+            _(
+                "The enrolment counts for nothing any more and its place is free; the AGORA file is cancelled. The trainee stays registered on the "
+                "action, and can be enrolled again. Nothing leads back."
+            ),
             _("Cancel the enrolment"),
             _("The enrolment is cancelled."),
             danger=True,
@@ -179,7 +182,7 @@ class EnrolmentLifeView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is 
             if why:
                 return _refused(why, registration_id)
             moving = by_code(ExitReason, MOVE_REASON)
-            form = MoveForm(
+            form: Any = MoveForm(
                 data={**_proposed(component), "actual_end": clock.today(), "exit_reason_id": moving.id if moving else None, "version": enrolment.version}
             )
         else:
@@ -290,7 +293,8 @@ def _known(enrolment: Enrolment, event: EnrolmentEvent) -> list[tuple[str, Any]]
     if event is EnrolmentEvent.JUDGE:
         done = standing.completion_of(enrolment)
         found.append((_("Days attended"), _("%(present)s of %(planned)s", present=done.present_days, planned=done.planned_days)))
-        found.append((_("Hours carried out (computed)"), _("%(done)s of %(planned)s", done=fr_hours(done.done_hours, "h"), planned=fr_hours(done.planned_hours, "h"))))
+        hours = {"done": fr_hours(done.done_hours, "h"), "planned": fr_hours(done.planned_hours, "h")}
+        found.append((_("Hours carried out (computed)"), _("%(done)s of %(planned)s", **hours)))
         found.append((_("Outcome computed"), labels.OUTCOME_LABELS[done.outcome]))
     found.append((_("N° Agora"), enrolment.agora_number))
     return found
