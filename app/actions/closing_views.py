@@ -17,7 +17,7 @@ from app.core import clock
 from app.core.errors_db import translate
 from app.core.extensions import db
 
-from . import domain, labels, queries, services
+from . import domain, labels, ports, queries, services
 from .domain import ActionEvent
 from .forms import ClosingForm, DeclarationForm, ReopeningForm
 from .models import Action
@@ -62,7 +62,7 @@ class ClosingView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only p
         action = found_or_404(action_id)
         form = ClosingForm()
         if request.method == "POST" and form.validate():
-            closed = _tried(lambda: services.close_action(action_id, comment=form.comment.data or ""), form)
+            closed = _tried(lambda: services.close_action(action_id, comment=form.comment.data or "", shown=form.shown.data or None), form)
             if closed is not None:
                 done = _("The action %(number)s is closed; the AGORA files of its trainees are being closed.", number=action.number)
                 already = _("The action %(number)s was closed already.", number=action.number)
@@ -101,6 +101,9 @@ class ClosingView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only p
 
     def _page(self, action: Action, form: Any, facts: domain.EntryFacts, template: str, heading: str, **values: Any) -> ResponseReturnValue:
         reasons = values.pop("reasons")
+        outcomes = ports.outcomes(action) if action.status == domain.ActionStatus.RUNNING else None
+        if outcomes is not None and "shown" in form:
+            form.shown.raw_data, form.shown.data = None, outcomes.mark
         return self.render_template(
             template,
             breadcrumb=crumbs(action, (heading, None)),
@@ -111,6 +114,7 @@ class ClosingView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only p
             facts=facts,
             blockers=[labels.reason_text(reason, acts=acts()) for reason in reasons],
             missing=missing_lines(action, facts),
+            outcomes=outcomes.panel if outcomes is not None else None,
             cancel_url=_page(action.id),
             **values,
         ), (422 if request.method == "POST" else 200)

@@ -118,6 +118,7 @@ class ReasonCode(StrEnum):
     ALREADY_ASKED = "already_asked"
     CLOSING_NOT_ON_REQUEST = "closing_not_on_request"
     REASON_REQUIRED = "reason_required"
+    OUTCOMES_CHANGED = "outcomes_changed"
 
 
 class MissingKind(StrEnum):

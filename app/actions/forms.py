@@ -8,7 +8,7 @@ from typing import Any
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
-from wtforms import BooleanField, RadioField, SelectField, StringField, TextAreaField, ValidationError
+from wtforms import BooleanField, HiddenField, RadioField, SelectField, StringField, TextAreaField, ValidationError
 from wtforms.fields import SelectChoice
 from wtforms.validators import Length, Optional, Regexp
 
@@ -52,8 +52,9 @@ class DeclarationForm(ActionForm):
 
 
 class ClosingForm(ActionForm):
-    """« Clôturer l'action »."""
+    """« Clôturer l'action »; ``shown`` says which outcomes the page showed."""
 
+    shown = HiddenField(validators=[Length(max=64)])
     comment = TextAreaField(_l("Observations"), [Length(max=1000)], filters=[clean_text], render_kw={"rows": 3})
 
 

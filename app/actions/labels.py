@@ -142,6 +142,7 @@ _PLAIN_REASONS: dict[ReasonCode, Any] = {
     ReasonCode.ALREADY_ASKED: _l("The closing was asked for already: the Région decides."),
     ReasonCode.CLOSING_NOT_ON_REQUEST: _l("In this programme the Région closes the actions without being asked."),
     ReasonCode.REASON_REQUIRED: _l("Say why the action is reopened: the reason stays in its history."),
+    ReasonCode.OUTCOMES_CHANGED: _l("Outcomes changed while you were reading: look at the table again, then close the action."),
 }
 
 

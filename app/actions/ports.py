@@ -24,6 +24,14 @@ class Panel:
     values: dict[str, object]
 
 
+@dataclass(frozen=True, slots=True)
+class Outcomes:
+    """What the partners will be told of each enrolment at the closing, and the word that stands for what is shown."""
+
+    panel: Panel
+    mark: str
+
+
 class TraineeSide(Protocol):
     """The view that the trainees feature gives of itself."""
 
@@ -51,6 +59,14 @@ class TraineeSide(Protocol):
         """The trainees, for the action page."""
         ...
 
+    def outcomes(self, action: Action) -> Outcomes:
+        """The outcome of each enrolment, for the pages that end the action."""
+        ...
+
+    def outcomes_mark(self, action: Action) -> str:
+        """The word of what ``outcomes`` shows now."""
+        ...
+
 
 class _NoTrainees:
     def facts(self, action_id: int, today: date) -> EntryFacts:
@@ -71,6 +87,12 @@ class _NoTrainees:
     def panel(self, action: Action) -> Panel:
         raise LookupError("the trainees feature is not registered")
 
+    def outcomes(self, action: Action) -> Outcomes:
+        raise LookupError("the trainees feature is not registered")
+
+    def outcomes_mark(self, action: Action) -> str:
+        return ""
+
 
 _side: TraineeSide = _NoTrainees()
 
@@ -89,3 +111,8 @@ def trainee_side() -> TraineeSide:
 def panels(action: Action) -> Sequence[Panel]:
     """The parts other features bring to the page of ``action``."""
     return () if isinstance(_side, _NoTrainees) else (_side.panel(action),)
+
+
+def outcomes(action: Action) -> Outcomes | None:
+    """The outcomes of ``action``; None without trainees."""
+    return None if isinstance(_side, _NoTrainees) else _side.outcomes(action)

@@ -159,10 +159,11 @@ def _withdraw(declaration: FinishDeclaration) -> bool:
     return True
 
 
-def close_action(action_id: int, *, comment: str = "") -> bool:
+def close_action(action_id: int, *, comment: str = "", shown: str | None = None) -> bool:
     """EC → CL by the Région: the AGORA files of all enrolments are closed with it.
 
     What was still missing, and whether the organisation had declared the end, stays in the history with ``comment``.
+    ``shown`` is the word of the outcomes that the page showed: others are not sent unseen.
     Returns False when the action was closed already.  Raises ActionNotFound, or Refused.
     """
     with transaction():
@@ -172,6 +173,8 @@ def close_action(action_id: int, *, comment: str = "") -> bool:
         today = clock.today()
         facts = facts_of(action, today, queries.declaration_of(action.id))
         _allow(action, ActionEvent.CLOSE, facts)
+        if shown is not None and shown != ports.trainee_side().outcomes_mark(action):
+            raise Refused(Reason(ReasonCode.OUTCOMES_CHANGED))
         action.closed_at = clock.now()
         _move(action, ActionEvent.CLOSE, comment=comment, details={**_told(facts), "declared": facts.declared})
         db.session.flush()

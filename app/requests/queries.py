@@ -107,7 +107,7 @@ def enrolled_now(component_ids: Collection[int]) -> dict[int, int]:
         return {}
     statement = (
         select(Enrolment.component_id, func.count())
-        .where(Enrolment.component_id.in_(component_ids), Enrolment.actual_end.is_(None))
+        .where(Enrolment.component_id.in_(component_ids), Enrolment.actual_end.is_(None), Enrolment.cancelled_at.is_(None))
         .group_by(Enrolment.component_id)
     )
     return {row[0]: row[1] for row in db.session.execute(statement)}
@@ -119,7 +119,7 @@ def enrolled_by_site(component_ids: Collection[int]) -> dict[tuple[int, int], in
         return {}
     statement = (
         select(Enrolment.component_id, Enrolment.site_id, func.count())
-        .where(Enrolment.component_id.in_(component_ids), Enrolment.actual_end.is_(None))
+        .where(Enrolment.component_id.in_(component_ids), Enrolment.actual_end.is_(None), Enrolment.cancelled_at.is_(None))
         .group_by(Enrolment.component_id, Enrolment.site_id)
     )
     return {(row[0], row[1]): row[2] for row in db.session.execute(statement)}
@@ -235,7 +235,7 @@ def _outside(periods: Mapping[int, tuple[date, date]]) -> ColumnElement[bool]:
     end = func.coalesce(Enrolment.actual_end, Enrolment.planned_end)
     return or_(
         *(
-            and_(Enrolment.component_id == component_id, or_(Enrolment.planned_start < start, end > last))
+            and_(Enrolment.component_id == component_id, Enrolment.cancelled_at.is_(None), or_(Enrolment.planned_start < start, end > last))
             for component_id, (start, last) in periods.items()
         )
     )

@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
+import structlog
 from flask import current_app
-from sqlalchemy import ARRAY, Boolean, Integer, String, bindparam, select, text, update
+from sqlalchemy import ARRAY, BigInteger, Boolean, Integer, String, bindparam, select, text, update
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import joinedload
 
@@ -34,13 +35,19 @@ from app.partners.agora.port import (
     Gender,
     Holder,
     NewFile,
+    Outcome,
+    Refusal,
     TrainingAction,
     TrainingBody,
 )
 
-from .domain import AgoraState, outcome_of
+from .domain import AgoraState
+from .life import ENROLLED_BY_MISTAKE, UNDONE_EXIT, EnrolmentEvent, told_as
 from .models import Enrolment, Registration, Trainee
-from .services.enrolment import CHANGE, CLOSE, CREATE, EXIT, PARTNER
+from .services.enrolment import CANCEL, CHANGE, CLOSE, CREATE, EXIT, INTERRUPT, PARTNER, RESUME, UNDO_EXIT
+from .standing import outcome_of
+
+logger = structlog.get_logger(__name__)
 
 #: Paths of the port's dataclasses → where the user mends them: ("person" | "sheet" | "plan" | "region", control of the form).
 REMEDIES: Mapping[str, tuple[str, str]] = {
@@ -69,13 +76,16 @@ REMEDIES: Mapping[str, tuple[str, str]] = {
 
 #: Code of a refusal that is the portal's own: there is no number to speak of.
 NO_NUMBER = "SANS_NUMERO"
+#: The same, for an event that the status of the file does not allow.
+FILE_OVER = "STATUT_INCOMPATIBLE"
 
 
 def register() -> None:
     """Declare the operations to the outbox."""
     register_handler(PARTNER, CREATE, build_many=build_creations, apply_many=apply_states, reject_many=note_refusals, summary=_summary)
     register_handler(PARTNER, CHANGE, build_many=build_changes, apply_many=apply_states, reject_many=note_refusals, summary=_summary)
-    register_handler(PARTNER, EXIT, build_many=build_exits, apply_many=apply_states, reject_many=note_refusals, summary=_summary)
+    for operation in (EXIT, INTERRUPT, RESUME, UNDO_EXIT, CANCEL):
+        register_handler(PARTNER, operation, build_many=build_events, apply_many=apply_states, reject_many=note_refusals, summary=_summary)
     register_handler(PARTNER, CLOSE, build_many=build_closings, apply_many=apply_states, reject_many=note_refusals, summary=_summary)
 
 
@@ -108,6 +118,10 @@ def build_changes(messages: Sequence[Message]) -> Mapping[int, FileEvent | Rejec
         if enrolment.agora_number is None:
             built[message.id] = _no_number()
             continue
+        if told_as(_status(enrolment), EnrolmentEvent.CHANGE) is None:
+            if enrolment.cancelled_at is None:
+                built[message.id] = _forbidden(enrolment)
+            continue
         built[message.id] = FileEvent(
             number=enrolment.agora_number,
             external_reference=file.external_reference,
@@ -129,32 +143,91 @@ def build_changes(messages: Sequence[Message]) -> Mapping[int, FileEvent | Rejec
     return built
 
 
-def build_exits(messages: Sequence[Message]) -> Mapping[int, FileEvent | Rejected]:
-    """The exits to tell."""
+#: The act that a message tells of.
+_ACTS: Mapping[str, EnrolmentEvent] = {
+    EXIT: EnrolmentEvent.LEAVE,
+    INTERRUPT: EnrolmentEvent.INTERRUPT,
+    RESUME: EnrolmentEvent.RESUME,
+    UNDO_EXIT: EnrolmentEvent.UNDO_EXIT,
+    CANCEL: EnrolmentEvent.CANCEL,
+}
+
+
+def build_events(messages: Sequence[Message]) -> Mapping[int, FileEvent | Rejected]:
+    """The acts to tell, as their messages say them; the kind of event depends on where the file stands (``life.TOLD_AS``).
+
+    What came before in the dossier is settled: the status that the portal knows is the one AGORA will judge by.
+    """
     enrolments = _load(messages)
     built: dict[int, FileEvent | Rejected] = {}
     for message in messages:
         enrolment = enrolments.get(message.subject_id)
-        if enrolment is None or enrolment.actual_end is None:
-            continue
-        if enrolment.agora_number is None:
-            if _concerned(enrolment):
-                built[message.id] = _no_number()
-            continue
-        reason = enrolment.exit_reason
-        built[message.id] = FileEvent(
-            number=enrolment.agora_number,
-            external_reference=str(enrolment.external_reference),
-            kind=EventKind.EXIT,
-            date=enrolment.actual_end,
-            reason=(reason.agora_code or reason.code) if reason else None,
-            caller=_caller(message, enrolment),
-        )
+        event = _event(message, enrolment) if enrolment is not None else None
+        if event is not None:
+            built[message.id] = event
     return built
 
 
+def _event(message: Message, enrolment: Enrolment) -> FileEvent | Rejected | None:
+    act = _ACTS[message.operation]
+    told = {"date": _iso(enrolment.actual_end), **_exit_reason(enrolment), **message.params} if act is EnrolmentEvent.LEAVE else dict(message.params)
+    if not told.get("date"):
+        return None  # an exit of before messages said theirs, taken back since
+    if enrolment.agora_number is None:
+        return _no_number() if _concerned(enrolment) else None
+    status = _status(enrolment)
+    kind = told_as(status, act)
+    if kind is None:
+        # Nothing to cancel: the exit was settled by hand, or the file is cancelled already.
+        nothing = (act is EnrolmentEvent.UNDO_EXIT and status is FileStatus.ENTERED) or (act is EnrolmentEvent.CANCEL and status is FileStatus.CANCELLED)
+        return None if nothing else _forbidden(enrolment)
+    return FileEvent(
+        number=enrolment.agora_number,
+        external_reference=str(enrolment.external_reference),
+        kind=kind,
+        date=date.fromisoformat(str(told["date"])),
+        reason=_motive(act, kind, told),
+        changes=FileChanges(planned_end=_end_told(act, enrolment, told)) if kind is EventKind.MODIFICATION else None,
+        caller=_caller(message, enrolment),
+    )
+
+
+def _motive(act: EnrolmentEvent, kind: EventKind, told: Mapping[str, Any]) -> str | None:
+    """Code of the reason; a modification that stands for another event says which."""
+    reason = str(told["reason"]) if told.get("reason") else None
+    match act:
+        case EnrolmentEvent.UNDO_EXIT:
+            return UNDONE_EXIT
+        case EnrolmentEvent.CANCEL:
+            return ENROLLED_BY_MISTAKE
+        case EnrolmentEvent.INTERRUPT if kind is EventKind.MODIFICATION:
+            return f"INTERRUPTION {reason}" if reason else "INTERRUPTION"
+        case EnrolmentEvent.RESUME if kind is EventKind.MODIFICATION:
+            return "REPRISE"
+        case EnrolmentEvent.LEAVE if kind is EventKind.MODIFICATION:
+            return f"SORTIE {reason}" if reason else "SORTIE"
+        case _:
+            return reason
+
+
+def _end_told(act: EnrolmentEvent, enrolment: Enrolment, told: Mapping[str, Any]) -> date:
+    """The end that a modification brings: the exit itself for a second one, else the planned end."""
+    if act is EnrolmentEvent.LEAVE:
+        return date.fromisoformat(str(told["date"]))
+    return date.fromisoformat(str(told["planned_end"])) if told.get("planned_end") else enrolment.planned_end
+
+
+def _exit_reason(enrolment: Enrolment) -> dict[str, str]:
+    reason = enrolment.exit_reason
+    return {"reason": reason.agora_code or reason.code} if reason is not None else {}
+
+
+def _iso(day: date | None) -> str:
+    return day.isoformat() if day is not None else ""
+
+
 def build_closings(messages: Sequence[Message]) -> Mapping[int, FileEvent | Rejected]:
-    """The closings to tell, with the outcome computed from the exit."""
+    """The closings to tell, with the outcome that was shown when the action was closed."""
     enrolments = _load(messages)
     built: dict[int, FileEvent | Rejected] = {}
     for message in messages:
@@ -165,15 +238,33 @@ def build_closings(messages: Sequence[Message]) -> Mapping[int, FileEvent | Reje
             if _concerned(enrolment):
                 built[message.id] = _no_number()
             continue
+        outcome = Outcome(str(message.params["outcome"])) if message.params.get("outcome") else outcome_of(enrolment)
+        # With an exit settled by hand only AGORA knows where its file stands: it is asked.
+        by_hand = _status(enrolment) is FileStatus.ENTERED and enrolment.actual_end is not None
+        if told_as(_status(enrolment), EnrolmentEvent.CLOSE, outcome) is None and not by_hand:
+            built[message.id] = _forbidden(enrolment)
+            continue
         built[message.id] = FileEvent(
             number=enrolment.agora_number,
             external_reference=str(enrolment.external_reference),
             kind=EventKind.CLOSING,
             date=date.fromisoformat(str(message.params["date"])),
-            outcome=outcome_of(planned_start=enrolment.planned_start, actual_end=enrolment.actual_end, early=enrolment.early_exit),
+            outcome=outcome,
             caller=_caller(message, enrolment),
         )
     return built
+
+
+def _status(enrolment: Enrolment) -> FileStatus:
+    """Where the file stands, as AGORA last said; a number without status is a file just entered."""
+    return FileStatus(enrolment.agora_status) if enrolment.agora_status is not None else FileStatus.ENTERED
+
+
+def _forbidden(enrolment: Enrolment) -> Rejected:
+    """What AGORA would refuse is not sent: somebody decides."""
+    refusal = Rejected(FILE_OVER, "Le dossier AGORA est à un statut qui ne permet plus cet événement : il n’a pas été envoyé.")
+    logger.info("event_not_sent", enrolment=enrolment.id, status=enrolment.agora_status)
+    return refusal
 
 
 def _concerned(enrolment: Enrolment) -> bool:
@@ -263,8 +354,13 @@ def _caller(message: Message, enrolment: Enrolment) -> Caller:
 _APPLY = text(
     """
     UPDATE enrolment SET agora_number = answer.number, agora_status = answer.status, agora_version = answer.version,
-           agora_state = 'done', agora_refusal = NULL, updated_at = :moment
-    FROM unnest(:ids, :numbers, :statuses, :versions, :created) AS answer (id, number, status, version, created)
+           -- what follows in the dossier is still awaited
+           agora_state = CASE WHEN EXISTS (
+               SELECT FROM outbox_message m WHERE m.subject_type = 'enrolment' AND m.subject_id = enrolment.id AND m.partner = 'agora'
+                  AND m.id > answer.message AND m.state NOT IN ('done', 'cancelled')
+           ) THEN 'waiting' ELSE 'done' END,
+           agora_refusal = NULL, updated_at = :moment
+    FROM unnest(:ids, :messages, :numbers, :statuses, :versions, :created) AS answer (id, message, number, status, version, created)
     WHERE enrolment.id = answer.id
       AND (enrolment.agora_number IS NULL
            OR enrolment.agora_version < answer.version
@@ -273,6 +369,7 @@ _APPLY = text(
     """
 ).bindparams(
     bindparam("ids", type_=ARRAY(Integer)),
+    bindparam("messages", type_=ARRAY(BigInteger)),
     bindparam("numbers", type_=ARRAY(String)),
     bindparam("statuses", type_=ARRAY(String)),
     bindparam("versions", type_=ARRAY(Integer)),
@@ -286,9 +383,11 @@ def apply_states(answers: Sequence[tuple[Message, Any]]) -> None:
     The version that people edit does not move: an answer of AGORA is no reason to refuse somebody's form.
     """
     latest: dict[int, tuple[AgoraFileState, bool]] = {}
+    last: dict[int, int] = {}
     for message, answer in answers:
         state = _state_of(answer)
         known = latest.get(message.subject_id)
+        last[message.subject_id] = max(message.id, last.get(message.subject_id, 0))
         if known is None or known[0].version <= state.version:
             latest[message.subject_id] = (state, message.operation == CREATE)
     if not latest:
@@ -297,6 +396,7 @@ def apply_states(answers: Sequence[tuple[Message, Any]]) -> None:
         _APPLY,
         {
             "ids": list(latest),
+            "messages": [last[subject] for subject in latest],
             "numbers": [state.number for state, _created in latest.values()],
             "statuses": [state.status.value for state, _created in latest.values()],
             "versions": [state.version for state, _created in latest.values()],
@@ -316,6 +416,10 @@ def _state_of(answer: Any) -> AgoraFileState:
     return answer  # type: ignore[no-any-return]
 
 
+#: What the portal's own refusals mean, in the words of the port.
+_OWN_REFUSALS = {NO_NUMBER: "no_number", FILE_OVER: Refusal.FORBIDDEN_TRANSITION.value}
+
+
 def note_refusals(refusals: Sequence[tuple[Message, Rejected]]) -> None:
     """Keep why, and which fields to mend."""
     table: Any = Enrolment.__table__
@@ -332,7 +436,7 @@ def note_refusals(refusals: Sequence[tuple[Message, Rejected]]) -> None:
                 "refusal": {
                     "operation": message.operation,
                     "code": refusal.code,
-                    "meaning": "no_number" if refusal.code == NO_NUMBER else str(getattr(refusal, "refusal", None) or "other"),
+                    "meaning": _OWN_REFUSALS.get(refusal.code) or str(getattr(refusal, "refusal", None) or "other"),
                     "title": refusal.title,
                     "fields": [{"path": getattr(detail, "path", None) or "", "message": detail.message} for detail in refusal.details],
                 },

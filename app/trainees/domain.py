@@ -16,7 +16,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from app.partners.agora.port import Civility, Gender, Outcome
+from app.partners.agora.port import Civility, Gender
 
 
 class IdentitySource(StrEnum):
@@ -87,6 +87,27 @@ class ProblemCode(StrEnum):
     NAME_MISMATCH = "name_mismatch"
     NO_ANSWER = "no_answer"
     FT_DATE_TOO_EARLY = "ft_date_too_early"
+    # the life of an enrolment (``life``)
+    HAS_LEFT = "has_left"
+    NOT_LEFT = "not_left"
+    INTERRUPTED = "interrupted"
+    NOT_INTERRUPTED = "not_interrupted"
+    ENROLMENT_CANCELLED = "enrolment_cancelled"
+    FILE_CLOSED = "file_closed"
+    EXIT_HELD = "exit_held"
+    DECLARED_FINISHED = "declared_finished"
+    SOMETHING_DECLARED = "something_declared"
+    OPENS_ACTION = "opens_action"
+    DAY_IN_FUTURE = "day_in_future"
+    BEFORE_ENTRY = "before_entry"
+    AFTER_PATH = "after_path"
+    BEFORE_LAST_TOLD = "before_last_told"
+    RESUMED_TOO_EARLY = "resumed_too_early"
+    LEAVES_PAUSE_OUT = "leaves_pause_out"
+    START_BEFORE_EXIT = "start_before_exit"
+    SAME_COMPONENT = "same_component"
+    ENDS_AFTER_COMPONENT = "ends_after_component"
+    REASON_REQUIRED = "reason_required"
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,13 +193,6 @@ def exit_problems(
 def is_early(actual_end: date, planned_end: date) -> bool:
     """Sortie anticipée: before the planned end of the trainee's own path."""
     return actual_end < planned_end
-
-
-def outcome_of(*, planned_start: date, actual_end: date | None, early: bool | None) -> Outcome:
-    """Réalisation at closing, from the exit: whole unless the trainee left early; nothing for who left on the first day."""
-    if actual_end is None or not early:
-        return Outcome.FULL
-    return Outcome.NOT_DONE if actual_end <= planned_start else Outcome.PARTIAL
 
 
 def initial_agora_state(*, agora_enabled: bool, nir_kind: str | None) -> AgoraState:

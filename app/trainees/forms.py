@@ -30,7 +30,17 @@ from app.reference import models as reference_models
 from app.reference import queries as reference
 
 from .domain import EsfState, ProblemCode, birth_date_problem, normalise_ft_number
-from .labels import _SENTENCES, BOE_LABELS, CIVILITY_LABELS, ESF_ANSWER_LABELS, ESF_STATE_LABELS, GENDER_LABELS, problem_text
+from .labels import (
+    _SENTENCES,
+    BOE_LABELS,
+    CIVILITY_LABELS,
+    ESF_ANSWER_LABELS,
+    ESF_STATE_LABELS,
+    GENDER_LABELS,
+    OUTCOME_LABELS,
+    PAUSE_LABELS,
+    problem_text,
+)
 
 #: One rule, worded by the kind of control: what is to be typed, what is to be chosen.
 REQUIRED = CHOOSE = Required()
@@ -325,6 +335,57 @@ class ExitForm(PortalBaseForm):
     actual_end = FrDateField(_l("Actual end"), [REQUIRED])
     exit_reason_id = ReferenceSelect(_l("Exit reason"), [REQUIRED], model="ExitReason")
     version = IntegerField(widget=HiddenInput(), validators=[Optional()])
+
+
+def _reason(label: Any) -> TextAreaField:
+    """Why, in words somebody else can judge by; it stays in the portal."""
+    enough = Length(min=10, max=1000, message=_l("Say why in 10 to 1,000 characters."))
+    return TextAreaField(label, [REQUIRED, enough], filters=[clean_text], render_kw={"rows": 3, "maxlength": 1000})
+
+
+class ActForm(PortalBaseForm):
+    """An act on an enrolment, for the version that the page showed."""
+
+    version = IntegerField(widget=HiddenInput(), validators=[Optional()])
+
+
+class InterruptionForm(ActForm):
+    """Interruption of the training."""
+
+    interrupted_on = FrDateField(_l("First day away"), [REQUIRED])
+    reason = SelectField(_l("Reason of the interruption"), [CHOOSE], choices=lambda: [SelectChoice("", _("Select…")), *options(PAUSE_LABELS)])
+
+
+class ResumptionForm(ActForm):
+    """Return to the training."""
+
+    resumed_on = FrDateField(_l("Day of the return"), [REQUIRED])
+
+
+class UndoExitForm(ActForm):
+    """Cancellation of an exit."""
+
+    reason = _reason(_l("Reason of the cancellation"))
+
+
+class MistakeForm(ActForm):
+    """« Inscrit par erreur »."""
+
+    reason = _reason(_l("Reason of the cancellation"))
+
+
+class OutcomeForm(ActForm):
+    """Correction of the outcome that was computed."""
+
+    outcome = RadioField(_l("Outcome"), [CHOOSE], choices=options(OUTCOME_LABELS))
+    reason = _reason(_l("Reason of the correction"))
+
+
+class MoveForm(EnrolmentForm):
+    """Change of component: the exit of one, and the plan on the other."""
+
+    actual_end = FrDateField(_l("Actual end"), [REQUIRED])
+    exit_reason_id = ReferenceSelect(_l("Exit reason"), [REQUIRED], model="ExitReason")
 
 
 class RevealForm(PortalBaseForm):

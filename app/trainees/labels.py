@@ -11,9 +11,10 @@ from flask_babel import lazy_gettext as _l
 from app.actions.labels import status_label
 from app.core.textsearch import fold
 from app.core.ui.format import fr_long_date, fr_number
-from app.partners.agora.port import Civility, DisabilityStatus, FileStatus, Gender
+from app.partners.agora.port import Civility, DisabilityStatus, FileStatus, Gender, Outcome
 
 from .domain import AgoraState, EsfAnswer, EsfState, IdentitySource, Problem, ProblemCode
+from .life import EnrolmentEvent, InterruptionReason
 from .queries import Todo
 
 CIVILITY_LABELS: dict[str, Any] = {Civility.MRS: _l("Mrs"), Civility.MR: _l("Mr")}
@@ -63,6 +64,31 @@ TODO_LABELS: dict[Todo, Any] = {
     Todo.ESF: _l("ESF data to complete"),
     Todo.NOT_ENROLLED: _l("Not enrolled on a component"),
     Todo.STILL_IN: _l("Without exit"),
+}
+#: Outcome of an enrolment (réalisation), and its tone.
+OUTCOME_LABELS: dict[str, Any] = {
+    Outcome.FULL: _l("Fully carried out"),
+    Outcome.PARTIAL: _l("Partly carried out"),
+    Outcome.NOT_DONE: _l("Not carried out"),
+}
+OUTCOME_TONES: dict[str, str] = {Outcome.FULL: "success", Outcome.PARTIAL: "warning", Outcome.NOT_DONE: "danger"}
+PAUSE_LABELS: dict[str, Any] = {
+    InterruptionReason.HEALTH: _l("Health (illness, accident, maternity)"),
+    InterruptionReason.PERSONAL: _l("Personal or family reason"),
+    InterruptionReason.WORK: _l("Temporary job"),
+    InterruptionReason.ORGANISATION: _l("Interruption by the training organisation"),
+    InterruptionReason.FORCE_MAJEURE: _l("Force majeure"),
+}
+EVENT_LABELS: dict[str, Any] = {
+    EnrolmentEvent.CHANGE: _l("Modify"),
+    EnrolmentEvent.INTERRUPT: _l("Interrupt"),
+    EnrolmentEvent.RESUME: _l("Enter the return"),
+    EnrolmentEvent.LEAVE: _l("Enter the exit"),
+    EnrolmentEvent.MEND_EXIT: _l("Correct the exit"),
+    EnrolmentEvent.UNDO_EXIT: _l("Cancel the exit"),
+    EnrolmentEvent.MOVE: _l("Change component"),
+    EnrolmentEvent.CANCEL: _l("Enrolled by mistake"),
+    EnrolmentEvent.JUDGE: _l("Correct the outcome"),
 }
 #: Portal's names of what AGORA may refuse.
 PATH_LABELS: dict[str, Any] = {
@@ -139,6 +165,31 @@ _SENTENCES: Mapping[ProblemCode, Any] = {
     ProblemCode.NUMBER_TAKEN: _l("Your organisation already has a trainee with this number, %(name)s: check the number; if it is right, ask the assistance."),
     ProblemCode.NAME_MISMATCH: _l("AGORA knows this NIR under another birth name."),
     ProblemCode.NO_ANSWER: _l("AGORA has not answered yet: one moment, then validate again."),
+    ProblemCode.HAS_LEFT: _l("The trainee has left: if that is a mistake, cancel the exit first."),
+    ProblemCode.NOT_LEFT: _l("No exit is entered."),
+    ProblemCode.INTERRUPTED: _l("An interruption is under way: enter the return first."),
+    ProblemCode.NOT_INTERRUPTED: _l("No interruption is under way."),
+    ProblemCode.ENROLMENT_CANCELLED: _l("This enrolment was cancelled as made by mistake: nothing of it changes any more."),
+    ProblemCode.FILE_CLOSED: _l("The AGORA file is closed, and nothing in the exchange reopens it: nothing of this enrolment changes any more."),
+    ProblemCode.EXIT_HELD: _l("The exit was told to AGORA: to correct it, cancel it, then enter the right one."),
+    ProblemCode.DECLARED_FINISHED: _l("The action is declared finished: only the Région can still correct something."),
+    ProblemCode.SOMETHING_DECLARED: _l("An interruption or an exit was declared: the enrolment is no longer cancelled, enter the exit instead."),
+    ProblemCode.OPENS_ACTION: _l(
+        "This is the entry of %(date)s, by which the action was opened, and nobody else entered on that day: "
+        "it can be neither moved nor cancelled."
+    ),
+    ProblemCode.DAY_IN_FUTURE: _l("This date is in the future: enter it on the day, or after."),
+    ProblemCode.BEFORE_ENTRY: _l("This date comes before the entry (%(date)s)."),
+    ProblemCode.AFTER_PATH: _l("This date comes after the planned end (%(date)s): modify the enrolment first."),
+    ProblemCode.BEFORE_LAST_TOLD: _l("Something was declared on %(date)s already: enter that day, or a later one."),
+    ProblemCode.RESUMED_TOO_EARLY: _l("The first day away is %(date)s: the return comes after it."),
+    ProblemCode.LEAVES_PAUSE_OUT: _l("An interruption declared on %(date)s would lie outside these dates."),
+    ProblemCode.START_BEFORE_EXIT: _l("The entry on the new component cannot come before the exit from the other (%(date)s)."),
+    ProblemCode.SAME_COMPONENT: _l("The trainee is on this component: choose another one."),
+    ProblemCode.ENDS_AFTER_COMPONENT: _l(
+        "The enrolment was to end on %(planned)s, and the component now ends on %(date)s: ask the Région for other dates first."
+    ),
+    ProblemCode.REASON_REQUIRED: _l("Say why."),
     ProblemCode.BIRTH_DATE: _l("Check the date of birth: a trainee is between 14 and 100 years old."),
 }
 

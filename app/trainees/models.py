@@ -41,9 +41,10 @@ from app.core.errors_db import register_constraint
 from app.core.nir import NirKind
 from app.core.outbox.models import OutboxMessage
 from app.core.rls import GIVEN_ACTIONS
-from app.partners.agora.port import Civility, DisabilityStatus, FileStatus, Gender
+from app.partners.agora.port import Civility, DisabilityStatus, FileStatus, Gender, Outcome
 
 from .domain import AgoraState, EsfAnswer, EsfState, IdentitySource, IdentityState
+from .life_models import EnrolmentAct, Interruption
 
 if TYPE_CHECKING:
     from app.actions.models import Action, Component
@@ -278,10 +279,14 @@ class Enrolment(TenantMixin, VersionedMixin, TimestampMixin, Model):
         CheckConstraint("actual_end >= planned_start", name="actual_end"),
         CheckConstraint("hours_centre >= 0 AND hours_company >= 0", name="hours"),
         CheckConstraint("(actual_end IS NULL) = (exit_reason_id IS NULL) AND (actual_end IS NULL) = (early_exit IS NULL)", name="exit_whole"),
+        CheckConstraint("cancelled_at IS NULL OR actual_end IS NULL", name="cancelled"),
+        CheckConstraint(one_of("outcome", Outcome), name="outcome"),
+        CheckConstraint("outcome IS NULL OR actual_end IS NOT NULL", name="outcome_left"),
+        CheckConstraint("NOT outcome_corrected OR outcome IS NOT NULL", name="outcome_corrected"),
         CheckConstraint(one_of("agora_state", AgoraState), name="agora_state"),
         CheckConstraint(one_of("agora_status", FileStatus), name="agora_status"),
         CheckConstraint("agora_status IS NULL OR agora_number IS NOT NULL", name="agora_number"),
-        Index("uq_enrolment_current", "registration_id", "component_id", unique=True, postgresql_where="actual_end IS NULL"),
+        Index("uq_enrolment_current", "registration_id", "component_id", unique=True, postgresql_where="actual_end IS NULL AND cancelled_at IS NULL"),
         Index("ix_enrolment_registration", "registration_id"),
         Index("ix_enrolment_component", "component_id"),
         Index("ix_enrolment_entry", "action_id", "planned_start"),
@@ -302,6 +307,11 @@ class Enrolment(TenantMixin, VersionedMixin, TimestampMixin, Model):
     actual_end: Mapped[date | None]
     exit_reason_id: Mapped[int | None] = mapped_column(ForeignKey("exit_reason.id"))
     early_exit: Mapped[bool | None]
+    #: « Inscrit par erreur »: the row stays, and counts for nothing any more.
+    cancelled_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    #: Réalisation: as corrected, or as it was when the action was closed; None while it is only computed.
+    outcome: Mapped[str | None] = mapped_column(String(8))
+    outcome_corrected: Mapped[bool] = mapped_column(default=False, server_default="false")
     #: Stable name of the enrolment for AGORA: the same reference never creates a second file there.
     external_reference: Mapped[uuid.UUID] = mapped_column(Uuid, default=uuid.uuid4)
     agora_state: Mapped[str] = mapped_column(String(8))
@@ -319,6 +329,20 @@ class Enrolment(TenantMixin, VersionedMixin, TimestampMixin, Model):
     action: Mapped[Action] = relationship("Action", primaryjoin="foreign(Enrolment.action_id) == Action.id")
     site: Mapped[Site] = relationship("Site")
     exit_reason: Mapped[ExitReason | None] = relationship("ExitReason")
+    interruptions: Mapped[list[Interruption]] = relationship(
+        "Interruption",
+        primaryjoin="Enrolment.id == foreign(Interruption.enrolment_id)",
+        back_populates="enrolment",
+        order_by="Interruption.interrupted_on",
+        passive_deletes="all",
+    )
+    acts: Mapped[list[EnrolmentAct]] = relationship(
+        "EnrolmentAct",
+        primaryjoin="Enrolment.id == foreign(EnrolmentAct.enrolment_id)",
+        back_populates="enrolment",
+        order_by="EnrolmentAct.id",
+        passive_deletes="all",
+    )
 
 
 class IdentityRequest(TenantMixin, Model):
@@ -363,6 +387,8 @@ def _enrolments(account_id: int) -> Any:
 tenancy.register_limit(Trainee, lambda account: Trainee.id.in_(_persons(account)))
 tenancy.register_limit(Registration, lambda account: Registration.action_id.in_(given_actions(account)))
 tenancy.register_limit(Enrolment, lambda account: Enrolment.action_id.in_(given_actions(account)))
+tenancy.register_limit(Interruption, lambda account: Interruption.enrolment_id.in_(_enrolments(account)))
+tenancy.register_limit(EnrolmentAct, lambda account: EnrolmentAct.enrolment_id.in_(_enrolments(account)))
 tenancy.register_limit(IdentityRequest, lambda account: IdentityRequest.action_id.in_(given_actions(account)))
 tenancy.register_limit(
     OutboxMessage, lambda account: and_(OutboxMessage.subject_type == "enrolment", OutboxMessage.subject_id.in_(_enrolments(account)))

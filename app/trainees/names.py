@@ -7,7 +7,7 @@ from flask_babel import ngettext
 
 from app.core.fab.names import name_operation, name_table
 
-from .services.enrolment import CHANGE, CLOSE, CREATE, EXIT
+from .services.enrolment import CANCEL, CHANGE, CLOSE, CREATE, EXIT, INTERRUPT, RESUME, UNDO_EXIT
 
 
 def register_names() -> None:
@@ -15,6 +15,8 @@ def register_names() -> None:
     name_table("trainee", _l("Trainees"), lambda count: ngettext("%(num)s trainee", "%(num)s trainees", count))
     name_table("registration", _l("Registrations"), lambda count: ngettext("%(num)s registration", "%(num)s registrations", count))
     name_table("enrolment", _l("Enrolments"), lambda count: ngettext("%(num)s enrolment", "%(num)s enrolments", count))
+    name_table("interruption", _l("Interruptions"), lambda count: ngettext("%(num)s interruption", "%(num)s interruptions", count))
+    name_table("enrolment_act", _l("Acts on enrolments"), lambda count: ngettext("%(num)s act on an enrolment", "%(num)s acts on enrolments", count))
     name_table(
         "identity_request",
         _l("Searches of identities"),
@@ -24,3 +26,7 @@ def register_names() -> None:
     name_operation(CHANGE, _l("Change of the file"))
     name_operation(EXIT, _l("Exit of the trainee"))
     name_operation(CLOSE, _l("Closing of the file"))
+    name_operation(INTERRUPT, _l("Interruption of the training"))
+    name_operation(RESUME, _l("Return to the training"))
+    name_operation(UNDO_EXIT, _l("Cancellation of the exit"))
+    name_operation(CANCEL, _l("Cancellation of the file"))

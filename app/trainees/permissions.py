@@ -7,14 +7,16 @@ from app.core.roles import Grants, Role
 
 VIEW = "Trainees"
 READ = ("can_read", VIEW)
-_ALL = [READ, ("can_use", "TraineeRegistration"), ("can_register", VIEW), ("can_enrol", VIEW), ("can_exit", VIEW), ("can_reveal_nir", VIEW)]
+_ALL = [
+    READ, ("can_use", "TraineeRegistration"), ("can_register", VIEW), ("can_enrol", VIEW), ("can_exit", VIEW), ("can_judge", VIEW), ("can_reveal_nir", VIEW),
+]  # fmt: skip
 
 GRANTS: Grants = {
     Role.PRINCIPAL: _ALL,
     Role.SECONDARY: _ALL,
     Role.READ_ONLY: [READ],
-    Role.REGION_ADMIN: [READ, ("can_reveal_nir", VIEW)],
-    Role.REGION_MANAGER: [READ],
+    Role.REGION_ADMIN: [READ, ("can_reveal_nir", VIEW), ("can_judge", VIEW)],
+    Role.REGION_MANAGER: [READ, ("can_judge", VIEW)],
     Role.REGION_VALIDATOR: [READ],
 }
 

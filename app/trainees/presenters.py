@@ -16,7 +16,6 @@ from app.actions.models import Action
 from app.core.outbox.models import ErrorKind, MessageState
 from app.core.outbox.queries import Status, statuses
 from app.core.ui import allowed
-from app.core.ui.format import fr_long_date
 from app.partners.agora.port import FileStatus
 from app.reference.queries import contact_of_programme
 
@@ -26,7 +25,7 @@ from .domain import AgoraState, Problem, ProblemCode
 from .models import Enrolment, Registration
 from .permissions import VIEW
 from .services.correction import may_correct
-from .services.enrolment import may_change_plan, may_mend_exit
+from .standing import standing
 
 #: Files that AGORA has not closed yet.
 _OPEN_FILES = frozenset({FileStatus.DRAFT, FileStatus.VALIDATED, FileStatus.ENTERED, FileStatus.EXITED})
@@ -135,21 +134,6 @@ def _where(enrolment: Enrolment, path: str) -> str | None:
 # ---- what can be done with an enrolment, or why not ----------------------------------------------------------------------
 
 
-def row_links(enrolment: Enrolment, action_status: str, view: AgoraView) -> list[tuple[str, str]]:
-    """The acts offered beside one enrolment: label and address."""
-    if registration_blockers(action_status):
-        return []
-    found: list[tuple[str, str]] = []
-    exit_href = url_for("EnrolmentView.leave", enrolment_id=enrolment.id)
-    if allowed("can_exit", VIEW) and enrolment.actual_end is None:
-        found.append((_("Enter the exit"), exit_href))
-    elif allowed("can_exit", VIEW) and may_mend_exit(enrolment):
-        found.append((_("Correct the exit"), exit_href))
-    if allowed("can_enrol", VIEW) and may_change_plan(enrolment) and (view.silent or not view.waiting):
-        found.append((_("Modify"), url_for("EnrolmentView.change", enrolment_id=enrolment.id)))
-    return found
-
-
 def whom_to_ask(action: Action, number: str | None) -> str:
     """Who can do what the page cannot: the contact of the programme, as at the foot of the pages."""
     programme_id, kept = action.contract.programme_id, g.setdefault("programme_contacts", {})  # one look-up, however many rows ask
@@ -164,34 +148,6 @@ def whom_to_ask(action: Action, number: str | None) -> str:
     if contact.email:
         return _("Write to %(address)s (%(subject)s).", **known)
     return _("Call %(phone)s (%(subject)s).", phone=contact.phone, subject=contact.subject)
-
-
-def why_not_change(enrolment: Enrolment) -> str | None:
-    """Why dates, site and hours cannot be modified here, and whom to ask; None when they can."""
-    action = enrolment.action
-    if registration_blockers(action.status):
-        return over_text(action)
-    if may_change_plan(enrolment):
-        return None
-    number = enrolment.agora_number
-    ask = whom_to_ask(action, number)
-    if enrolment.actual_end is not None:
-        return _("The trainee left on %(date)s: dates, site and hours are no longer modified here. %(ask)s", date=fr_long_date(enrolment.actual_end), ask=ask)
-    return _("AGORA holds this enrolment under the number %(number)s: dates, site and hours are no longer modified here. %(ask)s", number=number, ask=ask)
-
-
-def why_not_exit(enrolment: Enrolment) -> str | None:
-    """Why the exit cannot be entered or corrected here, and whom to ask; None when it can."""
-    action = enrolment.action
-    if registration_blockers(action.status):
-        return over_text(action)
-    if enrolment.actual_end is None or may_mend_exit(enrolment):
-        return None
-    return _(
-        "The exit of %(date)s was told to AGORA, which lets nobody correct it from here. %(ask)s",
-        date=fr_long_date(enrolment.actual_end),
-        ask=whom_to_ask(action, enrolment.agora_number),
-    )
 
 
 def why_not_identity(registration: Registration, enrolments: Sequence[Enrolment]) -> str | None:
@@ -230,7 +186,7 @@ def list_lines(registrations: Sequence[Registration]) -> list[ListLine]:
 
 
 def _line(registration: Registration) -> ListLine:
-    enrolments = registration.enrolments
+    enrolments = standing(registration.enrolments)
     ends = [enrolment.actual_end for enrolment in enrolments]
     return ListLine(
         registration=registration,

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, String, func, literal_column, select, union_all
-from sqlalchemy.orm import joinedload, selectinload
+from sqlalchemy.orm import contains_eager, joinedload, selectinload
 
 from app.actions.domain import EntryFacts, Missing, MissingKind
 from app.actions.models import Action, Component, ComponentSite, Contract
@@ -19,6 +19,7 @@ from app.core.extensions import db
 
 from .domain import AgoraState, EsfState
 from .models import Enrolment, Registration, Trainee
+from .standing import STANDING
 
 
 class Todo(StrEnum):
@@ -86,9 +87,9 @@ def _todo(todo: Todo) -> ColumnElement[bool]:
         case Todo.ESF:
             return Registration.esf_state == EsfState.LATER.value
         case Todo.NOT_ENROLLED:
-            return ~select(Enrolment.id).where(Enrolment.registration_id == Registration.id).exists()
+            return ~select(Enrolment.id).where(Enrolment.registration_id == Registration.id, STANDING).exists()
         case Todo.STILL_IN:
-            return Registration.id.in_(select(Enrolment.registration_id).where(Enrolment.actual_end.is_(None)))
+            return Registration.id.in_(select(Enrolment.registration_id).where(Enrolment.actual_end.is_(None), STANDING))
 
 
 def _named(typed: str) -> ColumnElement[bool]:
@@ -166,6 +167,8 @@ def enrolments_of(registration_id: int) -> list[Enrolment]:
                 joinedload(Enrolment.site),
                 joinedload(Enrolment.exit_reason),
                 joinedload(Enrolment.action).joinedload(Action.contract),
+                selectinload(Enrolment.interruptions),
+                selectinload(Enrolment.acts),
             )
             .order_by(Component.number, Enrolment.id)
             .execution_options(populate_existing=True)
@@ -184,9 +187,32 @@ def get_enrolment(enrolment_id: int) -> Enrolment | None:
             joinedload(Enrolment.exit_reason),
             joinedload(Enrolment.action).joinedload(Action.contract),
             joinedload(Enrolment.registration).joinedload(Registration.trainee),
+            selectinload(Enrolment.interruptions),
+            selectinload(Enrolment.acts),
         )
         .execution_options(populate_existing=True)
     ).one_or_none()
+
+
+def outcomes_of(action_id: int) -> list[Enrolment]:
+    """The enrolments of an action that count, by name, with all their outcomes come from: three statements."""
+    return list(
+        db.session.scalars(
+            select(Enrolment)
+            .join(Enrolment.registration)
+            .join(Enrolment.component)
+            .where(Enrolment.action_id == action_id, STANDING)
+            .options(
+                contains_eager(Enrolment.component),
+                contains_eager(Enrolment.registration).joinedload(Registration.trainee),
+                joinedload(Enrolment.exit_reason),
+                selectinload(Enrolment.interruptions),
+                selectinload(Enrolment.acts),
+            )
+            .order_by(Registration.sort_name, Registration.id, Component.number, Enrolment.id)
+            .execution_options(populate_existing=True)
+        )
+    )
 
 
 def get_trainee(trainee_id: int) -> Trainee | None:
@@ -218,12 +244,12 @@ def entry_facts(action_id: int, today: date) -> EntryFacts:
 
     row = db.session.execute(
         select(
-            func.count().label("enrolled"),
-            func.count().filter(Enrolment.planned_start <= today).label("entered"),
-            func.min(Enrolment.planned_start).label("first_entry"),
-            func.count().filter(Enrolment.actual_end.is_(None)).label("still_in"),
+            func.count().filter(STANDING).label("enrolled"),
+            func.count().filter(STANDING, Enrolment.planned_start <= today).label("entered"),
+            func.min(Enrolment.planned_start).filter(STANDING).label("first_entry"),
+            func.count().filter(STANDING, Enrolment.actual_end.is_(None)).label("still_in"),
             sheets().label("registered"),
-            people(Enrolment.actual_end.is_(None)).label(MissingKind.EXIT),
+            people(STANDING, Enrolment.actual_end.is_(None)).label(MissingKind.EXIT),
             people(Enrolment.agora_state == AgoraState.REJECTED.value).label(MissingKind.AGORA_REFUSED),
             people(*_WITHOUT_NUMBER).label(MissingKind.AGORA_NUMBER),
             sheets(_todo(Todo.NIA)).label(MissingKind.NIR),
@@ -244,7 +270,7 @@ def entry_facts(action_id: int, today: date) -> EntryFacts:
 def enrolments_outside(component_id: int, start: date, end: date) -> int:
     """How many enrolments of a component lie outside a period; who has left is there until the exit only."""
     beyond = (Enrolment.planned_start < start) | (func.coalesce(Enrolment.actual_end, Enrolment.planned_end) > end)
-    return db.session.scalar(select(func.count()).select_from(Enrolment).where(Enrolment.component_id == component_id, beyond)) or 0
+    return db.session.scalar(select(func.count()).select_from(Enrolment).where(Enrolment.component_id == component_id, STANDING, beyond)) or 0
 
 
 def todo_counts() -> TodoCounts:

@@ -9,11 +9,11 @@ from flask_babel import gettext as _
 
 from app.actions.domain import EntryFacts, MissingKind, Period, registration_blockers
 from app.actions.models import Action
-from app.actions.ports import Panel
+from app.actions.ports import Outcomes, Panel
 from app.core.tenancy import current_scope
 from app.core.ui import SearchHit
 
-from . import labels, presenters, queries
+from . import labels, outcomes, presenters, queries
 from .services.enrolment import close_files, hold_back_closings
 
 
@@ -43,6 +43,15 @@ class Trainees:
     def panel(self, action: Action) -> Panel:
         """The first trainees, on the page of the action."""
         return Panel(anchor="stagiaires", heading=_("Trainees"), template="trainees/_panel.html", values=panel_values(action))
+
+    def outcomes(self, action: Action) -> Outcomes:
+        """The outcome of each enrolment, as computed or corrected."""
+        lines, mark = outcomes.values_of(action)
+        return Outcomes(Panel(anchor="realisations", heading=_("Outcome of each enrolment"), template="trainees/_outcomes.html", values={"lines": lines}), mark)
+
+    def outcomes_mark(self, action: Action) -> str:
+        """The word of what would be told now."""
+        return outcomes.mark(queries.outcomes_of(action.id))
 
 
 def panel_values(action: Action) -> dict[str, object]:

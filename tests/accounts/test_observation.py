@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 AsUser = Callable[[str], "FlaskClient"]
 schema.load_models()
 
-HIDDEN_TABLES = ("trainee", "registration", "enrolment", "identity_request", "wizard_draft", "mail_message", "outbox_message", "nir_reading", "access_link", "api_token")
+HIDDEN_TABLES = ("trainee", "registration", "enrolment", "interruption", "enrolment_act", "identity_request", "wizard_draft", "mail_message", "outbox_message", "nir_reading", "access_link", "api_token")
 OWN_TABLES = ("action", "contract", "component", "organisation", "ab_user")
 
 

@@ -143,6 +143,8 @@ BY_ACTION = {
     "component_site": "SELECT s.id, c.action_id FROM component_site s JOIN component c ON c.id = s.component_id",
     "registration": "SELECT id, action_id FROM registration",
     "enrolment": "SELECT id, action_id FROM enrolment",
+    "interruption": "SELECT i.id, e.action_id FROM interruption i JOIN enrolment e ON e.id = i.enrolment_id",
+    "enrolment_act": "SELECT a.id, e.action_id FROM enrolment_act a JOIN enrolment e ON e.id = a.enrolment_id",
     "action_history": "SELECT id, action_id FROM action_history",
     "finish_declaration": "SELECT id, action_id FROM finish_declaration",
     "training_session": "SELECT s.id, c.action_id FROM training_session s JOIN component c ON c.id = s.component_id",

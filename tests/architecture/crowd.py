@@ -48,6 +48,7 @@ _SHARED_PARENT = {
     ("training_session", "component_id"), ("information_meeting", "session_id"), ("finish_declaration", "action_id"),
     ("contact", "programme_id"), ("modification_request_event", "request_id"), ("action_partner", "action_id"), ("request_document", "action_id"),
     ("request_document", "request_id"), ("request_signature", "request_id"), ("sign_in_attempt", "user_id"), ("api_token", "user_id"), ("recovery_code", "user_id"),
+    ("enrolment_act", "enrolment_id"),
 }  # fmt: skip
 
 #: A row for each table that the demonstration leaves empty: text of SQL after the table's name.
@@ -81,6 +82,10 @@ _EXAMPLES = {
     "request_document_content": "(organisation_id, id, data) SELECT organisation_id, id, '\\x25'::bytea FROM request_document LIMIT 1",
     "request_signature": "(organisation_id, request_id, stated, signed_at, account_id) "
     "SELECT organisation_id, id, 'essai', now(), {user} FROM modification_request WHERE organisation_id = {organisation} ORDER BY id LIMIT 1",
+    "interruption": "(organisation_id, enrolment_id, interrupted_on, reason, created_at, updated_at) "
+    "SELECT organisation_id, id, planned_start, 'SANTE', now(), now() FROM enrolment WHERE actual_end IS NULL AND organisation_id = {organisation} ORDER BY id LIMIT 1",
+    "enrolment_act": "(organisation_id, enrolment_id, kind, reason, happened_at) "
+    "SELECT organisation_id, id, 'interrupt', '', now() FROM enrolment WHERE actual_end IS NULL AND organisation_id = {organisation} ORDER BY id LIMIT 1",
     "audit_entry": "(transaction_id, table_name, operation, actor_id) VALUES (1, 'action', 'INSERT', {user})",
 }
 

@@ -189,6 +189,8 @@ def _all() -> dict[str, Route]:
         **{f"IdentityPages.{name}": Route(WRITERS, owner=True) for name in ("edit", "confirm", "check")},
         "RegistrationPages.towns": Route(WRITERS),
         **{f"EnrolmentView.{name}": Route(WRITERS, owner=True) for name in ("choose", "add", "change", "leave")},
+        **{f"EnrolmentLifeView.{name}": Route(WRITERS, owner=True) for name in ("interrupt", "resume", "undo_exit", "cancel", "choose", "move")},
+        "EnrolmentLifeView.judge": Route(WRITERS | CLOSERS, owner=True),
         "ImportsView.index": Route(WRITERS),
         # supervision
         "OutboxMessageView.action": Route(ADMIN),

@@ -51,6 +51,7 @@ NOT_EDITED = {
     "RequestDocumentContent",
     "RequestSignature",
     "FinishDeclaration",
+    "EnrolmentAct",
     "ActionAccess",
     "OutboxIntervention",
     "SeededValue",

@@ -70,18 +70,18 @@ def test_an_exit_that_agora_does_not_hold_is_corrected(as_user: AsUser) -> None:
     assert db.session.get_one(Enrolment, enrolment_id, populate_existing=True).actual_end == yesterday
 
 
-def test_an_exit_that_agora_holds_says_whom_to_ask(as_user: AsUser) -> None:
+def test_an_exit_that_agora_holds_is_cancelled_then_entered_again(as_user: AsUser) -> None:
     enrolment_id = make_enrolment(make_action())
     held(enrolment_id, "exited")
     left(enrolment_id)
     sheet = f"/stagiaires/fiche/{registration_of(enrolment_id)}"
     browser = as_user("principal")
     page = browser.get(sheet).text
-    assert "Une erreur à corriger" in page
-    assert CONTACT in page.partition("<footer")[0]
+    assert "Ce qui n’est pas possible maintenant" in page
+    assert f"/stagiaires/inscription/{enrolment_id}/annulation-sortie" in page
     answered = browser.get(f"/stagiaires/inscription/{enrolment_id}/sortie")
     assert answered.headers["Location"].endswith(sheet)
-    assert "ne permet plus de la corriger" in browser.get(sheet).text
+    assert "annulez-la, puis saisissez la bonne" in browser.get(sheet).text
 
 
 def test_an_exit_from_a_stale_page_keeps_what_was_typed(as_user: AsUser) -> None:
@@ -96,13 +96,15 @@ def test_an_exit_from_a_stale_page_keeps_what_was_typed(as_user: AsUser) -> None
 # ---- refused at once ---------------------------------------------------------------------------------------------------
 
 
-def test_an_enrolment_that_agora_holds_says_whom_to_ask(as_user: AsUser) -> None:
+def test_an_enrolment_whose_file_is_closed_says_whom_to_ask(as_user: AsUser) -> None:
+    """The action was reopened; AGORA reopens nothing."""
     enrolment_id = make_enrolment(make_action())
-    held(enrolment_id)
+    left(enrolment_id)
+    held(enrolment_id, "closed_partial")
     browser = as_user("principal")
     assert browser.get(f"/stagiaires/inscription/{enrolment_id}/modification").status_code == 302
     page = browser.get(f"/stagiaires/fiche/{registration_of(enrolment_id)}").text
-    assert "AGORA détient cette inscription sous le n°" in page
+    assert "Le dossier AGORA est clos" in page
     assert CONTACT in page.partition("<footer")[0]
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.partners.agora.port import Outcome
-from app.trainees import domain
+from app.trainees import domain, life
 from app.trainees.domain import AgoraState, EnrolmentPlan, EsfState, ProblemCode
 
 START, END = date(2023, 1, 2), date(2024, 6, 30)
@@ -84,9 +84,8 @@ def test_early_exit_and_outcome() -> None:
     """Réalisation totale, partielle, non réalisée."""
     assert domain.is_early(date(2024, 6, 29), END)
     assert not domain.is_early(END, END)
-    assert domain.outcome_of(planned_start=START, actual_end=END, early=False) is Outcome.FULL
-    assert domain.outcome_of(planned_start=START, actual_end=date(2023, 5, 1), early=True) is Outcome.PARTIAL
-    assert domain.outcome_of(planned_start=START, actual_end=START, early=True) is Outcome.NOT_DONE
+    for left, outcome in ((END, Outcome.FULL), (date(2023, 5, 1), Outcome.PARTIAL), (START, Outcome.NOT_DONE)):
+        assert life.completion(life.Path(START, END, left), Decimal(100)).outcome is outcome
 
 
 @pytest.mark.parametrize(

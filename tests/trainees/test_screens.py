@@ -507,7 +507,7 @@ def test_a_second_click_on_enrol_is_told_at_the_form(as_user: AsUser, monkeypatc
     browser = as_user("principal")
     for blind in (False, True):
         if blind:
-            monkeypatch.setattr("app.trainees.services.enrolment._is_current", lambda *_: False)
+            monkeypatch.setattr("app.trainees.services.enrolment.is_current", lambda *_: False)
         again = post(browser, address, typed)
         assert again.status_code == 422
         assert "déjà inscrit sur cette composante" in again.text

@@ -455,7 +455,8 @@ def test_exit_and_closing_are_events_of_the_same_file(db_session: Session) -> No
     with transaction():
         close_files(db_session.get_one(Action, action.id), clock.today())
     _created, left, closed = [as_message(row) for row in messages_of(enrolment_id)]
-    (exit_event,) = agora.build_exits([left]).values()
+    (exit_event,) = agora.build_events([left]).values()
+    agora.apply_states([(left, state("30444382", FileStatus.EXITED, version=2))])
     (closing_event,) = agora.build_closings([closed]).values()
     assert (exit_event.kind, exit_event.number, exit_event.date) == (EventKind.EXIT, "30444382", clock.today())
     assert (closing_event.kind, closing_event.number, closing_event.outcome) == (EventKind.CLOSING, "30444382", "partial")
@@ -540,7 +541,7 @@ def test_what_follows_a_creation_settled_by_hand_is_not_dropped(db_session: Sess
     console.mark_settled([messages_of(enrolment_id)[0].id], reason="saisi dans AGORA")
     leave(enrolment_id)
     left = as_message(messages_of(enrolment_id)[1])
-    (refusal,) = agora.build_exits([left]).values()
+    (refusal,) = agora.build_events([left]).values()
     assert isinstance(refusal, Rejected)
     agora.note_refusals([(left, refusal)])
     enrolment = enrolment_of(enrolment_id)

@@ -90,6 +90,7 @@ EXIT_REASONS: Rows = [
     {"code": "ABANDON", "label": "Abandon sans motif connu", "early": True},
     {"code": "EXCLUSION", "label": "Exclusion", "early": True},
     {"code": "FORCE_MAJEURE", "label": "Force majeure", "early": True},
+    {"code": "CHANGEMENT_COMPOSANTE", "label": "Changement de composante", "early": True},  # given by the portal: exit of one, entry on another
 ]
 
 # proposal: "Nationalité" is asked by guide 000 without its values.

@@ -28,7 +28,8 @@ from app.reference.models import Programme
 
 from ..domain import AgoraState, IdentitySource, IdentityState, Problem, ProblemCode, Refused, birth_date_problem, is_refused_for_identity
 from ..models import Enrolment, Registration, Trainee
-from .enrolment import CHANGE, CLOSE, CREATE, EXIT, PARTNER, creations_underway, ordering_key, resend_refused, tell_changes
+from ..standing import outcome_of
+from .enrolment import CHANGE, CLOSE, CREATE, PARTNER, creations_underway, ordering_key, resend_refused, since_entry, tell_changes
 from .identity import Person, known_by_number, read_search, start_search
 from .locking import locked
 from .registration import one_at_a_time, put_person
@@ -154,10 +155,9 @@ def _send_what_waited(enrolment_ids: Sequence[int]) -> None:
 
         if enrolment.agora_state == AgoraState.WAITING_NIR:
             messages.append(message(CREATE))
-            if enrolment.actual_end is not None:
-                messages.append(message(EXIT))
+            messages += [message(operation, params) for operation, params in since_entry(enrolment)]
             if status == ActionStatus.CLOSED and closed_at is not None:
-                messages.append(message(CLOSE, {"date": clock.to_local(closed_at).date().isoformat()}))
+                messages.append(message(CLOSE, {"date": clock.to_local(closed_at).date().isoformat(), "outcome": outcome_of(enrolment).value}))
         elif enrolment.agora_state == AgoraState.REGISTERED and enrolment.agora_status in (FileStatus.ENTERED, FileStatus.EXITED):
             messages.append(message(CHANGE))
         else:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import uuid4
 
-from sqlalchemy import func, select, update
+from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy.orm import selectinload
 
 from app.actions.domain import ActionStatus
 from app.actions.models import Action, Component, ComponentSite
@@ -23,6 +24,7 @@ from app.core.tenancy import Scope, bound_scope
 from app.core.transaction import transaction
 from app.reference.models import ExitReason
 
+from .. import standing
 from ..domain import (
     AgoraState,
     EnrolmentPlan,
@@ -34,11 +36,16 @@ from ..domain import (
     initial_agora_state,
     is_early,
 )
+from ..life import KNOWN_TO_AGORA, EnrolmentEvent, EnrolmentState, exit_after_pauses, plan_around_pauses
 from ..models import Enrolment, Registration
+from ..standing import may_mend_exit
 from .locking import locked
 
 PARTNER = "agora"
 CREATE, CHANGE, EXIT, CLOSE = "create_file", "change_file", "exit_file", "close_file"
+INTERRUPT, RESUME, UNDO_EXIT, CANCEL = "interrupt_file", "resume_file", "undo_exit_file", "cancel_file"
+#: A message that is not settled: AGORA has it not, or nobody knows whether it has.
+UNFINISHED = (MessageState.PENDING, MessageState.SENDING, MessageState.REJECTED, MessageState.DEAD)
 
 
 def ordering_key(enrolment_id: int) -> str:
@@ -58,10 +65,10 @@ def enrol(registration_id: int, component_id: int, plan: EnrolmentPlan) -> int:
             raise LookupError(registration_id)
         action = lock_action(action_id, share=True)
         registration = locked(Registration, registration_id)  # a second click waits here, then sees what the first did
-        component = _component_of(action, component_id)
+        component = component_of(action, component_id)
         _check_open(action)
         problems = _problems(plan, component, action)
-        if _is_current(registration_id, component_id):
+        if is_current(registration_id, component_id):
             problems = (Problem("component_id", ProblemCode.ALREADY_ENROLLED), *problems)
         if problems:
             raise Refused(*problems)
@@ -87,33 +94,62 @@ PLAN_FIELDS = ("planned_start", "planned_end", "site_id", "hours_centre", "hours
 
 
 def change_plan(enrolment_id: int, form: Any) -> set[str]:
-    """Mend the dates, site or hours of an enrolment whose number AGORA has not given yet; a refused file is sent again.
+    """Change the dates, site or hours of an enrolment; AGORA is told of it in one event, and a refused file is sent again.
 
     A creation that left already may have arrived with the old values: what changed is told in an event behind it.
     ``form`` is a validated ``VersionedForm``.  Raises LookupError, ``core.concurrency.StaleError``, or Refused.
     """
     with transaction():
-        action = lock_action(_action_of(enrolment_id), share=True)
+        action = lock_action(action_of(enrolment_id), share=True)
         underway = creations_underway([enrolment_id])
+        hold_messages(enrolment_id)
         enrolment = locked(Enrolment, enrolment_id)
         _check_open(action)
-        if not may_change_plan(enrolment):
+        if not may_change_plan(enrolment) or standing.state_of(enrolment, action.status) is EnrolmentState.CLOSED:
             raise Refused(Problem("", ProblemCode.NOT_CHANGEABLE))
+        opens = standing.facts_of([enrolment], action)[enrolment.id].opens_action
         changed = save_versioned(enrolment, form, PLAN_FIELDS)
         plan = EnrolmentPlan(enrolment.planned_start, enrolment.planned_end, enrolment.site_id, enrolment.hours_centre, enrolment.hours_company)
-        problems = _problems(plan, _component_of(action, enrolment.component_id), action)
+        problems = (
+            *_problems(plan, component_of(action, enrolment.component_id), action),
+            *plan_around_pauses(plan.planned_start, plan.planned_end, standing.path_of(enrolment).pauses),
+        )
+        if opens is not None and plan.planned_start != opens:
+            problems = (*problems, Problem("planned_start", ProblemCode.OPENS_ACTION, {"date": opens}))
         if problems:
             raise Refused(*problems)
         if changed:
             tell_changes(underway)
-        resend_refused(enrolment.registration_id)
+        again = resend_refused(enrolment.registration_id)
+        if changed and not underway and enrolment.agora_number is not None and not again:
+            _renew_change(enrolment.id)
+            tell(enrolment, CHANGE)
     return changed
 
 
 def may_change_plan(enrolment: Enrolment) -> bool:
-    """Until AGORA holds a number, or the trainee has left; or while AGORA refuses what was changed meanwhile."""
-    refused = enrolment.agora_state == AgoraState.REJECTED and (enrolment.agora_refusal or {}).get("operation") == CHANGE
-    return enrolment.actual_end is None and (enrolment.agora_number is None or refused)
+    """As long as the trainee is there: AGORA takes a modification of a file until it is closed."""
+    return enrolment.actual_end is None and enrolment.cancelled_at is None
+
+
+def _renew_change(enrolment_id: int) -> None:
+    """A change that left without answer says something else now: under its old key AGORA would refuse it as another request.
+
+    It says what stands, so that AGORA may take it twice.
+    """
+    with bound_scope(Scope.system()):
+        db.session.execute(
+            update(OutboxMessage)
+            .where(
+                OutboxMessage.partner == PARTNER,
+                OutboxMessage.operation == CHANGE,
+                OutboxMessage.subject_type == "enrolment",
+                OutboxMessage.subject_id == enrolment_id,
+                OutboxMessage.state.in_((MessageState.PENDING, MessageState.SENDING, MessageState.DEAD)),
+            )
+            .values(idempotency_key=func.gen_random_uuid())
+            .execution_options(synchronize_session=False)
+        )
 
 
 def record_exit(enrolment_id: int, *, actual_end: date, exit_reason_id: int, version: int) -> Enrolment:
@@ -123,75 +159,102 @@ def record_exit(enrolment_id: int, *, actual_end: date, exit_reason_id: int, ver
     Raises LookupError, ``core.concurrency.StaleError`` when somebody changed the enrolment meanwhile, or Refused.
     """
     with transaction() as session:
-        action = lock_action(_action_of(enrolment_id), share=True)
+        action = lock_action(action_of(enrolment_id), share=True)
+        hold_messages(enrolment_id)
         enrolment = locked(Enrolment, enrolment_id)
         _check_open(action)
         check_version(enrolment, version)
         again = may_mend_exit(enrolment)
-        component = _component_of(action, enrolment.component_id)
+        if enrolment.actual_end is not None and not again:
+            raise Refused(Problem("actual_end", ProblemCode.ALREADY_LEFT, {"date": enrolment.actual_end}))
+        obstacles = standing.obstacles(enrolment, EnrolmentEvent.MEND_EXIT if again else EnrolmentEvent.LEAVE, action)
+        if obstacles:
+            raise Refused(*obstacles)
+        component = component_of(action, enrolment.component_id)
         problems = exit_problems(
             actual_end,
             planned_start=enrolment.planned_start,
             planned_end=enrolment.planned_end,
             reason_early=_is_early_reason(exit_reason_id),
             component_end=max(component.planned_end, enrolment.planned_end),
-            already=None if again else enrolment.actual_end,
+            already=None,
             today=clock.today(),
-        )
+        ) or exit_after_pauses(actual_end, standing.path_of(enrolment))  # fmt: skip
         if problems:
             raise Refused(*problems)
         enrolment.actual_end = actual_end
         enrolment.exit_reason_id = exit_reason_id
         enrolment.early_exit = is_early(actual_end, enrolment.planned_end)
+        enrolment.outcome, enrolment.outcome_corrected = None, False  # what was said of the former exit does not hold for this one
+        session.flush()
+        params = _exit_params(enrolment)
         if again:
-            session.flush()
+            _correct_exit(enrolment.id, params)
             _send_again([enrolment])
             return enrolment
-        told = enrolment.agora_state in (AgoraState.WAITING, AgoraState.REGISTERED, AgoraState.REJECTED)
-        if enrolment.agora_state == AgoraState.REGISTERED:
-            enrolment.agora_state = AgoraState.WAITING.value  # the page follows until AGORA has taken the exit
-        session.flush()
-        if told:
-            _publish(enrolment, EXIT)
+        tell(enrolment, EXIT, params)
     return enrolment
+
+
+def _exit_params(enrolment: Enrolment) -> dict[str, str]:
+    reason = db.session.get_one(ExitReason, enrolment.exit_reason_id)
+    return {"date": _iso(enrolment.actual_end), "reason": reason.agora_code or reason.code}
+
+
+def _iso(day: date | None) -> str:
+    return day.isoformat() if day is not None else ""
+
+
+def _correct_exit(enrolment_id: int, params: dict[str, str]) -> None:
+    """The exit that AGORA refused, or that waits behind a refused file, says the corrected date and reason."""
+    with bound_scope(Scope.system()):
+        db.session.execute(
+            update(OutboxMessage)
+            .where(
+                OutboxMessage.partner == PARTNER,
+                OutboxMessage.operation == EXIT,
+                OutboxMessage.subject_type == "enrolment",
+                OutboxMessage.subject_id == enrolment_id,
+                (OutboxMessage.state == MessageState.REJECTED) | ((OutboxMessage.state == MessageState.PENDING) & OutboxMessage.sent_at.is_(None)),
+            )
+            .values(params=params)
+            .execution_options(synchronize_session=False)
+        )
 
 
 def _is_early_reason(exit_reason_id: int) -> bool:
     return bool(db.session.scalar(select(ExitReason.early).where(ExitReason.id == exit_reason_id)))
 
 
-def may_mend_exit(enrolment: Enrolment) -> bool:
-    """An exit that AGORA does not hold: never told (outside the flow, NIR awaited), refused, or of a file it refused before.
-
-    Once AGORA has it there is no way back in the exchange: a file "sortie" takes no second exit, and a modification carries neither
-    the date nor the reason of an exit.
-    """
-    if enrolment.actual_end is not None and enrolment.agora_state in (AgoraState.NOT_CONCERNED, AgoraState.WAITING_NIR):
-        return True
-    refused = (enrolment.agora_refusal or {}).get("operation")
-    return enrolment.actual_end is not None and enrolment.agora_state == AgoraState.REJECTED and refused in (CREATE, EXIT)
-
-
 def close_files(action: Action, on: date) -> int:
-    """Tell AGORA that the action is closed: one message per enrolment it knows of, in a constant number of statements.
+    """Every enrolment keeps the outcome that was shown, and AGORA is told of it: one message per enrolment it knows of.
 
-    Each leaves after what its dossier still has to send: the sequence entry, exit, closing always holds.  A file whose closing was
-    told before the action was reopened is not told again.
+    In a constant number of statements, whatever the number of enrolments.  Each message leaves after what its dossier still has to send:
+    the sequence entry, exit, closing always holds.  A file whose closing was told before the action was reopened is not told again,
+    and keeps the outcome it was closed with.
     """
-    known = (AgoraState.WAITING.value, AgoraState.REGISTERED.value, AgoraState.REJECTED.value)
     with bound_scope(Scope.system()):
         told = _closings().where(OutboxMessage.subject_id == Enrolment.id, OutboxMessage.state != MessageState.CANCELLED)
-        of_action = select(Enrolment.id).where(Enrolment.action_id == action.id, Enrolment.agora_state.in_(known), ~told.exists())
-        rows = db.session.scalars(of_action.order_by(Enrolment.id)).all()
-    messages = [NewMessage(CLOSE, "enrolment", identifier, ordering_key(identifier), action.organisation_id, {"date": on.isoformat()}) for identifier in rows]
+        of_action = select(Enrolment).where(Enrolment.action_id == action.id, standing.STANDING, ~told.exists())
+        of_action = of_action.options(selectinload(Enrolment.interruptions)).order_by(Enrolment.id)
+        rows = db.session.scalars(of_action.execution_options(populate_existing=True)).all()
+        outcomes = {one.id: standing.outcome_of(one) for one in rows}
+        left = [one.id for one in rows if one.actual_end is not None]
+        known = [one.id for one in rows if one.agora_state in KNOWN_TO_AGORA]
+    for outcome in sorted(set(outcomes.values())):
+        _update_quietly(Enrolment.id.in_([one for one in left if outcomes[one] is outcome]), outcome=outcome.value)
+    _update_quietly(Enrolment.id.in_(known), Enrolment.agora_state == AgoraState.REGISTERED.value, agora_state=AgoraState.WAITING.value)
+    day = on.isoformat()
+    messages = [
+        NewMessage(CLOSE, "enrolment", one, ordering_key(one), action.organisation_id, {"date": day, "outcome": outcomes[one].value}) for one in known
+    ]
     publish_many(PARTNER, messages)
-    db.session.execute(
-        update(Enrolment)
-        .where(Enrolment.id.in_(rows), Enrolment.agora_state == AgoraState.REGISTERED.value)
-        .values(agora_state=AgoraState.WAITING.value)
-        .execution_options(synchronize_session=False)
-    )
     return len(messages)
+
+
+def _update_quietly(*where: Any, **values: Any) -> None:
+    """Change enrolments in one statement: their version, which people edit against, does not move."""
+    db.session.execute(update(Enrolment).where(*where).values(**values).execution_options(synchronize_session=False))
 
 
 def _closings() -> Any:
@@ -201,14 +264,15 @@ def _closings() -> Any:
 
 
 def hold_back_closings(action: Action) -> int:
-    """The action is reopened: its closings that have not left are cancelled; returns how many.
+    """The action is reopened: its closings that have not left are cancelled, and outcomes are computed anew; returns how many.
 
-    What AGORA has taken stays: nothing in the exchange reopens a file.
+    What AGORA has taken stays: nothing in the exchange reopens a file.  A closing that left and whose answer is not known goes on until it
+    is: AGORA may have taken it, and would refuse a second one.
     """
     with bound_scope(Scope.system()):
         of_action = select(Enrolment.id).where(Enrolment.action_id == action.id)
-        waiting = (MessageState.PENDING, MessageState.REJECTED, MessageState.DEAD)
-        messages = db.session.scalars(_closings().where(OutboxMessage.subject_id.in_(of_action), OutboxMessage.state.in_(waiting))).all()
+        _forget_outcomes(action.id)
+        messages = db.session.scalars(_closings().where(OutboxMessage.subject_id.in_(of_action), not_taken())).all()
         if not messages:
             return 0
         mark_settled(messages, reason="action rouverte")
@@ -231,6 +295,52 @@ def hold_back_closings(action: Action) -> int:
             .execution_options(synchronize_session=False)
         )
     return len(messages)
+
+
+def _forget_outcomes(action_id: int) -> None:
+    """Outcomes that nobody corrected follow the exits and interruptions again, but for files whose closing left for AGORA."""
+    taken = _closings().where(OutboxMessage.subject_id == Enrolment.id, OutboxMessage.state != MessageState.CANCELLED, ~not_taken())
+    _update_quietly(Enrolment.action_id == action_id, Enrolment.outcome.is_not(None), ~Enrolment.outcome_corrected, ~taken.exists(), outcome=None)
+
+
+def not_taken() -> ColumnElement[bool]:
+    """A message that AGORA surely has not: it never left, or was refused."""
+    unsent = OutboxMessage.sent_at.is_(None) & OutboxMessage.state.in_((MessageState.PENDING, MessageState.DEAD))
+    return unsent | (OutboxMessage.state == MessageState.REJECTED)
+
+
+class Held(NamedTuple):
+    """A message that is not settled."""
+
+    id: int
+    operation: str
+    state: MessageState
+    sent: bool
+
+    @property
+    def not_taken(self) -> bool:
+        """As ``not_taken``, for one message."""
+        return self.state is MessageState.REJECTED or (not self.sent and self.state in (MessageState.PENDING, MessageState.DEAD))
+
+
+def hold_messages(enrolment_id: int) -> list[Held]:
+    """The messages of an enrolment that are not settled, locked until the end of the transaction: no drain takes one meanwhile.
+
+    Called before the enrolment is locked, because a drain locks the message first.
+    """
+    with bound_scope(Scope.system()):
+        rows = db.session.execute(
+            select(OutboxMessage.id, OutboxMessage.operation, OutboxMessage.state, OutboxMessage.sent_at)
+            .where(
+                OutboxMessage.partner == PARTNER,
+                OutboxMessage.subject_type == "enrolment",
+                OutboxMessage.subject_id == enrolment_id,
+                OutboxMessage.state.in_(UNFINISHED),
+            )
+            .order_by(OutboxMessage.id)
+            .with_for_update()
+        ).all()
+    return [Held(row.id, row.operation, row.state, row.sent_at is not None) for row in rows]
 
 
 def resend_refused(registration_id: int) -> int:
@@ -300,7 +410,7 @@ def tell_changes(underway: Sequence[NewMessage]) -> None:
     publish_many(PARTNER, underway)
 
 
-def _action_of(enrolment_id: int) -> int:
+def action_of(enrolment_id: int) -> int:
     """The action is locked before the enrolment, always in this order."""
     action_id = db.session.scalar(select(Enrolment.action_id).where(Enrolment.id == enrolment_id))
     if action_id is None:
@@ -313,7 +423,8 @@ def _check_open(action: Action) -> None:
         raise Refused(Problem("", ProblemCode.NO_MORE_TRAINEE, {"status": action.status}))
 
 
-def _component_of(action: Action, component_id: int) -> Component:
+def component_of(action: Action, component_id: int) -> Component:
+    """A component of the action.  Raises LookupError."""
     component = db.session.scalars(select(Component).where(Component.id == component_id, Component.action_id == action.id)).one_or_none()
     if component is None:
         raise LookupError(component_id)
@@ -331,8 +442,10 @@ def _problems(plan: EnrolmentPlan, component: Component, action: Action) -> tupl
     )
 
 
-def _is_current(registration_id: int, component_id: int) -> bool:
-    statement = select(Enrolment.id).where(Enrolment.registration_id == registration_id, Enrolment.component_id == component_id, Enrolment.actual_end.is_(None))
+def is_current(registration_id: int, component_id: int) -> bool:
+    """Whether the trainee is on the component now."""
+    on_component = (Enrolment.registration_id == registration_id, Enrolment.component_id == component_id)
+    statement = select(Enrolment.id).where(*on_component, Enrolment.actual_end.is_(None), standing.STANDING)
     return db.session.scalar(statement.limit(1)) is not None
 
 
@@ -344,7 +457,29 @@ def _apply(enrolment: Enrolment, plan: EnrolmentPlan) -> None:
     enrolment.hours_company = plan.hours_company
 
 
-def _publish(enrolment: Enrolment, operation: str) -> None:
+def since_entry(enrolment: Enrolment) -> list[tuple[str, dict[str, str]]]:
+    """What happened since the entry, in order, for AGORA that learns of it only now."""
+    told: list[tuple[str, dict[str, str]]] = []
+    for pause in enrolment.interruptions:
+        told.append((INTERRUPT, {"date": _iso(pause.interrupted_on), "reason": pause.reason}))
+        if pause.resumed_on is not None:
+            told.append((RESUME, {"date": _iso(pause.resumed_on)}))
+    if enrolment.actual_end is not None:
+        told.append((EXIT, _exit_params(enrolment)))
+    return told
+
+
+def tell(enrolment: Enrolment, operation: str, params: dict[str, str] | None = None) -> None:
+    """Tell AGORA of an act, when it knows the enrolment or will; the page follows until it has taken it."""
+    if enrolment.agora_state not in KNOWN_TO_AGORA:
+        return
+    if enrolment.agora_state == AgoraState.REGISTERED:
+        enrolment.agora_state = AgoraState.WAITING.value
+    db.session.flush()
+    _publish(enrolment, operation, params)
+
+
+def _publish(enrolment: Enrolment, operation: str, params: dict[str, str] | None = None) -> None:
     publish(
         partner=PARTNER,
         operation=operation,
@@ -352,4 +487,5 @@ def _publish(enrolment: Enrolment, operation: str) -> None:
         subject_id=enrolment.id,
         ordering_key=ordering_key(enrolment.id),
         organisation_id=enrolment.organisation_id,
+        params=params,
     )

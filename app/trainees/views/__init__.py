@@ -2,10 +2,11 @@
 
 from .enrolment import EnrolmentView
 from .identity import IdentityPages
+from .life import EnrolmentLifeView
 from .pages import RegistrationPages
 from .registration import RegistrationView
 from .trainees import TraineesView
 
-VIEWS = (TraineesView, RegistrationPages, IdentityPages, RegistrationView, EnrolmentView)
+VIEWS = (TraineesView, RegistrationPages, IdentityPages, RegistrationView, EnrolmentView, EnrolmentLifeView)
 
-__all__ = ["VIEWS", "EnrolmentView", "IdentityPages", "RegistrationPages", "RegistrationView", "TraineesView"]
+__all__ = ["VIEWS", "EnrolmentLifeView", "EnrolmentView", "IdentityPages", "RegistrationPages", "RegistrationView", "TraineesView"]

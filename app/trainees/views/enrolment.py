@@ -21,12 +21,14 @@ from app.core.concurrency import StaleError, conflict_context
 from app.core.extensions import db
 from app.core.typed import gone_page
 
-from .. import presenters, queries
+from .. import acts, presenters, queries
 from ..domain import AgoraState, EnrolmentPlan, Refused, initial_agora_state
 from ..forms import EnrolmentForm, ExitForm
+from ..life import EnrolmentEvent
 from ..models import Registration
 from ..permissions import VIEW
 from ..services import enrolment as services
+from ..standing import may_mend_exit
 from .common import enrolment_or_404, registration_or_404, sheet_crumbs, show_database_refusal, show_problems
 
 
@@ -60,7 +62,7 @@ class EnrolmentView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only
         registration = registration_or_404(registration_id)
         if registration_blockers(registration.action.status):
             return _refused(presenters.over_text(registration.action), registration_id)
-        current = {e.component_id for e in queries.enrolments_of(registration_id) if e.actual_end is None}
+        current = {e.component_id for e in queries.enrolments_of(registration_id) if e.actual_end is None and e.cancelled_at is None}
         components = [one for one in components_of(registration.action_id) if one.id not in current]
         if len(components) == 1 and components[0].sites:
             return redirect(url_for("EnrolmentView.add", registration_id=registration_id, component_id=components[0].id))
@@ -124,7 +126,7 @@ class EnrolmentView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only
         enrolment = found
         registration = registration_or_404(enrolment.registration_id)
         address = url_for("RegistrationPages.show", registration_id=registration.id)
-        why = presenters.why_not_change(enrolment)
+        why = acts.why_not(enrolment, EnrolmentEvent.CHANGE)
         if why and request.method == "GET":
             return _refused(why, registration.id)
         form = EnrolmentForm(obj=enrolment)
@@ -162,11 +164,11 @@ class EnrolmentView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only
         enrolment = found
         registration = registration_or_404(enrolment.registration_id)
         address = url_for("RegistrationPages.show", registration_id=registration.id)
-        why = presenters.why_not_exit(enrolment)
+        why = acts.why_not(enrolment, EnrolmentEvent.MEND_EXIT if enrolment.actual_end is not None else EnrolmentEvent.LEAVE)
         if why and request.method == "GET":
             return _refused(why, registration.id)
         form: Any = ExitForm(data={"version": enrolment.version}) if request.method == "GET" else ExitForm()
-        if request.method == "GET" and services.may_mend_exit(enrolment):
+        if request.method == "GET" and may_mend_exit(enrolment):
             form.actual_end.data, form.exit_reason_id.data = enrolment.actual_end, enrolment.exit_reason_id
         elif request.method == "GET" and enrolment.planned_end <= clock.today():
             form.actual_end.data = enrolment.planned_end

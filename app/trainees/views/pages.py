@@ -20,12 +20,11 @@ from app.core.extensions import db
 from app.core.nir.reading import reveal_nir
 from app.core.transaction import transaction
 from app.core.typed import gone_page
-from app.core.ui import allowed
 
-from .. import labels, presenters, queries, recap
+from .. import acts, labels, presenters, queries, recap, standing
 from ..domain import Refused
 from ..forms import ContactForm, RevealForm, SituationForm
-from ..models import Enrolment, Registration
+from ..models import Registration
 from ..permissions import VIEW
 from ..services.correction import may_correct
 from ..services.registration import update_registration
@@ -64,6 +63,7 @@ class RegistrationPages(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is 
 
     def _sheet(self, registration: Registration, *, number: Any = None, reveal: RevealForm | None = None) -> str:
         enrolments = queries.enrolments_of(registration.id)
+        life = acts.life_of(enrolments)
         return self.render_template(  # type: ignore[no-any-return]
             "trainees/show.html",
             breadcrumb=sheet_crumbs(registration),
@@ -73,8 +73,10 @@ class RegistrationPages(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is 
             action=registration.action,
             enrolments=enrolments,
             agora=presenters.agora_views(enrolments),
-            reasons=_reasons(registration, enrolments),
-            action_status=registration.action.status,
+            reasons=acts.reasons(enrolments, life),
+            life=life,
+            acts=acts,
+            standing=standing,
             since=int(clock.now().timestamp()),
             can_add=not registration_blockers(registration.action.status),
             sections=recap.of_registration(registration, may_correct=may_correct(registration, enrolments)),
@@ -106,7 +108,8 @@ class RegistrationPages(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is 
             enrolment=enrolment,
             view=view,
             presenters=presenters,
-            action_status=enrolment.action.status,
+            acts=acts,
+            life=acts.life_of([enrolment]),
             since=None if unchanged else (now if still else since),
             live=not unchanged,
         )
@@ -203,15 +206,3 @@ class RegistrationPages(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is 
             cancel_url=url_for("RegistrationPages.show", registration_id=registration.id),
         )
         return page
-
-
-def _reasons(registration: Registration, enrolments: Sequence[Enrolment]) -> list[tuple[str, str]]:
-    """For each enrolment that can no longer be modified here, its component and why, with whom to ask."""
-    if not allowed("can_exit", VIEW) or registration_blockers(registration.action.status):
-        return []
-    found = []
-    for enrolment in enrolments:
-        why = presenters.why_not_exit(enrolment) or presenters.why_not_change(enrolment)
-        if why is not None:
-            found.append((enrolment.component.number, why))
-    return found

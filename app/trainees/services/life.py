@@ -1,0 +1,223 @@
+"""Interruption, return, cancelled exit, enrolment made by mistake, change of component, corrected outcome: one transaction and one event each.
+
+Source: guides 000 and 002; decision 36.  What AGORA is told of each act depends on where its file stands when the message leaves (``agora``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+
+from sqlalchemy import select
+
+from app.actions.models import Action
+from app.actions.services import actor_name, lock_action
+from app.core import clock, context
+from app.core.concurrency import check_version
+from app.core.extensions import db
+from app.core.outbox.console import mark_settled
+from app.core.outbox.models import MessageState, OutboxMessage
+from app.core.tenancy import Scope, bound_scope, current_scope
+from app.core.transaction import transaction
+from app.partners.agora.port import FileStatus, Outcome
+
+from .. import standing
+from ..domain import AgoraState, EnrolmentPlan, Problem, ProblemCode, Refused
+from ..life import KNOWN_TO_AGORA, EnrolmentEvent, InterruptionReason, interruption_problems, resumption_problems
+from ..models import Enrolment, EnrolmentAct, Interruption, Registration
+from . import enrolment as services
+from .enrolment import CANCEL, CHANGE, CREATE, EXIT, INTERRUPT, RESUME, UNDO_EXIT, Held
+from .locking import locked
+
+
+def interrupt(enrolment_id: int, *, interrupted_on: date, reason: InterruptionReason, version: int) -> None:
+    """The trainee is away from ``interrupted_on``.  Raises LookupError, ``core.concurrency.StaleError``, or Refused."""
+    with transaction():
+        action, enrolment, _messages = _begin(enrolment_id, EnrolmentEvent.INTERRUPT, version)
+        _refuse(interruption_problems(interrupted_on, standing.path_of(enrolment), clock.today()))
+        pause = Interruption(
+            organisation_id=action.organisation_id, enrolment_id=enrolment_id, interrupted_on=interrupted_on, reason=reason.value
+        )
+        enrolment.interruptions.append(pause)
+        _note(enrolment, EnrolmentEvent.INTERRUPT, details={"date": interrupted_on.isoformat()})
+        services.tell(enrolment, INTERRUPT, {"date": interrupted_on.isoformat(), "reason": reason.value})
+
+
+def resume(enrolment_id: int, *, resumed_on: date, version: int) -> None:
+    """The trainee is back on ``resumed_on``.  Raises LookupError, ``core.concurrency.StaleError``, or Refused."""
+    with transaction():
+        _action, enrolment, _messages = _begin(enrolment_id, EnrolmentEvent.RESUME, version)
+        _refuse(resumption_problems(resumed_on, standing.path_of(enrolment), clock.today()))
+        pause = next(one for one in enrolment.interruptions if one.resumed_on is None)
+        pause.resumed_on = resumed_on
+        _note(enrolment, EnrolmentEvent.RESUME, details={"date": resumed_on.isoformat()})
+        services.tell(enrolment, RESUME, {"date": resumed_on.isoformat()})
+
+
+def undo_exit(enrolment_id: int, *, reason: str, version: int) -> None:
+    """The trainee has not left after all: the enrolment goes on, an interruption that was open at the exit too.
+
+    An exit that has not left for AGORA is taken back and nothing is told; one that AGORA has, or may have, is told cancelled by a
+    modification, since a file "sortie" never goes back (decision 36).  Raises LookupError, ``core.concurrency.StaleError``, or Refused.
+    """
+    with transaction() as session:
+        action, enrolment, messages = _begin(enrolment_id, EnrolmentEvent.UNDO_EXIT, version, reason=reason)
+        _refuse(_going_on_problems(action, enrolment))
+        left_on = enrolment.actual_end
+        enrolment.actual_end = enrolment.exit_reason_id = enrolment.early_exit = None
+        enrolment.outcome, enrolment.outcome_corrected = None, False
+        _note(enrolment, EnrolmentEvent.UNDO_EXIT, reason=reason, details={"actual_end": left_on.isoformat() if left_on else None})
+        session.flush()
+        if enrolment.agora_state not in KNOWN_TO_AGORA:
+            return
+        taken_back = [one.id for one in messages if one.operation == EXIT and one.not_taken]
+        if taken_back:
+            _settle(enrolment, taken_back, "sortie annulée")
+        elif enrolment.agora_status == FileStatus.EXITED or _was_sent(enrolment_id, EXIT):
+            services.tell(enrolment, UNDO_EXIT, {"date": clock.today().isoformat(), "planned_end": enrolment.planned_end.isoformat()})
+
+
+def _going_on_problems(action: Action, enrolment: Enrolment) -> tuple[Problem, ...]:
+    """Meanwhile the component may have become shorter, or the trainee been enrolled on it again."""
+    component = services.component_of(action, enrolment.component_id)
+    if services.is_current(enrolment.registration_id, enrolment.component_id):
+        return (Problem("", ProblemCode.ALREADY_ENROLLED),)
+    if enrolment.planned_end > component.planned_end:
+        return (Problem("", ProblemCode.ENDS_AFTER_COMPONENT, {"date": component.planned_end, "planned": enrolment.planned_end}),)
+    return ()
+
+
+def cancel(enrolment_id: int, *, reason: str, version: int) -> None:
+    """« Inscrit par erreur »: the registration stays, the enrolment counts for nothing any more, and may be made again.
+
+    A creation that has not left is taken back; a file that AGORA has, or may have, is cancelled there.
+    Raises LookupError, ``core.concurrency.StaleError``, or Refused.
+    """
+    with transaction() as session:
+        _action, enrolment, messages = _begin(enrolment_id, EnrolmentEvent.CANCEL, version, reason=reason)
+        enrolment.cancelled_at = clock.now()
+        _note(enrolment, EnrolmentEvent.CANCEL, reason=reason)
+        session.flush()
+        if enrolment.agora_state not in KNOWN_TO_AGORA:
+            enrolment.agora_state = AgoraState.NOT_CONCERNED.value
+            return
+        idle = [one.id for one in messages if one.not_taken]
+        created = enrolment.agora_number is not None or any(one.operation == CREATE and one.id not in idle for one in messages)
+        changes = [one.id for one in messages if one.operation == CHANGE and one.id in idle]
+        if created:
+            _settle(enrolment, changes, "inscription annulée")
+            services.tell(enrolment, CANCEL, {"date": clock.today().isoformat()})
+        else:
+            _settle(enrolment, idle, "inscription annulée")
+            enrolment.agora_state, enrolment.agora_refusal = AgoraState.NOT_CONCERNED.value, None
+
+
+def move(enrolment_id: int, component_id: int, plan: EnrolmentPlan, *, actual_end: date, exit_reason_id: int, version: int) -> int:
+    """From one component to another of the same action: exit and enrolment in one act; returns the new enrolment's id.
+
+    Each file has its own events, in order.  Raises LookupError, ``core.concurrency.StaleError``, or Refused.
+    """
+    with transaction() as session:
+        action = lock_action(services.action_of(enrolment_id), share=True)
+        registration_id = session.scalar(select(Enrolment.registration_id).where(Enrolment.id == enrolment_id))
+        if registration_id is None:
+            raise LookupError(enrolment_id)
+        services.hold_messages(enrolment_id)
+        locked(Registration, registration_id)
+        leaving = locked(Enrolment, enrolment_id)
+        check_version(leaving, version)
+        _refuse(standing.obstacles(leaving, EnrolmentEvent.MOVE, action))
+        if leaving.component_id == component_id:
+            raise Refused(Problem("", ProblemCode.SAME_COMPONENT))
+        if plan.planned_start < actual_end:
+            raise Refused(Problem("planned_start", ProblemCode.START_BEFORE_EXIT, {"date": actual_end}))
+        target = services.component_of(action, component_id).number
+        left = services.record_exit(enrolment_id, actual_end=actual_end, exit_reason_id=exit_reason_id, version=version)
+        source = services.component_of(action, left.component_id).number
+        entered_id = services.enrol(registration_id, component_id, plan)
+        _note(left, EnrolmentEvent.MOVE, details={"to": target})
+        _note(session.get_one(Enrolment, entered_id), EnrolmentEvent.MOVE, details={"from": source})
+        return entered_id
+
+
+def judge(enrolment_id: int, *, outcome: Outcome, reason: str, version: int) -> None:
+    """Correct the outcome computed for an enrolment, with the reason; it stands until the exit changes.
+
+    By the organisation until it declares the action finished, by the Région until the closing.
+    Raises LookupError, ``core.concurrency.StaleError``, or Refused.
+    """
+    with transaction():
+        _action, enrolment, _messages = _begin(enrolment_id, EnrolmentEvent.JUDGE, version, reason=reason)
+        before, computed = standing.outcome_of(enrolment), standing.completion_of(enrolment).outcome
+        enrolment.outcome, enrolment.outcome_corrected = outcome.value, outcome is not computed
+        _note(enrolment, EnrolmentEvent.JUDGE, reason=reason, details={"outcome": outcome.value, "before": before.value, "computed": computed.value})
+        if not enrolment.outcome_corrected:
+            enrolment.outcome = None  # back to what is computed
+
+
+# ---- parts -----------------------------------------------------------------------------------------------------------------
+
+
+def _begin(enrolment_id: int, event: EnrolmentEvent, version: int, *, reason: str | None = None) -> tuple[Action, Enrolment, list[Held]]:
+    """The action, the enrolment and its messages under way, locked in the order everybody locks them; the act is asked of the table."""
+    action = lock_action(services.action_of(enrolment_id), share=True)
+    messages = services.hold_messages(enrolment_id)
+    enrolment = locked(Enrolment, enrolment_id)
+    check_version(enrolment, version)
+    facts = standing.facts_of([enrolment], action, region=current_scope().sees_all)[enrolment_id]
+    _refuse(standing.obstacles(enrolment, event, action, facts))
+    if reason is not None and not reason.strip():
+        raise Refused(Problem("reason", ProblemCode.REASON_REQUIRED))
+    enrolment.updated_at = clock.now()  # the version moves with each act, whatever it writes: a second click finds a newer one
+    return action, enrolment, messages
+
+
+def _refuse(problems: Sequence[Problem]) -> None:
+    if problems:
+        raise Refused(*problems)
+
+
+def _note(enrolment: Enrolment, kind: EnrolmentEvent, *, reason: str = "", details: dict[str, Any] | None = None) -> None:
+    """One line of the life of the enrolment: who, when and why."""
+    actor_id, behalf_id = context.actor_id(), context.on_behalf_of()
+    enrolment.acts.append(
+        EnrolmentAct(
+            organisation_id=enrolment.organisation_id,
+            enrolment_id=enrolment.id,
+            kind=kind.value,
+            reason=reason.strip()[:1000],
+            details=details,
+            actor_id=actor_id,
+            actor_name=actor_name(actor_id),
+            on_behalf_of_id=behalf_id,
+            on_behalf_of_name=actor_name(behalf_id),
+        )
+    )
+
+
+def _was_sent(enrolment_id: int, operation: str) -> bool:
+    """Whether AGORA has, or may have, a message of this kind."""
+    with bound_scope(Scope.system()):
+        sent = select(OutboxMessage.id).where(
+            OutboxMessage.partner == services.PARTNER,
+            OutboxMessage.operation == operation,
+            OutboxMessage.subject_type == "enrolment",
+            OutboxMessage.subject_id == enrolment_id,
+            OutboxMessage.state != MessageState.CANCELLED,
+        )
+        return db.session.scalar(sent.limit(1)) is not None
+
+
+def _settle(enrolment: Enrolment, message_ids: Sequence[int], reason: str) -> None:
+    """Take messages back, and say again what the enrolment awaits of AGORA."""
+    if message_ids:
+        with bound_scope(Scope.system()):
+            mark_settled(message_ids, reason=reason)
+    states = {message.state for message in services.hold_messages(enrolment.id)}
+    if MessageState.REJECTED in states:
+        return
+    enrolment.agora_refusal = None
+    waiting = states or enrolment.agora_number is None
+    enrolment.agora_state = (AgoraState.WAITING if waiting else AgoraState.REGISTERED).value
+    db.session.flush()

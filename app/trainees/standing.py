@@ -1,0 +1,98 @@
+"""Where enrolments stand and what may be done with them, from their rows: the bridge between ``life`` and the database."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+
+from sqlalchemy import ColumnElement, func, select
+
+from app.actions.models import Action
+from app.actions.queries import declaration_of
+from app.core.extensions import db
+from app.partners.agora.port import Outcome
+
+from . import life
+from .domain import AgoraState, Problem
+from .life import Completion, EnrolmentEvent, EnrolmentState, LifeFacts, Path, Pause
+from .models import Enrolment
+
+#: What counts: an enrolment made by mistake counts for nothing any more.
+STANDING: ColumnElement[bool] = Enrolment.cancelled_at.is_(None)
+
+
+def may_mend_exit(enrolment: Enrolment) -> bool:
+    """An exit that AGORA does not hold: never told (outside the flow, NIR awaited), refused, or of a file it refused before.
+
+    Once AGORA has it the exit is cancelled, then entered again: a file "sortie" takes no second exit.
+    """
+    if enrolment.actual_end is not None and enrolment.agora_state in (AgoraState.NOT_CONCERNED, AgoraState.WAITING_NIR):
+        return True
+    refused = (enrolment.agora_refusal or {}).get("operation")
+    return enrolment.actual_end is not None and enrolment.agora_state == AgoraState.REJECTED and refused in ("create_file", "exit_file")
+
+
+def path_of(enrolment: Enrolment) -> Path:
+    """The dates of an enrolment, interruptions included."""
+    pauses = tuple(Pause(one.interrupted_on, one.resumed_on) for one in enrolment.interruptions)
+    return Path(enrolment.planned_start, enrolment.planned_end, enrolment.actual_end, pauses)
+
+
+def state_of(enrolment: Enrolment, action_status: str) -> EnrolmentState:
+    """Where one enrolment stands."""
+    return life.state_of(
+        action_status=action_status,
+        agora_status=enrolment.agora_status,
+        actual_end=enrolment.actual_end,
+        cancelled=enrolment.cancelled_at is not None,
+        interrupted=any(one.resumed_on is None for one in enrolment.interruptions),
+    )
+
+
+def completion_of(enrolment: Enrolment) -> Completion:
+    """How much of the training was done."""
+    return life.completion(path_of(enrolment), enrolment.hours_centre + enrolment.hours_company)
+
+
+def outcome_of(enrolment: Enrolment) -> Outcome:
+    """The réalisation that stands: as corrected, or as it was told; else computed."""
+    return Outcome(enrolment.outcome) if enrolment.outcome is not None else completion_of(enrolment).outcome
+
+
+def facts_of(enrolments: Sequence[Enrolment], action: Action, *, region: bool = False) -> dict[int, LifeFacts]:
+    """What the acts on enrolments of one action depend on: two statements, whatever their number."""
+    if not enrolments:
+        return {}
+    declared = declaration_of(action.id) is not None
+    alone = _only_entry(action.id, action.actual_start) if action.actual_start is not None else None
+    return {
+        one.id: LifeFacts(
+            action_status=action.status,
+            declared=declared,
+            interruptions=len(one.interruptions),
+            exit_undone=any(act.kind == EnrolmentEvent.UNDO_EXIT for act in one.acts),
+            exit_mendable=may_mend_exit(one),
+            opens_action=action.actual_start if one.id == alone else None,
+            region=region,
+        )
+        for one in enrolments
+    }
+
+
+def _only_entry(action_id: int, actual_start: date) -> int | None:
+    """The enrolment by which the action opened, when no other enters on that day."""
+    of_day = (Enrolment.action_id == action_id, STANDING, Enrolment.planned_start <= actual_start)
+    row = db.session.execute(select(func.count(), func.min(Enrolment.id)).where(*of_day)).one()
+    return row[1] if row[0] == 1 else None
+
+
+def obstacles(enrolment: Enrolment, event: EnrolmentEvent, action: Action, facts: LifeFacts | None = None) -> tuple[Problem, ...]:
+    """Everything that forbids an act now."""
+    known = facts if facts is not None else facts_of([enrolment], action)[enrolment.id]
+    return life.obstacles(state_of(enrolment, action.status), event, known)
+
+
+def standing(enrolments: Sequence[Any]) -> list[Any]:
+    """Those that count."""
+    return [one for one in enrolments if one.cancelled_at is None]

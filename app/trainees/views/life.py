@@ -1,0 +1,300 @@
+"""Interruption, return, cancelled exit, enrolment made by mistake, change of component, corrected outcome: a page each, that says what it does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from flask import flash, redirect, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_appbuilder import BaseView, expose
+from flask_appbuilder.security.decorators import has_access, permission_name
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+from sqlalchemy.exc import IntegrityError
+
+from app.actions.queries import components_of
+from app.core import clock
+from app.core.concurrency import StaleError
+from app.core.extensions import db
+from app.core.tenancy import current_scope
+from app.core.typed import gone_page
+from app.core.ui.format import fr_date, fr_hours
+from app.partners.agora.port import Outcome
+from app.reference.models import ExitReason
+from app.reference.queries import by_code
+
+from .. import acts, labels, queries, standing
+from ..domain import EnrolmentPlan, Refused
+from ..forms import ActForm, InterruptionForm, MistakeForm, MoveForm, OutcomeForm, ResumptionForm, UndoExitForm
+from ..life import MOVE_REASON, EnrolmentEvent, InterruptionReason
+from ..models import Enrolment
+from ..permissions import VIEW
+from ..services import life as services
+from .common import enrolment_or_404, sheet_crumbs, show_database_refusal, show_problems
+from .enrolment import _offer_sites, _proposed, _refused, _status
+
+
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """What a page says: its heading, what the act does, the button, and what is said once it is done."""
+
+    heading: str
+    explain: str
+    verb: str
+    done: str
+    danger: bool = False
+
+
+class EnrolmentLifeView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only partly typed
+    """What happens to an enrolment between its entry and its closing (guides 000 and 002)."""
+
+    route_base = "/stagiaires/inscription"
+    class_permission_name = VIEW
+    permission_label = _l("Trainees")
+    default_view = "interrupt"
+
+    @expose("/<int:enrolment_id>/interruption", methods=["GET", "POST"])
+    @has_access
+    @permission_name("exit")
+    def interrupt(self, enrolment_id: int) -> ResponseReturnValue:
+        """The trainee is away for a time."""
+        form: Any = InterruptionForm()
+        words = _Words(
+            _("Interrupt the training"),
+            _("The trainee is away for a time and stays enrolled. AGORA is told; enter the return when it comes, or the exit."),
+            _("Save the interruption"),
+            _("The interruption is saved."),
+        )
+        return self._act(
+            enrolment_id, EnrolmentEvent.INTERRUPT, form, words,
+            lambda: services.interrupt(
+                enrolment_id, interrupted_on=form.interrupted_on.data, reason=InterruptionReason(form.reason.data), version=form.version.data or 0
+            ),
+        )  # fmt: skip
+
+    @expose("/<int:enrolment_id>/reprise", methods=["GET", "POST"])
+    @has_access
+    @permission_name("exit")
+    def resume(self, enrolment_id: int) -> ResponseReturnValue:
+        """The trainee is back."""
+        form: Any = ResumptionForm()
+        words = _Words(_("Return to the training"), _("AGORA is told of the return."), _("Save the return"), _("The return is saved."))
+        return self._act(
+            enrolment_id, EnrolmentEvent.RESUME, form, words,
+            lambda: services.resume(enrolment_id, resumed_on=form.resumed_on.data, version=form.version.data or 0),
+        )  # fmt: skip
+
+    @expose("/<int:enrolment_id>/annulation-sortie", methods=["GET", "POST"])
+    @has_access
+    @permission_name("exit")
+    def undo_exit(self, enrolment_id: int) -> ResponseReturnValue:
+        """The exit was entered wrong: the enrolment goes on."""
+        form = UndoExitForm()
+        words = _Words(
+            _("Cancel the exit"),
+            _(
+                "The trainee is in training again. An exit that has not left for AGORA is taken back; one that AGORA has is told cancelled, but its "
+                "file stays at “Sortie de formation”, since nothing in the exchange leads back."
+            ),
+            _("Cancel the exit"),
+            _("The exit is cancelled: the trainee is in training again."),
+            danger=True,
+        )
+        return self._act(
+            enrolment_id, EnrolmentEvent.UNDO_EXIT, form, words,
+            lambda: services.undo_exit(enrolment_id, reason=form.reason.data, version=form.version.data or 0),
+        )  # fmt: skip
+
+    @expose("/<int:enrolment_id>/annulation", methods=["GET", "POST"])
+    @has_access
+    @permission_name("enrol")
+    def cancel(self, enrolment_id: int) -> ResponseReturnValue:
+        """« Inscrit par erreur »."""
+        form = MistakeForm()
+        words = _Words(
+            _("Enrolled by mistake"),
+            _(
+                "The enrolment counts for nothing any more and its place is free; the AGORA file is cancelled. The trainee stays registered on the "
+                "action, and can be enrolled again. Nothing leads back."
+            ),
+            _("Cancel the enrolment"),
+            _("The enrolment is cancelled."),
+            danger=True,
+        )
+        return self._act(
+            enrolment_id, EnrolmentEvent.CANCEL, form, words,
+            lambda: services.cancel(enrolment_id, reason=form.reason.data, version=form.version.data or 0),
+        )  # fmt: skip
+
+    @expose("/<int:enrolment_id>/realisation", methods=["GET", "POST"])
+    @has_access
+    @permission_name("judge")
+    def judge(self, enrolment_id: int) -> ResponseReturnValue:
+        """Correct the outcome that was computed from hours, exit and interruptions."""
+        form = OutcomeForm()
+        words = _Words(
+            _("Correct the outcome"),
+            _("AGORA receives this outcome when the action is closed. Your reason and your name are kept with it; a new exit makes it be computed again."),
+            _("Save the outcome"),
+            _("The outcome is saved."),
+        )
+        return self._act(
+            enrolment_id, EnrolmentEvent.JUDGE, form, words,
+            lambda: services.judge(enrolment_id, outcome=Outcome(form.outcome.data), reason=form.reason.data, version=form.version.data or 0),
+        )  # fmt: skip
+
+    @expose("/<int:enrolment_id>/changement-composante")
+    @has_access
+    @permission_name("enrol")
+    def choose(self, enrolment_id: int) -> ResponseReturnValue:
+        """Which component the trainee goes to."""
+        enrolment = enrolment_or_404(enrolment_id)
+        why = acts.why_not(enrolment, EnrolmentEvent.MOVE)
+        if why:
+            return _refused(why, enrolment.registration_id)
+        current = {one.component_id for one in queries.enrolments_of(enrolment.registration_id) if one.actual_end is None and one.cancelled_at is None}
+        return self.render_template(
+            "trainees/choose_component.html",
+            breadcrumb=sheet_crumbs(enrolment.registration, (_("Change component"), None)),
+            menu_current="ActionsView.index",
+            registration=enrolment.registration,
+            components=[one for one in components_of(enrolment.action_id) if one.id not in current],
+            leaving=enrolment,
+        )
+
+    @expose("/<int:enrolment_id>/changement-composante/<int:component_id>", methods=["GET", "POST"])
+    @has_access
+    @permission_name("enrol")
+    def move(self, enrolment_id: int, component_id: int) -> ResponseReturnValue:
+        """The exit of one component and the enrolment on the other, in one act."""
+        enrolment = queries.get_enrolment(enrolment_id)
+        if enrolment is None:
+            return gone_page(MoveForm())
+        component = next((one for one in components_of(enrolment.action_id) if one.id == component_id), None)
+        if component is None:
+            return gone_page(MoveForm())
+        registration_id, number = enrolment.registration_id, component.number
+        address = url_for("RegistrationPages.show", registration_id=registration_id)
+        if request.method == "GET":
+            why = acts.why_not(enrolment, EnrolmentEvent.MOVE)
+            if why:
+                return _refused(why, registration_id)
+            moving = by_code(ExitReason, MOVE_REASON)
+            form: Any = MoveForm(
+                data={**_proposed(component), "actual_end": clock.today(), "exit_reason_id": moving.id if moving else None, "version": enrolment.version}
+            )
+        else:
+            form = MoveForm()
+        _offer_sites(form, component)
+        if request.method == "POST" and form.validate():
+            plan = EnrolmentPlan(form.planned_start.data, form.planned_end.data, form.site_id.data, form.hours_centre.data, form.hours_company.data)
+
+            def act() -> None:
+                services.move(
+                    enrolment_id, component_id, plan,
+                    actual_end=form.actual_end.data, exit_reason_id=form.exit_reason_id.data, version=form.version.data or 0,
+                )  # fmt: skip
+
+            answer = _tried(act, form, enrolment_id)
+            if answer is None:
+                flash(_("The trainee goes on to the component %(number)s: exit and enrolment are saved.", number=number), "success")
+                return redirect(address)
+            if not isinstance(answer, bool):
+                return answer
+            enrolment = enrolment_or_404(enrolment_id)
+            component = next(one for one in components_of(enrolment.action_id) if one.id == component_id)
+        return self.render_template(
+            "trainees/move.html",
+            breadcrumb=sheet_crumbs(enrolment.registration, (_("Change component"), None)),
+            menu_current="ActionsView.index",
+            registration=enrolment.registration,
+            enrolment=enrolment,
+            component=component,
+            form=form,
+            cancel_url=address,
+        ), _status(form)
+
+    # ---- parts -------------------------------------------------------------------------------------------------------
+
+    def _act(self, enrolment_id: int, event: EnrolmentEvent, form: Any, words: _Words, act: Callable[[], None]) -> ResponseReturnValue:
+        """One page for all acts: what stands, what the act does, the fields, the button."""
+        enrolment = queries.get_enrolment(enrolment_id)
+        if enrolment is None:
+            return gone_page(form)
+        address = _after(enrolment, event)
+        if request.method == "GET":
+            why = acts.why_not(enrolment, event)
+            if why:
+                flash(why, "danger")
+                return redirect(address)
+            form.version.data = enrolment.version
+            if event is EnrolmentEvent.JUDGE:
+                form.outcome.data = standing.outcome_of(enrolment).value
+        elif form.validate():
+            answer = _tried(act, form, enrolment_id)
+            if answer is None:
+                flash(words.done, "success")
+                return redirect(address)
+            if not isinstance(answer, bool):
+                return answer
+            enrolment = enrolment_or_404(enrolment_id)
+        return self.render_template(
+            "trainees/act.html",
+            breadcrumb=sheet_crumbs(enrolment.registration, (words.heading, None)),
+            menu_current="ActionsView.index",
+            words=words,
+            registration=enrolment.registration,
+            enrolment=enrolment,
+            known=_known(enrolment, event),
+            form=form,
+            cancel_url=address,
+        ), _status(form)
+
+
+def _tried(act: Callable[[], Any], form: ActForm | MoveForm, enrolment_id: int) -> ResponseReturnValue | bool | None:
+    """None when the act is done; an answer when its object is gone; True when it was refused, which is said on the form."""
+    try:
+        act()
+    except LookupError:
+        return gone_page(form)
+    except Refused as refusal:
+        show_problems(form, refusal.problems)
+    except StaleError:
+        db.session.rollback()
+        form.form_errors.append(_("Somebody modified this enrolment meanwhile: check what stands above, then save again."))
+        form.version.raw_data = None
+        form.version.data = enrolment_or_404(enrolment_id).version
+    except IntegrityError as error:
+        db.session.rollback()
+        show_database_refusal(form, error)
+    else:
+        return None
+    return True
+
+
+def _after(enrolment: Enrolment, event: EnrolmentEvent) -> str:
+    """Back to the sheet; to the end of the action, where outcomes are listed, for who corrects one from there."""
+    if event is EnrolmentEvent.JUDGE and request.args.get("retour") == "action":
+        return url_for("ClosingView.close" if current_scope().sees_all else "ClosingView.declare", action_id=enrolment.action_id)
+    return url_for("RegistrationPages.show", registration_id=enrolment.registration_id)
+
+
+def _known(enrolment: Enrolment, event: EnrolmentEvent) -> list[tuple[str, Any]]:
+    """What stands, for who acts."""
+    found: list[tuple[str, Any]] = [
+        (_("Entry date"), fr_date(enrolment.planned_start)),
+        (_("Planned exit date"), fr_date(enrolment.planned_end)),
+    ]
+    found += [(_("Interruptions"), told.text) for told in acts.story(enrolment)[: len(enrolment.interruptions)]]
+    if enrolment.actual_end is not None:
+        found.append((_("Actual end"), _("%(date)s (%(reason)s)", date=fr_date(enrolment.actual_end), reason=str(enrolment.exit_reason))))
+    if event is EnrolmentEvent.JUDGE:
+        done = standing.completion_of(enrolment)
+        found.append((_("Days attended"), _("%(present)s of %(planned)s", present=done.present_days, planned=done.planned_days)))
+        hours = {"done": fr_hours(done.done_hours, "h"), "planned": fr_hours(done.planned_hours, "h")}
+        found.append((_("Hours carried out (computed)"), _("%(done)s of %(planned)s", **hours)))
+        found.append((_("Outcome computed"), labels.OUTCOME_LABELS[done.outcome]))
+    found.append((_("N° Agora"), enrolment.agora_number))
+    return found

@@ -1,0 +1,170 @@
+"""Any order of acts, of messages that leave and of answers that are lost: the sandbox refuses nothing, and both sides agree at the end."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from sqlalchemy import select
+
+from app.actions import services as actions
+from app.actions.domain import ActionStatus, BillingPeriod, DeclarationFrequency
+from app.actions.models import Action
+from app.core import clock
+from app.core.extensions import db
+from app.core.outbox.models import MessageState
+from app.partners.agora.port import Outcome
+from app.trainees import domain, life, standing
+from app.trainees.life import EnrolmentEvent, EnrolmentState
+from app.trainees.models import Enrolment
+from tests.actions.helpers import make_action, make_enrolment
+from tests.trainees import test_life as acts
+from tests.trainees.agora_double import AgoraDouble
+from tests.trainees.test_services import enrolment_of, messages_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sqlalchemy.orm import Session
+
+REFUSALS = (domain.Refused, actions.Refused)
+#: From the last day that was declared (0) to today (10), the day before included (-1): mostly what can be, sometimes not.
+DAYS = st.integers(-1, 10)
+_CLOSED = {Outcome.FULL: "closed_full", Outcome.PARTIAL: "closed_partial", Outcome.NOT_DONE: "closed_not_done"}
+
+
+class Lives(RuleBasedStateMachine):
+    """One enrolment of an open action, one of which keeps it open, and AGORA."""
+
+    done: ClassVar[dict[str, int]] = {}
+    #: One AGORA for all lives: it never gives a number twice.
+    double: ClassVar[AgoraDouble]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.double.wires.clear()
+
+    def teardown(self) -> None:
+        self._agrees()
+
+    @initialize()
+    def enrolled(self) -> None:
+        action = make_action(start=-60, end=0)
+        first = make_enrolment(action, name="PREMIER", entered=20)
+        self.enrolment_id = make_enrolment(action, name="SECOND", entered=20)
+        actions.open_action(action.id, actions.Opening(clock.today() - timedelta(days=20), DeclarationFrequency.MONTHLY, BillingPeriod.QUARTERLY))
+        acts.leave(first)
+        self.action_id = action.id
+
+    def _ago(self, share: int) -> int:
+        """Days from today."""
+        known = (clock.today() - standing.path_of(enrolment_of(self.enrolment_id)).last_told).days
+        return known + 1 if share < 0 else known - known * share // 10
+
+    # ---- acts --------------------------------------------------------------------------------------------------------
+
+    def _try(self, event: EnrolmentEvent, act: Any) -> None:
+        """An act that the table forbids is refused, whatever is typed; what is done is counted."""
+        before = self._state()
+        free = not life.obstacles(before, event, life.LifeFacts(exit_mendable=True))
+        try:
+            act()
+        except REFUSALS:
+            return
+        assert free, (before, event)
+        self.done[event] = self.done.get(event, 0) + 1
+
+    @rule(days=DAYS)
+    def interrupt(self, days: int) -> None:
+        self._try(EnrolmentEvent.INTERRUPT, lambda: acts.interrupt(self.enrolment_id, self._ago(days)))
+
+    @rule(days=DAYS)
+    def resume(self, days: int) -> None:
+        self._try(EnrolmentEvent.RESUME, lambda: acts.resume(self.enrolment_id, self._ago(days)))
+
+    @rule(days=DAYS)
+    def leave(self, days: int) -> None:
+        self._try(EnrolmentEvent.LEAVE, lambda: acts.leave(self.enrolment_id, self._ago(days)))
+
+    @rule()
+    def undo(self) -> None:
+        self._try(EnrolmentEvent.UNDO_EXIT, lambda: acts.undo(self.enrolment_id))
+
+    @rule(chance=st.integers(0, 5))
+    def cancel(self, chance: int) -> None:
+        if chance == 0:  # nothing follows it
+            self._try(EnrolmentEvent.CANCEL, lambda: acts.cancel(self.enrolment_id))
+
+    @rule(outcome=st.sampled_from(list(Outcome)))
+    def judge(self, outcome: Outcome) -> None:
+        version = acts.version_of(self.enrolment_id)
+        self._try(EnrolmentEvent.JUDGE, lambda: acts.life.judge(self.enrolment_id, outcome=outcome, reason=acts.WHY, version=version))
+
+    @rule()
+    def close(self) -> None:
+        with suppress(*REFUSALS):
+            actions.close_action(self.action_id)
+
+    @rule()
+    def reopen(self) -> None:
+        with suppress(*REFUSALS):
+            actions.reopen_action(self.action_id, reason="Sortie oubliée")
+
+    # ---- AGORA -------------------------------------------------------------------------------------------------------
+
+    @rule(lost=st.booleans())
+    def one_message_leaves(self, lost: bool) -> None:
+        self.double.step(self.enrolment_id, lost=lost)
+
+    # ---- what holds --------------------------------------------------------------------------------------------------
+
+    def _state(self) -> EnrolmentState:
+        return acts.state_now(self.enrolment_id)
+
+    @invariant()
+    def nothing_is_refused(self) -> None:
+        if hasattr(self, "enrolment_id"):
+            assert not [row for row in messages_of(self.enrolment_id) if row.state in (MessageState.REJECTED, MessageState.DEAD)]
+
+    def _agrees(self) -> None:
+        """Once all has left, the file is where the enrolment is."""
+        if not hasattr(self, "enrolment_id"):
+            return
+        self.double.drain(self.enrolment_id)
+        enrolment = enrolment_of(self.enrolment_id)
+        file = self.double.file_of(enrolment.external_reference)
+        status = db.session.scalars(select(Action.status).where(Action.id == self.action_id)).one()
+        kinds = [event[0] for event in file.events] if file else []
+        assert kinds.count("SORTIE") <= 1
+        assert kinds.count("CLOTURE") <= 1
+        assert enrolment.agora_state in ("done", "none")
+        if enrolment.cancelled_at is not None:
+            assert file is None or file.status == "ANNULE"
+        elif status == ActionStatus.CLOSED:
+            assert enrolment.agora_status == _CLOSED[Outcome(enrolment.outcome or "")]
+        elif enrolment.agora_status in _CLOSED.values():
+            assert "CLOTURE" in kinds  # before the action was reopened
+        elif enrolment.actual_end is not None:
+            assert enrolment.agora_status == "exited"
+        else:
+            undone = any(act.kind == EnrolmentEvent.UNDO_EXIT for act in enrolment.acts)
+            assert enrolment.agora_status == ("exited" if undone and "SORTIE" in kinds else "entered")
+            if enrolment.agora_status == "entered" and file is not None:
+                assert file.interrupted is (standing.state_of(enrolment, status) is EnrolmentState.INTERRUPTED)
+
+
+def test_any_order_of_acts_and_answers(db_session: Session, tmp_path: Path) -> None:
+    Lives.done.clear()
+    Lives.double = AgoraDouble(tmp_path / "agora")
+    rules = settings(
+        max_examples=30, stateful_step_count=20, deadline=None, database=None, print_blob=False, suppress_health_check=list(HealthCheck),
+        report_multiple_bugs=False, phases=(Phase.explicit, Phase.generate),
+    )  # fmt: skip
+    run_state_machine_as_test(Lives, settings=rules)
+    print(Lives.done)
+    assert {EnrolmentEvent.INTERRUPT, EnrolmentEvent.RESUME, EnrolmentEvent.LEAVE, EnrolmentEvent.UNDO_EXIT, EnrolmentEvent.JUDGE} <= set(Lives.done)
+    assert db_session.scalars(select(Enrolment.id).limit(1)).first() is not None
