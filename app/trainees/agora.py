@@ -40,6 +40,7 @@ from app.partners.agora.port import (
 
 from .domain import AgoraState, outcome_of
 from .models import Enrolment, Registration, Trainee
+from .ports import exit_surveys
 from .services.enrolment import CHANGE, CLOSE, CREATE, EXIT, PARTNER
 
 #: Paths of the port's dataclasses → where the user mends them: ("person" | "sheet" | "plan" | "region", control of the form).
@@ -154,8 +155,9 @@ def build_exits(messages: Sequence[Message]) -> Mapping[int, FileEvent | Rejecte
 
 
 def build_closings(messages: Sequence[Message]) -> Mapping[int, FileEvent | Rejected]:
-    """The closings to tell, with the outcome computed from the exit."""
+    """The closings to tell, with the outcome computed from the exit and the answers to the exit survey."""
     enrolments = _load(messages)
+    surveys = exit_surveys(list(enrolments))
     built: dict[int, FileEvent | Rejected] = {}
     for message in messages:
         enrolment = enrolments.get(message.subject_id)
@@ -171,6 +173,7 @@ def build_closings(messages: Sequence[Message]) -> Mapping[int, FileEvent | Reje
             kind=EventKind.CLOSING,
             date=date.fromisoformat(str(message.params["date"])),
             outcome=outcome_of(planned_start=enrolment.planned_start, actual_end=enrolment.actual_end, early=enrolment.early_exit),
+            survey=surveys.get(enrolment.id),
             caller=_caller(message, enrolment),
         )
     return built

@@ -81,6 +81,11 @@ _EXAMPLES = {
     "request_document_content": "(organisation_id, id, data) SELECT organisation_id, id, '\\x25'::bytea FROM request_document LIMIT 1",
     "request_signature": "(organisation_id, request_id, stated, signed_at, account_id) "
     "SELECT organisation_id, id, 'essai', now(), {user} FROM modification_request WHERE organisation_id = {organisation} ORDER BY id LIMIT 1",
+    "survey_reply": "(organisation_id, survey_id, replied_at, situation_id, certification) SELECT s.organisation_id, s.id, now(), v.id, 'no' "
+    "FROM situation_survey s, survey_situation v WHERE NOT v.employed ORDER BY s.id, v.id LIMIT 1",
+    "survey_link": "(organisation_id, survey_id, rank, token_hash, sent_at, expires_at) SELECT organisation_id, id, 1, repeat('0', 64), now(), now() "
+    "FROM situation_survey WHERE organisation_id = {organisation} ORDER BY id LIMIT 1",
+    "survey_opt_out": "(organisation_id, trainee_id, asked_at) SELECT organisation_id, id, now() FROM trainee WHERE organisation_id = {organisation} ORDER BY id LIMIT 1",
     "audit_entry": "(transaction_id, table_name, operation, actor_id) VALUES (1, 'action', 'INSERT', {user})",
 }
 
