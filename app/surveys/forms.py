@@ -97,7 +97,13 @@ class SurveyForm(VersionedForm, AnswersForm):
 
 
 class ReplyForm(AnswersForm):
-    """The survey as the trainee answers it."""
+    """The survey as the trainee answers it: the same questions, put to the person."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.situation_id.label.text = _("Your situation today")
+        self.certification.label.text = _("Did you obtain the intended certification?")
+        self.certification_level_id.label.text = _("Level of the certification obtained")
 
 
 class ActForm(PortalBaseForm):

@@ -145,7 +145,7 @@ def _world(one: Callable[[str], Any]) -> World:
         "batch_id": NOBODYS,
         "document_id": one(f"SELECT id FROM request_document WHERE action_id = {action} ORDER BY id LIMIT 1"),
         "request_id": one(f"SELECT id FROM modification_request WHERE action_id = {action} ORDER BY id LIMIT 1"),
-        "survey_id": one(f"SELECT id FROM situation_survey WHERE action_id = {action} AND moment = 'exit' ORDER BY id LIMIT 1"),
+        "survey_id": one(f"SELECT id FROM situation_survey WHERE organisation_id = {own} AND moment = 'exit' ORDER BY id LIMIT 1"),
         "search_id": NOBODYS,
         "export_kind": "actions",
     }
