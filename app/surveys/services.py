@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Any, Final
 
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from app.core import clock, context
@@ -80,6 +81,11 @@ def is_due(survey: SituationSurvey, today: date) -> bool:
 
 
 def _due(survey_id: int) -> SituationSurvey:
+    """The survey, locked after its enrolment: in the order of an exit, which changes the enrolment, then its surveys."""
+    enrolment_id = db.session.scalar(select(SituationSurvey.enrolment_id).where(SituationSurvey.id == survey_id))
+    if enrolment_id is None:
+        raise LookupError(survey_id)
+    db.session.execute(select(Enrolment.id).where(Enrolment.id == enrolment_id).with_for_update())
     survey = locked(SituationSurvey, survey_id)
     if survey.due_on is None:
         raise LookupError(survey_id)

@@ -14,10 +14,15 @@ from app.core import clock
 from app.core.extensions import db
 from app.core.mail.models import MailMessage
 from app.core.mail.services import content_of
+from app.core.outbox import Message
+from app.core.outbox.models import OutboxMessage
+from app.core.transaction import transaction
 from app.reference import models as reference
 from app.reference.queries import by_code
 from app.surveys.domain import Moment, Question
 from app.surveys.models import SituationSurvey
+from app.trainees.models import Enrolment
+from app.trainees.services.enrolment import close_files
 from tests.actions.helpers import leave, make_action, make_enrolment
 
 
@@ -121,3 +126,20 @@ def token_in(mail_text: str) -> str:
     found = re.search(r"/enquete/([A-Za-z0-9_-]{40,})\s", mail_text)
     assert found, mail_text
     return found[1]
+
+
+def closings_of(action: Action) -> list[Message]:
+    """The messages that tell AGORA that the action is closed."""
+    with transaction():
+        close_files(action, clock.today())
+    rows = db.session.scalars(select(OutboxMessage).where(OutboxMessage.operation == "close_file").order_by(OutboxMessage.id.desc()).limit(5)).all()
+    wanted = set(db.session.scalars(select(Enrolment.id).where(Enrolment.action_id == action.id)))
+    return [
+        Message(
+            id=row.id, partner=row.partner, operation=row.operation, subject_type=row.subject_type, subject_id=row.subject_id,
+            organisation_id=row.organisation_id, ordering_key=row.ordering_key, idempotency_key=row.idempotency_key, params=row.params,
+            attempts=0, actor_id=row.actor_id,
+        )
+        for row in rows
+        if row.subject_id in wanted
+    ]  # fmt: skip

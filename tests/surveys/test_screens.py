@@ -10,16 +10,19 @@ import pytest
 from sqlalchemy import select, text
 
 from app.core.extensions import db
+from app.core.outbox.models import MessageState, OutboxMessage
 from app.core.tenancy import Scope, bound_scope
+from app.partners.agora.port import PartnerFieldError, PartnerRejected
 from app.reference import models as reference
 from app.surveys import jobs
 from app.surveys.domain import Moment
 from app.surveys.models import SurveyReply
+from app.trainees import agora
 from app.trainees.models import Enrolment
 from tests.accounts.helpers import post
-from tests.actions.helpers import make_action
+from tests.actions.helpers import make_action, number_given
 
-from .helpers import answered, as_posted, hidden_of, id_of, job, left, mails, moved, quiet, search, survey_of, token_in
+from .helpers import answered, as_posted, closings_of, hidden_of, id_of, job, left, mails, moved, quiet, search, survey_of, token_in
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -135,6 +138,31 @@ def test_not_reached(as_user: AsUser) -> None:
     assert "Stagiaire non joint" in browser.get(address).text
     post(browser, f"{address}/a-joindre", {"version": str(survey_of(survey.enrolment_id).version)})
     assert survey_of(survey.enrolment_id).state == "waiting"
+
+
+def test_an_answer_that_agora_refused_is_sent_again_once_mended(as_user: AsUser, db_session: Session) -> None:
+    """The closing was refused for the survey: saving the survey sends it again, with the new answers."""
+    action = make_action()
+    enrolment_id = left(action)
+    number_given(enrolment_id)
+    answered(enrolment_id, job())
+    (message,) = closings_of(action)
+    row = db_session.get_one(OutboxMessage, message.id)
+    row.state, row.last_error_code = MessageState.REJECTED, "DONNEES_INVALIDES"
+    db_session.flush()
+    fault = PartnerFieldError("/enquete/typeContrat", "Valeur inconnue.", "X", path="survey.contract_type")
+    agora.note_refusals([(message, PartnerRejected("DONNEES_INVALIDES", "La clôture n’est pas acceptée.", (fault,)))])
+    db_session.commit()
+    registration_id = db_session.scalars(select(Enrolment.registration_id).where(Enrolment.id == enrolment_id)).one()
+    browser = as_user("principal")
+    assert "type de contrat de travail, dans le bilan de situation" in browser.get(f"/stagiaires/fiche/{registration_id}").text
+    changed = job(contract_type_id=id_of(reference.EmploymentContract, "CDI"))
+    assert sent(browser, survey_of(enrolment_id).id, changed).status_code == 302
+    db_session.expire_all()
+    assert db_session.get_one(Enrolment, enrolment_id).agora_state == "waiting"
+    assert db_session.get_one(OutboxMessage, message.id).state is MessageState.PENDING
+    told = agora.build_closings([message])[message.id].survey  # type: ignore[union-attr]
+    assert told is not None and told.contract_type == "CDI"
 
 
 # ---- the trainee ---------------------------------------------------------------------------------------------------------

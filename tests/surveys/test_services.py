@@ -14,10 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from app.accounts.seeds import ORGANISATION_B
 from app.core import clock
 from app.core.extensions import db
-from app.core.outbox import Message
-from app.core.outbox.models import OutboxMessage
 from app.core.tenancy import Scope, bound_scope
-from app.core.transaction import transaction
 from app.reference import models as reference
 from app.surveys import queries, services
 from app.surveys.domain import Moment, Refused, StateFilter, due_on
@@ -25,10 +22,9 @@ from app.surveys.models import SituationSurvey, SurveyReply
 from app.surveys.queries import SurveyFilter
 from app.trainees import agora
 from app.trainees.models import Enrolment
-from app.trainees.services.enrolment import close_files
 from tests.actions.helpers import make_action, make_enrolment, number_given, organisation, statements
 
-from .helpers import answered, id_of, job, left, moments_of, search, survey_of
+from .helpers import answered, closings_of, id_of, job, left, moments_of, search, survey_of
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -141,7 +137,8 @@ def test_a_survey_whose_day_has_not_come_is_refused(db_session: Session) -> None
 def test_not_reached_then_reached(db_session: Session) -> None:
     survey = survey_of(left())
     services.mark_unreached(survey.id, version=survey.version)
-    assert (again := survey_of(survey.enrolment_id)).state == "unreached"
+    again = survey_of(survey.enrolment_id)
+    assert again.state == "unreached"
     services.try_again(survey.id, version=again.version)
     assert survey_of(survey.enrolment_id).state == "waiting"
     answered(survey.enrolment_id, search())
@@ -197,22 +194,6 @@ def test_another_organisation_sees_and_changes_nothing(db_session: Session) -> N
 
 
 # ---- AGORA ---------------------------------------------------------------------------------------------------------------
-
-
-def closings_of(action: Any) -> list[Message]:
-    with transaction():
-        close_files(action, clock.today())
-    rows = db.session.scalars(select(OutboxMessage).where(OutboxMessage.operation == "close_file").order_by(OutboxMessage.id.desc()).limit(5)).all()
-    wanted = set(db.session.scalars(select(Enrolment.id).where(Enrolment.action_id == action.id)))
-    return [
-        Message(
-            id=row.id, partner=row.partner, operation=row.operation, subject_type=row.subject_type, subject_id=row.subject_id,
-            organisation_id=row.organisation_id, ordering_key=row.ordering_key, idempotency_key=row.idempotency_key, params=row.params,
-            attempts=0, actor_id=row.actor_id,
-        )
-        for row in rows
-        if row.subject_id in wanted
-    ]  # fmt: skip
 
 
 def test_the_closing_carries_the_exit_survey(db_session: Session) -> None:
