@@ -23,6 +23,11 @@ from app.core.wizard.several import DRAFT
 from app.requests import queries as requests
 from app.requests.labels import kind_label
 from app.requests.permissions import VIEW as REQUESTS
+from app.surveys import queries as surveys
+from app.surveys.domain import MOMENT_WORDS, Moment
+from app.surveys.domain import StateFilter as SurveyFilter
+from app.surveys.labels import TILE_LABELS
+from app.surveys.permissions import READ as READ_SURVEYS
 from app.trainees import queries as trainees
 from app.trainees.queries import Todo
 
@@ -96,6 +101,22 @@ def _todo_tiles() -> Iterator[Tile]:
     )
     yield Tile(_("NIA to regularise"), counted.nia, to(Todo.NIA), "warning")
     yield Tile(_("ESF data to complete"), counted.esf, to(Todo.ESF), "warning")
+    if allowed(*READ_SURVEYS):
+        yield from _survey_tiles()
+
+
+def _survey_tiles() -> Iterator[Tile]:
+    """« Bilans de situation » à la sortie, à 3 mois, à 6 mois en attente (domain-facts §1.9)."""
+    counted = surveys.waiting_counts(clock.today())
+    for moment in Moment:
+        late = counted.late[moment]
+        yield Tile(
+            str(TILE_LABELS[moment]),
+            counted.waiting[moment],
+            url_for("SurveysView.index", moment=MOMENT_WORDS[moment], etat=SurveyFilter.DUE.value),
+            "warning" if late else "info",
+            ngettext("%(num)s late", "%(num)s late", late) if late else None,
+        )
 
 
 def _requests_to_correct() -> list[dict[str, str]]:

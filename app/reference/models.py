@@ -183,6 +183,37 @@ class HighestDiploma(CodedValue, Model):
     __tablename__ = "highest_diploma"
 
 
+class SurveySituation(ReferenceValue, Model):
+    """Situation of a former trainee, as the situation surveys ask it (guide 000, "Saisie des enquêtes").
+
+    ``employed`` says whether the questions about the job follow; it is copied with each answer (``surveys.models``), so that it cannot
+    change under answers already given.
+    """
+
+    __tablename__ = "survey_situation"
+    __own_table_args__ = (UniqueConstraint("id", "employed", name="uq_survey_situation_employed"),)
+
+    employed: Mapped[bool] = mapped_column(Boolean, nullable=False, default=False)
+
+
+class EmploymentContract(ReferenceValue, Model):
+    """Type de contrat de travail of the situation surveys (guide 000)."""
+
+    __tablename__ = "employment_contract"
+
+
+class ProfessionalSector(ReferenceValue, Model):
+    """Secteur professionnel of the situation surveys (guide 000)."""
+
+    __tablename__ = "professional_sector"
+
+
+class SocioProfessionalCategory(ReferenceValue, Model):
+    """Catégorie socioprofessionnelle of the situation surveys (guide 000)."""
+
+    __tablename__ = "socio_professional_category"
+
+
 class StreetType(ReferenceValue, Model):
     """Type de voie of an address (guide 000), with the codes that the paying agency uses."""
 

@@ -23,6 +23,10 @@ def register_names() -> None:
         ("last_class", _l("Last classes attended")),
         ("highest_diploma", _l("Highest diplomas")),
         ("street_type", _l("Street types")),
+        ("survey_situation", _l("Situations of the surveys")),
+        ("employment_contract", _l("Types of employment contract")),
+        ("professional_sector", _l("Professional sectors")),
+        ("socio_professional_category", _l("Socio-professional categories")),
         ("town", _l("Towns and postal codes")),
         ("seeded_value", _l("First values of the lists")),
     ):

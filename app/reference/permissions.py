@@ -18,6 +18,10 @@ LISTS = (
     "LastClassView",
     "HighestDiplomaView",
     "StreetTypeView",
+    "SurveySituationView",
+    "EmploymentContractView",
+    "ProfessionalSectorView",
+    "SocioProfessionalCategoryView",
     "SiteView",
     "ContactView",
 )

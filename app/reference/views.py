@@ -244,6 +244,67 @@ class StreetTypeView(ReferenceView):
     search_filters = in_force(models.StreetType)
 
 
+class SurveySituationView(ReferenceView):
+    """Situations of the situation surveys, with what follows from them."""
+
+    route_base = "/referentiels/situations-des-bilans"
+    datamodel = SafeInterface(models.SurveySituation)
+    titles = Titles(
+        plural=_l("Situations of the surveys"),
+        add=_l("Add a situation of the surveys"),
+        edit=_l("Modify the situation of the surveys %(name)s"),
+        delete=_l("Delete the situation of the surveys %(name)s"),
+    )
+    label_columns = {**ReferenceView.label_columns, "employed": _l("In employment: the questions about the job follow")}
+    list_columns = ["code", "label", "employed", "valid_from", "valid_to"]
+    add_columns = edit_columns = [*_CORE, "employed", "position", *_VALIDITY, "agora_code"]
+    show_columns = [*add_columns, "updated_at"]
+    search_columns = ["employed", "validity"]
+    search_filters = in_force(models.SurveySituation)
+
+
+class EmploymentContractView(ReferenceView):
+    """Types de contrat de travail."""
+
+    route_base = "/referentiels/types-de-contrat-de-travail"
+    datamodel = SafeInterface(models.EmploymentContract)
+    titles = Titles(
+        plural=_l("Types of employment contract"),
+        add=_l("Add a type of employment contract"),
+        edit=_l("Modify the type of employment contract %(name)s"),
+        delete=_l("Delete the type of employment contract %(name)s"),
+    )
+    search_filters = in_force(models.EmploymentContract)
+
+
+class ProfessionalSectorView(ReferenceView):
+    """Secteurs professionnels."""
+
+    route_base = "/referentiels/secteurs-professionnels"
+    datamodel = SafeInterface(models.ProfessionalSector)
+    titles = Titles(
+        plural=_l("Professional sectors"),
+        add=_l("Add a professional sector"),
+        edit=_l("Modify the professional sector %(name)s"),
+        delete=_l("Delete the professional sector %(name)s"),
+    )
+    search_filters = in_force(models.ProfessionalSector)
+
+
+class SocioProfessionalCategoryView(ReferenceView):
+    """Catégories socioprofessionnelles."""
+
+    route_base = "/referentiels/categories-socioprofessionnelles"
+    datamodel = SafeInterface(models.SocioProfessionalCategory)
+    titles = Titles(
+        plural=_l("Socio-professional categories"),
+        add=_l("Add a socio-professional category"),
+        edit=_l("Modify the socio-professional category %(name)s"),
+        delete=_l("Delete the socio-professional category %(name)s"),
+    )
+    search_filters = in_force(models.SocioProfessionalCategory)
+
+
 class SiteView(PortalModelView):
     """Sites de réalisation."""
 
@@ -370,6 +431,10 @@ LISTS: Sequence[type[PortalModelView]] = (
     LastClassView,
     HighestDiplomaView,
     StreetTypeView,
+    SurveySituationView,
+    EmploymentContractView,
+    ProfessionalSectorView,
+    SocioProfessionalCategoryView,
     ContactView,
     TownView,
 )

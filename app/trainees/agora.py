@@ -44,6 +44,7 @@ from app.partners.agora.port import (
 from .domain import AgoraState
 from .life import ENROLLED_BY_MISTAKE, UNDONE_EXIT, EnrolmentEvent, told_as
 from .models import Enrolment, Registration, Trainee
+from .ports import exit_surveys
 from .services.enrolment import CANCEL, CHANGE, CLOSE, CREATE, EXIT, INTERRUPT, PARTNER, RESUME, UNDO_EXIT
 from .standing import outcome_of
 
@@ -227,8 +228,9 @@ def _iso(day: date | None) -> str:
 
 
 def build_closings(messages: Sequence[Message]) -> Mapping[int, FileEvent | Rejected]:
-    """The closings to tell, with the outcome that was shown when the action was closed."""
+    """The closings to tell, with the outcome that was shown when the action was closed and the answers to the exit survey."""
     enrolments = _load(messages)
+    surveys = exit_surveys(list(enrolments))
     built: dict[int, FileEvent | Rejected] = {}
     for message in messages:
         enrolment = enrolments.get(message.subject_id)
@@ -250,6 +252,7 @@ def build_closings(messages: Sequence[Message]) -> Mapping[int, FileEvent | Reje
             kind=EventKind.CLOSING,
             date=date.fromisoformat(str(message.params["date"])),
             outcome=outcome,
+            survey=surveys.get(enrolment.id),
             caller=_caller(message, enrolment),
         )
     return built

@@ -118,6 +118,12 @@ PATH_LABELS: dict[str, Any] = {
     "body.siret": _l("SIRET of the organisation"),
     "date": _l("actual end"),
     "reason": _l("exit reason"),
+    "survey.situation": _l("situation, in the situation survey at the exit"),
+    "survey.contract_type": _l("type of employment contract, in the situation survey at the exit"),
+    "survey.socio_professional_category": _l("socio-professional category, in the situation survey at the exit"),
+    "survey.job_related": _l("job related to the training, in the situation survey at the exit"),
+    "survey.certification": _l("certification reached, in the situation survey at the exit"),
+    "survey.certification_level": _l("level of the certification, in the situation survey at the exit"),
 }
 
 

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 AsUser = Callable[[str], "FlaskClient"]
 schema.load_models()
 
-HIDDEN_TABLES = ("trainee", "registration", "enrolment", "interruption", "enrolment_act", "identity_request", "wizard_draft", "mail_message", "outbox_message", "nir_reading", "access_link", "api_token")
+HIDDEN_TABLES = ("trainee", "registration", "enrolment", "interruption", "enrolment_act", "identity_request", "wizard_draft", "mail_message", "outbox_message", "nir_reading", "access_link", "api_token",
+    "situation_survey", "survey_reply", "survey_link", "survey_opt_out")
 OWN_TABLES = ("action", "contract", "component", "organisation", "ab_user")
 
 

@@ -86,6 +86,11 @@ _EXAMPLES = {
     "SELECT organisation_id, id, planned_start, 'SANTE', now(), now() FROM enrolment WHERE actual_end IS NULL AND organisation_id = {organisation} ORDER BY id LIMIT 1",
     "enrolment_act": "(organisation_id, enrolment_id, kind, reason, happened_at) "
     "SELECT organisation_id, id, 'interrupt', '', now() FROM enrolment WHERE actual_end IS NULL AND organisation_id = {organisation} ORDER BY id LIMIT 1",
+    "survey_reply": "(organisation_id, survey_id, replied_at, situation_id, certification) SELECT s.organisation_id, s.id, now(), v.id, 'no' "
+    "FROM situation_survey s, survey_situation v WHERE NOT v.employed ORDER BY s.id, v.id LIMIT 1",
+    "survey_link": "(organisation_id, survey_id, rank, token_hash, sent_at, expires_at) SELECT organisation_id, id, 1, repeat('0', 64), now(), now() "
+    "FROM situation_survey WHERE organisation_id = {organisation} ORDER BY id LIMIT 1",
+    "survey_opt_out": "(organisation_id, trainee_id, asked_at) SELECT organisation_id, id, now() FROM trainee WHERE organisation_id = {organisation} ORDER BY id LIMIT 1",
     "audit_entry": "(transaction_id, table_name, operation, actor_id) VALUES (1, 'action', 'INSERT', {user})",
 }
 

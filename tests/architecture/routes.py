@@ -60,6 +60,10 @@ _VALUE_LISTS = (
     "LastClassView",
     "HighestDiplomaView",
     "StreetTypeView",
+    "SurveySituationView",
+    "EmploymentContractView",
+    "ProfessionalSectorView",
+    "SocioProfessionalCategoryView",
     "SiteView",
     "ContactView",
 )
@@ -191,6 +195,11 @@ def _all() -> dict[str, Route]:
         **{f"EnrolmentView.{name}": Route(WRITERS, owner=True) for name in ("choose", "add", "change", "leave")},
         **{f"EnrolmentLifeView.{name}": Route(WRITERS, owner=True) for name in ("interrupt", "resume", "undo_exit", "cancel", "choose", "move")},
         "EnrolmentLifeView.judge": Route(WRITERS | CLOSERS, owner=True),
+        # situation surveys
+        "SurveysView.index": Route(READERS),
+        "SurveysView.show": Route(READERS, owner=True),
+        **{f"SurveysView.{name}": Route(WRITERS, owner=True) for name in ("edit", "unreached", "retry")},
+        **{f"SurveyReplyView.{name}": PUBLIC for name in ("open", "open_stop", "answer", "thanks", "stop")},
         "ImportsView.index": Route(WRITERS),
         # supervision
         "OutboxMessageView.action": Route(ADMIN),

@@ -28,6 +28,7 @@ BY_HAND: dict[str, tuple[str, str, str | None]] = {
     "RegistrationPages.contact": ("principal", "secondaire", None),
     "RegistrationPages.situation": ("secondaire", "principal", None),
     "EnrolmentView.change": ("principal", "secondaire", None),
+    "SurveysView.edit": ("principal", "secondaire", None),
     "OrganisationAccountsView.edit": ("principal", "admin", "AccountConsoleView.edit"),
     "AccountConsoleView.edit": ("admin", "support", None),
 }
@@ -43,7 +44,7 @@ _OWN = "one's own account: nobody else may, and the password or a code is asked"
 _DRAFT = "a draft, which one account alone has; the final act is checked on fresh data"
 #: Everything else that a form can be sent to, with the reason why nobody can be overwritten.
 NOT_EDITS: dict[str, str] = {
-    **dict.fromkeys(("SessionsView.cancel", "SessionsView.remove_meeting", "EnrolmentView.leave", "EnrolmentLifeView.interrupt", "EnrolmentLifeView.resume", "EnrolmentLifeView.undo_exit", "EnrolmentLifeView.cancel", "EnrolmentLifeView.move", "EnrolmentLifeView.judge", "RequestsView.decide", "RequestsView.withdraw", "BatchView.confirm", "MarketRulesView.publish"), _VERSION),
+    **dict.fromkeys(("SessionsView.cancel", "SessionsView.remove_meeting", "EnrolmentView.leave", "EnrolmentLifeView.interrupt", "EnrolmentLifeView.resume", "EnrolmentLifeView.undo_exit", "EnrolmentLifeView.cancel", "EnrolmentLifeView.move", "EnrolmentLifeView.judge", "RequestsView.decide", "RequestsView.withdraw", "BatchView.confirm", "MarketRulesView.publish", "SurveysView.unreached", "SurveysView.retry"), _VERSION),
     **dict.fromkeys(("ClosingView.declare", "ClosingView.close", "ClosingView.reopen", "DelegationsView.take_back", "AccountReviewView.show"), _STATE),
     **{f"{view}.{act}": _STATE for view in ("OrganisationAccountsView", "AccountConsoleView") for act in ("regenerate", "unblock", "deactivate", "reactivate", "delete")},
     "PrincipalChangeView.change": "an act on the principal account that the page showed (expected_former_id)",
@@ -73,6 +74,7 @@ NOT_EDITS: dict[str, str] = {
         "the way in: holds a single-use link, a password or a code",
     ),
     **dict.fromkeys(("SavedSearchesView.create", "SavedSearchesView.rename", "SavedSearchesView.delete"), "one's own search: nobody else sees it"),
+    **dict.fromkeys(("SurveyReplyView.answer", "SurveyReplyView.stop"), "the trainee's own reply, which nobody else writes; it stands apart from the organisation's answers"),
     "ActionExportsView.choose": "reads, and journals the reading",
     "BulkAccountsView.apply": "applies what was previewed, once; what moved since is shown again",
     "IdentityPages.edit": "asks AGORA; writes nothing to the trainee",
@@ -111,6 +113,8 @@ UNVERSIONED: dict[str, str] = {
         ),
         "made, then ended: two dates, no form changes it",
     ),
+    **dict.fromkeys(("survey_reply", "survey_opt_out"), "what the trainee said by the personal link: nobody else writes it"),
+    "survey_link": "a message to a trainee: written once",
     "wizard_draft": "one account's own; it has a version of its own, and the token of its page",
 }  # fmt: skip
 

@@ -145,6 +145,7 @@ def _world(one: Callable[[str], Any]) -> World:
         "batch_id": NOBODYS,
         "document_id": one(f"SELECT id FROM request_document WHERE action_id = {action} ORDER BY id LIMIT 1"),
         "request_id": one(f"SELECT id FROM modification_request WHERE action_id = {action} ORDER BY id LIMIT 1"),
+        "survey_id": one(f"SELECT id FROM situation_survey WHERE organisation_id = {own} AND moment = 'exit' ORDER BY id LIMIT 1"),
         "search_id": NOBODYS,
         "export_kind": "actions",
     }
@@ -172,6 +173,10 @@ def _world(one: Callable[[str], Any]) -> World:
         "OutboxInterventionView": "outbox_intervention",
         "HighestDiplomaView": "highest_diploma",
         "StreetTypeView": "street_type",
+        "SurveySituationView": "survey_situation",
+        "EmploymentContractView": "employment_contract",
+        "ProfessionalSectorView": "professional_sector",
+        "SocioProfessionalCategoryView": "socio_professional_category",
         "RoleView": "ab_role",
         # only what is not published can be changed
         "MarketRuleVersionView": "market_rule_version WHERE published_at IS NULL",

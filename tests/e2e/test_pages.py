@@ -19,7 +19,10 @@ PHONE, DESK = {"width": 320, "height": 800}, {"width": 1280, "height": 900}
 MOST = 100  # pages of one account: beyond it, something multiplies
 
 #: Lists of one shape (a code, a label, a period): one of them speaks for the others.
-_ALIKE = "categories-de-public|objectifs-generaux|situations-professionnelles|motifs-de-sortie|nationalites|dernieres-classes|diplomes|types-de-voie"
+_ALIKE = (
+    "categories-de-public|objectifs-generaux|situations-professionnelles|motifs-de-sortie|nationalites|dernieres-classes|diplomes|types-de-voie|"
+    "situations-des-bilans|types-de-contrat-de-travail|secteurs-professionnels|categories-socioprofessionnelles"
+)
 #: Lists whose forms have something of their own: relations, fields found by typing, dates, flags.
 _OWN_FORMS = "dispositifs|contrats|actions|composantes|contacts"
 #: Files, and what would not be a page.

@@ -87,6 +87,8 @@ class Choice:
     selected: bool
     id: str
     group: str | None = None
+    #: Attributes of its own: what follows from this answer (``data-asks``, docs/design-system.md).
+    attributes: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +167,7 @@ def _choices_of(form_field: Any) -> list[Choice]:
                     bool(selected),
                     f"{form_field.id}-{len(rows)}",
                     group,
+                    dict(getattr(item, "render_kw", None) or {}),
                 )
             )
     return rows

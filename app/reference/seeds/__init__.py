@@ -15,18 +15,22 @@ from sqlalchemy.orm import Session
 from app.core.transaction import transaction
 from app.reference.models import (
     Contact,
+    EmploymentContract,
     ExitReason,
     GeneralObjective,
     HighestDiploma,
     LastClass,
     Level,
     Nationality,
+    ProfessionalSector,
     ProfessionalSituation,
     Programme,
     PublicCategory,
     SeededValue,
     Site,
+    SocioProfessionalCategory,
     StreetType,
+    SurveySituation,
     Town,
 )
 from app.reference.seeds import values
@@ -46,6 +50,10 @@ _LISTS: tuple[tuple[type[Any], values.Rows], ...] = (
     (LastClass, values.LAST_CLASSES),
     (HighestDiploma, values.HIGHEST_DIPLOMAS),
     (StreetType, values.STREET_TYPES),
+    (SurveySituation, values.SURVEY_SITUATIONS),
+    (EmploymentContract, values.EMPLOYMENT_CONTRACTS),
+    (ProfessionalSector, values.PROFESSIONAL_SECTORS),
+    (SocioProfessionalCategory, values.SOCIO_PROFESSIONAL_CATEGORIES),
 )
 
 

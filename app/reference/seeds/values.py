@@ -144,6 +144,64 @@ STREET_TYPES: Rows = _rows(
     ("SEN", "Sentier"),
 )
 
+# guide 000 shows "En emploi"; proposal for the rest.
+SURVEY_SITUATIONS: Rows = [
+    {"code": "EMPLOI", "label": "En emploi", "employed": True},
+    {"code": "RECHERCHE", "label": "En recherche d’emploi"},
+    {"code": "FORMATION", "label": "En formation ou en reprise d’études"},
+    {"code": "CREATION", "label": "En création ou reprise d’entreprise"},
+    {"code": "SERVICE_CIVIQUE", "label": "En service civique ou en stage"},
+    {"code": "SANS_RECHERCHE", "label": "Sans emploi et sans recherche d’emploi"},
+    {"code": "INCONNUE", "label": "Situation non connue"},
+]
+
+# guide 000 shows "Contrat à durée déterminée compris entre 3 et 6 mois"; proposal for the rest.
+EMPLOYMENT_CONTRACTS: Rows = _rows(
+    ("CDI", "Contrat à durée indéterminée"),
+    ("CDD_PLUS_6", "Contrat à durée déterminée de plus de 6 mois"),
+    ("CDD_3_6", "Contrat à durée déterminée compris entre 3 et 6 mois"),
+    ("CDD_MOINS_3", "Contrat à durée déterminée de moins de 3 mois"),
+    ("INTERIM", "Contrat de travail temporaire (intérim)"),
+    ("ALTERNANCE", "Contrat d’apprentissage ou de professionnalisation"),
+    ("AIDE", "Contrat aidé ou d’insertion"),
+    ("INDEPENDANT", "Travailleur indépendant"),
+)
+
+# norm: sections of the NAF rév. 2.
+PROFESSIONAL_SECTORS: Rows = _rows(
+    ("A", "Agriculture, sylviculture et pêche"),
+    ("B", "Industries extractives"),
+    ("C", "Industrie manufacturière"),
+    ("D", "Production et distribution d’électricité, de gaz, de vapeur et d’air conditionné"),
+    ("E", "Eau, assainissement, gestion des déchets et dépollution"),
+    ("F", "Construction"),
+    ("G", "Commerce, réparation d’automobiles et de motocycles"),
+    ("H", "Transports et entreposage"),
+    ("I", "Hébergement et restauration"),
+    ("J", "Information et communication"),
+    ("K", "Activités financières et d’assurance"),
+    ("L", "Activités immobilières"),
+    ("M", "Activités spécialisées, scientifiques et techniques"),
+    ("N", "Activités de services administratifs et de soutien"),
+    ("O", "Administration publique"),
+    ("P", "Enseignement"),
+    ("Q", "Santé humaine et action sociale"),
+    ("R", "Arts, spectacles et activités récréatives"),
+    ("S", "Autres activités de services"),
+    ("T", "Ménages employeurs de personnel domestique"),
+    ("U", "Activités extra-territoriales"),
+)
+
+# guide 000 shows "Employés"; norm: the six groups of people at work of the PCS (INSEE).
+SOCIO_PROFESSIONAL_CATEGORIES: Rows = _rows(
+    ("1", "Agriculteurs exploitants"),
+    ("2", "Artisans, commerçants et chefs d’entreprise"),
+    ("3", "Cadres et professions intellectuelles supérieures"),
+    ("4", "Professions intermédiaires"),
+    ("5", "Employés"),
+    ("6", "Ouvriers"),
+)
+
 # guides 000 and 003: places of the screenshots. Demonstration only.
 DEMO_SITES: Rows = [
     {"name": "Centre de formation de Toulouse", "postal_code": "31100", "insee_code": "31555", "town": "TOULOUSE"},

@@ -26,6 +26,7 @@ from ..domain import Refused
 from ..forms import ContactForm, RevealForm, SituationForm
 from ..models import Registration
 from ..permissions import VIEW
+from ..ports import sheet_parts
 from ..services.correction import may_correct
 from ..services.registration import update_registration
 from .common import fits, registration_or_404, sheet_crumbs, show_database_refusal
@@ -80,6 +81,7 @@ class RegistrationPages(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is 
             since=int(clock.now().timestamp()),
             can_add=not registration_blockers(registration.action.status),
             sections=recap.of_registration(registration, may_correct=may_correct(registration, enrolments)),
+            parts=sheet_parts(registration, enrolments),
             reveal=reveal or RevealForm(formdata=None),
             number=number,
             labels=labels,

@@ -18,6 +18,7 @@ from app.core.ui.components import url_without
 
 from .. import labels, presenters, queries, recap
 from ..permissions import VIEW
+from ..ports import list_links
 from ..queries import TraineeFilter
 from .common import filter_from_address
 
@@ -65,6 +66,7 @@ class TraineesView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only 
         return self.render_template(
             "trainees/of_action.html",
             **page_values(action, "TraineesView.of_action"),
+            links=list_links(action),
             page=page,
             lines=presenters.list_lines(page.rows),
             narrowed=narrowed,

@@ -1,0 +1,160 @@
+"""Messages to the trainees: who is written to, when, once, whatever is cut short; and what they say."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from sqlalchemy import text
+
+from app.core.extensions import db
+from app.core.tenancy import Scope, bound_scope
+from app.surveys import asking, jobs, replies
+from app.surveys.models import SurveyLink
+from app.trainees.models import Enrolment
+from tests.actions.helpers import make_action, make_nir
+
+from .helpers import answered, left, mails, moved, quiet, search, survey_of, token_in
+
+if TYPE_CHECKING:
+    from flask import Flask
+    from sqlalchemy.orm import Session
+
+
+def test_written_to_at_the_exit_then_reminded_twice_at_most(db_session: Session) -> None:
+    quiet()
+    enrolment_id = left()
+    assert [jobs.ask_trainees() for _ in range(2)] == [1, 0], "told once"
+    days = 0
+    for step in (6, 1, 13, 1, 20, 30):
+        moved(enrolment_id, step)
+        days += step
+        jobs.ask_trainees()
+    db_session.execute(text("UPDATE situation_survey SET unreached_at = now() WHERE enrolment_id = :id AND moment <> 'exit'"), {"id": enrolment_id})
+    told = [subject for _to, subject, body in mails() if "Vous avez quitté la formation" in body]
+    assert len(told) == 3
+    assert [subject.startswith("Rappel") for subject in told] == [False, True, True]
+
+
+def test_three_months_later_too(db_session: Session) -> None:
+    quiet()
+    enrolment_id = left()
+    answered(enrolment_id, search())
+    assert jobs.ask_trainees() == 0, "the organisation answered first"
+    moved(enrolment_id, 95)
+    assert jobs.ask_trainees() == 1
+    ((_to, _subject, body),) = mails()
+    assert "Il y a trois mois" in body
+
+
+def test_nobody_is_written_to_who_left_long_ago_or_has_no_address_or_refused(db_session: Session) -> None:
+    quiet()
+    action = make_action()
+    long_ago, nowhere, refusing, wrong = (left(action, name=f"NOM {index}") for index in range(4))
+    moved(long_ago, 31)
+    for enrolment_id, address in ((nowhere, ""), (wrong, "pas une@adresse@du tout")):
+        db_session.execute(
+            text("UPDATE registration SET email = :address WHERE id = (SELECT registration_id FROM enrolment WHERE id = :id)"), {"address": address, "id": enrolment_id}
+        )
+    db_session.commit()
+    assert jobs.ask_trainees() == 1
+    ((_to, _subject, body),) = mails()
+    replies.stop(token_in(body))
+    moved(refusing, 8)
+    assert jobs.ask_trainees() == 0
+
+
+def test_a_trainee_who_answered_is_not_reminded(db_session: Session) -> None:
+    quiet()
+    enrolment_id = left()
+    jobs.ask_trainees()
+    moved(enrolment_id, 8)
+    survey = survey_of(enrolment_id)
+    survey.replied_at = survey.created_at
+    db_session.commit()
+    assert jobs.ask_trainees() == 0
+
+
+def test_the_message_holds_no_personal_secret(db_session: Session) -> None:
+    quiet()
+    nir = make_nir()
+    enrolment_id = left(name="NOMSECRET", nir=nir)
+    enrolment = db_session.get_one(Enrolment, enrolment_id)
+    registration = enrolment.registration
+    jobs.ask_trainees()
+    ((to, subject, body),) = mails()
+    assert to == registration.email
+    assert registration.trainee.first_name in body and enrolment.action.title in body
+    for secret in ("NOMSECRET", nir.number, registration.mobile, registration.postal_code, "1985", enrolment.action.number):
+        assert secret.casefold() not in (subject + body).casefold(), secret
+    token = token_in(body)
+    assert token not in str(db_session.scalars(text("SELECT row_to_json(l)::text FROM survey_link l")).all())
+    assert token not in str(db_session.scalars(text("SELECT row_to_json(a)::text FROM audit_entry a WHERE table_name = 'survey_link'")).all())
+
+
+def test_a_run_killed_at_any_point_writes_to_nobody_twice(db_session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Killed before the message: nothing is noted. Killed after it, before the commit: neither is there."""
+    quiet()
+    enrolment_id = left()
+    real = asking.send_mail
+
+    class Killed(BaseException):
+        pass
+
+    def before(*_args: Any, **_more: Any) -> Any:
+        raise Killed
+
+    def after(*args: Any, **more: Any) -> Any:
+        real(*args, **more)
+        raise Killed
+
+    for killing in (before, after):
+        monkeypatch.setattr(asking, "send_mail", killing)
+        with pytest.raises(Killed):
+            jobs.ask_trainees()
+        assert mails() == []
+        assert db_session.query(SurveyLink).filter(SurveyLink.survey_id == survey_of(enrolment_id).id).count() == 0
+    monkeypatch.setattr(asking, "send_mail", real)
+    assert [jobs.ask_trainees(), jobs.ask_trainees()] == [1, 0]
+    assert len(mails()) == 1
+
+
+def test_runs_at_the_same_time_write_once(committed: Flask) -> None:
+    def run(_number: int) -> int:
+        with committed.app_context(), bound_scope(Scope.system()):
+            try:
+                return jobs.ask_trainees()
+            finally:
+                db.session.remove()
+
+    with committed.app_context(), bound_scope(Scope.system()):
+        quiet()
+        action = make_action()
+        enrolments = [left(action, name=f"NOM {index}") for index in range(5)]
+        db.session.commit()
+    with ThreadPoolExecutor(4) as pool:
+        written = list(pool.map(run, range(4)))
+    with committed.app_context(), bound_scope(Scope.system()):
+        assert len(mails()) == len(enrolments)
+    assert sum(written) == len(enrolments)
+
+
+def test_a_link_dies_with_a_cancelled_exit_and_comes_back_with_it(db_session: Session) -> None:
+    quiet()
+    enrolment_id = left()
+    jobs.ask_trainees()
+    token = token_in(mails()[0][2])
+    assert replies.look_up(token).first_name
+    day = survey_of(enrolment_id).due_on
+    for actual_end, reason, early in ((None, None, None), (day, 1, False)):
+        db_session.execute(
+            text("UPDATE enrolment SET actual_end = :day, exit_reason_id = :reason, early_exit = :early WHERE id = :id"),
+            {"day": actual_end, "reason": reason, "early": early, "id": enrolment_id},
+        )
+        db_session.commit()
+        if actual_end is None:
+            with pytest.raises(replies.LinkUnusable):
+                replies.look_up(token)
+    assert replies.look_up(token).first_name
+    assert jobs.ask_trainees() == 0, "written to already"
