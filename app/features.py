@@ -8,6 +8,7 @@ FEATURES: tuple[str, ...] = (
     "app.partners",
     "app.actions",
     "app.trainees",
+    "app.exchanges",
     "app.requests",
     "app.imports",
     "app.dashboard",

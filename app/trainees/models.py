@@ -355,7 +355,8 @@ def _persons(account_id: int) -> Any:
     return select(table.c.trainee_id).where(table.c.action_id.in_(given_actions(account_id)))
 
 
-def _enrolments(account_id: int) -> Any:
+def enrolments_given(account_id: int) -> Any:
+    """The enrolments on the actions given to an account limited to some."""
     table: Any = Enrolment.__table__
     return select(table.c.id).where(table.c.action_id.in_(given_actions(account_id)))
 
@@ -365,7 +366,7 @@ tenancy.register_limit(Registration, lambda account: Registration.action_id.in_(
 tenancy.register_limit(Enrolment, lambda account: Enrolment.action_id.in_(given_actions(account)))
 tenancy.register_limit(IdentityRequest, lambda account: IdentityRequest.action_id.in_(given_actions(account)))
 tenancy.register_limit(
-    OutboxMessage, lambda account: and_(OutboxMessage.subject_type == "enrolment", OutboxMessage.subject_id.in_(_enrolments(account)))
+    OutboxMessage, lambda account: and_(OutboxMessage.subject_type == "enrolment", OutboxMessage.subject_id.in_(enrolments_given(account)))
 )
 
 

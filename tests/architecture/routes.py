@@ -189,6 +189,15 @@ def _all() -> dict[str, Route]:
         **{f"IdentityPages.{name}": Route(WRITERS, owner=True) for name in ("edit", "confirm", "check")},
         "RegistrationPages.towns": Route(WRITERS),
         **{f"EnrolmentView.{name}": Route(WRITERS, owner=True) for name in ("choose", "add", "change", "leave")},
+        # partner console
+        **{f"ExchangesView.{name}": Route(REGION) for name in ("index", "state")},
+        "ExchangesView.own": Route(ORGANISATION),
+        "ExchangesView.show": Route(READERS, owner=True),
+        "ExchangesView.resend": Route(WRITERS, owner=True),
+        **{f"ExchangesView.{name}": Route(ADMIN) for name in ("settle", "replay", "stop", "resume", "rate")},
+        **{f"ReconciliationView.{name}": Route(REGION) for name in ("index", "show")},
+        **{f"ReconciliationView.{name}": Route(ADMIN) for name in ("start", "settle")},
+        **_screens("PartnerCodeView", REGION, ADMIN),
         "ImportsView.index": Route(WRITERS),
         # supervision
         "OutboxMessageView.action": Route(ADMIN),
