@@ -95,8 +95,8 @@ def read() -> Catalogue:
     columns = (entry.partner, entry.code, entry.nature, entry.actor, entry.cause, entry.remedy, entry.replay, entry.path)
     return Catalogue(
         {
-            (partner, code): Explanation(code, True, Nature(nature), Actor(actor), *texts)
-            for partner, code, nature, actor, *texts in db.session.execute(select(*columns))
+            (row.partner, row.code): Explanation(row.code, True, Nature(row.nature), Actor(row.actor), row.cause, row.remedy, row.replay, row.path)
+            for row in db.session.execute(select(*columns))
         }
     )
 

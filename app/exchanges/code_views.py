@@ -13,7 +13,6 @@ from app.trainees.labels import PATH_LABELS
 from . import labels, models
 
 
-
 class PartnerCodeView(PortalModelView):
     """What each code means, who can act and what to do."""
 
@@ -42,7 +41,7 @@ class PartnerCodeView(PortalModelView):
         "cause": _l("One sentence for those who enrol trainees: what is wrong."),
         "remedy": _l("What to check, where, and what happens next."),
         "replay": _l("If not, the exchange is not offered to be sent again."),
-        "path": _l("The portal’s name of the datum (for instance holder.nir), for a link to its field when the partner names none. Leave empty if there is none."),
+        "path": _l("The portal’s name of the datum (for instance holder.nir), for a link to its field when the partner names none. Leave empty if there is none."),  # noqa: E501 - one message
     }
     choices: ClassVar[dict[str, Any]] = {"nature": list(labels.NATURES.items()), "actor": list(labels.ACTORS.items())}
     text_kinds: ClassVar[dict[str, str]] = {"cause": "textarea", "remedy": "textarea"}
@@ -59,6 +58,7 @@ class PartnerCodeView(PortalModelView):
         """A datum that the portal does not know leads nowhere."""
         item.path = item.path or None
         if item.path is not None and item.path not in PATH_LABELS:
-            raise Refused(_("The portal knows no datum of this name: leave empty, or take one of %(names)s.", names=", ".join(sorted(PATH_LABELS))), field="path")
+            names = ", ".join(sorted(PATH_LABELS))
+            raise Refused(_("The portal knows no datum of this name: leave empty, or take one of %(names)s.", names=names), field="path")
 
     pre_update = pre_add

@@ -37,6 +37,7 @@ _MEND = "Corrigez la donnée indiquée, puis enregistrez : l’envoi repart de l
 _BY_ITSELF = "Rien à faire : l’envoi est retenté de lui-même jusqu’à ce qu’AGORA réponde."
 _TELL = "Signalez-le à l’assistance en donnant le numéro de l’échange ; une fois la cause corrigée, renvoyez-le."
 
+# ruff: noqa: E501 - an entry reads best on its lines
 CODES: Final[tuple[Code, ...]] = (
     # ---- what AGORA says of the person --------------------------------------------------------------------------------
     Code(

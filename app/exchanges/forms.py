@@ -37,11 +37,14 @@ class OptionalReasonForm(_Form):
     )  # fmt: skip
 
 
+_RATE = _l("Enter a whole number from %(min)s to %(max)s, or leave empty to lift the limit.")
+
+
 class RateForm(ReasonForm):
     """How fast, and why."""
 
     rate = IntegerField(
         _l("Messages a minute, at most"),
-        [Optional(), NumberRange(throttle.MINIMUM, throttle.MAXIMUM, message=_l("Enter a whole number from %(min)s to %(max)s, or leave empty to lift the limit."))],
+        [Optional(), NumberRange(throttle.MINIMUM, throttle.MAXIMUM, message=_RATE)],
         description=_l("For all workers together. Leave empty to lift the limit."),
     )

@@ -171,8 +171,10 @@ def history(message: OutboxMessage, catalogue: Catalogue, *, with_interventions:
         }.get(attempt.state, (_("Tried in vain: %(cause)s", cause=said.cause), "warning"))
         note = _("Code %(code)s: “%(title)s”", code=attempt.code, title=attempt.title) if attempt.title else _("Code %(code)s", code=attempt.code)
         events.append((attempt.at, 1, {"text": text, "tone": tone, "note": note}))
-    for act in acts:
-        events.append((act.created_at, 2, {"text": labels.intervention_text(act.kind, act.amount), "actor": who(act.actor_id), "tone": "info", "note": act.reason}))
+    events.extend(
+        (act.created_at, 2, {"text": labels.intervention_text(act.kind, act.amount), "actor": who(act.actor_id), "tone": "info", "note": act.reason})
+        for act in acts
+    )
     if message.done_at is not None:
         events.append((message.done_at, 3, _ending(message)))
     events.sort(key=lambda event: (event[0], event[1]))

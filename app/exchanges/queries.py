@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, false, func, literal_column, or_, select, union_all
+from sqlalchemy import ColumnElement, false, func, literal_column, or_, select, union_all
 from sqlalchemy.orm import joinedload
 
 from app.accounts.models import Organisation
@@ -15,7 +15,7 @@ from app.actions.models import Action, Contract
 from app.actions.queries import COUNT_CAP, PAGE_SIZES, Cursor, Page, keyset_page, tsquery
 from app.core import textsearch
 from app.core.extensions import db
-from app.core.outbox.models import BLOCKING, ErrorKind, MessageState, OutboxAttempt, OutboxIntervention, OutboxMessage
+from app.core.outbox.models import BLOCKING, ErrorKind, MessageState, OutboxAttempt, OutboxIntervention, OutboxMessage, OutboxPartner
 from app.trainees.models import Enrolment, Registration, Trainee
 
 from .domain import DifferenceState, Nature, Show
@@ -129,7 +129,7 @@ def list_exchanges(narrowed: ExchangeFilter, *, cursor: Cursor | None, size: int
 def tabs(technical: Sequence[str]) -> Tabs:
     """What is held up, functional and technical, in one statement."""
 
-    def count(label: str, nature: Nature) -> Select[Any]:
+    def count(label: str, nature: Nature) -> Any:
         held = select(OutboxMessage.id).where(OutboxMessage.state.in_(BLOCKING), _nature(nature, technical)).limit(COUNT_CAP + 1).subquery()
         return select(literal_column(f"'{label}'").label("what"), func.count().label("number")).select_from(held)
 
@@ -190,6 +190,11 @@ def partner_interventions(partner: str, *, limit: int = 10) -> Sequence[OutboxIn
     return db.session.scalars(statement.order_by(OutboxIntervention.id.desc()).limit(limit)).all()
 
 
+def is_paused(partner: str) -> bool:
+    """Whether the Région stopped the sending to a partner."""
+    return bool(db.session.scalar(select(OutboxPartner.paused).where(OutboxPartner.name == partner)))
+
+
 def ahead_of(message: OutboxMessage) -> OutboxMessage | None:
     """What holds this exchange up: the first of its dossier that is not finished, when it is another one."""
     statement = select(OutboxMessage).where(
@@ -239,8 +244,8 @@ def get_difference(difference_id: int) -> ReconciliationDifference | None:
 def open_differences() -> dict[str, int]:
     """How many are open, by kind."""
     difference = ReconciliationDifference
-    statement = select(difference.kind, func.count()).where(difference.state == DifferenceState.OPEN.value).group_by(difference.kind)
-    return {kind: number for kind, number in db.session.execute(statement)}
+    statement = select(difference.kind, func.count().label("number")).where(difference.state == DifferenceState.OPEN.value).group_by(difference.kind)
+    return {row.kind: int(row.number) for row in db.session.execute(statement)}
 
 
 def differences_for_organisation(*, limit: int = 50) -> Sequence[ReconciliationDifference]:

@@ -55,7 +55,7 @@ class Extent:
 
 
 def _where(selection: Selection) -> list[ColumnElement[bool]]:
-    found = [OutboxMessage.id.in_(selection.ids)] if selection.narrowed is None else conditions(selection.narrowed)
+    found: list[ColumnElement[bool]] = [OutboxMessage.id.in_(selection.ids)] if selection.narrowed is None else conditions(selection.narrowed)
     if selection.newest is not None:
         found.append(OutboxMessage.id <= selection.newest)
     return found

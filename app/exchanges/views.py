@@ -118,8 +118,9 @@ class ExchangesView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only
         supervises = allowed(*SUPERVISE)
         enrolment = queries.enrolments([message]).get(message.subject_id) if message.subject_type == "enrolment" else None
         one = presenters.line(message, enrolment, catalogue())
-        state = next((gauge for gauge in gauges() if gauge.partner == message.partner), None)
-        back = (_("Exchanges with partners"), url_for("ExchangesView.index")) if supervises else (_("Follow-up of the exchanges with AGORA"), url_for("ExchangesView.own"))
+        back = (_("Follow-up of the exchanges with AGORA"), url_for("ExchangesView.own"))
+        if supervises:
+            back = (_("Exchanges with partners"), url_for("ExchangesView.index"))
         return str(
             self.render_template(
                 "exchanges/show.html",
@@ -130,7 +131,7 @@ class ExchangesView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only
                 line=one,
                 whom=presenters.whom(enrolment),
                 partner=partner_label(message.partner),
-                next=presenters.next_step(message, queries.ahead_of(message), paused=state is not None and state.paused),
+                next=presenters.next_step(message, queries.ahead_of(message), paused=queries.is_paused(message.partner)),
                 history=presenters.history(message, catalogue(), with_interventions=supervises),
                 answer=presenters.answer_text(message),
                 operates=allowed(*OPERATE),
@@ -208,7 +209,8 @@ class ExchangesView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only
             return redirect(back)
         body = [ngettext("%(count)s exchange is concerned.", "%(count)s exchanges are concerned.", extent.can, count=fr_number(extent.can))]
         if extent.capped:
-            body.append(_("There are more: they are taken %(most)s at a time, the oldest first. Do it again for the rest.", most=fr_number(console.MOST_AT_ONCE)))
+            most = fr_number(console.MOST_AT_ONCE)
+            body.append(_("There are more: they are taken %(most)s at a time, the oldest first. Do it again for the rest.", most=most))
         if extent.left_out:
             body.append(
                 ngettext(
@@ -321,7 +323,7 @@ def filter_from_address() -> ExchangeFilter:
     )
 
 
-def _filter_values(narrowed: ExchangeFilter) -> dict[str, str]:
+def _filter_values(narrowed: ExchangeFilter) -> dict[str, Any]:
     values = {
         "texte": narrowed.text, "etat": narrowed.show.value, "nature": narrowed.nature.value if narrowed.nature else "",
         "operation": narrowed.operation, "code": narrowed.code,

@@ -27,7 +27,8 @@ log = structlog.get_logger(__name__)
 _SUCCESS_NOTED_EVERY = timedelta(seconds=10)
 
 _SELECT = (
-    "SELECT clock_timestamp() AS now, state, recent, streak, retry_at, probe_until, hold_until, paused, last_success_at, rate_per_minute FROM outbox_partner WHERE name = :name"
+    "SELECT clock_timestamp() AS now, state, recent, streak, retry_at, probe_until, hold_until, paused, last_success_at, rate_per_minute "
+    "FROM outbox_partner WHERE name = :name"
 )
 
 

@@ -25,7 +25,7 @@ class Cause(StrEnum):
     NETWORK = "network"  # refused, unreachable, cut, no TLS
     SERVER_ERROR = "server_error"  # the partner says that it is out of order
     BAD_ANSWER = "bad_answer"  # unreadable, or about something else
-    TOKEN_REFUSED = "token_refused"
+    TOKEN_REFUSED = "token_refused"  # noqa: S105 - a word
     CREDENTIALS_REFUSED = "credentials_refused"
     CIRCUIT_OPEN = "circuit_open"  # not even tried
     THROTTLED = "throttled"

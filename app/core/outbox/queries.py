@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,7 +14,7 @@ from app.core import clock
 from app.core.extensions import db
 from app.core.outbox.breaker import BreakerState
 from app.core.outbox.models import ErrorKind, MessageState, OutboxMessage, OutboxPartner
-from app.core.tenancy import Scope, bound_scope
+from app.core.tenancy import Scope, bound_scope, current_scope
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,13 +128,14 @@ def gauges() -> list[Gauges]:
     """Figures of every known partner, in three statements over what is not done, or was a moment ago (system scope)."""
     from app.core.outbox import registry
 
-    with bound_scope(Scope.system()):
+    # whoever sees all reads in its own scope: what the page has loaded stays loaded
+    with nullcontext() if current_scope().sees_all else bound_scope(Scope.system()):
         counts = {row.partner: row for row in db.session.execute(_GAUGES, {"now": clock.now()})}
         rows = {row.name: row for row in db.session.scalars(select(OutboxPartner))}
         known = sorted({*registry.partners(), *counts, *rows})
         flows = {row.partner: row for row in db.session.execute(_FLOW, {"recent": RECENT, "partners": known})}
-        for row in rows.values():
-            db.session.expunge(row)  # read here for those who may not read it otherwise
+        for read in rows.values():
+            db.session.expunge(read)  # read here for those who may not read it otherwise
     found = []
     for name in known:
         count, row, flow = counts.get(name), rows.get(name), flows.get(name)

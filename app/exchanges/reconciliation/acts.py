@@ -96,12 +96,14 @@ def healed(run_id: int, known: Known, kind: DifferenceKind, theirs: Theirs | Non
     now = clock.now()
     former = _open(known.reference)
     if former is not None:
-        former.state, former.closed_at, former.last_run_id, former.theirs = DifferenceState.HEALED.value, now, run_id, side(theirs) if theirs else {}
+        former.state, former.closed_at, former.last_run_id = DifferenceState.HEALED.value, now, run_id
+        former.theirs = side(theirs) if theirs else {}
         return
     _write(
         tally,
         run_id=run_id, last_run_id=run_id, partner=PARTNER, kind=kind.value, organisation_id=known.organisation_id, enrolment_id=known.enrolment_id,
-        reference=known.reference, ours=side(known.ours), theirs=side(theirs) if theirs else {}, state=DifferenceState.HEALED.value, found_at=now, closed_at=now,
+        reference=known.reference, ours=side(known.ours), theirs=side(theirs) if theirs else {},
+        state=DifferenceState.HEALED.value, found_at=now, closed_at=now,
     )  # fmt: skip
 
 

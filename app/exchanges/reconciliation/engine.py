@@ -331,7 +331,8 @@ class _Work:
             tally.add("gone")
         table: Any = ReconciliationDifference.__table__
         db.session.flush()
-        db.session.execute(table.update().where(table.c.id == row.id, table.c.state == DifferenceState.OPEN.value).values(**values, version=table.c.version + 1))
+        still_open = (table.c.id == row.id, table.c.state == DifferenceState.OPEN.value)
+        db.session.execute(table.update().where(*still_open).values(**values, version=table.c.version + 1))
 
     # ---- the end ------------------------------------------------------------------------------------------------------
 

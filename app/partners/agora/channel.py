@@ -334,7 +334,9 @@ class Channel:
         if answer.status != 200:
             failure = self._failure(answer)
             # Our credentials or our settings are wrong, not the message: it must not be thrown away.
-            raise PartnerUnauthorised(reason=f"credentials refused ({answer.status})", cause=Cause.CREDENTIALS_REFUSED) if isinstance(failure, PartnerRejected) else failure
+            if not isinstance(failure, PartnerRejected):
+                raise failure
+            raise PartnerUnauthorised(reason=f"credentials refused ({answer.status})", cause=Cause.CREDENTIALS_REFUSED)
         fields = answer.json()
         token = fields.get("access_token") if isinstance(fields, dict) else None
         life = fields.get("expires_in") if isinstance(fields, dict) else None
