@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -597,7 +597,7 @@ def test_an_organisation_sees_what_is_its_own_to_look_at(partner: Agora, as_user
     partner.hold(enrolment_id, status=X, version=2)
     reconcile(partner)
     page = as_user("principal").get("/echanges/a-suivre").text
-    assert "SORTIE LÀ-BAS" in page and "saisissez la sortie" in page and f"/stagiaires/inscription/{enrolment_id}/sortie" in page or "Saisir la sortie" in page
+    assert "SORTIE LÀ-BAS" in page and "saisissez la sortie" in page and "Saisir la sortie" in page
     assert "SORTIE LÀ-BAS" not in as_user("autre-of").get("/echanges/a-suivre").text
 
 
@@ -608,9 +608,8 @@ def test_kinds_are_all_named() -> None:
 
 
 @pytest.fixture(autouse=True)
-def _circuit(db_session: Session) -> Iterator[None]:
+def _circuit(db_session: Session) -> None:
     """Whatever a former test of this process left in the circuit of AGORA."""
     db_session.execute(text("UPDATE outbox_partner SET state = 'closed', recent = '[]', streak = 0, retry_at = NULL, hold_until = NULL, paused = false, pause_reason = NULL"))
-    yield
 
 
