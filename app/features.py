@@ -9,6 +9,7 @@ FEATURES: tuple[str, ...] = (
     "app.actions",
     "app.trainees",
     "app.surveys",
+    "app.exchanges",
     "app.requests",
     "app.imports",
     "app.dashboard",

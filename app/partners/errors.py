@@ -9,9 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from app.core.outbox.errors import Duplicate, FieldError, PartnerError, Rejected, Throttled, Unavailable
+from app.core.outbox.errors import Cause, Duplicate, FieldError, PartnerError, Rejected, Throttled, Unavailable
 
 __all__ = [
+    "Cause",
     "FieldError",
     "PartnerDuplicate",
     "PartnerError",
@@ -28,6 +29,8 @@ PartnerThrottled = Throttled
 
 class PartnerUnauthorised(Unavailable):
     """The partner refuses our credentials. No fault of the message: it is kept, and tried again once the settings are mended."""
+
+    usual_cause = Cause.TOKEN_REFUSED
 
 
 @dataclass(frozen=True, slots=True)

@@ -379,7 +379,8 @@ def _persons(account_id: int) -> Any:
     return select(table.c.trainee_id).where(table.c.action_id.in_(given_actions(account_id)))
 
 
-def _enrolments(account_id: int) -> Any:
+def enrolments_given(account_id: int) -> Any:
+    """The enrolments on the actions given to an account limited to some."""
     table: Any = Enrolment.__table__
     return select(table.c.id).where(table.c.action_id.in_(given_actions(account_id)))
 
@@ -391,7 +392,7 @@ tenancy.register_limit(Interruption, lambda account: Interruption.enrolment_id.i
 tenancy.register_limit(EnrolmentAct, lambda account: EnrolmentAct.enrolment_id.in_(_enrolments(account)))
 tenancy.register_limit(IdentityRequest, lambda account: IdentityRequest.action_id.in_(given_actions(account)))
 tenancy.register_limit(
-    OutboxMessage, lambda account: and_(OutboxMessage.subject_type == "enrolment", OutboxMessage.subject_id.in_(_enrolments(account)))
+    OutboxMessage, lambda account: and_(OutboxMessage.subject_type == "enrolment", OutboxMessage.subject_id.in_(enrolments_given(account)))
 )
 
 

@@ -114,10 +114,11 @@ def _remedies(enrolment: Enrolment, refusal: dict[str, Any]) -> list[Remedy]:
         told = {"name_mismatch": [("holder.birth_name", "")], "unknown_person": [("holder.nir", "")], "invalid_nir": [("holder.nir", "")]}.get(
             str(refusal.get("meaning")), []
         )
-    return [Remedy(labels.path_text(path), message, _where(enrolment, path)) for path, message in told]
+    return [Remedy(labels.path_text(path), message, where_to_mend(enrolment, path)) for path, message in told]
 
 
-def _where(enrolment: Enrolment, path: str) -> str | None:
+def where_to_mend(enrolment: Enrolment, path: str) -> str | None:
+    """The page, and the field on it, where the account at work mends what AGORA calls ``path``; None when it may not, or nobody can here."""
     page, control = REMEDIES.get(path, ("", ""))
     if page == "plan" and allowed("can_enrol", VIEW):
         return url_for("EnrolmentView.change", enrolment_id=enrolment.id, _anchor=control)

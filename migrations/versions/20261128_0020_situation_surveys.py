@@ -3,7 +3,7 @@
 The grants, policies and triggers stand in the SQL file beside this one, written from the models and frozen, with the functions that make
 the surveys of an exit and copy what a situation asks.
 
-Revision: 0020, after 0021
+Revision: 0020, after 0019
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0020"
-down_revision = "0021"
+down_revision = "0019"
 branch_labels = None
 depends_on = None
 

@@ -2,7 +2,7 @@
 
 The grants, policies, triggers and functions stand in the two SQL files beside this one, written from the models and frozen.
 
-Revision: 0021, after 0019
+Revision: 0021, after 0020
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
 
 revision = "0021"
-down_revision = "0019"
+down_revision = "0020"
 branch_labels = None
 depends_on = None
 

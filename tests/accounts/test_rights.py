@@ -166,6 +166,9 @@ BY_ACTION = {
     "survey_opt_out": "SELECT o.id, r.action_id FROM survey_opt_out o JOIN registration r ON r.trainee_id = o.trainee_id",
     "contract": "SELECT c.id, a.id AS action_id FROM contract c JOIN action a ON a.contract_id = c.id",
     "trainee": "SELECT trainee_id AS id, action_id FROM registration",
+    "outbox_attempt": "SELECT t.id, e.action_id FROM outbox_attempt t JOIN outbox_message m ON m.id = t.message_id "
+    "JOIN enrolment e ON m.subject_type = 'enrolment' AND e.id = m.subject_id",
+    "reconciliation_difference": "SELECT d.id, e.action_id FROM reconciliation_difference d JOIN enrolment e ON e.id = d.enrolment_id",
     "outbox_message": "SELECT m.id, e.action_id FROM outbox_message m JOIN enrolment e ON m.subject_type = 'enrolment' AND e.id = m.subject_id",
 }
 

@@ -59,6 +59,13 @@ _EXAMPLES = {
     "VALUES (now(), {user}, 'trainee', 1, {organisation}, 'display', 'Vérification')",
     "outbox_partner": "(name) VALUES ('agora')",
     "outbox_intervention": "(partner, kind, actor_id, created_at) VALUES ('agora', 'replay', {user}, now())",
+    "outbox_attempt": "(organisation_id, message_id, at, state, error_kind, code) SELECT organisation_id, id, now(), 'pending', 'unavailable', 'no_answer' "
+    "FROM outbox_message ORDER BY id LIMIT 1",
+    "reconciliation_run": "(partner, trigger, state, phase, started_at, finished_at, counts) VALUES ('agora', 'night', 'done', 'over', now(), now(), '{{}}')",
+    "reconciliation_file": "(run_id, reference, number, status, file_version) SELECT id, 'essai', '30444380', 'entered', 1 FROM reconciliation_run LIMIT 1",
+    "reconciliation_difference": "(run_id, last_run_id, partner, kind, organisation_id, enrolment_id, reference, ours, theirs, state, assignee, due_on, found_at) "
+    "SELECT r.id, r.id, 'agora', 'status', e.organisation_id, e.id, e.external_reference::text, '{{}}', '{{}}', 'open', 'organisation', current_date, now() "
+    "FROM reconciliation_run r, enrolment e WHERE e.organisation_id = {organisation} ORDER BY e.id LIMIT 1",
     "periodic_run": "(name, func, queue, every_seconds) VALUES ('essai', 'x:y', 'default', 60)",
     "sign_in_attempt": "(at, address, user_id, outcome) VALUES (now(), '192.0.2.1', {user}, 'success')",
     "action_access": "(organisation_id, user_id, action_id) SELECT u.organisation_id, u.id, a.id FROM ab_user u "

@@ -200,6 +200,15 @@ def _all() -> dict[str, Route]:
         "SurveysView.show": Route(READERS, owner=True),
         **{f"SurveysView.{name}": Route(WRITERS, owner=True) for name in ("edit", "unreached", "retry")},
         **{f"SurveyReplyView.{name}": PUBLIC for name in ("open", "open_stop", "answer", "thanks", "stop")},
+        # partner console
+        **{f"ExchangesView.{name}": Route(REGION) for name in ("index", "state")},
+        "ExchangesView.own": Route(ORGANISATION),
+        "ExchangesView.show": Route(READERS, owner=True),
+        "ExchangesView.resend": Route(WRITERS, owner=True),
+        **{f"ExchangesView.{name}": Route(ADMIN) for name in ("settle", "replay", "stop", "resume", "rate")},
+        **{f"ReconciliationView.{name}": Route(REGION) for name in ("index", "show")},
+        **{f"ReconciliationView.{name}": Route(ADMIN) for name in ("start", "settle")},
+        **_screens("PartnerCodeView", REGION, ADMIN),
         "ImportsView.index": Route(WRITERS),
         # supervision
         "OutboxMessageView.action": Route(ADMIN),

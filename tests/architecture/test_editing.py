@@ -44,9 +44,10 @@ _OWN = "one's own account: nobody else may, and the password or a code is asked"
 _DRAFT = "a draft, which one account alone has; the final act is checked on fresh data"
 #: Everything else that a form can be sent to, with the reason why nobody can be overwritten.
 NOT_EDITS: dict[str, str] = {
-    **dict.fromkeys(("SessionsView.cancel", "SessionsView.remove_meeting", "EnrolmentView.leave", "EnrolmentLifeView.interrupt", "EnrolmentLifeView.resume", "EnrolmentLifeView.undo_exit", "EnrolmentLifeView.cancel", "EnrolmentLifeView.move", "EnrolmentLifeView.judge", "RequestsView.decide", "RequestsView.withdraw", "BatchView.confirm", "MarketRulesView.publish", "SurveysView.unreached", "SurveysView.retry"), _VERSION),
-    **dict.fromkeys(("ClosingView.declare", "ClosingView.close", "ClosingView.reopen", "DelegationsView.take_back", "AccountReviewView.show"), _STATE),
+    **dict.fromkeys(("SessionsView.cancel", "SessionsView.remove_meeting", "EnrolmentView.leave", "EnrolmentLifeView.interrupt", "EnrolmentLifeView.resume", "EnrolmentLifeView.undo_exit", "EnrolmentLifeView.cancel", "EnrolmentLifeView.move", "EnrolmentLifeView.judge", "RequestsView.decide", "RequestsView.withdraw", "BatchView.confirm", "MarketRulesView.publish", "SurveysView.unreached", "SurveysView.retry", "ReconciliationView.settle"), _VERSION),
+    **dict.fromkeys(("ClosingView.declare", "ClosingView.close", "ClosingView.reopen", "ExchangesView.settle", "ExchangesView.replay", "ExchangesView.resend", "ExchangesView.stop", "ExchangesView.resume", "ReconciliationView.start", "DelegationsView.take_back", "AccountReviewView.show"), _STATE),
     **{f"{view}.{act}": _STATE for view in ("OrganisationAccountsView", "AccountConsoleView") for act in ("regenerate", "unblock", "deactivate", "reactivate", "delete")},
+    "ExchangesView.rate": "sets one number of a partner at its last value, each time with a reason in the journal",
     "PrincipalChangeView.change": "an act on the principal account that the page showed (expected_former_id)",
     "FactorResetView.reset": _STATE,
     **dict.fromkeys(("MarketRulesView.begin", "MarketRulesView.discard", "RequestDocumentsView.confirm"), _STATE),
@@ -105,7 +106,7 @@ UNVERSIONED: dict[str, str] = {
     ),
     **dict.fromkeys(("audit_entry", "audit_seal", "audit_sealed", "action_history", "modification_request_event", "nir_reading", "sign_in_attempt", "action_export", "request_reminder",
         "account_review", "outbox_intervention", "enrolment_act"), "a journal: lines are added, none is changed on a form"),
-    **dict.fromkeys(("outbox_message", "outbox_partner", "mail_message", "advance_invoice_request", "identity_request"), "the product's own work; people only start it again"),
+    **dict.fromkeys(("outbox_message", "outbox_partner", "outbox_attempt", "reconciliation_run", "reconciliation_file", "mail_message", "advance_invoice_request", "identity_request"), "the product's own work; people only start it again"),
     **dict.fromkeys(
         (
             "user_session", "access_link", "recovery_request", "recovery_code", "second_factor", "api_token", "observation", "delegation",

@@ -97,6 +97,17 @@ _DOCUMENT = (
 _CONTENT = "INSERT INTO request_document_content (organisation_id, id, data) SELECT organisation_id, id, '%PDF-1.4' FROM request_document ON CONFLICT DO NOTHING"
 
 
+#: A comparison with AGORA that found one difference.
+_RUN = (
+    "INSERT INTO reconciliation_run (partner, trigger, state, phase, started_at, finished_at, counts) VALUES ('agora', 'night', 'done', 'over', now(), now(), '{}')"
+)
+_DIFFERENCE = (
+    "INSERT INTO reconciliation_difference (run_id, last_run_id, partner, kind, organisation_id, enrolment_id, reference, ours, theirs, state, assignee, due_on, found_at) "
+    "SELECT r.id, r.id, 'agora', 'status', e.organisation_id, e.id, e.external_reference::text, '{}', '{}', 'open', 'region', current_date, now() "
+    "FROM reconciliation_run r, enrolment e ORDER BY e.id LIMIT 1"
+)
+
+
 @pytest.fixture
 def world(site: Flask) -> World:
     """One object of organisation A for each kind of address."""
@@ -104,6 +115,8 @@ def world(site: Flask) -> World:
         session.execute(text(_DELEGATION))
         session.execute(text(_DOCUMENT))
         session.execute(text(_CONTENT))
+        session.execute(text(_RUN))
+        session.execute(text(_DIFFERENCE))
         found = _world(lambda statement: db.session.scalar(text(statement)))
     for view in site.appbuilder.baseviews:  # type: ignore[attr-defined]  # set by Flask-AppBuilder
         if getattr(view, "lookups", None):
@@ -148,6 +161,10 @@ def _world(one: Callable[[str], Any]) -> World:
         "survey_id": one(f"SELECT id FROM situation_survey WHERE organisation_id = {own} AND moment = 'exit' ORDER BY id LIMIT 1"),
         "search_id": NOBODYS,
         "export_kind": "actions",
+        "exchange_id": one(f"SELECT id FROM outbox_message WHERE organisation_id = {own} ORDER BY id LIMIT 1"),
+        "run_id": one("SELECT id FROM reconciliation_run ORDER BY id LIMIT 1") or NOBODYS,
+        "difference_id": one("SELECT id FROM reconciliation_difference ORDER BY id LIMIT 1") or NOBODYS,
+        "partner": "agora",
     }
     tables = {
         "ContractModelView": "contract",
@@ -178,6 +195,7 @@ def _world(one: Callable[[str], Any]) -> World:
         "ProfessionalSectorView": "professional_sector",
         "SocioProfessionalCategoryView": "socio_professional_category",
         "RoleView": "ab_role",
+        "PartnerCodeView": "partner_code",
         # only what is not published can be changed
         "MarketRuleVersionView": "market_rule_version WHERE published_at IS NULL",
         "MarketRuleView": "market_rule WHERE version_id IN (SELECT v.id FROM market_rule_version v WHERE v.published_at IS NULL)",

@@ -108,6 +108,7 @@ def name_core_tables() -> None:
         ("periodic_run", _l("Periodic jobs")),
         ("mail_message", _l("E-mails")),
         ("outbox_message", _l("Messages to partners")),
+        ("outbox_attempt", _l("Tries of messages")),
         ("outbox_partner", _l("State of partners")),
         ("outbox_intervention", _l("Interventions by hand")),
         ("wizard_draft", _l("Drafts")),

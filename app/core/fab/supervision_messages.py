@@ -224,6 +224,7 @@ class OutboxInterventionView(WithActors):
         "partner": _l("Partner"),
         "message_id": _l("Message"),
         "reason": _l("Reason"),
+        "amount": _l("Messages a minute"),
         "request_id": _l("Request reference"),
     }
     choices = {
@@ -232,6 +233,7 @@ class OutboxInterventionView(WithActors):
             (InterventionKind.SETTLE, _l("Settle")),
             (InterventionKind.PAUSE, _l("Pause")),
             (InterventionKind.RESUME, _l("Resume")),
+            (InterventionKind.THROTTLE, _l("Throttle")),
         ]
     }
     cells = {"actor": actor_of, "partner": _partner}
@@ -239,7 +241,7 @@ class OutboxInterventionView(WithActors):
     base_order = ("id", "desc")
     order_columns = []
     quick_search = ()
-    list_columns = ["created_at", "actor", "kind", "partner", "message_id", "reason"]
+    list_columns = ["created_at", "actor", "kind", "partner", "message_id", "amount", "reason"]
     show_columns = [*list_columns, "request_id"]
     search_columns = ["created_at", "kind", "partner"]
     search_filters = {"partner": ChoiceFilter(_l("Partner"), column=OutboxIntervention.partner, choices=_partner_choices)}

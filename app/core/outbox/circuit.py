@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from app.core import clock
 from app.core.outbox.breaker import Breaker, BreakerState, Permission
-from app.core.outbox.errors import PartnerError, Throttled, Unavailable
+from app.core.outbox.errors import Cause, PartnerError, Throttled, Unavailable
 from app.core.outbox.models import OutboxPartner
 from app.core.outbox.policy import clamp_retry_after
 from app.core.tenancy import Scope, bound_scope
@@ -27,7 +27,8 @@ log = structlog.get_logger(__name__)
 _SUCCESS_NOTED_EVERY = timedelta(seconds=10)
 
 _SELECT = (
-    "SELECT clock_timestamp() AS now, state, recent, streak, retry_at, probe_until, hold_until, paused, last_success_at FROM outbox_partner WHERE name = :name"
+    "SELECT clock_timestamp() AS now, state, recent, streak, retry_at, probe_until, hold_until, paused, last_success_at, rate_per_minute "
+    "FROM outbox_partner WHERE name = :name"
 )
 
 
@@ -40,6 +41,8 @@ class Circuit:
     paused: bool = False
     hold_until: datetime | None = None
     last_success_at: datetime | None = None
+    #: Messages a minute that an operator allows; None: as many as the partner takes.
+    rate_per_minute: int | None = None
 
     @classmethod
     def unknown(cls) -> Circuit:
@@ -67,7 +70,7 @@ def read(session: Session, partner: str, *, lock: bool = False) -> Circuit:
 def _circuit(row: Row[tuple[object, ...]]) -> Circuit:
     recent = tuple((datetime.fromisoformat(moment), bool(answered)) for moment, answered in row.recent)
     breaker = Breaker(BreakerState(row.state), recent, row.streak, row.retry_at, row.probe_until)
-    return Circuit(row.now, breaker, row.paused, row.hold_until, row.last_success_at)
+    return Circuit(row.now, breaker, row.paused, row.hold_until, row.last_success_at, row.rate_per_minute)
 
 
 def take_probe(session: Session, partner: str) -> bool:
@@ -163,7 +166,7 @@ def guard(partner: str) -> Iterator[None]:
                 probing = _take_probe_for_call(session, partner)
         if permission is not Permission.ALL and not probing:
             wait = (circuit.breaker.retry_at - circuit.now).total_seconds() if circuit.breaker.retry_at else None
-            raise Unavailable(retry_after=max(wait, 0.0) if wait is not None else None, reason="circuit open")
+            raise Unavailable(retry_after=max(wait, 0.0) if wait is not None else None, reason="circuit open", cause=Cause.CIRCUIT_OPEN)
     answered: bool | None = None
     retry_after: float | None = None
     failure: str | None = None

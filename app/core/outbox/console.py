@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any, Final
 
 import structlog
-from sqlalchemy import func, insert, select, text, update
+from sqlalchemy import ARRAY, BigInteger, Row, Select, bindparam, func, insert, select, text, update
 from sqlalchemy.orm import Session
 
 from app.core import clock, context
-from app.core.outbox import policy
+from app.core.outbox import policy, throttle
 from app.core.outbox.models import InterventionKind, MessageState, OutboxIntervention, OutboxMessage, OutboxPartner
 from app.core.outbox.nudge import nudge
 from app.core.transaction import after_commit, transaction
@@ -19,6 +20,10 @@ log = structlog.get_logger(__name__)
 _STUCK = (MessageState.REJECTED, MessageState.DEAD)
 #: What may be settled by hand: also a message that waits, but never one that is being sent.
 _SETTLEABLE = (*_STUCK, MessageState.PENDING)
+
+
+#: At most so many messages are taken by one act: what is beyond is told, and takes another.
+MOST_AT_ONCE: Final = 10_000
 
 
 class ConsoleError(ValueError):
@@ -35,12 +40,20 @@ def replay(message_ids: Collection[int], *, reason: str | None = None) -> int:
     The idempotency key stays: if the partner had taken the message after all, it says so and nothing is doubled. Messages in
     another state (someone was faster) are left alone.
     """
+    return len(replay_those(_those(message_ids), reason=reason)) if message_ids else 0
+
+
+def replay_those(chosen: Select[Any], *, reason: str | None = None) -> list[Row[Any]]:
+    """``replay`` of the messages whose ids ``chosen`` selects, ``MOST_AT_ONCE`` of them at most, in a few statements whatever their number.
+
+    Returns what was taken: id, partner, subject_type and subject_id of each.
+    """
     with transaction() as session:
-        rows = _lock(session, message_ids, _STUCK)
+        rows = _lock(session, chosen, _STUCK)
         if rows:
             session.execute(
                 update(OutboxMessage)
-                .where(OutboxMessage.id.in_([row.id for row in rows]))
+                .where(_among(rows))
                 .values(
                     state=MessageState.PENDING,
                     attempts=0,
@@ -53,7 +66,7 @@ def replay(message_ids: Collection[int], *, reason: str | None = None) -> int:
             )
             _journal(session, rows, InterventionKind.REPLAY, reason)
             _nudge(row.partner for row in rows)
-    return len(rows)
+    return rows
 
 
 def mark_settled(message_ids: Collection[int], *, reason: str) -> int:
@@ -63,11 +76,11 @@ def mark_settled(message_ids: Collection[int], *, reason: str) -> int:
     """
     cleaned = _reason(reason)
     with transaction() as session:
-        rows = _lock(session, message_ids, _SETTLEABLE)
+        rows = _lock(session, _those(message_ids), _SETTLEABLE) if message_ids else []
         if rows:
             session.execute(
                 update(OutboxMessage)
-                .where(OutboxMessage.id.in_([row.id for row in rows]))
+                .where(_among(rows))
                 .values(state=MessageState.CANCELLED, done_at=text("clock_timestamp()")),
                 execution_options={"synchronize_session": False},
             )
@@ -83,6 +96,25 @@ def pause(partner: str, *, reason: str) -> None:
         _row(session, partner)
         session.execute(update(OutboxPartner).where(OutboxPartner.name == partner).values(paused=True, pause_reason=cleaned))
         _journal_partner(session, partner, InterventionKind.PAUSE, cleaned)
+
+
+def set_rate(partner: str, rate: int | None, *, reason: str) -> None:
+    """Let at most ``rate`` messages a minute leave for ``partner``, all workers together; None lifts it.
+
+    Raises ConsoleError("reason") without a reason, ConsoleError("rate") for a number out of bounds.
+    """
+    cleaned = _reason(reason)
+    if rate is not None and not throttle.MINIMUM <= rate <= throttle.MAXIMUM:
+        raise ConsoleError("rate")
+    with transaction() as session:
+        _row(session, partner)
+        session.execute(
+            update(OutboxPartner)
+            .where(OutboxPartner.name == partner)
+            .values(rate_per_minute=rate, tokens=0.0, tokens_at=text("clock_timestamp()"))
+        )
+        _journal_partner(session, partner, InterventionKind.THROTTLE, cleaned, amount=rate)
+        after_commit(lambda: nudge(partner))
 
 
 def resume(partner: str) -> None:
@@ -109,18 +141,27 @@ def _reason(reason: str) -> str:
     return cleaned
 
 
-def _lock(session: Session, message_ids: Collection[int], states: Iterable[MessageState]) -> list[OutboxMessage]:
+def _those(message_ids: Collection[int]) -> Select[Any]:
+    return select(OutboxMessage.id).where(OutboxMessage.id == func.any(bindparam("chosen", list(message_ids), type_=ARRAY(BigInteger))))
+
+
+def _among(rows: Sequence[Row[Any]]) -> Any:
+    return OutboxMessage.id == func.any(bindparam("taken", [row.id for row in rows], type_=ARRAY(BigInteger)))
+
+
+def _lock(session: Session, chosen: Select[Any], states: Iterable[MessageState]) -> list[Row[Any]]:
+    """The messages chosen that are in one of these states, locked in their order."""
     statement = (
-        select(OutboxMessage)
-        .where(OutboxMessage.id.in_(message_ids), OutboxMessage.state.in_(tuple(states)))
+        select(OutboxMessage.id, OutboxMessage.partner, OutboxMessage.subject_type, OutboxMessage.subject_id)
+        .where(OutboxMessage.id.in_(chosen), OutboxMessage.state.in_(tuple(states)))
         .order_by(OutboxMessage.id)
+        .limit(MOST_AT_ONCE)
         .with_for_update()
-        .execution_options(populate_existing=True)
     )
-    return list(session.scalars(statement)) if message_ids else []
+    return list(session.execute(statement))
 
 
-def _journal(session: Session, rows: Collection[OutboxMessage], kind: InterventionKind, reason: str | None) -> None:
+def _journal(session: Session, rows: Collection[Row[Any]], kind: InterventionKind, reason: str | None) -> None:
     moment, actor, reference = clock.now(), context.actor_id(), context.request_id()
     session.execute(
         insert(OutboxIntervention),
@@ -139,7 +180,7 @@ def _journal(session: Session, rows: Collection[OutboxMessage], kind: Interventi
     )
 
 
-def _journal_partner(session: Session, partner: str, kind: InterventionKind, reason: str | None) -> None:
+def _journal_partner(session: Session, partner: str, kind: InterventionKind, reason: str | None, *, amount: int | None = None) -> None:
     session.execute(
         insert(OutboxIntervention),
         [
@@ -148,6 +189,7 @@ def _journal_partner(session: Session, partner: str, kind: InterventionKind, rea
                 "message_id": None,
                 "kind": kind,
                 "reason": reason,
+                "amount": amount,
                 "actor_id": context.actor_id(),
                 "request_id": context.request_id(),
                 "created_at": clock.now(),

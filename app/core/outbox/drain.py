@@ -14,7 +14,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm.exc import StaleDataError
 
 from app.core import context
-from app.core.outbox import circuit, policy, registry, store
+from app.core.outbox import circuit, policy, registry, store, throttle
 from app.core.outbox.breaker import Permission
 from app.core.outbox.circuit import Circuit
 from app.core.outbox.errors import Duplicate, Rejected, Throttled, Unavailable
@@ -77,6 +77,7 @@ class _Drain:
         self.known = Circuit.unknown()
         self.probing = False
         self.apart = False  # what is in hand outlived a worker, and must have no other beside it
+        self.pause: float | None = None  # seconds until the rate set by an operator lets a message go, when it let none
 
     def run(self, end: float, interrupted: Callable[[], bool]) -> Report:
         """Until nothing is due."""
@@ -91,8 +92,21 @@ class _Drain:
             claimed = self._take() if self.report.finished else 0
             if self.sender.busy:
                 self._send()
-            elif not claimed:
+            elif not claimed and not self._await_turn(end, interrupted):
                 return self.report
+
+    def _await_turn(self, end: float, interrupted: Callable[[], bool]) -> bool:
+        """Wait until the rate set by an operator lets the next message go; False when there is nothing to wait for, or no time."""
+        if self.pause is None or self.pause > throttle.LONGEST_WAIT or not self.report.finished:
+            return False  # a slower rate than that is left to the sweeper
+        with transaction() as session:
+            if not store.any_due(session, self.partner):
+                return False
+        if time.monotonic() + self.pause >= end or interrupted():
+            self.report.finished = False
+            return False
+        time.sleep(min(self.pause, SLICE))
+        return True
 
     def _take(self) -> int:
         """Claim and build what there is room for. Returns how many messages were claimed."""
@@ -104,6 +118,14 @@ class _Drain:
             self.known = circuit.read(session, self.partner)
             permission = self.known.permission
             messages: list[Message] = []
+            bucket = None
+            self.pause = None
+            if self.known.rate_per_minute is not None and permission is not Permission.NOTHING:
+                bucket = throttle.look(session, self.partner)  # locked: no other worker spends from it until this claim is written
+                room = min(room, bucket.whole)
+                if not room:
+                    self.pause = bucket.wait
+                    return 0
             if permission is Permission.ALL:
                 messages = store.claim(session, self.partner, token, room, empty_handed=not self.sender.busy)
             elif self.sender.busy:
@@ -114,6 +136,8 @@ class _Drain:
                     store.release(session, {message.id: token for message in messages})
                     messages = []
                 self.probing = bool(messages)
+            if bucket is not None:
+                throttle.spend(session, self.partner, bucket, len(messages))
         if not messages:
             return 0
         self.apart = any(message.expiries for message in messages)
@@ -299,7 +323,7 @@ def _judge(outcome: Outcome, known: Circuit) -> Settlement:
             details=error.details,
         )
     if isinstance(error, Unavailable):
-        code = "throttled" if isinstance(error, Throttled) else "unavailable"
+        code = error.cause.value
         if message.waiting_since is not None and policy.gives_up_unavailable(
             waiting_since=message.waiting_since, now=known.now, last_success=known.last_success_at
         ):

@@ -14,6 +14,21 @@ message. Anything that is not a :class:`PartnerError` is a fault of our own code
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Cause(StrEnum):
+    """Why there is no usable answer; kept with the message as its error code, for the catalogue of partner codes."""
+
+    UNAVAILABLE = "unavailable"  # nothing more is known
+    NO_ANSWER = "no_answer"  # in time
+    NETWORK = "network"  # refused, unreachable, cut, no TLS
+    SERVER_ERROR = "server_error"  # the partner says that it is out of order
+    BAD_ANSWER = "bad_answer"  # unreadable, or about something else
+    TOKEN_REFUSED = "token_refused"  # noqa: S105 - a word
+    CREDENTIALS_REFUSED = "credentials_refused"
+    CIRCUIT_OPEN = "circuit_open"  # not even tried
+    THROTTLED = "throttled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +51,19 @@ class Unavailable(PartnerError):
     in seconds that the partner asked for, if it did; ``reason`` is for operators and carries no personal data.
     """
 
-    def __init__(self, retry_after: float | None = None, reason: str = "") -> None:
+    usual_cause = Cause.UNAVAILABLE
+
+    def __init__(self, retry_after: float | None = None, reason: str = "", *, cause: Cause | None = None) -> None:
         super().__init__(reason or type(self).__name__)
         self.retry_after = retry_after
         self.reason = reason
+        self.cause = cause or self.usual_cause
 
 
 class Throttled(Unavailable):
     """The partner is well but asks to slow down (429)."""
+
+    usual_cause = Cause.THROTTLED
 
 
 class Rejected(PartnerError):

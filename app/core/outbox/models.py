@@ -8,7 +8,7 @@ from typing import Any, Final
 from uuid import UUID, uuid4
 
 import sqlalchemy as sa
-from sqlalchemy import BigInteger, CheckConstraint, DateTime, Identity, Index, Integer, String, text
+from sqlalchemy import BigInteger, CheckConstraint, DateTime, Double, ForeignKeyConstraint, Identity, Index, Integer, String, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -101,6 +101,8 @@ class OutboxMessage(TenantMixin, db.Model):  # type: ignore[name-defined]  # db.
     done_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 
     __table_args__ = (
+        # of an organisation, the newest first; also what attempts refer to
+        UniqueConstraint("organisation_id", "id"),
         CheckConstraint("attempts >= 0 AND failures >= 0", name="counts"),
         CheckConstraint("expiries >= 0", name="expiries"),
         CheckConstraint("(state = 'sending') = (lease_until IS NOT NULL) AND (lease_until IS NULL) = (lease_token IS NULL)", name="lease"),
@@ -117,6 +119,38 @@ class OutboxMessage(TenantMixin, db.Model):  # type: ignore[name-defined]  # db.
         # what waits for a decision
         Index("ix_outbox_message_stuck", "partner", "id", postgresql_where=text("state IN ('rejected', 'dead')")),
         Index("ix_outbox_message_subject", "subject_type", "subject_id", "id"),
+        # the console's lists: what is not finished, what failed and how; throughput of the last minutes
+        Index("ix_outbox_message_open", "id", postgresql_where=text(_BLOCKING_SQL)),
+        Index("ix_outbox_message_kind", "error_kind", "id", postgresql_where=text("error_kind IS NOT NULL")),
+        Index("ix_outbox_message_code", "last_error_code", "id", postgresql_where=text("last_error_code IS NOT NULL")),
+        Index("ix_outbox_message_done", "partner", "done_at", postgresql_where=text("state = 'done'")),
+    )
+
+
+class OutboxAttempt(TenantMixin, db.Model):  # type: ignore[name-defined]  # db.Model is dynamic
+    """A try that did not succeed: what the partner answered, or why there was no answer. Written by the drain alone."""
+
+    __tablename__ = "outbox_attempt"
+    __audit__ = False
+    __rls__ = "private"
+    __rls_limited__ = "EXISTS (SELECT FROM outbox_message m WHERE m.id = outbox_attempt.message_id)"
+    __rls_extra__ = (f"CREATE POLICY tenant_select ON outbox_attempt FOR SELECT TO portal_tenant USING ({_OWN})",)
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    message_id: Mapped[int] = mapped_column(BigInteger, nullable=False)
+    at: Mapped[datetime] = mapped_column(DateTime(timezone=True), nullable=False)
+    #: What became of the message: tried again later, refused or given up.
+    state: Mapped[MessageState] = mapped_column(_enum(MessageState, "state"), nullable=False)
+    error_kind: Mapped[ErrorKind | None] = mapped_column(_enum(ErrorKind, "error_kind"))
+    code: Mapped[str | None] = mapped_column(String(64))
+    title: Mapped[str | None] = mapped_column(String(500))
+
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["organisation_id", "message_id"], ["outbox_message.organisation_id", "outbox_message.id"], name="fk_outbox_attempt_message", ondelete="CASCADE"
+        ),
+        CheckConstraint("state IN ('pending', 'rejected', 'dead')", name="failed"),
+        Index("ix_outbox_attempt_message", "message_id", "id"),
     )
 
 
@@ -140,8 +174,15 @@ class OutboxPartner(db.Model):  # type: ignore[name-defined]  # db.Model is dyna
     last_success_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     last_failure_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     last_failure: Mapped[str | None] = mapped_column(String(200))
+    #: Messages a minute that an operator allows (``throttle``); None: as many as the partner takes.
+    rate_per_minute: Mapped[int | None] = mapped_column(Integer)
+    tokens: Mapped[float] = mapped_column(Double, nullable=False, default=0.0, server_default="0")
+    tokens_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 
-    __table_args__ = (CheckConstraint("paused = (pause_reason IS NOT NULL)", name="pause_reason"),)
+    __table_args__ = (
+        CheckConstraint("paused = (pause_reason IS NOT NULL)", name="pause_reason"),
+        CheckConstraint("rate_per_minute BETWEEN 1 AND 100000", name="rate"),
+    )
 
 
 class InterventionKind(StrEnum):
@@ -151,6 +192,7 @@ class InterventionKind(StrEnum):
     SETTLE = "settle"
     PAUSE = "pause"
     RESUME = "resume"
+    THROTTLE = "throttle"
 
 
 class OutboxIntervention(db.Model):  # type: ignore[name-defined]  # db.Model is dynamic
@@ -164,11 +206,13 @@ class OutboxIntervention(db.Model):  # type: ignore[name-defined]  # db.Model is
     message_id: Mapped[int | None] = mapped_column(BigInteger, sa.ForeignKey("outbox_message.id"), index=True)
     kind: Mapped[InterventionKind] = mapped_column(_enum(InterventionKind, "kind"), nullable=False)
     reason: Mapped[str | None] = mapped_column(String(500))
+    #: Of a throttle: messages a minute; None lifts it.
+    amount: Mapped[int | None] = mapped_column(Integer)
     actor_id: Mapped[int | None] = mapped_column(Integer)
     request_id: Mapped[str | None] = mapped_column(String(64))
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), nullable=False, default=clock.now)
 
     __table_args__ = (
         CheckConstraint("(kind IN ('replay', 'settle')) = (message_id IS NOT NULL)", name="message"),
-        CheckConstraint("kind NOT IN ('settle', 'pause') OR reason IS NOT NULL", name="reason"),
+        CheckConstraint("kind NOT IN ('settle', 'pause', 'throttle') OR reason IS NOT NULL", name="reason"),
     )

@@ -14,7 +14,7 @@ import structlog
 
 from app.core import clock, context
 from app.core.outbox.breaker import Breaker, BreakerState
-from app.core.outbox.errors import Duplicate, PartnerError, Throttled, Unavailable
+from app.core.outbox.errors import Cause, Duplicate, PartnerError, Throttled, Unavailable
 from app.core.outbox.registry import Message, Transport
 
 log = structlog.get_logger(__name__)
@@ -168,7 +168,7 @@ class Sender:
                     resolve = getattr(self._transport, "resolve_duplicate", None)
                     answer = duplicate if resolve is None else await resolve(request, duplicate, client=self._client)
         except TimeoutError:
-            return Outcome(message, error=Unavailable(reason="no answer in time"))
+            return Outcome(message, error=Unavailable(reason="no answer in time", cause=Cause.NO_ANSWER))
         except PartnerError as error:
             return Outcome(message, error=error)
         except Exception as error:  # our own fault: this message counts it, the others go on

@@ -26,6 +26,7 @@ log = structlog.get_logger(__name__)
 LEASE_SECONDS: Final = 30
 #: The error code of a message given up because its workers die with it.
 WORKER_LOST: Final = "worker_lost"
+_FAILED: Final = (MessageState.PENDING, MessageState.REJECTED, MessageState.DEAD)
 
 _COLUMNS: Final = (
     "m.id, m.partner, m.operation, m.subject_type, m.subject_id, m.organisation_id, m.ordering_key, m.idempotency_key, "
@@ -80,7 +81,7 @@ _CLAIM_PROBE: Final = text(
 
 _EXPIRED: Final = text(
     """
-SELECT id, partner, expiries + 1 AS expiries FROM outbox_message WHERE state = 'sending' AND lease_until < clock_timestamp()
+SELECT id, organisation_id, partner, expiries + 1 AS expiries FROM outbox_message WHERE state = 'sending' AND lease_until < clock_timestamp()
 ORDER BY id FOR UPDATE SKIP LOCKED
 """
 )
@@ -130,6 +131,18 @@ WHERE m.id = r.id AND m.state = 'sending' AND m.lease_token = r.token
 RETURNING m.id
 """
 )
+
+#: What went wrong, try by try; a try that succeeds leaves no row: the message itself says when.
+_NOTE: Final = text(
+    """
+INSERT INTO outbox_attempt (organisation_id, message_id, at, state, error_kind, code, title)
+SELECT r.organisation_id, r.id, clock_timestamp(), r.state, r.kind, r.code, r.title
+FROM unnest(CAST(:organisations AS integer[]), CAST(:ids AS bigint[]), CAST(:states AS text[]), CAST(:kinds AS text[]), CAST(:codes AS text[]),
+            CAST(:titles AS text[])) AS r(organisation_id, id, state, kind, code, title)
+"""
+)
+
+_ANY_DUE: Final = text("SELECT EXISTS (SELECT FROM outbox_message WHERE partner = :partner AND state = 'pending' AND next_attempt_at <= clock_timestamp())")
 
 _PULL_FORWARD: Final = text(
     """
@@ -191,6 +204,17 @@ def free_expired(session: Session) -> set[str]:
         _FREE,
         {"ids": [row.id for row in rows], "deads": dead, "pauses": [policy.expiry_pause(row.expiries) for row in rows], "code": WORKER_LOST},
     )
+    session.execute(
+        _NOTE,
+        {
+            "organisations": [row.organisation_id for row in rows],
+            "ids": [row.id for row in rows],
+            "states": ["dead" if given_up else "pending" for given_up in dead],
+            "kinds": [ErrorKind.FAULT.value] * len(rows),
+            "codes": [WORKER_LOST] * len(rows),
+            "titles": [None] * len(rows),
+        },
+    )
     for row, given_up in zip(rows, dead, strict=True):
         if given_up:
             log.error("outbox_takes_workers_down", partner=row.partner, message=row.id)
@@ -211,7 +235,7 @@ def settle(session: Session, leases: Mapping[int, UUID], settlements: Sequence[S
     """
     if not settlements:
         return set()
-    return set(
+    ours = set(
         session.execute(
             _SETTLE,
             {
@@ -228,6 +252,29 @@ def settle(session: Session, leases: Mapping[int, UUID], settlements: Sequence[S
             },
         ).scalars()
     )
+    _note(session, [item for item in settlements if item.message.id in ours and item.state in _FAILED])
+    return ours
+
+
+def _note(session: Session, failed: Sequence[Settlement]) -> None:
+    """Keep what went wrong with this try."""
+    if failed:
+        session.execute(
+            _NOTE,
+            {
+                "organisations": [item.message.organisation_id for item in failed],
+                "ids": [item.message.id for item in failed],
+                "states": [item.state.value for item in failed],
+                "kinds": [item.kind.value if item.kind else None for item in failed],
+                "codes": [_clip(item.code, 64) for item in failed],
+                "titles": [_clip(redact(item.title), 500) for item in failed],
+            },
+        )
+
+
+def any_due(session: Session, partner: str) -> bool:
+    """Whether a message could leave now."""
+    return bool(session.scalar(_ANY_DUE, {"partner": partner}))
 
 
 def pull_forward(session: Session, partner: str) -> None:

@@ -33,7 +33,7 @@ import jwt
 from app.core import clock, context
 from app.partners.agora import mapping, problems
 from app.partners.agora.port import Caller
-from app.partners.errors import PartnerRejected, PartnerThrottled, PartnerUnauthorised, PartnerUnavailable
+from app.partners.errors import Cause, PartnerRejected, PartnerThrottled, PartnerUnauthorised, PartnerUnavailable
 
 logger = logging.getLogger(__name__)
 
@@ -98,12 +98,12 @@ class Answer:
         """The JSON value. Raises PartnerUnavailable when this is no JSON answer."""
         media_type = self.headers.get("content-type", "").partition(";")[0].strip().lower()
         if media_type != "application/json" and not (media_type.startswith("application/") and media_type.endswith("+json")):
-            raise PartnerUnavailable(reason=f"answer {self.status} is not JSON")
+            raise PartnerUnavailable(reason=f"answer {self.status} is not JSON", cause=Cause.BAD_ANSWER)
         try:
             return mapping.parse_json(self.body)
         except mapping.MappingError:
             pass
-        raise PartnerUnavailable(reason=f"answer {self.status} is not readable JSON")
+        raise PartnerUnavailable(reason=f"answer {self.status} is not readable JSON", cause=Cause.BAD_ANSWER)
 
 
 class _Lanes(httpx.AsyncBaseTransport):
@@ -241,7 +241,7 @@ class Channel:
             async with asyncio.timeout(seconds):
                 yield
         except TimeoutError:
-            raise PartnerUnavailable(reason=f"no answer within {seconds:g} s") from None
+            raise PartnerUnavailable(reason=f"no answer within {seconds:g} s", cause=Cause.NO_ANSWER) from None
 
     async def call(
         self,
@@ -334,12 +334,14 @@ class Channel:
         if answer.status != 200:
             failure = self._failure(answer)
             # Our credentials or our settings are wrong, not the message: it must not be thrown away.
-            raise PartnerUnauthorised(reason=f"credentials refused ({answer.status})") if isinstance(failure, PartnerRejected) else failure
+            if not isinstance(failure, PartnerRejected):
+                raise failure
+            raise PartnerUnauthorised(reason=f"credentials refused ({answer.status})", cause=Cause.CREDENTIALS_REFUSED)
         fields = answer.json()
         token = fields.get("access_token") if isinstance(fields, dict) else None
         life = fields.get("expires_in") if isinstance(fields, dict) else None
         if not isinstance(token, str) or not _TOKEN.fullmatch(token) or isinstance(life, bool) or not isinstance(life, int | float) or not life > 0:
-            raise PartnerUnavailable(reason="unusable token")
+            raise PartnerUnavailable(reason="unusable token", cause=Cause.BAD_ANSWER)
         return token, min(life, LONGEST_TOKEN_LIFE)
 
     # -- one request on the wire --
@@ -368,7 +370,7 @@ class Channel:
             kind = type(error).__name__
         except (httpx.StreamError, OSError, ssl.SSLError) as error:
             kind = type(error).__name__
-        raise PartnerUnavailable(reason=f"network: {kind}")
+        raise PartnerUnavailable(reason=f"network: {kind}", cause=Cause.NETWORK)
 
     def _failure(self, answer: Answer) -> PartnerUnavailable | PartnerRejected:
         """What a status that was not expected means for the retry (the rule of the contract, in one place)."""
@@ -378,7 +380,7 @@ class Channel:
         if status == 429:
             return PartnerThrottled(retry_after(answer.headers.get("retry-after")), reason="429")
         if status == 408 or not 400 <= status < 500:
-            return PartnerUnavailable(retry_after(answer.headers.get("retry-after")), reason=f"status {status}")
+            return PartnerUnavailable(retry_after(answer.headers.get("retry-after")), reason=f"status {status}", cause=Cause.SERVER_ERROR)
         try:
             wire = mapping.parse_json(answer.body)
         except mapping.MappingError:
@@ -398,17 +400,17 @@ class AgoraRejected(PartnerRejected):
 async def _read(response: httpx.Response, largest: int) -> bytes:
     """The body as it came, never unpacked. Raises PartnerUnavailable beyond ``largest`` bytes."""
     if response.headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
-        raise PartnerUnavailable(reason="compressed answer that was not asked for")
+        raise PartnerUnavailable(reason="compressed answer that was not asked for", cause=Cause.BAD_ANSWER)
     if response.status_code >= 400:
         largest = min(largest, LARGEST_PROBLEM)
     declared = response.headers.get("content-length", "")
     if declared.isdecimal() and int(declared[:20]) > largest:
-        raise PartnerUnavailable(reason="answer too large")
+        raise PartnerUnavailable(reason="answer too large", cause=Cause.BAD_ANSWER)
     body = bytearray()
     async for chunk in response.aiter_raw():
         body += chunk
         if len(body) > largest:
-            raise PartnerUnavailable(reason="answer too large")
+            raise PartnerUnavailable(reason="answer too large", cause=Cause.BAD_ANSWER)
     return bytes(body)
 
 

@@ -23,7 +23,7 @@ from app.partners.agora.channel import LARGEST_FILE, AgoraClient, AgoraConfig, A
 from app.partners.agora.mapping import Purpose
 from app.partners.agora.port import AgoraFileState, FileEvent, FilePage, Identity, IdentityQuery, NewFile, Refusal, WeeklyDsn
 from app.partners.agora.problems import DUPLICATE_CODE
-from app.partners.errors import PartnerDuplicate, PartnerRejected, PartnerUnavailable
+from app.partners.errors import Cause, PartnerDuplicate, PartnerRejected, PartnerUnavailable
 
 __all__ = ["AgoraHttp", "AgoraTransport", "Exchange", "build_agora", "build_config", "build_transport"]
 
@@ -57,7 +57,7 @@ class Exchange:
             )
         identity = _read(answer, mapping.identity_from_wire)
         if not mapping.same_name(identity.birth_name, query.birth_name):
-            raise PartnerUnavailable(reason="the identity bears another birth name than the one asked for")
+            raise PartnerUnavailable(reason="the identity bears another birth name than the one asked for", cause=Cause.BAD_ANSWER)
         return identity
 
     async def create_file(self, client: AgoraClient, new_file: NewFile, *, idempotency_key: UUID) -> AgoraFileState:
@@ -86,13 +86,13 @@ class Exchange:
     async def _confirm_duplicate(self, client: AgoraClient, new_file: NewFile, number: str | None) -> AgoraFileState:
         """Read the file that is said to exist: its number is taken for ours only if it bears our reference."""
         if number is None:
-            raise PartnerUnavailable(reason="said to exist already, without a well-formed number")
+            raise PartnerUnavailable(reason="said to exist already, without a well-formed number", cause=Cause.BAD_ANSWER)
         try:
             answer = await self._channel.call(client, "GET", f"/v1/dossiers/{number}", purpose=Purpose.READING, caller=new_file.caller)
         except PartnerRejected:
             answer = None
         if answer is None:
-            raise PartnerUnavailable(reason="said to exist already, under a number that cannot be read")
+            raise PartnerUnavailable(reason="said to exist already, under a number that cannot be read", cause=Cause.BAD_ANSWER)
         return _check(_read(answer, mapping.file_state_from_wire), reference=new_file.external_reference, number=number)
 
     async def send_event(self, client: AgoraClient, event: FileEvent, *, idempotency_key: UUID) -> AgoraFileState:
@@ -146,9 +146,9 @@ class Exchange:
             answer = await self._channel.call(client, "GET", "/v1/dossiers", purpose=Purpose.READING, caller=None, params=params)
         page = _read(answer, mapping.page_from_wire)
         if external_reference is not None and any(file.external_reference != external_reference for file in page.files):
-            raise PartnerUnavailable(reason="the page holds files that were not asked for")
+            raise PartnerUnavailable(reason="the page holds files that were not asked for", cause=Cause.BAD_ANSWER)
         if page.next_cursor is not None and (page.next_cursor == cursor or not page.files):
-            raise PartnerUnavailable(reason="the pages do not advance")
+            raise PartnerUnavailable(reason="the pages do not advance", cause=Cause.BAD_ANSWER)
         return page
 
     async def weekly_dsn(self, client: AgoraClient, week: str) -> WeeklyDsn:
@@ -166,7 +166,7 @@ class Exchange:
                 largest=LARGEST_FILE,
             )
         if answer.headers.get("content-type", "").partition(";")[0].strip().lower() != "text/csv":
-            raise PartnerUnavailable(reason="the weekly file is not CSV")
+            raise PartnerUnavailable(reason="the weekly file is not CSV", cause=Cause.BAD_ANSWER)
         return _mapped(lambda: mapping.weekly_dsn_from_csv(week, answer.body))
 
 
@@ -302,14 +302,14 @@ def _mapped(read: Callable[[], T]) -> T:
         return read()
     except mapping.MappingError as error:
         where = str(error)
-    raise PartnerUnavailable(reason=f"answer against the contract: {where}")
+    raise PartnerUnavailable(reason=f"answer against the contract: {where}", cause=Cause.BAD_ANSWER)
 
 
 def _check(state: AgoraFileState, *, reference: str | None = None, number: str | None = None) -> AgoraFileState:
     if reference is not None and state.external_reference != reference:
-        raise PartnerUnavailable(reason="the answer is about another file")
+        raise PartnerUnavailable(reason="the answer is about another file", cause=Cause.BAD_ANSWER)
     if number is not None and state.number != number:
-        raise PartnerUnavailable(reason="the answer bears another number")
+        raise PartnerUnavailable(reason="the answer bears another number", cause=Cause.BAD_ANSWER)
     return state
 
 

@@ -66,24 +66,25 @@ def load_reference() -> None:
 def load_demo() -> None:
     """Sites and contacts of the demonstration."""
     with transaction() as session:
-        _offer(session, Site, values.DEMO_SITES, key="name")
+        offer(session, Site, values.DEMO_SITES, key="name")
         programmes = {one.code: one.id for one in session.scalars(select(Programme))}
         contacts = [
             {**{name: value for name, value in row.items() if name != "programme"}, "programme_id": programmes.get(row.get("programme", ""))}
             for row in values.DEMO_CONTACTS
         ]
-        _offer(session, Contact, contacts, key="subject")
+        offer(session, Contact, contacts, key="subject")
 
 
 def seed_reference(session: Session) -> None:
     """Offer the first values of every list. Idempotent; rows already there are left alone, whatever they hold now."""
     for model, rows in _LISTS:
-        _offer(session, model, [{"code": str(row.get("number", "")), **row} for row in rows], key="code")
+        offer(session, model, [{"code": str(row.get("number", "")), **row} for row in rows], key="code")
     _load_towns(session)
     _load_cedex(session)
 
 
-def _offer(session: Session, model: type[Any], rows: Iterable[Mapping[str, Any]], *, key: str) -> None:
+def offer(session: Session, model: type[Any], rows: Iterable[Mapping[str, Any]], *, key: str) -> None:
+    """Add the rows of a list that were never offered before; those that people deleted since do not come back."""
     name = model.__tablename__
     offered = set(session.scalars(select(SeededValue.key).where(SeededValue.list_name == name)))
     present = set(session.scalars(select(getattr(model, key))))

@@ -1,0 +1,33 @@
+"""The partner console: every exchange with what it means and who can act, and the comparison with the partner's own copy."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from flask_appbuilder import AppBuilder
+
+
+def register(appbuilder: AppBuilder) -> None:
+    """Add the pages, the catalogue, the menu, the periodic jobs and the figures."""
+    from flask_babel import lazy_gettext as _l
+
+    from app.accounts.observations import hide_from_observers
+    from app.core.fab import add_list
+    from app.core.jobs import register_periodic
+    from app.core.ui import register_menu
+
+    from . import code_views, figures, names, permissions, reconciliation_views, views
+
+    names.register_names()
+    hide_from_observers(permissions.VIEW, trainees=True)
+    appbuilder.add_view_no_menu(views.ExchangesView)
+    appbuilder.add_view_no_menu(reconciliation_views.ReconciliationView)
+    add_list(appbuilder, code_views.PartnerCodeView, order=95)
+    register_menu(group="Supervision", label=_l("Exchanges with partners"), endpoint="ExchangesView.index", permission=permissions.SUPERVISE, order=5)
+    register_menu(
+        group="Actions de formation", label=_l("Follow-up of the exchanges with AGORA"), endpoint="ExchangesView.own", permission=permissions.OWN, order=25
+    )
+    register_periodic(name="reconcile", func="app.exchanges.jobs:reconcile_nightly", cron="40 2 * * *", label=_l("Comparison with AGORA’s files"))
+    register_periodic(name="reconcile-resume", func="app.exchanges.jobs:resume_reconciliations", every=30, label=_l("Comparisons to take up again"))
+    figures.register()

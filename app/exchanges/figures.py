@@ -1,0 +1,24 @@
+"""The comparisons in /metrics."""
+
+from __future__ import annotations
+
+from app.core import clock
+from app.core.metrics import register_gauge
+
+from . import queries
+from .domain import RunState
+
+
+def register() -> None:
+    """Declare the gauges."""
+    register_gauge("portal_reconciliation_differences", "Differences with a partner that wait to be looked at", _differences, labels=("kind",))
+    register_gauge("portal_reconciliation_age_seconds", "Age of the last comparison that came to its end; -1 without any", _age)
+
+
+def _differences() -> dict[tuple[str, ...], float]:
+    return {(kind,): float(number) for kind, number in queries.open_differences().items()}
+
+
+def _age() -> float:
+    over = next((run for run in queries.last_runs(limit=50) if run.state in (RunState.DONE, RunState.PARTIAL)), None)
+    return (clock.now() - over.finished_at).total_seconds() if over is not None and over.finished_at is not None else -1.0

@@ -1,0 +1,255 @@
+"""Reads of the exchanges: lists paged by key, whose pages cost the same at ten rows and at ten million."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, false, func, literal_column, or_, select, union_all
+from sqlalchemy.orm import joinedload
+
+from app.accounts.models import Organisation
+from app.actions.models import Action, Contract
+from app.actions.queries import COUNT_CAP, PAGE_SIZES, Cursor, Page, keyset_page, tsquery
+from app.core import textsearch
+from app.core.extensions import db
+from app.core.outbox.models import BLOCKING, ErrorKind, MessageState, OutboxAttempt, OutboxIntervention, OutboxMessage, OutboxPartner
+from app.trainees.models import Enrolment, Registration, Trainee
+
+from .domain import DifferenceState, Nature, Show
+from .models import ReconciliationDifference, ReconciliationRun
+
+STUCK: Final = (MessageState.REJECTED, MessageState.DEAD)
+WAITING: Final = (MessageState.PENDING, MessageState.SENDING)
+#: How many enrolments a search by name takes in.
+MOST_NAMED: Final = 2_000
+
+_ACTION_NUMBER = re.compile(r"[0-9]{2}[A-Za-z][0-9A-Za-z]+(_[0-9]+)?")
+
+
+@dataclass(frozen=True, slots=True)
+class ExchangeFilter:
+    """What a list of exchanges is narrowed to. ``by_name``: whoever asks may see names. ``technical``: codes of technical refusals."""
+
+    text: str = ""
+    show: Show = Show.ALL
+    nature: Nature | None = None
+    operation: str = ""
+    code: str = ""
+    by_name: bool = False
+    technical: tuple[str, ...] = field(default=(), compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Tabs:
+    """How many exchanges wait, by the nature of what holds them up; counted no further than a cap."""
+
+    functional: int
+    technical: int
+
+
+def _nature(nature: Nature, technical: Sequence[str]) -> ColumnElement[bool]:
+    """Refusals are functional, but for those that speak of the call; silence and our own faults are technical."""
+    code = OutboxMessage.last_error_code
+    if nature is Nature.FUNCTIONAL:
+        return (OutboxMessage.error_kind == ErrorKind.REJECTED) & code.not_in(technical)
+    silent = OutboxMessage.error_kind.in_((ErrorKind.UNAVAILABLE, ErrorKind.FAULT))
+    return or_(silent, (OutboxMessage.error_kind == ErrorKind.REJECTED) & code.in_(technical)) if technical else silent
+
+
+def _states(show: Show) -> tuple[MessageState, ...] | None:
+    match show:
+        case Show.TO_MEND:
+            return STUCK
+        case Show.WAITING:
+            return WAITING
+        case Show.DONE:
+            return (MessageState.DONE,)
+        case Show.SETTLED:
+            return (MessageState.CANCELLED,)
+        case _:
+            return None
+
+
+def _enrolments_of(condition: ColumnElement[bool], *joins: Any) -> ColumnElement[bool]:
+    statement = select(Enrolment.id)
+    for join in joins:
+        statement = statement.join(join)
+    chosen = statement.where(condition).limit(MOST_NAMED)
+    return (OutboxMessage.subject_type == "enrolment") & OutboxMessage.subject_id.in_(chosen)
+
+
+def _said(typed: str, *, by_name: bool) -> ColumnElement[bool]:
+    """By AGORA number, SIRET, number of an action or of the exchange itself, else by the beginnings of the trainee's names."""
+    digits = typed.replace(" ", "")
+    if digits.isdecimal() and len(digits) == 14:
+        return OutboxMessage.organisation_id.in_(select(Organisation.id).where(Organisation.siret == digits))
+    if digits.isdecimal() and 8 <= len(digits) <= 12:
+        return _enrolments_of(Enrolment.agora_number == digits)
+    if digits.removeprefix("#").isdecimal():
+        return OutboxMessage.id == min(int(digits.removeprefix("#")), 2**62)
+    if _ACTION_NUMBER.fullmatch(digits):
+        wanted = Action.number == digits.upper() if "_" in digits else Contract.number == digits.upper()
+        return _enrolments_of(wanted, Enrolment.action, Action.contract)
+    query = textsearch.prefix_query(typed)
+    if query is None or not by_name:
+        return false()
+    return _enrolments_of(Trainee.search_vector.bool_op("@@")(tsquery(query)), Enrolment.registration, Registration.trainee)
+
+
+def conditions(narrowed: ExchangeFilter) -> list[ColumnElement[bool]]:
+    """Of the exchanges that the filter keeps."""
+    found: list[ColumnElement[bool]] = []
+    states = _states(narrowed.show)
+    if states is not None:
+        found.append(OutboxMessage.state.in_(states))
+    elif narrowed.nature is not None:  # failures that are over are history
+        found.append(OutboxMessage.state.in_(BLOCKING))
+    if narrowed.nature is not None:
+        found.append(_nature(narrowed.nature, narrowed.technical))
+    if narrowed.operation:
+        found.append(OutboxMessage.operation == narrowed.operation)
+    if narrowed.code:
+        found.append(OutboxMessage.last_error_code == narrowed.code)
+    if narrowed.text:
+        found.append(_said(narrowed.text, by_name=narrowed.by_name))
+    return found
+
+
+def list_exchanges(narrowed: ExchangeFilter, *, cursor: Cursor | None, size: int = PAGE_SIZES[0]) -> Page:
+    """Exchanges in scope, the latest first."""
+    where = conditions(narrowed)
+    statement = select(OutboxMessage).where(*where)
+    identity = OutboxMessage.id
+    return keyset_page(statement, (), identity, cursor=cursor, size=size, counted=select(identity).where(*where), descending=True)
+
+
+def tabs(technical: Sequence[str]) -> Tabs:
+    """What is held up, functional and technical, in one statement."""
+
+    def count(label: str, nature: Nature) -> Any:
+        held = select(OutboxMessage.id).where(OutboxMessage.state.in_(BLOCKING), _nature(nature, technical)).limit(COUNT_CAP + 1).subquery()
+        return select(literal_column(f"'{label}'").label("what"), func.count().label("number")).select_from(held)
+
+    counted = {row.what: row.number for row in db.session.execute(union_all(count("f", Nature.FUNCTIONAL), count("t", Nature.TECHNICAL)))}
+    return Tabs(min(counted["f"], COUNT_CAP), min(counted["t"], COUNT_CAP))
+
+
+def own_counts() -> dict[Show, int]:
+    """How many exchanges of the scope are to mend and on their way."""
+    statement = select(OutboxMessage.state, func.count()).where(OutboxMessage.state.in_(BLOCKING)).group_by(OutboxMessage.state)
+    found: dict[Show, int] = {Show.TO_MEND: 0, Show.WAITING: 0}
+    for state, number in db.session.execute(statement):
+        found[Show.TO_MEND if state in STUCK else Show.WAITING] += number
+    return found
+
+
+def get_exchange(exchange_id: int) -> OutboxMessage | None:
+    """One exchange; None outside the scope."""
+    return db.session.scalars(select(OutboxMessage).where(OutboxMessage.id == exchange_id).execution_options(populate_existing=True)).one_or_none()
+
+
+def enrolments(messages: Collection[OutboxMessage]) -> dict[int, Enrolment]:
+    """For whom these exchanges are, with all that lists and pages say of them, in one statement."""
+    ids = {message.subject_id for message in messages if message.subject_type == "enrolment"}
+    return {enrolment.id: enrolment for enrolment in enrolments_by_id(ids)}
+
+
+def enrolments_by_id(ids: Collection[int]) -> Sequence[Enrolment]:
+    """Enrolments with person, component, action and organisation."""
+    if not ids:
+        return []
+    statement = (
+        select(Enrolment)
+        .where(Enrolment.id.in_(ids))
+        .options(
+            joinedload(Enrolment.registration).joinedload(Registration.trainee),
+            joinedload(Enrolment.component),
+            joinedload(Enrolment.action).joinedload(Action.organisation),
+            joinedload(Enrolment.action).joinedload(Action.contract),
+        )
+    )
+    return db.session.scalars(statement).unique().all()
+
+
+def attempts(exchange_id: int, *, limit: int = 200) -> Sequence[OutboxAttempt]:
+    """What went wrong, the last tries first."""
+    return db.session.scalars(select(OutboxAttempt).where(OutboxAttempt.message_id == exchange_id).order_by(OutboxAttempt.id.desc()).limit(limit)).all()
+
+
+def interventions(exchange_id: int) -> Sequence[OutboxIntervention]:
+    """What was done to it by hand; nothing for an organisation, whose scope does not hold them."""
+    return db.session.scalars(select(OutboxIntervention).where(OutboxIntervention.message_id == exchange_id).order_by(OutboxIntervention.id).limit(200)).all()
+
+
+def partner_interventions(partner: str, *, limit: int = 10) -> Sequence[OutboxIntervention]:
+    """The last stops, resumptions and rates of a partner."""
+    statement = select(OutboxIntervention).where(OutboxIntervention.partner == partner, OutboxIntervention.message_id.is_(None))
+    return db.session.scalars(statement.order_by(OutboxIntervention.id.desc()).limit(limit)).all()
+
+
+def is_paused(partner: str) -> bool:
+    """Whether the Région stopped the sending to a partner."""
+    return bool(db.session.scalar(select(OutboxPartner.paused).where(OutboxPartner.name == partner)))
+
+
+def ahead_of(message: OutboxMessage) -> OutboxMessage | None:
+    """What holds this exchange up: the first of its dossier that is not finished, when it is another one."""
+    statement = select(OutboxMessage).where(
+        OutboxMessage.partner == message.partner,
+        OutboxMessage.ordering_key == message.ordering_key,
+        OutboxMessage.state.in_(BLOCKING),
+        OutboxMessage.id < message.id,
+    )
+    return db.session.scalars(statement.order_by(OutboxMessage.id).limit(1)).one_or_none()
+
+
+# ---- reconciliations ---------------------------------------------------------------------------------------------------
+
+
+def last_runs(*, limit: int = 10) -> Sequence[ReconciliationRun]:
+    """The latest comparisons first."""
+    return db.session.scalars(select(ReconciliationRun).order_by(ReconciliationRun.id.desc()).limit(limit)).all()
+
+
+def get_run(run_id: int) -> ReconciliationRun | None:
+    """One comparison."""
+    return db.session.scalars(select(ReconciliationRun).where(ReconciliationRun.id == run_id).execution_options(populate_existing=True)).one_or_none()
+
+
+def list_differences(
+    *, run_id: int | None = None, kind: str = "", state: str = DifferenceState.OPEN.value, cursor: Cursor | None = None, size: int = PAGE_SIZES[0]
+) -> Page:
+    """Differences in scope, the latest first."""
+    difference = ReconciliationDifference
+    where: list[ColumnElement[bool]] = []
+    if run_id is not None:
+        where.append(difference.run_id == run_id)
+    if kind:
+        where.append(difference.kind == kind)
+    if state:
+        where.append(difference.state == state)
+    statement = select(difference).where(*where).options(joinedload(difference.organisation))
+    return keyset_page(statement, (), difference.id, cursor=cursor, size=size, counted=select(difference.id).where(*where), descending=True)
+
+
+def get_difference(difference_id: int) -> ReconciliationDifference | None:
+    """One difference; None outside the scope."""
+    statement = select(ReconciliationDifference).where(ReconciliationDifference.id == difference_id).execution_options(populate_existing=True)
+    return db.session.scalars(statement).one_or_none()
+
+
+def open_differences() -> dict[str, int]:
+    """How many are open, by kind."""
+    difference = ReconciliationDifference
+    statement = select(difference.kind, func.count().label("number")).where(difference.state == DifferenceState.OPEN.value).group_by(difference.kind)
+    return {row.kind: int(row.number) for row in db.session.execute(statement)}
+
+
+def differences_for_organisation(*, limit: int = 50) -> Sequence[ReconciliationDifference]:
+    """Those that the organisation in scope has to look at, the most pressing first."""
+    difference = ReconciliationDifference
+    statement = select(difference).where(difference.state == DifferenceState.OPEN.value, difference.assignee == "organisation")
+    return db.session.scalars(statement.order_by(difference.due_on, difference.id).limit(limit)).all()
