@@ -19,7 +19,7 @@ def register(appbuilder: AppBuilder) -> None:
     from app.core.jobs import register_periodic
     from app.core.nir.storage import register_nir_column
     from app.core.rotation import register_encrypted_column
-    from app.core.ui import SearchProvider, register_menu, register_search
+    from app.core.ui import SearchProvider, register_menu, register_private_search, register_search
 
     from . import agora, names, side, views
     from .models import IdentityRequest, Trainee
@@ -44,4 +44,5 @@ def register(appbuilder: AppBuilder) -> None:
     )  # fmt: skip
     register_periodic(name="recheck-identities", func="app.trainees.jobs:recheck_identities", every=900, label=_l("Check of the typed identities"))
     register_menu(group="Actions de formation", label=_l("Trainees"), endpoint="TraineesView.index", permission=READ, order=20)
+    register_private_search("trainees", side.number_url)
     register_search(SearchProvider("trainees", _l("Trainees"), side.find, permission=READ, order=20, all_url=side.all_url))

@@ -7,14 +7,15 @@ from typing import Any
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from flask_babel import ngettext
 
 from app.actions.labels import status_label
 from app.core.textsearch import fold
 from app.core.ui.format import fr_long_date, fr_number
 from app.partners.agora.port import Civility, DisabilityStatus, FileStatus, Gender
 
-from .domain import AgoraState, EsfAnswer, EsfState, IdentitySource, Problem, ProblemCode
-from .queries import Todo
+from .domain import ESF_LIMIT, AgoraState, EsfAnswer, EsfRate, EsfState, IdentitySource, Problem, ProblemCode
+from .queries import FURTHER_TODOS, Todo
 
 CIVILITY_LABELS: dict[str, Any] = {Civility.MRS: _l("Mrs"), Civility.MR: _l("Mr")}
 GENDER_LABELS: dict[str, Any] = {Gender.FEMALE: _l("Female"), Gender.MALE: _l("Male")}
@@ -60,6 +61,7 @@ TODO_LABELS: dict[Todo, Any] = {
     Todo.AGORA_REJECTED: _l("To be mended for AGORA"),
     Todo.AGORA_WAITING: _l("Without AGORA number"),
     Todo.NIA: _l("NIA to regularise"),
+    Todo.TO_COMPLETE: _l("Sheets to complete"),
     Todo.ESF: _l("ESF data to complete"),
     Todo.NOT_ENROLLED: _l("Not enrolled on a component"),
     Todo.STILL_IN: _l("Without exit"),
@@ -95,6 +97,17 @@ PATH_LABELS: dict[str, Any] = {
 }
 
 
+def todo_choices() -> list[tuple[str, Any]]:
+    """The choices of the filter "To do", those of other features included."""
+    own = [(todo.value, label) for todo, label in TODO_LABELS.items()]
+    return own + [(word, further.label) for word, further in FURTHER_TODOS.items()]
+
+
+def todo_label(word: str) -> str:
+    """What one of these choices is called."""
+    return str(dict(todo_choices()).get(word, word))
+
+
 def sheet_title(person: Any) -> str:
     """The name; with the birth name when the person goes by another: both are looked for."""
     name = f"{(person.usual_name or person.birth_name).upper()} {person.first_name}"
@@ -103,6 +116,25 @@ def sheet_title(person: Any) -> str:
     if person.civility == Civility.MRS:
         return _("%(name)s (née %(birth)s)", name=name, birth=person.birth_name)
     return _("%(name)s (né %(birth)s)", name=name, birth=person.birth_name)
+
+
+def esf_title(rate: EsfRate) -> str:
+    """How complete the ESF data of an action are."""
+    return _("ESF data: %(complete)s of %(total)s sheets are complete", complete=fr_number(rate.complete), total=fr_number(rate.total))
+
+
+def esf_sentence(rate: EsfRate) -> str:
+    """What the rate means: the alarm, or how far it is (domain-facts §5)."""
+    if not rate.incomplete:
+        return _("Nothing is left to complete.")
+    share = _("%(percent)s %% of the sheets are incomplete.", percent=fr_number(rate.percent_incomplete))
+    if not rate.alarm:
+        return _("%(share)s Beyond %(limit)s %%, the action is exposed to a financial correction.", share=share, limit=ESF_LIMIT)
+    return ngettext(
+        "%(share)s Beyond %(limit)s %%, the action is exposed to a financial correction: complete %(num)s sheet at least.",
+        "%(share)s Beyond %(limit)s %%, the action is exposed to a financial correction: complete %(num)s sheets at least.",
+        rate.to_complete, share=share, limit=ESF_LIMIT,
+    )  # fmt: skip
 
 
 def agora_badge(state: str, status: str | None) -> tuple[Any, str]:

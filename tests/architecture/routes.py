@@ -178,6 +178,8 @@ def _all() -> dict[str, Route]:
         # trainees
         "TraineesView.index": Route(READERS),
         "TraineesView.of_action": Route(READERS, owner=True),
+        "TraineesView.search": Route(READERS),
+        "TraineesView.search_in_action": Route(READERS, owner=True),
         "TraineesView.panel": Route(READERS, owner=True),
         "TraineesView.person": Route(READERS, owner=True),
         **{f"RegistrationView.{name}": Route(WRITERS, owner=True) for name in ("start", "show", "save", "save_draft", "ask_to_abandon", "abandon", "identity", "aside")},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Response, abort, request, url_for
+from flask import Response, abort, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_appbuilder import BaseView, expose
 from flask_appbuilder.security.decorators import has_access, permission_name
@@ -18,8 +18,8 @@ from app.core.ui.components import url_without
 
 from .. import labels, presenters, queries, recap
 from ..permissions import VIEW
-from ..queries import TraineeFilter
-from .common import filter_from_address
+from ..queries import Todo, TraineeFilter
+from .common import address_of_number, filter_from_address, list_address, searched_text
 
 
 class TraineesView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only partly typed
@@ -36,6 +36,8 @@ class TraineesView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only 
     def index(self) -> ResponseReturnValue:
         """All registrations in scope, by name."""
         narrowed = filter_from_address()
+        if elsewhere := address_of_number(narrowed.text):  # typed into the address by hand: the page would repeat it in its links
+            return redirect(elsewhere, 303)
         page = queries.list_registrations(narrowed, cursor=Cursor.of(request.args.get("after"), request.args.get("before")), size=page_size())
         return self.render_template(
             "trainees/index.html",
@@ -44,10 +46,26 @@ class TraineesView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only 
             lines=presenters.list_lines(page.rows),
             narrowed=narrowed,
             limited=current_scope().limited_account is not None,
+            all_organisations=current_scope().sees_all,
+            alarms=queries.esf_alarms() if narrowed.todo is Todo.ESF else [],
             chips=_chips(narrowed),
             labels=labels,
             presenters=presenters,
         )
+
+    @expose("/recherche", methods=("POST",))
+    @has_access
+    @permission_name("read")
+    def search(self) -> ResponseReturnValue:
+        """The filter of the list.  It is posted, so that a NIR typed in the box stands in no address."""
+        return _searched(None)
+
+    @expose("/action/<int:action_id>/recherche", methods=("POST",))
+    @has_access
+    @permission_name("read")
+    def search_in_action(self, action_id: int) -> ResponseReturnValue:
+        """The same on the list of an action."""
+        return _searched(found_or_404(action_id).id)
 
     @expose("/action/<int:action_id>")
     @has_access
@@ -56,6 +74,8 @@ class TraineesView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only 
         """« Liste des stagiaires » of an action (guide 000)."""
         action = found_or_404(action_id)
         narrowed = filter_from_address()
+        if elsewhere := address_of_number(narrowed.text, action_id=action_id):
+            return redirect(elsewhere, 303)
         page = queries.list_registrations(
             narrowed,
             action_id=action_id,
@@ -108,10 +128,20 @@ class TraineesView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only 
         )
 
 
+def _searched(action_id: int | None) -> ResponseReturnValue:
+    text, todo = searched_text(request.form.get("texte", "")), request.form.get("a_faire", "")
+    address = address_of_number(text, action_id=action_id, todo=todo)
+    return redirect(address or list_address(action_id, texte=text, a_faire=todo), 303)
+
+
 def _chips(narrowed: TraineeFilter) -> list[tuple[str, str, str]]:
     found: list[tuple[str, str, str]] = []
     if narrowed.text:
         found.append((_("Text"), narrowed.text, url_without("texte")))
     if narrowed.todo is not None:
-        found.append((_("To do"), str(labels.TODO_LABELS[narrowed.todo]), url_without("a_faire")))
+        found.append((_("To do"), labels.todo_label(narrowed.todo.value), url_without("a_faire")))
+    if narrowed.further:
+        found.append((_("To do"), labels.todo_label(narrowed.further), url_without("a_faire")))
+    if narrowed.people:
+        found.append((_("NIR / NIA"), _("the number looked for"), url_without("personnes")))
     return found
