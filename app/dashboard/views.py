@@ -24,7 +24,9 @@ from app.requests import queries as requests
 from app.requests.labels import kind_label
 from app.requests.permissions import VIEW as REQUESTS
 from app.trainees import queries as trainees
+from app.trainees.permissions import DECIDE_IDENTITY
 from app.trainees.queries import Todo
+from app.trainees.services import identity_requests as trainee_corrections
 
 from . import queries
 
@@ -94,8 +96,10 @@ def _todo_tiles() -> Iterator[Tile]:
     yield Tile(
         _("Registrations without AGORA number"), counted.agora_waiting, to(Todo.AGORA_WAITING), "info", _("The number comes by itself when AGORA answers.")
     )
-    yield Tile(_("NIA to regularise"), counted.nia, to(Todo.NIA), "warning")
+    yield Tile(_("NIA to regularise"), counted.nia, url_for("TraineesView.without_nir"), "warning")
     yield Tile(_("ESF data to complete"), counted.esf, to(Todo.ESF), "warning")
+    if allowed(*DECIDE_IDENTITY):
+        yield Tile(_("Corrections of identities to decide"), trainee_corrections.pending_count(), url_for("IdentityCorrectionsView.index"), "info")
 
 
 def _requests_to_correct() -> list[dict[str, str]]:

@@ -62,6 +62,15 @@ class IdentityState(StrEnum):
     UNAVAILABLE = "unavailable"  # AGORA is down, or too slow
 
 
+class CorrectionState(StrEnum):
+    """Life of a request for the correction of an identity."""
+
+    PENDING = "pending"
+    VALIDATED = "validated"
+    REFUSED = "refused"
+    WITHDRAWN = "withdrawn"
+
+
 class ProblemCode(StrEnum):
     """What can be wrong with an enrolment, an exit or a person."""
 
@@ -87,6 +96,10 @@ class ProblemCode(StrEnum):
     NAME_MISMATCH = "name_mismatch"
     NO_ANSWER = "no_answer"
     FT_DATE_TOO_EARLY = "ft_date_too_early"
+    NOTHING_CHANGES = "nothing_changes"
+    REASON_MISSING = "reason_missing"
+    CHANGED_SINCE = "changed_since"
+    DECIDED = "decided"
 
 
 @dataclass(frozen=True, slots=True)

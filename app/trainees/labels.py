@@ -11,11 +11,12 @@ from flask_babel import ngettext
 
 from app.actions.labels import status_label
 from app.core.textsearch import fold
-from app.core.ui.format import fr_long_date, fr_number
+from app.core.ui.format import fr_date, fr_long_date, fr_number
 from app.partners.agora.port import Civility, DisabilityStatus, FileStatus, Gender
 
-from .domain import ESF_LIMIT, AgoraState, EsfAnswer, EsfRate, EsfState, IdentitySource, Problem, ProblemCode
+from .domain import ESF_LIMIT, AgoraState, CorrectionState, EsfAnswer, EsfRate, EsfState, IdentitySource, Problem, ProblemCode
 from .queries import FURTHER_TODOS, Todo
+from .services.identity import Person
 
 CIVILITY_LABELS: dict[str, Any] = {Civility.MRS: _l("Mrs"), Civility.MR: _l("Mr")}
 GENDER_LABELS: dict[str, Any] = {Gender.FEMALE: _l("Female"), Gender.MALE: _l("Male")}
@@ -65,6 +66,12 @@ TODO_LABELS: dict[Todo, Any] = {
     Todo.ESF: _l("ESF data to complete"),
     Todo.NOT_ENROLLED: _l("Not enrolled on a component"),
     Todo.STILL_IN: _l("Without exit"),
+}
+CORRECTION_LABELS: dict[str, tuple[Any, str]] = {
+    CorrectionState.PENDING: (_l("Waiting for validation"), "info"),
+    CorrectionState.VALIDATED: (_l("Validated"), "success"),
+    CorrectionState.REFUSED: (_l("Refused"), "danger"),
+    CorrectionState.WITHDRAWN: (_l("Withdrawn"), "neutral"),
 }
 #: Portal's names of what AGORA may refuse.
 PATH_LABELS: dict[str, Any] = {
@@ -116,6 +123,27 @@ def sheet_title(person: Any) -> str:
     if person.civility == Civility.MRS:
         return _("%(name)s (née %(birth)s)", name=name, birth=person.birth_name)
     return _("%(name)s (né %(birth)s)", name=name, birth=person.birth_name)
+
+
+def identity_rows(before: Person, after: Person) -> list[tuple[str, str | None, str | None]]:
+    """What changes between two civil statuses, in words."""
+    rows: list[tuple[str, str | None, str | None]] = [
+        (_("Civility"), str(CIVILITY_LABELS[before.civility]), str(CIVILITY_LABELS[after.civility])),
+        (_("Name"), before.birth_name, after.birth_name),
+        (_("Usual name"), before.usual_name, after.usual_name),
+        (_("First name"), before.first_name, after.first_name),
+        (_("Date of birth"), fr_date(before.birth_date), fr_date(after.birth_date)),
+        (_("Gender"), str(GENDER_LABELS[before.gender]), str(GENDER_LABELS[after.gender])),
+    ]
+    return [row for row in rows if row[1] != row[2]]
+
+
+def correction_rows(correction: Any) -> list[tuple[str, str | None, str | None]]:
+    """What a request for a correction changes; the numbers masked."""
+    rows = identity_rows(Person.from_json(correction.before), Person.of(correction))
+    if correction.nir_masked:
+        rows.insert(0, (_("NIR / NIA"), correction.before.get("nir_masked") or None, correction.nir_masked))
+    return rows
 
 
 def esf_title(rate: EsfRate) -> str:
@@ -171,6 +199,12 @@ _SENTENCES: Mapping[ProblemCode, Any] = {
     ProblemCode.NUMBER_TAKEN: _l("Your organisation already has a trainee with this number, %(name)s: check the number; if it is right, ask the assistance."),
     ProblemCode.NAME_MISMATCH: _l("AGORA knows this NIR under another birth name."),
     ProblemCode.NO_ANSWER: _l("AGORA has not answered yet: one moment, then validate again."),
+    ProblemCode.NOTHING_CHANGES: _l("Nothing differs from the present identity: change what is wrong, or leave this page."),
+    ProblemCode.REASON_MISSING: _l("Say in the observations why the correction is refused: the organisation reads them."),
+    ProblemCode.CHANGED_SINCE: _l(
+        "The identity changed after this request was made: it can no longer be applied as it stands. Refuse it, and the organisation can ask again."
+    ),
+    ProblemCode.DECIDED: _l("This request was decided meanwhile."),
     ProblemCode.BIRTH_DATE: _l("Check the date of birth: a trainee is between 14 and 100 years old."),
 }
 

@@ -19,7 +19,8 @@ from app.core.extensions import db
 from app.core.nir import Nir
 from app.core.nir.storage import nir_candidates
 
-from .domain import ESF_LIMIT, AgoraState, EsfRate, EsfState
+from .domain import ESF_LIMIT, AgoraState, CorrectionState, EsfRate, EsfState
+from .identity_models import IdentityCorrection
 from .models import Enrolment, Registration, Trainee
 
 
@@ -106,7 +107,7 @@ def _todo(todo: Todo) -> ColumnElement[bool]:
         case Todo.AGORA_WAITING:
             return Registration.id.in_(select(Enrolment.registration_id).where(*_WITHOUT_NUMBER))
         case Todo.NIA:
-            return _without_nir()
+            return without_nir()
         case Todo.ESF:
             return Registration.esf_state == EsfState.LATER.value
         case Todo.TO_COMPLETE:
@@ -117,7 +118,7 @@ def _todo(todo: Todo) -> ColumnElement[bool]:
             return Registration.id.in_(select(Enrolment.registration_id).where(Enrolment.actual_end.is_(None)))
 
 
-def _without_nir() -> ColumnElement[bool]:
+def without_nir() -> ColumnElement[bool]:
     """Known by an NIA, or enrolled without any number where one is asked: two small partial indexes rather than every row."""
     by_nia: Any = aliased(Registration)
     waiting = select(Enrolment.registration_id).where(Enrolment.agora_state == AgoraState.WAITING_NIR.value)
@@ -174,6 +175,34 @@ def list_registrations(narrowed: TraineeFilter, *, action_id: int | None = None,
         )
     )
     return keyset_page(statement, Registration.sort_name, Registration.id, cursor=cursor, size=size, counted=select(Registration.id).where(*conditions))
+
+
+def list_without_nir(*, cursor: Cursor | None = None, size: int = PAGE_SIZES[0]) -> Page:
+    """« NIA à régulariser »: registrations in scope whose NIR is awaited, the oldest first."""
+    conditions = (without_nir(), Registration.action_id.in_(select(Action.id).where(Action.status != ActionStatus.CANCELLED)))
+    statement = (
+        select(Registration)
+        .where(*conditions)
+        .options(
+            joinedload(Registration.trainee, innerjoin=True),
+            joinedload(Registration.action, innerjoin=True).joinedload(Action.organisation, innerjoin=True),
+        )
+    )
+    return keyset_page(statement, Registration.created_at, Registration.id, cursor=cursor, size=size, counted=select(Registration.id).where(*conditions))
+
+
+def list_corrections(*, decided: bool, cursor: Cursor | None = None, size: int = PAGE_SIZES[0]) -> Page:
+    """Requests for the correction of an identity: those that wait, the oldest first; or those decided, the latest first."""
+    waits = IdentityCorrection.state == CorrectionState.PENDING.value
+    wanted = ~waits if decided else waits
+    statement = (
+        select(IdentityCorrection)
+        .where(wanted)
+        .options(joinedload(IdentityCorrection.trainee, innerjoin=True), joinedload(IdentityCorrection.organisation, innerjoin=True))
+    )
+    sort: Any = IdentityCorrection.decided_at if decided else IdentityCorrection.asked_at
+    counted = select(IdentityCorrection.id).where(wanted)
+    return keyset_page(statement, sort, IdentityCorrection.id, cursor=cursor, size=size, counted=counted, descending=decided)
 
 
 def first_registrations(action_id: int, limit: int = 10) -> list[Registration]:

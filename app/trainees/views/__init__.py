@@ -1,11 +1,13 @@
 """Pages of the trainees: lists and sheets, registration wizard, enrolment and exit."""
 
+from .corrections import IdentityCorrectionsView
 from .enrolment import EnrolmentView
 from .identity import IdentityPages
 from .pages import RegistrationPages
 from .registration import RegistrationView
+from .repair import NumberRepairView
 from .trainees import TraineesView
 
-VIEWS = (TraineesView, RegistrationPages, IdentityPages, RegistrationView, EnrolmentView)
+VIEWS = (TraineesView, RegistrationPages, IdentityPages, RegistrationView, EnrolmentView, NumberRepairView, IdentityCorrectionsView)
 
-__all__ = ["VIEWS", "EnrolmentView", "IdentityPages", "RegistrationPages", "RegistrationView", "TraineesView"]
+__all__ = ["VIEWS", "EnrolmentView", "IdentityCorrectionsView", "IdentityPages", "NumberRepairView", "RegistrationPages", "RegistrationView", "TraineesView"]

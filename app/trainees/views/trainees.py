@@ -13,6 +13,7 @@ from app.actions.domain import registration_blockers
 from app.actions.queries import Cursor
 from app.actions.tabs import page_values
 from app.actions.views import found_or_404, page_size
+from app.core import clock
 from app.core.tenancy import current_scope
 from app.core.ui.components import url_without
 
@@ -66,6 +67,21 @@ class TraineesView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only 
     def search_in_action(self, action_id: int) -> ResponseReturnValue:
         """The same on the list of an action."""
         return _searched(found_or_404(action_id).id)
+
+    @expose("/nia-a-regulariser")
+    @has_access
+    @permission_name("read")
+    def without_nir(self) -> ResponseReturnValue:
+        """« NIA à régulariser »: who waits for a NIR, the oldest first."""
+        page = queries.list_without_nir(cursor=Cursor.of(request.args.get("after"), request.args.get("before")), size=page_size())
+        return self.render_template(
+            "trainees/without_nir.html",
+            breadcrumb=[(_("Trainees"), url_for("TraineesView.index")), (_("NIA to regularise"), None)],
+            menu_current="TraineesView.without_nir",
+            page=page,
+            all_organisations=current_scope().sees_all,
+            now=clock.now(),
+        )
 
     @expose("/action/<int:action_id>")
     @has_access
