@@ -29,7 +29,9 @@ from app.surveys.domain import StateFilter as SurveyFilter
 from app.surveys.labels import TILE_LABELS
 from app.surveys.permissions import READ as READ_SURVEYS
 from app.trainees import queries as trainees
+from app.trainees.permissions import DECIDE_IDENTITY
 from app.trainees.queries import Todo
+from app.trainees.services import identity_requests as trainee_corrections
 
 from . import queries
 
@@ -99,10 +101,12 @@ def _todo_tiles() -> Iterator[Tile]:
     yield Tile(
         _("Registrations without AGORA number"), counted.agora_waiting, to(Todo.AGORA_WAITING), "info", _("The number comes by itself when AGORA answers.")
     )
-    yield Tile(_("NIA to regularise"), counted.nia, to(Todo.NIA), "warning")
+    yield Tile(_("NIA to regularise"), counted.nia, url_for("TraineesView.without_nir"), "warning")
     yield Tile(_("ESF data to complete"), counted.esf, to(Todo.ESF), "warning")
     if allowed(*READ_SURVEYS):
         yield from _survey_tiles()
+    if allowed(*DECIDE_IDENTITY):
+        yield Tile(_("Corrections of identities to decide"), trainee_corrections.pending_count(), url_for("IdentityCorrectionsView.index"), "info")
 
 
 def _survey_tiles() -> Iterator[Tile]:

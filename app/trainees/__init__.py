@@ -19,11 +19,14 @@ def register(appbuilder: AppBuilder) -> None:
     from app.core.jobs import register_periodic
     from app.core.nir.storage import register_nir_column
     from app.core.rotation import register_encrypted_column
-    from app.core.ui import SearchProvider, register_menu, register_search
+    from app.core.ui import SearchProvider, register_menu, register_private_search, register_search
 
     from . import agora, names, side, views
+    from .identity_models import IdentityCorrection
     from .models import IdentityRequest, Trainee
-    from .permissions import READ, VIEW
+    from .permissions import READ, REPAIR, VIEW
+    from .repair.models import NumberRepair
+    from .repair.service import repair_aad
     from .services.identity import request_aad
 
     names.register_names()
@@ -35,13 +38,23 @@ def register(appbuilder: AppBuilder) -> None:
     for view in views.VIEWS:
         appbuilder.add_view_no_menu(view)
     register_nir_column(Trainee)
+    register_nir_column(IdentityCorrection)
     register_encrypted_column(IdentityRequest, "question", lambda row: request_aad("question", row["seal_uid"]))
     register_encrypted_column(IdentityRequest, "answer", lambda row: request_aad("answer", row["seal_uid"]))
+    register_encrypted_column(NumberRepair, "content", lambda row: repair_aad(row["seal_uid"]))
     agora.register()
     register_periodic(
         name="purge-identity-requests", func="app.trainees.jobs:purge_identity_requests", every=600,
         label=_l("Purge of the identity searches"),
     )  # fmt: skip
     register_periodic(name="recheck-identities", func="app.trainees.jobs:recheck_identities", every=900, label=_l("Check of the typed identities"))
+    register_periodic(name="remind-nia", func="app.trainees.jobs:remind_about_nia", cron="30 7 * * 1-5", label=_l("Reminders about NIA"))
+    register_periodic(name="sweep-number-repairs", func="app.trainees.jobs:sweep_repairs", every=60, label=_l("Files of NIRs to apply"))
     register_menu(group="Actions de formation", label=_l("Trainees"), endpoint="TraineesView.index", permission=READ, order=20)
+    register_menu(group="Actions de formation", label=_l("NIA to regularise"), endpoint="TraineesView.without_nir", permission=READ, order=21)
+    register_menu(
+        group="Actions de formation", label=_l("Corrections of identities"), endpoint="IdentityCorrectionsView.index", permission=READ, order=23
+    )
+    register_menu(group="Actions de formation", label=_l("Mass repair of the NIRs"), endpoint="NumberRepairView.index", permission=REPAIR, order=22)
+    register_private_search("trainees", side.number_url)
     register_search(SearchProvider("trainees", _l("Trainees"), side.find, permission=READ, order=20, all_url=side.all_url))

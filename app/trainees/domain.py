@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from decimal import Decimal
+from decimal import ROUND_UP, Decimal
 from enum import StrEnum
 from typing import Any
 
@@ -62,6 +62,15 @@ class IdentityState(StrEnum):
     UNAVAILABLE = "unavailable"  # AGORA is down, or too slow
 
 
+class CorrectionState(StrEnum):
+    """Life of a request for the correction of an identity."""
+
+    PENDING = "pending"
+    VALIDATED = "validated"
+    REFUSED = "refused"
+    WITHDRAWN = "withdrawn"
+
+
 class ProblemCode(StrEnum):
     """What can be wrong with an enrolment, an exit or a person."""
 
@@ -108,6 +117,10 @@ class ProblemCode(StrEnum):
     SAME_COMPONENT = "same_component"
     ENDS_AFTER_COMPONENT = "ends_after_component"
     REASON_REQUIRED = "reason_required"
+    NOTHING_CHANGES = "nothing_changes"
+    REASON_MISSING = "reason_missing"
+    CHANGED_SINCE = "changed_since"
+    DECIDED = "decided"
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,6 +267,38 @@ def ft_date_problem(registered_on: date | None, birth_date: date) -> Problem | N
     ):  # fmt: skip
         return None
     return Problem("ft_registered_on", ProblemCode.FT_DATE_TOO_EARLY, {"date": birth_date})
+
+
+@dataclass(frozen=True, slots=True)
+class EsfRate:
+    """Completeness of the ESF data of an action: how many sheets are complete, of how many."""
+
+    complete: int
+    total: int
+
+    @property
+    def incomplete(self) -> int:
+        """Sheets still to complete."""
+        return self.total - self.complete
+
+    @property
+    def percent_incomplete(self) -> Decimal:
+        """Share of the incomplete sheets, in per cent with one decimal, never rounded down to the limit when it is beyond."""
+        return (Decimal(100 * self.incomplete) / self.total).quantize(Decimal("0.1"), ROUND_UP) if self.total else Decimal(0)
+
+    @property
+    def alarm(self) -> bool:
+        """More than 35 % of incomplete sheets exposes to a financial correction (domain-facts §5)."""
+        return 100 * self.incomplete > ESF_LIMIT * self.total
+
+    @property
+    def to_complete(self) -> int:
+        """How many sheets to complete at least so that the alarm ends."""
+        return max(self.incomplete - ESF_LIMIT * self.total // 100, 0)
+
+
+#: Per cent of incomplete sheets beyond which an action is exposed.
+ESF_LIMIT = 35
 
 
 def esf_state(*, cofunded: bool, complete: bool) -> EsfState:

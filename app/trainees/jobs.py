@@ -139,3 +139,30 @@ def _questions(rows: Sequence[Row[Trainee, str]]) -> list[tuple[int, IdentityQue
             )
             for trainee, siret in rows
         ]
+
+
+def remind_about_nia() -> int:
+    """Tell the organisations whose trainees have waited too long for their NIR; gives how many messages were written."""
+    from . import reminders
+
+    return reminders.remind()
+
+
+# ---- NIRs from a file --------------------------------------------------------------------------------------------------
+
+
+def repair_numbers(repair_id: int) -> None:
+    """Apply what is left of a file of NIRs."""
+    from .repair import applying
+
+    applying.run(repair_id, ask)
+
+
+def sweep_repairs() -> None:
+    """Take up the files whose job was lost or that waited for AGORA, and forget those that nobody confirmed."""
+    from .repair import applying, service
+
+    service.purge_unconfirmed()
+    applying.give_up_old()
+    for repair_id in applying.due():
+        repair_numbers(repair_id)

@@ -7,15 +7,17 @@ from typing import Any
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from flask_babel import ngettext
 
 from app.actions.labels import status_label
 from app.core.textsearch import fold
-from app.core.ui.format import fr_long_date, fr_number
+from app.core.ui.format import fr_date, fr_long_date, fr_number
 from app.partners.agora.port import Civility, DisabilityStatus, FileStatus, Gender, Outcome
 
-from .domain import AgoraState, EsfAnswer, EsfState, IdentitySource, Problem, ProblemCode
+from .domain import ESF_LIMIT, AgoraState, CorrectionState, EsfAnswer, EsfRate, EsfState, IdentitySource, Problem, ProblemCode
 from .life import EnrolmentEvent, InterruptionReason
-from .queries import Todo
+from .queries import FURTHER_TODOS, Todo
+from .services.identity import Person
 
 CIVILITY_LABELS: dict[str, Any] = {Civility.MRS: _l("Mrs"), Civility.MR: _l("Mr")}
 GENDER_LABELS: dict[str, Any] = {Gender.FEMALE: _l("Female"), Gender.MALE: _l("Male")}
@@ -61,6 +63,7 @@ TODO_LABELS: dict[Todo, Any] = {
     Todo.AGORA_REJECTED: _l("To be mended for AGORA"),
     Todo.AGORA_WAITING: _l("Without AGORA number"),
     Todo.NIA: _l("NIA to regularise"),
+    Todo.TO_COMPLETE: _l("Sheets to complete"),
     Todo.ESF: _l("ESF data to complete"),
     Todo.NOT_ENROLLED: _l("Not enrolled on a component"),
     Todo.STILL_IN: _l("Without exit"),
@@ -89,6 +92,12 @@ EVENT_LABELS: dict[str, Any] = {
     EnrolmentEvent.MOVE: _l("Change component"),
     EnrolmentEvent.CANCEL: _l("Enrolled by mistake"),
     EnrolmentEvent.JUDGE: _l("Correct the outcome"),
+}
+CORRECTION_LABELS: dict[str, tuple[Any, str]] = {
+    CorrectionState.PENDING: (_l("Waiting for validation"), "info"),
+    CorrectionState.VALIDATED: (_l("Validated"), "success"),
+    CorrectionState.REFUSED: (_l("Refused"), "danger"),
+    CorrectionState.WITHDRAWN: (_l("Withdrawn"), "neutral"),
 }
 #: Portal's names of what AGORA may refuse.
 PATH_LABELS: dict[str, Any] = {
@@ -127,6 +136,17 @@ PATH_LABELS: dict[str, Any] = {
 }
 
 
+def todo_choices() -> list[tuple[str, Any]]:
+    """The choices of the filter "To do", those of other features included."""
+    own = [(todo.value, label) for todo, label in TODO_LABELS.items()]
+    return own + [(word, further.label) for word, further in FURTHER_TODOS.items()]
+
+
+def todo_label(word: str) -> str:
+    """What one of these choices is called."""
+    return str(dict(todo_choices()).get(word, word))
+
+
 def sheet_title(person: Any) -> str:
     """The name; with the birth name when the person goes by another: both are looked for."""
     name = f"{(person.usual_name or person.birth_name).upper()} {person.first_name}"
@@ -135,6 +155,46 @@ def sheet_title(person: Any) -> str:
     if person.civility == Civility.MRS:
         return _("%(name)s (née %(birth)s)", name=name, birth=person.birth_name)
     return _("%(name)s (né %(birth)s)", name=name, birth=person.birth_name)
+
+
+def identity_rows(before: Person, after: Person) -> list[tuple[str, str | None, str | None]]:
+    """What changes between two civil statuses, in words."""
+    rows: list[tuple[str, str | None, str | None]] = [
+        (_("Civility"), str(CIVILITY_LABELS[before.civility]), str(CIVILITY_LABELS[after.civility])),
+        (_("Name"), before.birth_name, after.birth_name),
+        (_("Usual name"), before.usual_name, after.usual_name),
+        (_("First name"), before.first_name, after.first_name),
+        (_("Date of birth"), fr_date(before.birth_date), fr_date(after.birth_date)),
+        (_("Gender"), str(GENDER_LABELS[before.gender]), str(GENDER_LABELS[after.gender])),
+    ]
+    return [row for row in rows if row[1] != row[2]]
+
+
+def correction_rows(correction: Any) -> list[tuple[str, str | None, str | None]]:
+    """What a request for a correction changes; the numbers masked."""
+    rows = identity_rows(Person.from_json(correction.before), Person.of(correction))
+    if correction.nir_masked:
+        rows.insert(0, (_("NIR / NIA"), correction.before.get("nir_masked") or None, correction.nir_masked))
+    return rows
+
+
+def esf_title(rate: EsfRate) -> str:
+    """How complete the ESF data of an action are."""
+    return _("ESF data: %(complete)s of %(total)s sheets are complete", complete=fr_number(rate.complete), total=fr_number(rate.total))
+
+
+def esf_sentence(rate: EsfRate) -> str:
+    """What the rate means: the alarm, or how far it is (domain-facts §5)."""
+    if not rate.incomplete:
+        return _("Nothing is left to complete.")
+    share = _("%(percent)s %% of the sheets are incomplete.", percent=fr_number(rate.percent_incomplete))
+    if not rate.alarm:
+        return _("%(share)s Beyond %(limit)s %%, the action is exposed to a financial correction.", share=share, limit=ESF_LIMIT)
+    return ngettext(
+        "%(share)s Beyond %(limit)s %%, the action is exposed to a financial correction: complete %(num)s sheet at least.",
+        "%(share)s Beyond %(limit)s %%, the action is exposed to a financial correction: complete %(num)s sheets at least.",
+        rate.to_complete, share=share, limit=ESF_LIMIT,
+    )  # fmt: skip
 
 
 def agora_badge(state: str, status: str | None) -> tuple[Any, str]:
@@ -196,6 +256,12 @@ _SENTENCES: Mapping[ProblemCode, Any] = {
         "The enrolment was to end on %(planned)s, and the component now ends on %(date)s: ask the Région for other dates first."
     ),
     ProblemCode.REASON_REQUIRED: _l("Say why."),
+    ProblemCode.NOTHING_CHANGES: _l("Nothing differs from the present identity: change what is wrong, or leave this page."),
+    ProblemCode.REASON_MISSING: _l("Say in the observations why the correction is refused: the organisation reads them."),
+    ProblemCode.CHANGED_SINCE: _l(
+        "The identity changed after this request was made: it can no longer be applied as it stands. Refuse it, and the organisation can ask again."
+    ),
+    ProblemCode.DECIDED: _l("This request was decided meanwhile."),
     ProblemCode.BIRTH_DATE: _l("Check the date of birth: a trainee is between 14 and 100 years old."),
 }
 

@@ -388,8 +388,8 @@ def enrolments_given(account_id: int) -> Any:
 tenancy.register_limit(Trainee, lambda account: Trainee.id.in_(_persons(account)))
 tenancy.register_limit(Registration, lambda account: Registration.action_id.in_(given_actions(account)))
 tenancy.register_limit(Enrolment, lambda account: Enrolment.action_id.in_(given_actions(account)))
-tenancy.register_limit(Interruption, lambda account: Interruption.enrolment_id.in_(_enrolments(account)))
-tenancy.register_limit(EnrolmentAct, lambda account: EnrolmentAct.enrolment_id.in_(_enrolments(account)))
+tenancy.register_limit(Interruption, lambda account: Interruption.enrolment_id.in_(enrolments_given(account)))
+tenancy.register_limit(EnrolmentAct, lambda account: EnrolmentAct.enrolment_id.in_(enrolments_given(account)))
 tenancy.register_limit(IdentityRequest, lambda account: IdentityRequest.action_id.in_(given_actions(account)))
 tenancy.register_limit(
     OutboxMessage, lambda account: and_(OutboxMessage.subject_type == "enrolment", OutboxMessage.subject_id.in_(enrolments_given(account)))

@@ -22,6 +22,19 @@ def register_names() -> None:
         _l("Searches of identities"),
         lambda count: ngettext("%(num)s search of an identity", "%(num)s searches of identities", count),
     )
+    name_table(
+        "identity_correction",
+        _l("Corrections of identities"),
+        lambda count: ngettext("%(num)s correction of an identity", "%(num)s corrections of identities", count),
+    )
+    name_table("nia_reminder", _l("Reminders about NIA"), lambda count: ngettext("%(num)s reminder about NIA", "%(num)s reminders about NIA", count))
+    name_table("number_file", _l("Files of trainees without NIR"), lambda count: ngettext("%(num)s file taken out", "%(num)s files taken out", count))
+    name_table("number_repair", _l("Files of NIRs"), lambda count: ngettext("%(num)s file of NIRs", "%(num)s files of NIRs", count))
+    name_table(
+        "number_repair_line",
+        _l("Lines of the files of NIRs"),
+        lambda count: ngettext("%(num)s line of a file of NIRs", "%(num)s lines of files of NIRs", count),
+    )
     name_operation(CREATE, _l("Creation of the file"))
     name_operation(CHANGE, _l("Change of the file"))
     name_operation(EXIT, _l("Exit of the trainee"))

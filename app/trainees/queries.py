@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, String, func, literal_column, select, union_all
-from sqlalchemy.orm import contains_eager, joinedload, selectinload
+from sqlalchemy import ColumnElement, Select, String, func, literal_column, or_, select, union, union_all
+from sqlalchemy.orm import aliased, contains_eager, joinedload, selectinload
 
-from app.actions.domain import EntryFacts, Missing, MissingKind
+from app.actions.domain import ActionStatus, EntryFacts, Missing, MissingKind
 from app.actions.models import Action, Component, ComponentSite, Contract
 from app.actions.queries import PAGE_SIZES, Cursor, Page, keyset_page, tsquery
 from app.core import textsearch
 from app.core.extensions import db
+from app.core.nir import Nir
+from app.core.nir.storage import nir_candidates
 
-from .domain import AgoraState, EsfState
+from .domain import ESF_LIMIT, AgoraState, CorrectionState, EsfRate, EsfState
+from .identity_models import IdentityCorrection
 from .models import Enrolment, Registration, Trainee
 from .standing import STANDING
 
@@ -29,6 +32,7 @@ class Todo(StrEnum):
     AGORA_WAITING = "sans-numero-agora"
     NIA = "nia"
     ESF = "fse"
+    TO_COMPLETE = "fiches-a-completer"
     NOT_ENROLLED = "sans-inscription"
     STILL_IN = "sans-sortie"
 
@@ -44,11 +48,32 @@ TODO_OF_MISSING = {
 
 
 @dataclass(frozen=True, slots=True)
+class FurtherTodo:
+    """Something to do about trainees that another feature knows of: its words, and the registrations concerned."""
+
+    label: Any
+    condition: Callable[[], ColumnElement[bool]]
+
+
+#: By the word that stands in the address.
+FURTHER_TODOS: dict[str, FurtherTodo] = {}
+
+
+def register_todo(word: str, label: Any, condition: Callable[[], ColumnElement[bool]]) -> None:
+    """Add a choice to the filter "To do" of the lists: ``condition()`` narrows ``Registration``.  Again replaces it."""
+    if word in set(Todo):
+        raise ValueError(f"the word {word!r} is taken")
+    FURTHER_TODOS[word] = FurtherTodo(label, condition)
+
+
+@dataclass(frozen=True, slots=True)
 class TraineeFilter:
-    """What a trainee list is narrowed to."""
+    """What a trainee list is narrowed to: ``further`` is a word of ``FURTHER_TODOS``, ``people`` those whose number was looked for."""
 
     text: str = ""
     todo: Todo | None = None
+    further: str = ""
+    people: tuple[int, ...] = ()
 
     @property
     def active(self) -> bool:
@@ -83,13 +108,33 @@ def _todo(todo: Todo) -> ColumnElement[bool]:
         case Todo.AGORA_WAITING:
             return Registration.id.in_(select(Enrolment.registration_id).where(*_WITHOUT_NUMBER))
         case Todo.NIA:
-            return Registration.trainee_id.in_(select(Trainee.id).where(Trainee.nir_kind == "NIA"))
+            return without_nir()
         case Todo.ESF:
             return Registration.esf_state == EsfState.LATER.value
+        case Todo.TO_COMPLETE:
+            return or_(_todo(Todo.ESF), _todo(Todo.NOT_ENROLLED))
         case Todo.NOT_ENROLLED:
             return ~select(Enrolment.id).where(Enrolment.registration_id == Registration.id, STANDING).exists()
         case Todo.STILL_IN:
             return Registration.id.in_(select(Enrolment.registration_id).where(Enrolment.actual_end.is_(None), STANDING))
+
+
+def without_nir() -> ColumnElement[bool]:
+    """Known by an NIA, or enrolled without any number where one is asked: two small partial indexes rather than every row."""
+    by_nia: Any = aliased(Registration)
+    waiting = select(Enrolment.registration_id).where(Enrolment.agora_state == AgoraState.WAITING_NIR.value)
+    known_by_nia = select(by_nia.id).join(Trainee, Trainee.id == by_nia.trainee_id).where(Trainee.nir_kind == "NIA")
+    return Registration.id.in_(union(known_by_nia, waiting))
+
+
+def trainees_with_number(nir: Nir) -> tuple[int, ...]:
+    """Who in scope bears this number: one person for an organisation, one for each organisation that knows it for the Région."""
+    found = select(Trainee.id).where(Trainee.nir_hash.in_(nir_candidates(nir))).order_by(Trainee.id).limit(MAX_PEOPLE)
+    return tuple(db.session.scalars(found))
+
+
+#: How many people an address may name.
+MAX_PEOPLE = 50
 
 
 def _named(typed: str) -> ColumnElement[bool]:
@@ -107,6 +152,10 @@ def _conditions(narrowed: TraineeFilter) -> list[ColumnElement[bool]]:
     found: list[ColumnElement[bool]] = []
     if narrowed.todo is not None:
         found.append(_todo(narrowed.todo))
+    if narrowed.further:
+        found.append(FURTHER_TODOS[narrowed.further].condition())
+    if narrowed.people:
+        found.append(Registration.trainee_id.in_(narrowed.people))
     if narrowed.text.strip():
         found.append(_named(narrowed.text.strip()))
     return found
@@ -122,11 +171,39 @@ def list_registrations(narrowed: TraineeFilter, *, action_id: int | None = None,
         .where(*conditions)
         .options(
             joinedload(Registration.trainee, innerjoin=True),
-            joinedload(Registration.action, innerjoin=True),
+            joinedload(Registration.action, innerjoin=True).joinedload(Action.organisation, innerjoin=True),
             selectinload(Registration.enrolments).joinedload(Enrolment.component, innerjoin=True),
         )
     )
     return keyset_page(statement, Registration.sort_name, Registration.id, cursor=cursor, size=size, counted=select(Registration.id).where(*conditions))
+
+
+def list_without_nir(*, cursor: Cursor | None = None, size: int = PAGE_SIZES[0]) -> Page:
+    """« NIA à régulariser »: registrations in scope whose NIR is awaited, the oldest first."""
+    conditions = (without_nir(), Registration.action_id.in_(select(Action.id).where(Action.status != ActionStatus.CANCELLED)))
+    statement = (
+        select(Registration)
+        .where(*conditions)
+        .options(
+            joinedload(Registration.trainee, innerjoin=True),
+            joinedload(Registration.action, innerjoin=True).joinedload(Action.organisation, innerjoin=True),
+        )
+    )
+    return keyset_page(statement, Registration.created_at, Registration.id, cursor=cursor, size=size, counted=select(Registration.id).where(*conditions))
+
+
+def list_corrections(*, decided: bool, cursor: Cursor | None = None, size: int = PAGE_SIZES[0]) -> Page:
+    """Requests for the correction of an identity: those that wait, the oldest first; or those decided, the latest first."""
+    waits = IdentityCorrection.state == CorrectionState.PENDING.value
+    wanted = ~waits if decided else waits
+    statement = (
+        select(IdentityCorrection)
+        .where(wanted)
+        .options(joinedload(IdentityCorrection.trainee, innerjoin=True), joinedload(IdentityCorrection.organisation, innerjoin=True))
+    )
+    sort: Any = IdentityCorrection.decided_at if decided else IdentityCorrection.asked_at
+    counted = select(IdentityCorrection.id).where(wanted)
+    return keyset_page(statement, sort, IdentityCorrection.id, cursor=cursor, size=size, counted=counted, descending=decided)
 
 
 def first_registrations(action_id: int, limit: int = 10) -> list[Registration]:
@@ -290,12 +367,28 @@ def todo_counts() -> TodoCounts:
     return TodoCounts(found["rejected"], found["waiting"], found["nia"], found["esf"])
 
 
-def esf_rate(action_id: int) -> tuple[int, int]:
-    """Complete ESF sheets and all sheets of a co-funded action."""
+def esf_rate(action_id: int) -> EsfRate:
+    """Completeness of a co-funded action."""
     row = db.session.execute(
         select(func.count().filter(Registration.esf_state == EsfState.COMPLETE.value), func.count()).where(Registration.action_id == action_id)
     ).one()
-    return row[0], row[1]
+    return EsfRate(row[0], row[1])
+
+
+def esf_alarms(limit: int = 10) -> list[tuple[Action, EsfRate]]:
+    """The running or waiting actions in scope with too many incomplete sheets, the worst first: read where ESF data are looked at."""
+    total, incomplete = func.count(), func.count().filter(Registration.esf_state == EsfState.LATER.value)
+    concerned = select(Registration.action_id).where(Registration.esf_state == EsfState.LATER.value).distinct()
+    statement = (
+        select(Action, total, incomplete)
+        .join(Registration, Registration.action_id == Action.id)
+        .where(Action.id.in_(concerned), Action.esf_cofunded, Action.status.in_((ActionStatus.WAITING, ActionStatus.RUNNING)))
+        .group_by(Action.id)
+        .having(100 * incomplete > ESF_LIMIT * total)
+        .order_by((incomplete * 1000 / total).desc(), Action.id)
+        .limit(limit)
+    )
+    return [(action, EsfRate(count - missing, count)) for action, count, missing in db.session.execute(statement)]
 
 
 def find_by_name(typed: str, *, limit: int = 5) -> Sequence[Registration]:

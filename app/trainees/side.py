@@ -11,9 +11,10 @@ from app.actions.domain import EntryFacts, MissingKind, Period, registration_blo
 from app.actions.models import Action
 from app.actions.ports import Outcomes, Panel
 from app.core.tenancy import current_scope
-from app.core.ui import SearchHit
+from app.core.ui import SearchHit, allowed
 
 from . import labels, outcomes, presenters, queries
+from .permissions import READ
 from .services.enrolment import close_files, hold_back_closings
 
 
@@ -80,6 +81,17 @@ def find(text: str, limit: int) -> list[SearchHit]:
         )
         for registration in queries.find_by_name(text, limit=limit)
     ]
+
+
+def number_url(text: str) -> str | None:
+    """Where a number typed in the quick search leads; None for any other text, and for who may see no trainee."""
+    from .views.common import address_of_number, holds_number
+
+    if not holds_number(text):
+        return None
+    if current_scope().observes or not allowed(*READ):
+        return url_for("ui.search")
+    return address_of_number(text)
 
 
 def all_url(text: str) -> str:

@@ -27,6 +27,7 @@ _STYLES: Final = (
     '<xf numFmtId="164" fontId="0" fillId="0" borderId="0" xfId="0" applyNumberFormat="1"/></cellXfs>'
     '<cellStyles count="1"><cellStyle name="Normal" xfId="0" builtinId="0"/></cellStyles></styleSheet>'
 )
+_STYLE_OF: Final = {ColumnKind.TEXT: 2, ColumnKind.DATE: 3, ColumnKind.NUMBER: 0}
 
 
 class _Days(dict[bytes, bytes]):
@@ -109,7 +110,11 @@ class _Sheets:
         return b"".join(out)
 
     def _head(self) -> str:
-        widths = "".join(f'<col min="{n}" max="{n}" width="{heading.width}" customWidth="1"/>' for n, heading in enumerate(self._headings, 1))
+        # The style is the column's too: a code typed into an empty cell stays text, with its zeros.
+        widths = "".join(
+            f'<col min="{n}" max="{n}" width="{heading.width}" style="{_STYLE_OF[heading.kind]}" customWidth="1"/>'
+            for n, heading in enumerate(self._headings, 1)
+        )
         cells = "".join(
             f'<c r="{_letters(index)}1" s="1" t="inlineStr"><is><t>{escaped_text(heading.label)}</t></is></c>' for index, heading in enumerate(self._headings)
         )

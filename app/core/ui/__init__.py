@@ -13,7 +13,7 @@ from app.core.ui.contacts import Contact, register_contacts
 from app.core.ui.layout import register_account_item, register_organisation_name
 from app.core.ui.menu import register_menu
 from app.core.ui.permissions import allowed, current_permissions, signed_in
-from app.core.ui.search import SearchHit, SearchProvider, register_search
+from app.core.ui.search import SearchHit, SearchProvider, register_private_search, register_search
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -44,6 +44,7 @@ __all__ = [
     "register_contacts",
     "register_menu",
     "register_organisation_name",
+    "register_private_search",
     "register_search",
     "signed_in",
 ]

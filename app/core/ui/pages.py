@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, Flask, Response, abort, current_app, jsonify, redirect, render_template, request
+from flask import Blueprint, Flask, Response, abort, current_app, jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import generate_csrf
 
@@ -13,21 +13,27 @@ from app.core.ui import theme as theme_colours
 from app.core.ui.assets import static_url
 from app.core.ui.paths import login_url, sign_in_and_resume_url
 from app.core.ui.permissions import signed_in
-from app.core.ui.search import MIN_LENGTH, quick_search
+from app.core.ui.search import MIN_LENGTH, private_answer, quick_search
 
 bp = Blueprint("ui", __name__)
 MAX_QUERY = 100
 
 
-@bp.get("/recherche")
+@bp.route("/recherche", methods=("GET", "POST"))
 def search() -> ResponseReturnValue:
-    """Quick search over what each feature finds, within what the account may see."""
+    """Quick search over what each feature finds, within what the account may see.
+
+    The box is posted: a text that must stand in no address (the number of a person) leads to its answer, any other becomes an address.
+    """
     if not signed_in():
         address = login_url()
         if address is None:
             abort(401)
         return redirect(f"{address}?next=/recherche")
-    text = " ".join(request.args.get("q", "").replace("\x00", "")[:MAX_QUERY].split())
+    text = " ".join(request.values.get("q", "").replace("\x00", "")[:MAX_QUERY].split())
+    private = private_answer(text)
+    if private is not None or request.method == "POST":
+        return redirect(private or url_for("ui.search", q=text), 303)
     return render_template("portal/search.html", search_text=text, groups=quick_search(text), too_short=len(text) < MIN_LENGTH)
 
 

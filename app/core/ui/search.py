@@ -53,6 +53,21 @@ class SearchGroup:
 _providers: dict[str, SearchProvider] = {}
 
 
+#: Features that recognise a text which must stand in no address, and say where its answer is.
+_private: dict[str, Callable[[str], str | None]] = {}
+
+
+def register_private_search(name: str, answer: Callable[[str], str | None]) -> None:
+    """Declare (or replace) ``answer(text)``: the address that shows what was found for a text that is personal by itself, such as the number
+    of a person, without holding it; None for any other text."""
+    _private[name] = answer
+
+
+def private_answer(text: str) -> str | None:
+    """Where the answer to a text that must stand in no address is; None when nobody claims it."""
+    return next((address for answer in _private.values() if (address := answer(text)) is not None), None)
+
+
 def register_search(provider: SearchProvider) -> None:
     """Declare (or replace) what a feature finds for the quick search."""
     _providers[provider.name] = provider

@@ -6,7 +6,7 @@ Source: guide 000 (an NIA is not sent), domain-facts §5.  The search is that of
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from sqlalchemy import select, update
@@ -30,7 +30,7 @@ from ..domain import AgoraState, IdentitySource, IdentityState, Problem, Problem
 from ..models import Enrolment, Registration, Trainee
 from ..standing import outcome_of
 from .enrolment import CHANGE, CLOSE, CREATE, PARTNER, creations_underway, ordering_key, resend_refused, since_entry, tell_changes
-from .identity import Person, known_by_number, read_search, start_search
+from .identity import Person, bearer_of, known_by_number, read_search, start_search
 from .locking import locked
 from .registration import one_at_a_time, put_person
 
@@ -108,31 +108,54 @@ def correct_identity(registration_id: int, search: uuid.UUID, typed: Person | No
             raise Refused(problem)
         trainee_id, organisation_id = registration.trainee_id, action.organisation_id
         with whole_organisation():  # a person is the organisation's: so are the files to send, whatever actions the account is limited to
-            one_at_a_time(organisation_id, found.nir.value)
-            _refuse_if_taken(action.id, trainee_id, found.nir)
-            of_trainee = select(Registration.id).where(Registration.trainee_id == trainee_id)
-            enrolment_ids = list(session.scalars(select(Enrolment.id).where(Enrolment.registration_id.in_(of_trainee))))
-            underway = creations_underway(enrolment_ids)
-            trainee = locked(Trainee, trainee_id)
-            if found.person is None:
-                if trainee.nir_hash not in (None, nir_index(found.nir)):
-                    check_version(trainee, version)  # the number is on no form: another one given meanwhile is not replaced unasked
-                save_versioned(trainee, form, CIVIL_STATUS)
-                trainee.rename()
-            else:
-                check_version(trainee, version)
-                put_person(trainee, person)
-            store_nir(trainee, found.nir)
-            trainee.identity_source = (IdentitySource.AGORA if found.person else IdentitySource.TYPED).value
-            trainee.identity_finding, trainee.identity_checked_at = ("same", clock.now()) if found.person else (None, None)
-            session.flush()
-            renamed = update(Registration).where(Registration.trainee_id == trainee_id).values(sort_name=trainee.sort_name)
-            session.execute(renamed.execution_options(synchronize_session=False))
-            tell_changes(underway)
-            _send_what_waited(enrolment_ids)
-            for one in session.scalars(of_trainee).all():
-                resend_refused(one)
-            session.flush()
+
+            def write(trainee: Trainee) -> None:
+                if found.person is None:
+                    if trainee.nir_hash not in (None, nir_index(found.nir)):
+                        check_version(trainee, version)  # the number is on no form: another one given meanwhile is not replaced unasked
+                    save_versioned(trainee, form, CIVIL_STATUS)
+                    trainee.rename()
+                else:
+                    check_version(trainee, version)
+                    put_person(trainee, person)
+                trainee.identity_source = (IdentitySource.AGORA if found.person else IdentitySource.TYPED).value
+                trainee.identity_finding, trainee.identity_checked_at = ("same", clock.now()) if found.person else (None, None)
+
+            trainee = settle(organisation_id, trainee_id, found.nir, write)
+    return trainee
+
+
+def settle(organisation_id: int, trainee_id: int, nir: Nir | None, write: Callable[[Trainee], None]) -> Trainee:
+    """Write who a trainee is, with the number if one is given, and send all that waited for it; in the transaction and the scope of its organisation.
+
+    ``write`` puts the civil status on the locked row, or raises to refuse.  Raises LookupError, or Refused when somebody else of the
+    organisation has the number.
+    """
+    session = db.session
+    if nir is not None:
+        one_at_a_time(organisation_id, nir.value)
+        bearer = bearer_of(nir)
+        if bearer is not None and bearer.id != trainee_id:
+            raise Refused(Problem("nir", ProblemCode.NUMBER_TAKEN, {"name": bearer.display_name}))
+    of_trainee = select(Registration.id).where(Registration.trainee_id == trainee_id)
+    # No action of this person closes meanwhile: its closing would miss what leaves here.
+    actions = select(Registration.action_id).where(Registration.trainee_id == trainee_id)
+    session.execute(select(Action.id).where(Action.id.in_(actions)).order_by(Action.id).with_for_update(read=True)).all()
+    enrolment_ids = list(session.scalars(select(Enrolment.id).where(Enrolment.registration_id.in_(of_trainee))))
+    underway = creations_underway(enrolment_ids)
+    trainee = locked(Trainee, trainee_id)
+    write(trainee)
+    if nir is not None:
+        store_nir(trainee, nir)
+    session.flush()
+    renamed = update(Registration).where(Registration.trainee_id == trainee_id).values(sort_name=trainee.sort_name)
+    session.execute(renamed.execution_options(synchronize_session=False))
+    tell_changes(underway)
+    if trainee.nir_kind == NirKind.NIR:
+        _send_what_waited(enrolment_ids)
+    for one in session.scalars(of_trainee).all():
+        resend_refused(one)
+    session.flush()
     return trainee
 
 

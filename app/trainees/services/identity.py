@@ -106,6 +106,11 @@ def known_by_number(nir: Nir, action_id: int) -> Known | None:
     return _known(select(Trainee).where(Trainee.nir_hash.in_(nir_candidates(nir))), action_id)
 
 
+def bearer_of(nir: Nir) -> Trainee | None:
+    """Who bears this number in the organisation of the scope."""
+    return db.session.scalars(select(Trainee).where(Trainee.nir_hash.in_(nir_candidates(nir)))).one_or_none()
+
+
 def known_by_civil_status(person: Person, action_id: int) -> Known | None:
     """The old check of programmes without NIR (guide 000, "Avant le déploiement")."""
     probe = Trainee(birth_name=person.birth_name, usual_name=person.usual_name, first_name=person.first_name)
@@ -222,7 +227,7 @@ def record_finding(trainee_id: int, found: Person | None, *, mismatch: bool = Fa
         if found is None:
             finding = "different" if mismatch else "unknown"
         else:
-            finding = "same" if _same(Person.of(trainee), found) else "different"
+            finding = "same" if same_person(Person.of(trainee), found) else "different"
         session.execute(
             update(Trainee)
             .where(Trainee.id == trainee_id)
@@ -236,7 +241,8 @@ def record_finding(trainee_id: int, found: Person | None, *, mismatch: bool = Fa
     return finding
 
 
-def _same(typed: Person, found: Person) -> bool:
+def same_person(typed: Person, found: Person) -> bool:
+    """Whether two civil statuses are of the same person, compared as AGORA would: without case, accents nor hyphens."""
     from app.core.textsearch import fold
 
     def essence(person: Person) -> tuple[object, ...]:

@@ -6,20 +6,20 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
-from flask import abort, request, url_for
+from flask import abort, flash, request, url_for
 from flask_babel import gettext as _
 from sqlalchemy.exc import DBAPIError
 
 from app.actions.models import Action
 from app.actions.views import crumbs as action_crumbs
 from app.core.errors_db import field_of, translate
-from app.core.nir import Incoherence, incoherences, parse
-from app.core.nir.messages import INCOHERENCE_MESSAGES
+from app.core.nir import Incoherence, NirError, incoherences, normalise, parse
+from app.core.nir.messages import INCOHERENCE_MESSAGES, problem_message
 
 from .. import labels, queries
 from ..domain import CIVILITY_GENDER, Problem, ft_date_problem
 from ..models import Enrolment, Registration
-from ..queries import Todo, TraineeFilter
+from ..queries import FURTHER_TODOS, Todo, TraineeFilter
 from ..services.identity import Person
 
 
@@ -105,7 +105,51 @@ def sheet_crumbs(registration: Registration, *more: tuple[str, str | None]) -> l
 def filter_from_address() -> TraineeFilter:
     """What the list is narrowed to."""
     todo = request.args.get("a_faire", "")
+    people = [int(word) for word in request.args.get("personnes", "").split(",") if word.isascii() and word.isdecimal() and len(word) < 10]
+    text = searched_text(request.args.get("texte", ""))
     return TraineeFilter(
-        text=" ".join(request.args.get("texte", "").replace("\x00", "").split())[:100],
+        text=text,
         todo=Todo(todo) if todo in set(Todo) else None,
+        further=todo if todo in FURTHER_TODOS else "",
+        people=tuple(people[: queries.MAX_PEOPLE]),
     )
+
+
+def searched_text(typed: str) -> str:
+    """A text to search for, on one line."""
+    return " ".join(typed.replace("\x00", "").split())[:100]
+
+
+def holds_number(text: str) -> bool:
+    """Whether a text is meant as a NIR or NIA, right or wrong: it must stand in no address."""
+    figures = normalise(text)
+    return 13 <= len(figures) <= 16 and figures[:5].isdecimal() and sum(figure.isdecimal() for figure in figures) >= 12 and not _is_siret(figures)
+
+
+def _is_siret(figures: str) -> bool:
+    return len(figures) == 14 and figures.isdecimal()
+
+
+def address_of_number(text: str, *, action_id: int | None = None, todo: str = "") -> str | None:
+    """The list narrowed to who bears this number, which the address does not hold; None for a text that is no number.
+
+    Wrong, or nobody's, it is said above the whole list.
+    """
+    if not holds_number(text):
+        return None
+    try:
+        number = parse(text)
+    except NirError as error:
+        flash(_("This number was not searched for. %(why)s", why=problem_message(error.problem)), "danger")
+        return list_address(action_id, a_faire=todo)
+    found = queries.trainees_with_number(number)
+    if not found:
+        flash(_("Nobody you may see bears the number %(number)s.", number=number.masked), "info")
+        return list_address(action_id, a_faire=todo)
+    return list_address(action_id, a_faire=todo, personnes=",".join(map(str, found)))
+
+
+def list_address(action_id: int | None, **narrowed: Any) -> str:
+    """The list of an action, or of all, narrowed so; what is empty is left out."""
+    values: dict[str, Any] = {name: value for name, value in narrowed.items() if value}
+    return url_for("TraineesView.index", **values) if action_id is None else url_for("TraineesView.of_action", action_id=action_id, **values)

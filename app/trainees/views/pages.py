@@ -27,6 +27,7 @@ from ..forms import ContactForm, RevealForm, SituationForm
 from ..models import Registration
 from ..permissions import VIEW
 from ..ports import sheet_parts
+from ..services import identity_requests
 from ..services.correction import may_correct
 from ..services.registration import update_registration
 from .common import fits, registration_or_404, sheet_crumbs, show_database_refusal
@@ -82,6 +83,8 @@ class RegistrationPages(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is 
             can_add=not registration_blockers(registration.action.status),
             sections=recap.of_registration(registration, may_correct=may_correct(registration, enrolments)),
             parts=sheet_parts(registration, enrolments),
+            may_ask=identity_requests.may_ask(registration, enrolments),
+            correction=identity_requests.pending_of(registration.trainee_id),
             reveal=reveal or RevealForm(formdata=None),
             number=number,
             labels=labels,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Response, abort, request, url_for
+from flask import Response, abort, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_appbuilder import BaseView, expose
 from flask_appbuilder.security.decorators import has_access, permission_name
@@ -13,14 +13,15 @@ from app.actions.domain import registration_blockers
 from app.actions.queries import Cursor
 from app.actions.tabs import page_values
 from app.actions.views import found_or_404, page_size
+from app.core import clock
 from app.core.tenancy import current_scope
 from app.core.ui.components import url_without
 
 from .. import labels, presenters, queries, recap
 from ..permissions import VIEW
 from ..ports import list_links
-from ..queries import TraineeFilter
-from .common import filter_from_address
+from ..queries import Todo, TraineeFilter
+from .common import address_of_number, filter_from_address, list_address, searched_text
 
 
 class TraineesView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only partly typed
@@ -37,6 +38,8 @@ class TraineesView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only 
     def index(self) -> ResponseReturnValue:
         """All registrations in scope, by name."""
         narrowed = filter_from_address()
+        if elsewhere := address_of_number(narrowed.text):  # typed into the address by hand: the page would repeat it in its links
+            return redirect(elsewhere, 303)
         page = queries.list_registrations(narrowed, cursor=Cursor.of(request.args.get("after"), request.args.get("before")), size=page_size())
         return self.render_template(
             "trainees/index.html",
@@ -45,9 +48,40 @@ class TraineesView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only 
             lines=presenters.list_lines(page.rows),
             narrowed=narrowed,
             limited=current_scope().limited_account is not None,
+            all_organisations=current_scope().sees_all,
+            alarms=queries.esf_alarms() if narrowed.todo is Todo.ESF else [],
             chips=_chips(narrowed),
             labels=labels,
             presenters=presenters,
+        )
+
+    @expose("/recherche", methods=("POST",))
+    @has_access
+    @permission_name("read")
+    def search(self) -> ResponseReturnValue:
+        """The filter of the list.  It is posted, so that a NIR typed in the box stands in no address."""
+        return _searched(None)
+
+    @expose("/action/<int:action_id>/recherche", methods=("POST",))
+    @has_access
+    @permission_name("read")
+    def search_in_action(self, action_id: int) -> ResponseReturnValue:
+        """The same on the list of an action."""
+        return _searched(found_or_404(action_id).id)
+
+    @expose("/nia-a-regulariser")
+    @has_access
+    @permission_name("read")
+    def without_nir(self) -> ResponseReturnValue:
+        """« NIA à régulariser »: who waits for a NIR, the oldest first."""
+        page = queries.list_without_nir(cursor=Cursor.of(request.args.get("after"), request.args.get("before")), size=page_size())
+        return self.render_template(
+            "trainees/without_nir.html",
+            breadcrumb=[(_("Trainees"), url_for("TraineesView.index")), (_("NIA to regularise"), None)],
+            menu_current="TraineesView.without_nir",
+            page=page,
+            all_organisations=current_scope().sees_all,
+            now=clock.now(),
         )
 
     @expose("/action/<int:action_id>")
@@ -57,6 +91,8 @@ class TraineesView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only 
         """« Liste des stagiaires » of an action (guide 000)."""
         action = found_or_404(action_id)
         narrowed = filter_from_address()
+        if elsewhere := address_of_number(narrowed.text, action_id=action_id):
+            return redirect(elsewhere, 303)
         page = queries.list_registrations(
             narrowed,
             action_id=action_id,
@@ -110,10 +146,20 @@ class TraineesView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only 
         )
 
 
+def _searched(action_id: int | None) -> ResponseReturnValue:
+    text, todo = searched_text(request.form.get("texte", "")), request.form.get("a_faire", "")
+    address = address_of_number(text, action_id=action_id, todo=todo)
+    return redirect(address or list_address(action_id, texte=text, a_faire=todo), 303)
+
+
 def _chips(narrowed: TraineeFilter) -> list[tuple[str, str, str]]:
     found: list[tuple[str, str, str]] = []
     if narrowed.text:
         found.append((_("Text"), narrowed.text, url_without("texte")))
     if narrowed.todo is not None:
-        found.append((_("To do"), str(labels.TODO_LABELS[narrowed.todo]), url_without("a_faire")))
+        found.append((_("To do"), labels.todo_label(narrowed.todo.value), url_without("a_faire")))
+    if narrowed.further:
+        found.append((_("To do"), labels.todo_label(narrowed.further), url_without("a_faire")))
+    if narrowed.people:
+        found.append((_("NIR / NIA"), _("the number looked for"), url_without("personnes")))
     return found

@@ -1,0 +1,239 @@
+"""« Demandes de correction d'identité »: asked from a sheet, listed, decided by the Région."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import abort, flash, redirect, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_appbuilder import BaseView, expose
+from flask_appbuilder.security.decorators import has_access, permission_name
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+from sqlalchemy.exc import IntegrityError
+from wtforms import StringField, TextAreaField, ValidationError
+from wtforms.validators import Length, Optional
+
+from app.actions.queries import Cursor
+from app.actions.views import page_size
+from app.core.concurrency import StaleError
+from app.core.extensions import db
+from app.core.fab.fields import clean_text
+from app.core.logs import mask_text
+from app.core.nir import Nir, NirError, NirKind, parse
+from app.core.nir.messages import problem_message
+from app.core.tenancy import current_scope
+from app.core.ui.forms import Required
+
+from .. import labels, presenters, queries
+from ..domain import CorrectionState, Refused
+from ..forms import CivilStatusForm
+from ..identity_models import IdentityCorrection
+from ..models import Registration
+from ..permissions import VIEW
+from ..services import identity_requests as services
+from .common import agrees_with_number, registration_or_404, sheet_crumbs, show_database_refusal, show_problems
+from .identity import _person
+
+
+def _no_number(_form: Any, field: Any) -> None:
+    """A free text is kept and shown as it is: the number of a person has no place in it."""
+    if mask_text(field.data or "") != (field.data or ""):
+        raise ValidationError(_("Write no number of a person here: the NIR goes into its own box."))
+
+
+class CorrectionForm(CivilStatusForm):
+    """The civil status asked for, the NIR if it changes, and why."""
+
+    nir = StringField(_l("NIR"), [Optional(), Length(max=30)])
+    key = StringField(_l("Key"), [Optional(), Length(max=4)])
+    reason = TextAreaField(
+        _l("Reason of the request"),
+        [Required(), _no_number, Length(min=10, message=_l("Say why in at least 10 characters.")), Length(max=services.MAX_REASON)],
+        filters=[clean_text],
+    )
+
+
+class IdentityCorrectionsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only partly typed
+    """Requests of the organisation, or the queue of the Région."""
+
+    route_base = "/stagiaires/corrections-identite"
+    class_permission_name = VIEW
+    permission_label = _l("Trainees")
+    default_view = "index"
+
+    @expose("/")
+    @has_access
+    @permission_name("read")
+    def index(self) -> ResponseReturnValue:
+        """Those that wait, the oldest first; or those decided, the latest first."""
+        decided = request.args.get("etat") == "decidees"
+        page = queries.list_corrections(decided=decided, cursor=Cursor.of(request.args.get("after"), request.args.get("before")), size=page_size())
+        return self.render_template(
+            "trainees/corrections.html",
+            breadcrumb=[(_("Trainees"), url_for("TraineesView.index")), (_("Corrections of identities"), None)],
+            menu_current="IdentityCorrectionsView.index",
+            page=page,
+            decided=decided,
+            all_organisations=current_scope().sees_all,
+            labels=labels,
+        )
+
+    @expose("/fiche/<int:registration_id>", methods=("GET", "POST"))
+    @has_access
+    @permission_name("register")
+    def ask(self, registration_id: int) -> ResponseReturnValue:
+        """The civil status to put in the place of the present one, the NIR if it is wrong, and why."""
+        registration = registration_or_404(registration_id)
+        elsewhere = _elsewhere(registration)
+        if elsewhere is not None:
+            return elsewhere
+        trainee = registration.trainee
+        form: Any = CorrectionForm(obj=trainee, nir="", key="") if request.method == "GET" else CorrectionForm()
+        version = request.form.get("version", 0, type=int)
+        if request.method == "POST" and form.validate():
+            number, fine = _number(form)
+            person = _person(form)
+            if fine and agrees_with_number(form, person, [number.value] if number else None):
+                try:
+                    correction_id = services.ask(registration_id, person, number, form.reason.data, version=version)
+                except LookupError:
+                    abort(404)
+                except Refused as refusal:
+                    show_problems(form, refusal.problems)
+                except StaleError:
+                    db.session.rollback()
+                    form.form_errors.append(_("Somebody modified this trainee meanwhile: check what stands here, then send again."))
+                    version = registration_or_404(registration_id).trainee.version
+                except IntegrityError as error:
+                    db.session.rollback()
+                    show_database_refusal(form, error)
+                else:
+                    flash(_("The request was sent to the Région. You will be told of its decision by e-mail."), "success")
+                    return redirect(url_for(".show", correction_id=correction_id), 303)
+                registration = registration_or_404(registration_id)
+        page = self.render_template(
+            "trainees/correction_ask.html",
+            breadcrumb=sheet_crumbs(registration, (_("Request for the correction of the identity"), None)),
+            menu_current="ActionsView.index",
+            registration=registration,
+            trainee=registration.trainee,
+            form=form,
+            version=version or registration.trainee.version,
+            labels=labels,
+            cancel_url=url_for("RegistrationPages.show", registration_id=registration_id),
+        )
+        return page, (422 if request.method == "POST" else 200)
+
+    @expose("/<int:correction_id>")
+    @has_access
+    @permission_name("read")
+    def show(self, correction_id: int) -> ResponseReturnValue:
+        """Before and after, the reason, the decision."""
+        return self._page(_found_or_404(correction_id), [])
+
+    @expose("/<int:correction_id>/decision", methods=("POST",))
+    @has_access
+    @permission_name("decide_identity")
+    def decide(self, correction_id: int) -> ResponseReturnValue:
+        """Validate or refuse; validated, the identity changes and AGORA is told."""
+        what = request.form.get("what", "")
+        if what not in ("validate", "refuse"):
+            abort(404)
+        observations = mask_text(clean_text(request.form.get("observations", "")) or "")
+        try:
+            services.decide(
+                correction_id, validate=what == "validate", observations=observations, version=request.form.get("version", 0, type=int)
+            )
+        except LookupError:
+            abort(404)
+        except Refused as refusal:
+            db.session.rollback()
+            return self._page(_found_or_404(correction_id), [labels.problem_text(one) for one in refusal.problems], observations), 422
+        except StaleError:
+            db.session.rollback()
+            return self._page(_found_or_404(correction_id), [_("Somebody modified this request meanwhile: read it again.")], observations), 422
+        except IntegrityError as error:
+            db.session.rollback()
+            form: Any = CorrectionForm(formdata=None)
+            show_database_refusal(form, error)
+            return self._page(_found_or_404(correction_id), [str(one) for errors in form.errors.values() for one in errors], observations), 422
+        validated = _("The correction is validated: the identity is changed, and AGORA is told.")
+        flash(validated if what == "validate" else _("The correction is refused."), "success")
+        return redirect(url_for(".show", correction_id=correction_id), 303)
+
+    @expose("/<int:correction_id>/retrait", methods=("POST",))
+    @has_access
+    @permission_name("register")
+    def withdraw(self, correction_id: int) -> ResponseReturnValue:
+        """The organisation gives its request up."""
+        try:
+            services.withdraw(correction_id, version=request.form.get("version", 0, type=int))
+        except LookupError:
+            abort(404)
+        except (Refused, StaleError):
+            db.session.rollback()
+            flash(_("This request was decided meanwhile."), "warning")
+        else:
+            flash(_("The request was withdrawn."), "success")
+        return redirect(url_for(".show", correction_id=correction_id), 303)
+
+    def _page(self, correction: IdentityCorrection, problems: list[str], observations: str = "") -> str:
+        page: str = self.render_template(
+            "trainees/correction.html",
+            breadcrumb=[
+                (_("Trainees"), url_for("TraineesView.index")),
+                (_("Corrections of identities"), url_for("IdentityCorrectionsView.index")),
+                (correction.trainee.display_name, None),
+            ],
+            menu_current="IdentityCorrectionsView.index",
+            correction=correction,
+            before_after=labels.correction_rows(correction),
+            pending=correction.state == CorrectionState.PENDING,
+            of_region=current_scope().sees_all,
+            sheet=services.registration_of(correction.trainee_id),
+            problems=problems,
+            observations=observations,
+            labels=labels,
+        )
+        return page
+
+
+def _elsewhere(registration: Registration) -> ResponseReturnValue | None:
+    """Where the correction is made when it is not here."""
+    waiting = services.pending_of(registration.trainee_id)
+    if waiting is not None:
+        flash(_("A correction of this identity waits for its decision already."), "info")
+        return redirect(url_for("IdentityCorrectionsView.show", correction_id=waiting.id), 303)
+    if services.may_ask(registration, queries.enrolments_of(registration.id)):
+        return None
+    if registration.action.status in ("AO", "EC"):
+        return redirect(url_for("IdentityPages.edit", registration_id=registration.id), 303)
+    flash(presenters.over_text(registration.action), "danger")
+    return redirect(url_for("RegistrationPages.show", registration_id=registration.id), 303)
+
+
+def _found_or_404(correction_id: int) -> IdentityCorrection:
+    found = services.get_correction(correction_id)
+    if found is None:
+        abort(404)
+    return found
+
+
+def _number(form: Any) -> tuple[Nir | None, bool]:
+    """The number typed, if any, and whether it is right; else said at the box at fault."""
+    if not (form.nir.data or "").strip() and not (form.key.data or "").strip():
+        return None, True
+    try:
+        number = parse(form.nir.data, form.key.data)
+    except NirError as error:
+        box = form.key if error.problem.field == "key" else form.nir
+        box.errors = [*box.errors, problem_message(error.problem)]
+        return None, False
+    if number.kind is not NirKind.NIR:
+        form.nir.errors = [*form.nir.errors, _("This is an NIA: enter here the NIR, which begins with 1 or 2.")]
+        return None, False
+    return number, True
+
+
+__all__ = ["IdentityCorrectionsView"]
