@@ -305,4 +305,16 @@ def init_app(app: Flask) -> None:
     app.after_request(_recover_session_expiry)
 
 
-__all__ = ["EXPIRED", "NOT_KEPT", "ErrorWords", "current_app", "error_response", "expired_form", "init_app", "is_htmx", "leave_to_sign_in", "reference", "wants_json"]
+__all__ = [
+    "EXPIRED",
+    "NOT_KEPT",
+    "ErrorWords",
+    "current_app",
+    "error_response",
+    "expired_form",
+    "init_app",
+    "is_htmx",
+    "leave_to_sign_in",
+    "reference",
+    "wants_json",
+]
