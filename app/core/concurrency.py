@@ -226,12 +226,21 @@ class VersionedForm:
     #: What came back with the form; apart from the fields, which are for the page to come.
     posted_base: str | None = None
     _posted_version: str | None = None
+    #: Whether it is shown as it was typed some other time, not as the row is (``core.page_drafts``).
+    resumed: bool = False
 
-    def process(self, *args: Any, **kwargs: Any) -> None:
+    def process(self, formdata: Any = None, *args: Any, **kwargs: Any) -> None:
         """Read the form.  One that answers the conflict page and is refused for another reason starts from nothing when it is shown
         again: it shows what was typed first, also where "theirs" was chosen, so that everything that differs has to be asked again.
+
+        A page opened to resume what was typed is filled from it, with the version and the values that the person had seen.
         """
-        super().process(*args, **kwargs)  # type: ignore[misc]  # of the form this is mixed into
+        from app.core import page_drafts
+
+        typed = page_drafts.to_resume()
+        self.resumed = typed is not None
+        super().process(typed if typed is not None else formdata, *args, **kwargs)  # type: ignore[misc]  # of the form this is mixed into
+        page_drafts.note_sent(self.row_page.data)
         self.posted_base, self._posted_version = self.row_base.data, self.row_version.data
         if _answers_a_conflict():
             self.row_base.data = self.row_version.data = ""
@@ -242,11 +251,13 @@ class VersionedForm:
 
     def bind_values(self, row: Any, values: Values, *, version: int | None = None) -> None:
         """The same for a row whose values are compared by themselves, without a version."""
-        from app.core import presence
+        from app.core import page_drafts, presence
 
-        self.row_version.data = "" if version is None else str(version)
-        self.row_base.data = seal_base(self, row, values)
+        if not self.resumed:
+            self.row_version.data = "" if version is None else str(version)
+            self.row_base.data = seal_base(self, row, values)
         self.row_page.data = presence.open_page(row)
+        page_drafts.tell_of(self, row)
 
     def row_hidden(self) -> Markup:
         """The hidden fields, for the template."""

@@ -35,6 +35,8 @@ OPENED_FOR: Final = timedelta(minutes=2)
 USED_FOR: Final = timedelta(seconds=50)
 #: How long a page may go on saying that it is used.
 PAGE_LIFE: Final = timedelta(hours=12)
+#: How long it may go on keeping what is typed into it (``core.page_drafts``): a page left open over a week-end loses nothing.
+PAGE_KNOWN: Final = timedelta(days=30)
 #: More names than this help nobody.
 MOST_SHOWN: Final = 5
 #: The form field and parameter that name the page.
@@ -107,7 +109,7 @@ def _token_of(place: tuple[str, str]) -> str:
     return base64.urlsafe_b64encode(sealed).decode()
 
 
-def _read_token(token: str | None) -> tuple[str, str] | None:
+def _read_token(token: str | None, life: timedelta = PAGE_LIFE) -> tuple[str, str] | None:
     """Table and identity, when the word is this account's and not too old."""
     from app.core.crypto import CryptoError, cipher
 
@@ -115,7 +117,7 @@ def _read_token(token: str | None) -> tuple[str, str] | None:
         table, identity, actor, at = json.loads(cipher().decrypt(base64.urlsafe_b64decode(token or ""), _AAD))
     except (CryptoError, binascii.Error, ValueError, TypeError):
         return None
-    if actor is None or actor != context.actor_id() or clock.now().timestamp() - at > PAGE_LIFE.total_seconds():
+    if actor is None or actor != context.actor_id() or clock.now().timestamp() - at > life.total_seconds():
         return None
     return str(table), str(identity)
 
@@ -198,6 +200,11 @@ def still_there(token: str | None) -> EditPage | None:
     """The page says that it is still used; None when the word is worth nothing."""
     place = _read_token(token)
     return None if place is None else EditPage(str(token), _named(_exchange(place, USED_FOR)))
+
+
+def is_own(token: str | None) -> bool:
+    """Whether the word is that of a page which the account under way opened."""
+    return _read_token(token, PAGE_KNOWN) is not None
 
 
 def left(token: str | None) -> None:

@@ -108,6 +108,8 @@ def _all() -> dict[str, Route]:
         "ui.search": Route(SIGNED_IN),
         "ui.resume": Route(SIGNED_IN),
         "ui.presence": Route(SIGNED_IN),
+        "ui.page_draft": Route(SIGNED_IN),
+        "ui.drop_page_draft": Route(SIGNED_IN),
         "TownLookup.communes": Route(SIGNED_IN),
         "HomeView.index": Route(SIGNED_IN),
         # accounts

@@ -16,11 +16,14 @@ from flask.testing import FlaskClient
 from sqlalchemy import text
 
 from app.core.extensions import db
+from app.core.page_drafts import PATH, RESUME
 from app.core.tenancy import Scope, bound_scope
 from app.core.transaction import transaction
 from tests.architecture.filled import Filled
 from tests.architecture.test_routes import SAME_ORIGIN, Browsers, World, _rules, _url
 
+#: What a page says when something was typed into it and not sent.
+OFFER = "Reprendre ma saisie"
 #: Edit pages made by hand: endpoint → who edits, and who at the same time (by which endpoint, when it is another one).
 BY_HAND: dict[str, tuple[str, str, str | None]] = {
     "SessionsView.edit": ("principal", "secondaire", None),
@@ -86,6 +89,7 @@ NOT_EDITS: dict[str, str] = {
     "OutboxMessageView.settle": _STATE,
     "csp.report": "browsers report; it changes nothing but the log",
     "ui.presence": "who has a page open; nothing is kept",
+    **dict.fromkeys(("ui.page_draft", "ui.drop_page_draft"), _DRAFT),
     "api_v1.edit_account": "If-Match, in tests/accounts/test_tokens.py",
 }  # fmt: skip
 #: Forms in which only one field can be changed: two people can only meet on it.
@@ -178,6 +182,14 @@ class Person:
     def send(self, data: dict[str, Any]) -> Any:
         return self.browser.post(self.url, data=data, headers=SAME_ORIGIN)
 
+    def resume(self) -> Filled:
+        """The page as it was typed some other time."""
+        return Filled(self.browser.get(f"{self.url}?{RESUME}=1").text)
+
+    def keep(self, data: dict[str, Any]) -> Any:
+        """What the page itself sends while somebody types."""
+        return self.browser.post("/brouillon", data=data | {PATH: self.url}, headers=SAME_ORIGIN)
+
 
 class Duel:
     """A and B at the same object. Problems are gathered, not raised, so that one run tells all of them."""
@@ -240,6 +252,7 @@ class Duel:
         self.choose(main, other, start, mine, theirs, "mine")
         self.choose(main, other, start, mine, theirs, "theirs")
         self.expired(main, mine)
+        self.left_unsent(main, other)
 
     def both_land(self, main: str, other: str, mine: list[str], start: list[str]) -> None:
         page_a, page_b = self.a.open(), self.b.open()
@@ -289,6 +302,35 @@ class Duel:
             fresh = Filled(self.a.browser.get(self.a.url).text)
             saved = self.a.send(again.data(csrf_token=fresh["csrf_token"]))
             self.check(saved.status_code in (302, 303) and self.same(self.stands(main), value), f"{main}, sent again after signing in, did not land")
+
+    def left_unsent(self, main: str, other: str | None) -> None:
+        """Something is typed and the page left: it is there again, with what its author had seen, beside what somebody else changed meanwhile."""
+        page = self.a.open()
+        self.check(OFFER not in page.html, "something is offered though nothing was left unsent")
+        value = next(one for one in self.accepted[main] if not self.same(one, page[main]))
+        kept = self.a.keep(page.data(**{main: value}))
+        if not self.check(kept.status_code == 204, f"what was typed could not be kept: {kept.status_code}"):
+            return
+        after = None
+        if other is not None:
+            theirs = self.b.open()
+            after = next(one for one in self.accepted[other] if not self.same(one, theirs[other]))
+            self.check(OFFER not in theirs.html, f"{self.b.name} is offered what {self.a.name} typed")
+            saved = self.b.send(theirs.data(**{other: after}))
+            self.check(saved.status_code in (302, 303), f"{self.b.name} could not save {other}: {saved.status_code}")
+        self.a.browsers.renew(self.a.name)
+        again = self.a.open()
+        self.check(OFFER in again.html and self.same(again[main], page[main]), "the page opened again does not offer what was typed, or shows it unasked")
+        resumed = self.a.resume()
+        self.check(self.same(resumed[main], value), f"{main} is not resumed as it was typed")
+        self.check((resumed["row_version"], resumed["row_base"]) == (page["row_version"], page["row_base"]), "resumed without what the person had seen")
+        saved = self.a.send(resumed.data())
+        if self.check(saved.status_code in (302, 303), f"what was resumed was not accepted: {saved.status_code}"):
+            self.check(self.same(self.stands(main), value), f"{main}, resumed and sent, does not stand")
+            self.check(other is None or self.same(self.stands(other), after or []), f"{other}, changed by {self.b.name} meanwhile, was overwritten")
+        late = self.a.keep(resumed.data())
+        self.check(late.status_code == 409, f"a saving under way brings the draft back: {late.status_code}")
+        self.check(OFFER not in self.a.open().html and OFFER not in self.a.resume().html, "what was sent is offered again")
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ PUBLIC_ENDPOINTS = frozenset(
 )
 """Pages of this package that need no account; ``ui.styleguide`` exists in demonstration mode only and is public there."""
 
-SIGNED_IN_ENDPOINTS = frozenset({"ui.search", "ui.resume", "ui.presence"})
+SIGNED_IN_ENDPOINTS = frozenset({"ui.search", "ui.resume", "ui.presence", "ui.page_draft", "ui.drop_page_draft"})
 """Pages of this package that need an account but no permission: what they show is filtered inside."""
 
 __all__ = [
@@ -52,6 +52,7 @@ __all__ = [
 
 def init_app(app: Flask) -> None:
     """Set up templates, static files, security headers, CSRF protection, error pages and the pages of this package."""
+    from app.core import page_drafts
     from app.core.ui import assets, csrf, error_pages, layout, pages, security_headers
 
     assets.init_app(app)
@@ -60,3 +61,4 @@ def init_app(app: Flask) -> None:
     csrf.init_csrf(app)
     error_pages.init_app(app)
     pages.init_app(app)
+    page_drafts.init_app(app)

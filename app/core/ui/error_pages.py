@@ -28,7 +28,7 @@ EXPIRED = 419
 _KEPT_BYTES = 1_000_000
 _LEFT = "portal.left"
 #: Nor is a password ever written into a page: sent without it, the form asks for it again.
-_NOT_KEPT = frozenset({"csrf_token", "password", "current", "new", "confirmation", "otp", "recovery"})
+NOT_KEPT = frozenset({"csrf_token", "password", "current", "new", "confirmation", "otp", "recovery"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +179,7 @@ def _kept_fields() -> list[tuple[str, str]] | None:
         return None
     if (request.content_length or 0) > _KEPT_BYTES:
         return None
-    return [(name, value) for name, value in request.form.items(multi=True) if name not in _NOT_KEPT and not name.endswith("-csrf_token")]
+    return [(name, value) for name, value in request.form.items(multi=True) if name not in NOT_KEPT and not name.endswith("-csrf_token")]
 
 
 def expired_form() -> Response:
@@ -287,7 +287,7 @@ def _recover_session_expiry(response: Response) -> Response:
     if is_htmx() or wants_json():
         answer = error_response(401)
         answer.headers["X-Session-Expired"] = "1"
-    elif request.method not in SAFE_METHODS and request.form and any(name not in _NOT_KEPT for name in request.form):
+    elif request.method not in SAFE_METHODS and request.form and any(name not in NOT_KEPT for name in request.form):
         answer = expired_form()
     else:
         return response
@@ -305,4 +305,16 @@ def init_app(app: Flask) -> None:
     app.after_request(_recover_session_expiry)
 
 
-__all__ = ["EXPIRED", "ErrorWords", "current_app", "error_response", "expired_form", "init_app", "is_htmx", "leave_to_sign_in", "reference", "wants_json"]
+__all__ = [
+    "EXPIRED",
+    "NOT_KEPT",
+    "ErrorWords",
+    "current_app",
+    "error_response",
+    "expired_form",
+    "init_app",
+    "is_htmx",
+    "leave_to_sign_in",
+    "reference",
+    "wants_json",
+]

@@ -15,7 +15,7 @@ from flask_babel import get_locale, gettext
 from flask_login import current_user
 from jinja2 import ChoiceLoader, FileSystemLoader
 
-from app.core import clock
+from app.core import clock, page_drafts
 from app.core.presence import Editor, edit_page
 from app.core.ui import components, paths
 from app.core.ui.assets import static_url
@@ -165,6 +165,8 @@ def script_words() -> dict[str, str]:
     attributes = {"data-words": json.dumps(words, ensure_ascii=False), "data-token-url": url_for("ui.token")}
     if login:
         attributes["data-login-url"] = login
+    if signed_in():
+        attributes["data-page-draft-url"] = url_for("ui.page_draft")
     return attributes
 
 
@@ -195,6 +197,7 @@ def init_templates(app: Flask) -> None:
         login_url=paths.login_url,
         logout_url=paths.logout_url,
         page_lang=page_lang,
+        page_draft=page_drafts.told,
         page_numbers=components.page_numbers,
         portal_contacts=footer_contacts,
         portal_crumbs=crumbs,

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
-from flask import Blueprint, Flask, Response, abort, current_app, jsonify, redirect, render_template, request, url_for
+from flask import Blueprint, Flask, Response, abort, current_app, flash, jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext
 from flask_wtf.csrf import generate_csrf
 
+from app.core import page_drafts
 from app.core import presence as presence_of_pages
 from app.core.ui import theme as theme_colours
 from app.core.ui.assets import static_url
+from app.core.ui.breadcrumb import home_url
 from app.core.ui.paths import login_url, sign_in_and_resume_url
 from app.core.ui.permissions import signed_in
 from app.core.ui.search import MIN_LENGTH, private_answer, quick_search
+from app.core.wizard.drafts import DraftTooLarge
 
 bp = Blueprint("ui", __name__)
 MAX_QUERY = 100
@@ -75,6 +80,47 @@ def presence() -> ResponseReturnValue:
         return "", 204
     here = presence_of_pages.still_there(request.form.get(presence_of_pages.PAGE))
     return ("", 204) if here is None else render_template("portal/_presence.html", here=here)
+
+
+@bp.post("/brouillon")
+def page_draft() -> ResponseReturnValue:
+    """An edit page keeps what is being typed into it, without judging it; answers 204, and 409 when the form was accepted meanwhile."""
+    if not signed_in():
+        abort(401)
+    try:
+        page_drafts.save(request.form.get(presence_of_pages.PAGE), request.form.get(page_drafts.PATH, ""), request.form)
+    except page_drafts.NotAnEditPage:
+        abort(400)
+    except page_drafts.AlreadySent:
+        abort(409)
+    except DraftTooLarge:
+        abort(413)
+    return "", 204
+
+
+@bp.route("/brouillon/abandon", methods=["GET", "POST"])
+def drop_page_draft() -> ResponseReturnValue:
+    """Give up what was typed into a page: GET asks (the dialog without script), POST does it and goes back to the page."""
+    from app.core.fab.history import safe_target
+
+    if not signed_in():
+        abort(401)
+    page = safe_target(request.values.get("page"))
+    if page is None:
+        return redirect(home_url())
+    if request.method == "POST":
+        if page_drafts.discard(urlsplit(page).path):
+            flash(gettext("Your draft was deleted."), "info")
+        return redirect(page, 303)
+    return render_template(
+        "portal/confirm.html",
+        heading=gettext("Give up this input?"),
+        body=gettext("Everything typed in it is deleted for good. Nothing that is registered already changes."),
+        action_url=request.path,
+        fields={"page": page},
+        verb=gettext("Delete the draft"),
+        cancel_url=page,
+    )
 
 
 @bp.get("/theme/<_digest>.css")

@@ -162,11 +162,14 @@ def _sealed(draft: Draft, seal_uid: uuid.UUID) -> bytes:
 
 
 @contextmanager
-def editing(kind: str, subject_key: str, *, token: uuid.UUID | None, first_step: str) -> Iterator[Draft]:
+def editing(
+    kind: str, subject_key: str, *, token: uuid.UUID | None, first_step: str, oldest_makes_room: bool = False
+) -> Iterator[Draft]:
     """Open the draft for change, locked, creating it if needed, and save it at the end of the block, in one transaction.
 
     A page that carries the token of a finished draft gets that one, unlocked and not saved: look at ``finished_at``.
-    Two tabs of one account share one draft; each step keeps what was sent last.
+    Two tabs of one account share one draft; each step keeps what was sent last.  With ``oldest_makes_room`` the oldest draft of the
+    kind goes where one more would be too many, rather than the new one being refused.
     """
     now = clock.now()
     with transaction():
@@ -176,7 +179,7 @@ def editing(kind: str, subject_key: str, *, token: uuid.UUID | None, first_step:
             return
         row = _open_row(kind, subject_key, lock=True)
         if row is None:
-            row = _create(kind, subject_key, token=token, first_step=first_step, now=now)
+            row = _create(kind, subject_key, token=token, first_step=first_step, now=now, oldest_makes_room=oldest_makes_room)
             if row is None:  # another click finished it while we waited
                 done = finished_draft(kind, subject_key, token)
                 if done is None:
@@ -197,7 +200,9 @@ def editing(kind: str, subject_key: str, *, token: uuid.UUID | None, first_step:
             row.data = None
 
 
-def _create(kind: str, subject_key: str, *, token: uuid.UUID | None, first_step: str, now: datetime) -> WizardDraft | None:
+def _create(
+    kind: str, subject_key: str, *, token: uuid.UUID | None, first_step: str, now: datetime, oldest_makes_room: bool
+) -> WizardDraft | None:
     # An expired draft still holds the place until the purge: it goes now.
     db.session.execute(
         delete(WizardDraft)
@@ -210,7 +215,7 @@ def _create(kind: str, subject_key: str, *, token: uuid.UUID | None, first_step:
         )
         .execution_options(synchronize_session=False)
     )
-    _make_room(kind, now)
+    _make_room(kind, now, oldest_goes=oldest_makes_room)
     row: WizardDraft | None = None
     # A second time when the token is somebody else's: a page of the account that used this browser before.
     for candidate in (token or uuid.uuid4(), uuid.uuid4()):
@@ -241,8 +246,11 @@ def _create(kind: str, subject_key: str, *, token: uuid.UUID | None, first_step:
     return row
 
 
-def _make_room(kind: str, now: datetime) -> None:
-    """Let one more draft of this kind begin: beyond ``MAX_OPEN`` the oldest one that holds nothing goes. Raises TooManyDrafts."""
+def _make_room(kind: str, now: datetime, *, oldest_goes: bool) -> None:
+    """Let one more draft of this kind begin: beyond ``MAX_OPEN`` the oldest one that holds nothing goes, or simply the oldest one.
+
+    Raises TooManyDrafts.
+    """
     # One beginning at a time for each account and kind, so that two at once cannot both be the last one allowed.
     db.session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"wizard-drafts:{_account()}:{kind}", 0))))
     open_now = (WizardDraft.user_id == _account(), WizardDraft.kind == kind, WizardDraft.finished_at.is_(None), WizardDraft.expires_at > now)
@@ -251,7 +259,7 @@ def _make_room(kind: str, now: datetime) -> None:
     # One that another request is writing is not blank: it is passed over, not waited for.
     statement = select(WizardDraft).where(*open_now).order_by(WizardDraft.updated_at, WizardDraft.id).with_for_update(skip_locked=True)
     for row in db.session.scalars(statement.execution_options(populate_existing=True)):
-        if _open(row).is_blank:
+        if oldest_goes or _open(row).is_blank:
             db.session.delete(row)
             db.session.flush()
             return
@@ -272,6 +280,31 @@ def discard(kind: str, subject_key: str) -> bool:
             .execution_options(synchronize_session=False)
         )
     return bool(gone.rowcount)  # type: ignore[attr-defined]  # a DELETE gives a cursor result
+
+
+def close(kind: str, subject_key: str, *, token: uuid.UUID) -> None:
+    """What was typed has been sent: the open draft goes, whichever page began it, and the page ``token`` can bring none back.
+
+    The mark that is left is a finished draft without data.  A saving of that page under way at this moment either waits for the mark
+    and finds it, or has just put the draft in its place: then it is this one that is finished.
+    """
+    now = clock.now()
+    done: dict[str, Any] = {"data": None, "finished_at": now, "updated_at": now, "expires_at": now + FINISHED_LIFETIME}
+    with transaction():
+        discard(kind, subject_key)
+        mark = insert(WizardDraft).values(
+            organisation_id=current_scope().organisation_id,
+            user_id=_account(),
+            kind=kind,
+            subject_key=subject_key,
+            step=kind,
+            token=token,
+            seal_uid=uuid.uuid4(),
+            version=1,
+            created_at=now,
+            **done,
+        )
+        db.session.execute(mark.on_conflict_do_update(index_elements=["token"], set_=done))
 
 
 def purge() -> int:
@@ -298,6 +331,7 @@ __all__ = [
     "Draft",
     "DraftTooLarge",
     "TooManyDrafts",
+    "close",
     "discard",
     "editing",
     "find_draft",

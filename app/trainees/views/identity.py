@@ -74,7 +74,8 @@ class IdentityPages(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only
         trainee = registration.trainee
         form: Any = CivilStatusForm(obj=trainee) if request.method == "GET" else CivilStatusForm()
         if request.method == "GET":
-            form.birth_name.data = found.birth_name
+            if not form.resumed:
+                form.birth_name.data = found.birth_name
             form.bind_row(trainee, correction.CIVIL_STATUS)
         typed: Person | None = None
         fine = request.method == "POST" and found.state is not IdentityState.MISMATCH

@@ -56,14 +56,18 @@
   }
   let expired = false;
   const sessionExpired = () => { expired = true; notice(say("sessionExpired"), body.dataset.loginUrl ? { href: body.dataset.loginUrl, label: say("signIn") } : null); };
-  /* Back from the other tab where one signed in: the forms of this page are good again. */
-  document.addEventListener("visibilitychange", async () => {
-    if (!expired || document.visibilityState !== "visible") return;
+  /* Back from the other tab where one signed in: the forms of this page are good again, and go on being kept. */
+  async function signedInAgain() {
     try {
-      if (!(await freshToken()).signed_in) return;
-      expired = false;
-      $$("#messages .alert-title, [data-dialog-messages] .alert-title").filter((one) => one.textContent === say("sessionExpired")).forEach((one) => one.closest(".alert").remove());
-    } catch { /* it is said again at the next try */ }
+      if (!(await freshToken()).signed_in) return false;
+    } catch { return false; /* it is said again at the next try */ }
+    expired = false;
+    $$("#messages .alert-title, [data-dialog-messages] .alert-title").filter((one) => one.textContent === say("sessionExpired")).forEach((one) => one.closest(".alert").remove());
+    return true;
+  }
+  document.addEventListener("visibilitychange", async () => {
+    if (!expired || document.visibilityState !== "visible" || !(await signedInAgain())) return;
+    $$("form[data-dirty]").forEach((form) => form.dispatchEvent(new CustomEvent("portal:keep")));
   });
 
   /* A form kept after its session ended: take a token of the present session, then send it. */
@@ -407,32 +411,70 @@
   }
 
   /* ---------------------------------------------------------------- drafts and unsaved changes */
+  /* Where a form is kept as it is typed: a wizard says so; an edit page by its sealed word, but for the page that asks what to keep of two. */
+  function keptAt(form) {
+    const page = $('input[name="row_page"]', form);
+    return form.dataset.draft || (page && page.value && !$('[name^="choice-"]', form) && body.dataset.pageDraftUrl) || null;
+  }
+  /* Without the files, which go once, with the form, and without passwords, which are kept nowhere. The token goes beside, as it is by then. */
+  function typedInto(form) {
+    const typed = new FormData(form);
+    typed.delete("csrf_token");
+    [...typed].forEach(([name, value]) => { if (value instanceof File) typed.delete(name); });
+    $$('input[type="password"]', form).forEach((input) => typed.delete(input.name));
+    if (!form.dataset.draft) typed.set("row_path", new URL(form.getAttribute("action") || window.location.href, window.location.href).pathname);
+    return typed;
+  }
   function setUpForms(root) {
-    $$("form[data-draft], form[data-unsaved]", root).forEach((form) => {
+    const forms = $$("form", root).filter((form) => "unsaved" in form.dataset || keptAt(form));
+    forms.forEach((form) => {
       if (form.dataset.watched) return;
       form.dataset.watched = "1";
+      const address = keptAt(form);
       const state = make("p", { class: "draft-state", role: "status" });
       const actions = $(".form-actions", form);
       if (actions) actions.before(state); else form.append(state);
       let timer = 0;
-      const save = async () => {
-        try {
-          const typed = new FormData(form); // without the files: they go once, with the form
-          [...typed].forEach(([name, value]) => { if (value instanceof File) typed.delete(name); });
-          const answer = await fetch(form.dataset.draft, { method: "POST", body: typed, headers: { "X-CSRFToken": token(), Accept: "application/json" }, credentials: "same-origin" });
-          if (answer.status === 401 || answer.status === 419 || answer.redirected) { sessionExpired(); return; }
-          if (!answer.ok) throw new Error(String(answer.status));
-          delete form.dataset.dirty;
-          state.textContent = say("draftSaved", { time: new Intl.DateTimeFormat(lang, { hour: "2-digit", minute: "2-digit" }).format(new Date()) });
-        } catch { state.textContent = say("draftUnsaved"); }
-      };
-      form.addEventListener("input", () => {
-        form.dataset.dirty = "1";
-        if (!form.dataset.draft) return;
+      let changes = 0;
+      let saving = null;
+      let kept = null;
+      const written = () => new URLSearchParams([...typedInto(form)]).toString();
+      const refused = (answer) => answer.status === 401 || answer.status === 419 || answer.redirected;
+      const save = async (leaving) => {
         window.clearTimeout(timer);
-        timer = window.setTimeout(save, 1500);
-      });
-      form.addEventListener("submit", () => { window.clearTimeout(timer); delete form.dataset.dirty; });
+        timer = 0;
+        if (saving && !leaving) await saving; // one after the other: what was typed last stays
+        const upTo = changes;
+        const now = written();
+        const send = () => fetch(address, { method: "POST", body: typedInto(form), headers: { "X-CSRFToken": token(), Accept: "application/json" }, credentials: "same-origin", keepalive: Boolean(leaving) });
+        saving = (async () => {
+          try {
+            let answer = await send();
+            if (refused(answer) && (await signedInAgain())) answer = await send();
+            if (refused(answer)) { sessionExpired(); throw new Error(String(answer.status)); }
+            if (!answer.ok) throw new Error(String(answer.status));
+            kept = now;
+            if (changes === upTo) delete form.dataset.dirty;
+            state.textContent = say("draftSaved", { time: new Intl.DateTimeFormat(lang, { hour: "2-digit", minute: "2-digit" }).format(new Date()) });
+          } catch { state.textContent = say("draftUnsaved"); }
+        })();
+        await saving;
+      };
+      const touched = () => {
+        window.clearTimeout(timer);
+        timer = 0;
+        changes += 1;
+        if (kept !== null && kept === written()) { delete form.dataset.dirty; return; } // leaving a field says again what was typed in it
+        form.dataset.dirty = "1";
+        if (address) timer = window.setTimeout(() => save(), 1500);
+      };
+      ["input", "change", "portal:chosen"].forEach((name) => form.addEventListener(name, touched));
+      form.addEventListener("portal:keep", () => { if (address) save(); });
+      form.addEventListener("submit", () => { window.clearTimeout(timer); timer = 0; delete form.dataset.dirty; });
+      /* A page that is closed or put aside at once takes its last words along. */
+      const aside = () => { if (timer && form.isConnected) save(true); };
+      document.addEventListener("visibilitychange", () => { if (document.visibilityState === "hidden") aside(); });
+      window.addEventListener("pagehide", aside);
     });
   }
   window.addEventListener("beforeunload", (event) => { if ($("form[data-unsaved][data-dirty]")) event.preventDefault(); });
