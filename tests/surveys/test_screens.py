@@ -155,7 +155,8 @@ def test_an_answer_that_agora_refused_is_sent_again_once_mended(as_user: AsUser,
     db_session.commit()
     registration_id = db_session.scalars(select(Enrolment.registration_id).where(Enrolment.id == enrolment_id)).one()
     browser = as_user("principal")
-    assert "type de contrat de travail, dans le bilan de situation" in browser.get(f"/stagiaires/fiche/{registration_id}").text
+    sheet = browser.get(f"/stagiaires/fiche/{registration_id}").text
+    assert "Type de contrat de travail, dans le bilan de situation" in sheet
     changed = job(contract_type_id=id_of(reference.EmploymentContract, "CDI"))
     assert sent(browser, survey_of(enrolment_id).id, changed).status_code == 302
     db_session.expire_all()
