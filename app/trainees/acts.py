@@ -34,6 +34,8 @@ PAGES: Mapping[EnrolmentEvent, tuple[str, str]] = {
     EnrolmentEvent.CANCEL: ("EnrolmentLifeView.cancel", "can_enrol"),
     EnrolmentEvent.JUDGE: ("EnrolmentLifeView.judge", "can_judge"),
 }
+#: Acts that depend on nothing but the enrolment and the status of its action.
+_NEED_ONLY_THE_ROW = frozenset(PAGES) - {EnrolmentEvent.CANCEL, EnrolmentEvent.UNDO_EXIT, EnrolmentEvent.JUDGE}
 #: Said of what nobody would look for.
 _BESIDE_THE_POINT = frozenset({ProblemCode.NOT_LEFT, ProblemCode.NOT_INTERRUPTED})
 #: The remedy is not here: somebody is to be asked.
@@ -71,7 +73,11 @@ def links(enrolment: Enrolment, facts: LifeFacts) -> list[tuple[str, str]]:
 
 def why_not(enrolment: Enrolment, event: EnrolmentEvent, facts: LifeFacts | None = None) -> str | None:
     """Why an act is not possible now, and whom to ask; None when it is."""
-    known = facts if facts is not None else life_of([enrolment])[enrolment.id]
+    known = facts
+    if known is None and event in _NEED_ONLY_THE_ROW:
+        known = LifeFacts(action_status=enrolment.action.status, exit_mendable=standing.may_mend_exit(enrolment))
+    if known is None:
+        known = life_of([enrolment])[enrolment.id]
     problems = standing.obstacles(enrolment, event, enrolment.action, known)
     return " ".join(_sentence(enrolment, problem) for problem in problems) or None
 

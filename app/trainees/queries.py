@@ -253,6 +253,12 @@ def enrolments_of(registration_id: int) -> list[Enrolment]:
     )
 
 
+def current_components(registration_id: int) -> set[int]:
+    """The components on which somebody is enrolled now."""
+    now = (Enrolment.registration_id == registration_id, Enrolment.actual_end.is_(None), STANDING)
+    return set(db.session.scalars(select(Enrolment.component_id).where(*now)))
+
+
 def get_enrolment(enrolment_id: int) -> Enrolment | None:
     """One enrolment with all its page shows; None outside the scope."""
     return db.session.scalars(

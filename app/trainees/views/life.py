@@ -154,7 +154,7 @@ class EnrolmentLifeView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is 
         why = acts.why_not(enrolment, EnrolmentEvent.MOVE)
         if why:
             return _refused(why, enrolment.registration_id)
-        current = {one.component_id for one in queries.enrolments_of(enrolment.registration_id) if one.actual_end is None and one.cancelled_at is None}
+        current = queries.current_components(enrolment.registration_id)
         return self.render_template(
             "trainees/choose_component.html",
             breadcrumb=sheet_crumbs(enrolment.registration, (_("Change component"), None)),
