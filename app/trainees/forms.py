@@ -5,6 +5,7 @@ Values are plain (numbers, text, days): they travel in the draft.  Only what a f
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -51,6 +52,18 @@ STREET_EXTENSIONS = [SelectChoice("", _l("None (extension)")), SelectChoice("bis
 def text(label: Any, *validators: Any, limit: int, **kwargs: Any) -> StringField:
     """A text box trimmed and limited."""
     return StringField(label, [*validators, Length(max=limit)], filters=[clean_text], render_kw={"maxlength": limit, **kwargs})
+
+
+def no_number(_form: Any, field: Any) -> None:
+    """A free text is kept and shown as it is: the number of a person has no place in it."""
+    if _NUMBER_LIKE.search(field.data or ""):
+        raise ValidationError(_("Write no number of a person here: the NIR goes into its own box."))
+
+
+#: 13 or 15 digits that begin as a NIR or NIA does, however they are spaced.
+_NUMBER_LIKE = re.compile(
+    r"(?<![0-9A-Za-z])[1-478](?:[\s.\-/]?[0-9]){4}[\s.\-/]?(?:[0-9]{2}|2[ABab])(?:[\s.\-/]?[0-9]){6}(?:(?:[\s.\-/]?[0-9]){2})?(?![0-9A-Za-z])"
+)
 
 
 class ReferenceSelect(SelectField):
@@ -178,7 +191,7 @@ class ContactForm(VersionedForm, PortalBaseForm):
     mobile = StringField(_l("Mobile phone"), [REQUIRED, _phone(True)], filters=[clean_text], render_kw={"maxlength": 20, "inputmode": "tel"})
     landline = StringField(_l("Landline phone"), [Optional(), _phone(False)], filters=[clean_text], render_kw={"maxlength": 20, "inputmode": "tel"})
     email = StringField(_l("E-mail"), [REQUIRED, _email], filters=[clean_text], render_kw={"maxlength": 254, "inputmode": "email"})
-    other_information = TextAreaField(_l("Other information"), [Optional(), Length(max=2000)], filters=[clean_text])
+    other_information = TextAreaField(_l("Other information"), [Optional(), no_number, Length(max=2000)], filters=[clean_text])
 
     def towns(self) -> list[str]:
         """The towns of the postal code typed so far, for the list offered; none for a CEDEX or a mistyped code."""

@@ -26,7 +26,7 @@ _NOT_PAGES = {
     "api_v1.describe", "RegistrationPages.agora", "RegistrationPages.towns", "SessionsView.towns", "RegistrationView.identity", "TraineesView.panel", "IdentityPages.check",
     "DemoMailView.source", "ui.styleguide", "RequestDocumentsView.download", "RequestDocumentsView.letter",
     "BulkAccountsView.template", "BulkAccountsView.show", "BulkAccountsView.errors",  # a file, and what only follows one: tests/accounts/test_bulk.py
-    "NumberRepairView.show", "NumberRepairView.progress", "NumberRepairView.errors",  # the same: tests/trainees/test_number_repair.py
+    "NumberRepairView.progress", "NumberRepairView.errors",  # a part, a file: tests/trainees/test_number_repair.py
 }  # fmt: skip
 
 

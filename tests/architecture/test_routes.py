@@ -95,6 +95,17 @@ _DOCUMENT = (
     "SELECT organisation_id, action_id, id, 'supporting', 'note.pdf', 'application/pdf', 8, repeat('0', 64), now() FROM modification_request"
 )
 _CONTENT = "INSERT INTO request_document_content (organisation_id, id, data) SELECT organisation_id, id, '%PDF-1.4' FROM request_document ON CONFLICT DO NOTHING"
+_CORRECTION = (
+    "INSERT INTO identity_correction (seal_uid, organisation_id, trainee_id, state, reason, before, civility, birth_name, first_name, birth_date, gender, asked_at) "
+    "SELECT gen_random_uuid(), t.organisation_id, t.id, 'pending', 'une erreur de saisie', jsonb_build_object('civility', t.civility, 'birth_name', t.birth_name, "
+    "'usual_name', t.usual_name, 'first_name', t.first_name, 'birth_date', t.birth_date, 'gender', t.gender, 'nir_masked', t.nir_masked), "
+    "t.civility, t.birth_name || 'X', t.first_name, t.birth_date, t.gender, now() FROM trainee t WHERE t.nir_kind = 'NIR' ON CONFLICT DO NOTHING"
+)
+_REPAIR = (
+    "INSERT INTO number_repair (seal_uid, organisation_id, account_name, state, lines, created_at, confirmed_at, finished_at) "
+    "SELECT gen_random_uuid(), u.organisation_id, 'X', 'done', 1, now(), now(), now() FROM ab_user u WHERE u.username = 'principal' "
+    "AND NOT EXISTS (SELECT FROM number_repair)"
+)
 
 
 #: A comparison with AGORA that found one difference.
@@ -117,6 +128,8 @@ def world(site: Flask) -> World:
         session.execute(text(_CONTENT))
         session.execute(text(_RUN))
         session.execute(text(_DIFFERENCE))
+        session.execute(text(_CORRECTION))
+        session.execute(text(_REPAIR))
         found = _world(lambda statement: db.session.scalar(text(statement)))
     for view in site.appbuilder.baseviews:  # type: ignore[attr-defined]  # set by Flask-AppBuilder
         if getattr(view, "lookups", None):
@@ -139,6 +152,8 @@ def _world(one: Callable[[str], Any]) -> World:
             f"WHERE c.action_id = {action} ORDER BY m.id LIMIT 1"
         ),
         "trainee_id": one(f"SELECT id FROM trainee WHERE organisation_id = {own} ORDER BY id LIMIT 1"),
+        "correction_id": one(f"SELECT id FROM identity_correction WHERE organisation_id = {own} ORDER BY id LIMIT 1"),
+        "repair_id": one(f"SELECT id FROM number_repair WHERE organisation_id = {own} ORDER BY id LIMIT 1"),
         "delegation_id": one("SELECT id FROM delegation WHERE ended_at IS NULL ORDER BY id LIMIT 1"),
         "user_id": one("SELECT id FROM ab_user WHERE username = 'secondaire'"),
         "account_id": one("SELECT id FROM ab_user WHERE username = 'secondaire'"),

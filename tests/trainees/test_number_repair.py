@@ -195,7 +195,7 @@ def test_the_file_holds_those_without_nir_and_no_number(as_user: AsUser, kind: s
         entry = db.session.scalars(select(NumberFile).order_by(NumberFile.id.desc()).limit(1)).one()
         assert (entry.file_format, entry.lines, entry.finished_at is not None) == (kind, len(rows), True)
     assert "Fichiers sortis" in browser.get(HOME).text
-    assert post(browser, f"{HOME}fichier", {"format": "pdf"}).status_code == 404
+    assert post(browser, f"{HOME}fichier", {"format": "pdf"}).status_code == 303
 
 
 def test_from_the_file_to_agora(as_user: AsUser, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -316,7 +316,9 @@ def test_the_right_lines_only(as_user: AsUser, monkeypatch: pytest.MonkeyPatch) 
     assert "La clé ne correspond pas" in report
     assert f"/stagiaires/{bad}" in report
     assert f"STG-{bad};MAUVAIS" in browser.get(f"{answer.location}/a-corriger.csv").data.decode()
-    assert confirm(browser, answer.location, 1).status_code == 404, "a file serves once"
+    assert confirm(browser, answer.location, 1).status_code == 303, "a second click finds the report"
+    assert sent_of(enrolment_id) == ["create_file"]
+    assert confirm(as_user("autre-of"), answer.location, 1).status_code == 404
 
 
 def test_what_agora_says_otherwise_is_not_saved(as_user: AsUser, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from flask_appbuilder.security.decorators import has_access, permission_name
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from sqlalchemy.exc import IntegrityError
-from wtforms import StringField, TextAreaField, ValidationError
+from wtforms import StringField, TextAreaField
 from wtforms.validators import Length, Optional
 
 from app.actions.queries import Cursor
@@ -27,19 +27,13 @@ from app.core.ui.forms import Required
 
 from .. import labels, presenters, queries
 from ..domain import CorrectionState, Refused
-from ..forms import CivilStatusForm
+from ..forms import CivilStatusForm, no_number
 from ..identity_models import IdentityCorrection
 from ..models import Registration
 from ..permissions import VIEW
 from ..services import identity_requests as services
 from .common import agrees_with_number, registration_or_404, sheet_crumbs, show_database_refusal, show_problems
 from .identity import _person
-
-
-def _no_number(_form: Any, field: Any) -> None:
-    """A free text is kept and shown as it is: the number of a person has no place in it."""
-    if mask_text(field.data or "") != (field.data or ""):
-        raise ValidationError(_("Write no number of a person here: the NIR goes into its own box."))
 
 
 class CorrectionForm(CivilStatusForm):
@@ -49,7 +43,7 @@ class CorrectionForm(CivilStatusForm):
     key = StringField(_l("Key"), [Optional(), Length(max=4)])
     reason = TextAreaField(
         _l("Reason of the request"),
-        [Required(), _no_number, Length(min=10, message=_l("Say why in at least 10 characters.")), Length(max=services.MAX_REASON)],
+        [Required(), no_number, Length(min=10, message=_l("Say why in at least 10 characters.")), Length(max=services.MAX_REASON)],
         filters=[clean_text],
     )
 

@@ -82,7 +82,8 @@ class NumberRepairView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is o
         """The file of the trainees without NIR, written while it is read; journaled."""
         wanted = request.form.get("format", "")
         if wanted not in set(FileFormat):
-            abort(404)
+            flash(_("Choose one of these formats."), "danger")
+            return redirect(url_for(".index"), 303)
         file_format = FileFormat(wanted)
         export = files.NumberExport(file_format)
         answer = Response(stream_with_context(_kept_alive(export)), content_type=file_format.media_type)
@@ -132,7 +133,7 @@ class NumberRepairView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is o
         try:
             service.confirm(repair_id, expected=row_number(request.form.get("expected")) or -1, partial=request.form.get("what") == "valid")
         except service.RepairGone:
-            abort(404)
+            return self._gone(repair_id)
         except service.RepairChanged:
             flash(_("Nothing was saved: what this file does has changed since the preview. Here is where it stands."), "warning")
         else:
@@ -147,7 +148,7 @@ class NumberRepairView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is o
         try:
             service.forget(repair_id)
         except service.RepairGone:
-            abort(404)
+            return self._gone(repair_id)
         flash(_("The file was given up: nothing of it is kept."), "success")
         return redirect(url_for(".index"), 303)
 
@@ -171,6 +172,14 @@ class NumberRepairView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is o
         return Response(("\ufeff" + target.getvalue()).encode(), content_type="text/csv; charset=utf-8", headers=headers)
 
     # ---- parts
+
+    @staticmethod
+    def _gone(repair_id: int) -> ResponseReturnValue:
+        """A second click finds the report; somebody else's file is nowhere."""
+        if service.get_repair(repair_id) is None:
+            abort(404)
+        flash(_("This file was confirmed already: here is its report."), "info")
+        return redirect(url_for(".show", repair_id=repair_id), 303)
 
     def _preview(self, repair_id: int) -> str:
         repair, plan = self._plan(repair_id)
