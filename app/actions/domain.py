@@ -277,6 +277,14 @@ class SessionEvent(StrEnum):
     MEETING_REMOVED = "meeting_removed"
 
 
+class DataEvent(StrEnum):
+    """A change of the data of an action of which nothing that stays tells: it is told to the history as it happens."""
+
+    SITE_ADDED = "site_added"
+    SITE_REMOVED = "site_removed"
+    COMPONENT_REMOVED = "component_removed"
+
+
 class FaultCode(StrEnum):
     """What can be wrong with a session or an information meeting."""
 

@@ -17,6 +17,7 @@ from .domain import (
     ActionStatus,
     BillingPeriod,
     ContractKind,
+    DataEvent,
     DeclarationFrequency,
     Fault,
     FaultCode,
@@ -179,6 +180,24 @@ _HISTORY: dict[str, Any] = {
 }
 
 
+#: What the opening sets, as the history keeps it.
+OPENING_FIELDS = ("actual_start", "declaration_frequency", "billing_period")
+
+
+def opening_text(kept: Mapping[str, Any]) -> str:
+    """What the opening set: its date, the frequency of declarations, the billing period."""
+    return _(
+        "Actual start: %(start)s; declaration frequency: %(frequency)s; billing period: %(billing)s.",
+        start=fr_long_date(date.fromisoformat(str(kept["actual_start"]))),
+        frequency=_in_sentence(FREQUENCY_LABELS[kept["declaration_frequency"]]),
+        billing=_in_sentence(BILLING_LABELS[kept["billing_period"]]),
+    )
+
+
+def _in_sentence(words: Any) -> str:
+    return str(words)[:1].lower() + str(words)[1:]
+
+
 def history_notes(event: str, details: Mapping[str, Any] | None) -> list[str]:
     """What a line of history adds to its sentence, from the codes it keeps."""
     told: list[str] = []
@@ -207,6 +226,11 @@ _SESSION_HISTORY: dict[str, Any] = {
     SessionEvent.MEETING_ADDED: _l("An information meeting of the session %(session)s was added."),
     SessionEvent.MEETING_CHANGED: _l("An information meeting of the session %(session)s was modified."),
     SessionEvent.MEETING_REMOVED: _l("An information meeting of the session %(session)s was removed."),
+}
+_DATA_HISTORY: dict[str, Any] = {
+    DataEvent.SITE_ADDED: _l("The component %(component)s takes place on one more site: %(site)s."),
+    DataEvent.SITE_REMOVED: _l("The component %(component)s no longer takes place on the site %(site)s."),
+    DataEvent.COMPONENT_REMOVED: _l("The component %(component)s was deleted."),
 }
 _SESSION_FIELDS: dict[str, Any] = {
     "starts_on": _l("Start of the session"),
@@ -268,6 +292,8 @@ def history_text(event: str, details: Mapping[str, Any] | None = None) -> str:
     """The sentence of one line of history."""
     if event in _SESSION_HISTORY:
         return str(_SESSION_HISTORY[event]) % {"session": (details or {}).get("session", "")}
+    if event in _DATA_HISTORY:
+        return str(_DATA_HISTORY[event]) % {"component": (details or {}).get("component", ""), "site": (details or {}).get("site", "")}
     return str(_HISTORY[event])
 
 

@@ -85,9 +85,18 @@ def open_action(action_id: int, opening: Opening) -> OpeningResult:
         action.actual_start = opening.actual_start
         action.declaration_frequency = opening.declaration_frequency.value
         action.billing_period = opening.billing_period.value
-        _move(action, ActionEvent.OPEN)
+        _move(action, ActionEvent.OPEN, details={"opening": _kept(opening)})
         db.session.add(AdvanceInvoiceRequest(organisation_id=action.organisation_id, action_id=action.id))
     return OpeningResult(action, opened=True)
+
+
+def _kept(opening: Opening) -> dict[str, str]:
+    """What the opening set, as the history keeps it: a request may change the date later."""
+    return {
+        "actual_start": opening.actual_start.isoformat(),
+        "declaration_frequency": opening.declaration_frequency.value,
+        "billing_period": opening.billing_period.value,
+    }
 
 
 def facts_of(action: Action, today: date, declaration: FinishDeclaration | None) -> EntryFacts:

@@ -111,11 +111,11 @@ def confirmation_text(found: ModificationRequest) -> str:
 
 def page_values(found: ModificationRequest) -> dict[str, Any]:
     """For the page of a request: its documents, and where its letter stands."""
-    attached = documents.of_request(found.id)
-    tone, sentence = letter_text(signing.letter_state(found, attached))
+    attached, signatures = documents.of_request(found.id), documents.signatures_of(found.id)
+    tone, sentence = letter_text(signing.letter_state(found, attached, signatures))
     if tone == "warning" and (not found.is_open or found.treatment == Outcome.RECORD):
         tone = sentence = ""  # nobody waits for its letter any more
-    return {"documents": rows(attached), "letter_tone": tone, "letter_sentence": sentence, "amendment_hint": one_limit_text(), "accept": ACCEPT}
+    return {"attached": attached, "signatures": signatures, "documents": rows(attached), "letter_tone": tone, "letter_sentence": sentence, "amendment_hint": one_limit_text(), "accept": ACCEPT}
 
 
 def limits_text() -> str:

@@ -18,7 +18,7 @@ from app.core.extensions import db
 from app.reference.models import Site
 from app.trainees.models import Enrolment, Registration
 
-from .domain import OPEN, RequestKind, RequestState, StateFilter
+from .domain import OPEN, RequestEvent, RequestKind, RequestState, StateFilter
 from .domain.market import Outcome
 from .market_models import MarketRule
 from .models import ModificationRequest, ModificationRequestEvent
@@ -84,6 +84,21 @@ def history_of(request_id: int) -> list[ModificationRequestEvent]:
     """Every step of a request, latest first."""
     statement = select(ModificationRequestEvent).where(ModificationRequestEvent.request_id == request_id).order_by(ModificationRequestEvent.id.desc())
     return list(db.session.scalars(statement.limit(200)))
+
+
+def applied(action_id: int) -> list[tuple[ModificationRequest, ModificationRequestEvent]]:
+    """The requests of an action whose changes count, each with the step that made them count, latest first."""
+    statement = (
+        select(ModificationRequest, ModificationRequestEvent)
+        .join(ModificationRequestEvent, ModificationRequestEvent.request_id == ModificationRequest.id)
+        .where(
+            ModificationRequest.action_id == action_id,
+            ModificationRequestEvent.event.in_([RequestEvent.VALIDATE.value, RequestEvent.RECORD.value]),
+        )
+        .order_by(ModificationRequestEvent.id.desc())
+        .limit(200)
+    )
+    return [(row[0], row[1]) for row in db.session.execute(statement)]
 
 
 def last_event(request_id: int) -> ModificationRequestEvent | None:

@@ -50,11 +50,12 @@ def may_be_signed(request: ModificationRequest) -> bool:
     return request.state == RequestState.PENDING
 
 
-def letter_state(request: ModificationRequest, attached: Sequence[RequestDocument]) -> LetterState:
-    """Where the letter stands; ``attached``: the documents of the request."""
+def letter_state(request: ModificationRequest, attached: Sequence[RequestDocument], signatures: Sequence[RequestSignature] | None = None) -> LetterState:
+    """Where the letter stands; ``attached``: the documents of the request, ``signatures``: its confirmations, where they were read already."""
+    if signatures is None:
+        signatures = documents.signatures_of(request.id)
     stated = stated_by(request, attached)
     letters = [one for one in attached if one.role == DocumentRole.LETTER]
-    signatures = documents.signatures_of(request.id)
     return LetterState(
         confirmation=next((one for one in signatures if one.stated == stated), None),
         letter=next((one for one in reversed(letters) if one.stated == stated), None),

@@ -214,6 +214,7 @@ class RequestsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only 
         rows = labels.change_rows(found.asked, found.noted)
         of_action = url_for("RequestsView.of_action", action_id=found.action_id)
         today = presenters.today_of(found)
+        papers = document_labels.page_values(found)
         if decides:
             path = [(_("Modification requests"), url_for("RequestsView.queue")), (found.action.number, None)]
         else:
@@ -231,9 +232,9 @@ class RequestsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only 
                 line_controls=[(row, lines[LINE + row["name"]]) for row in rows],
                 lines_form=lines,
                 most_of_a_line=MAX_NOTE,
-                history=presenters.history(queries.history_of(found.id)),
+                history=presenters.history(queries.history_of(found.id), papers["attached"], papers["signatures"]),
                 of_action_url=of_action,
-                **document_labels.page_values(found),
+                **papers,
                 decision=(form or DecisionForm(formdata=None)) if decides and found.state == RequestState.PENDING else None,
                 overtaken=typed,
                 typed=_typed(form, lines) if typed else [],

@@ -439,3 +439,21 @@ def test_a_letter_and_a_decision_never_wait_for_each_other(committed: Flask) -> 
         attached.result(20)
     with own_session(committed, Scope.system()):
         assert [one.name for one in documents.of_request(request_id)] == ["scan.jpg"]
+
+
+# ---- the history of the request ---------------------------------------------------------------------------------------
+
+
+def test_the_letter_and_the_documents_are_in_the_history(as_user: AsUser) -> None:
+    """Who confirmed on screen, what was attached, each at its time."""
+    action = open_action()
+    request_id = ask(action)
+    browser = as_user("principal")
+    post(browser, f"/demandes-de-modification/{request_id}/courrier/confirmation", {"version": str(reread(request_id).version)})
+    values = {"version": str(reread(request_id).version)}
+    answer = upload(browser, f"/demandes-de-modification/{request_id}/courrier/signe", values, (PDF, "courrier signé.pdf"), field="letter")
+    assert answer.status_code == 302
+    told = plain(browser.get(f"/demandes-de-modification/{request_id}").text).rpartition("Historique")[2]
+    assert "Le courrier a été confirmé à l’écran." in told
+    assert "Le courrier signé a été joint : courrier signé.pdf." in told
+    assert told.count("Paule BLANC") == 3  # sent, confirmed, attached
