@@ -106,7 +106,8 @@ def of_action(action: Action) -> list[dict[str, Any]]:
     levels = _levels(change.before if past else change.after for act in acts for one in act.of(_COMPONENT) for change in one.changes
                      for past in (True, False) if change.column == "level_id")  # fmt: skip
     words = _Words(components, levels)
-    names = account_names(number for one in (*lines, *applied) for number in (one.actor_id, one.on_behalf_of_id))
+    accounts = [number for line in lines for number in (line.actor_id, line.on_behalf_of_id)]
+    names = account_names([*accounts, *(number for one in applied for number in (one.actor_id, one.on_behalf_of_id))])
     opened = _opening(acts)
     advance = queries.advance_requested_at(action.id)
     told = [told_line(line, names, advance, opened) for line in lines]

@@ -100,6 +100,7 @@ class ActionsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only p
             **page_values(action, "ActionsView.show"),
             labels=labels,
             facts=facts,
+            standing=labels.standing_text(action, facts, clock.today(), acts=acts()),
             offers=offers(action, facts),
             declaration=declaration,
             missing=missing_lines(action, facts),
@@ -179,8 +180,14 @@ def _columns() -> list[Column]:
 
 def missing_lines(action: Action, facts: EntryFacts) -> list[tuple[str, str]]:
     """What is missing, in words, each with the list of those concerned."""
-    side = ports.trainee_side()
-    return [(labels.missing_text(one.kind, one.count), side.missing_url(action.id, one.kind)) for one in facts.missing]
+    trainees, requests = ports.trainee_side(), ports.request_side()
+    return [
+        (
+            labels.missing_text(one.kind, one.count),
+            requests.under_way_url(action.id) if one.kind is domain.MissingKind.REQUEST else trainees.missing_url(action.id, one.kind),
+        )
+        for one in facts.missing
+    ]
 
 
 #: Event → permission, label, page, kind of button.
@@ -212,7 +219,7 @@ def offers(action: Action, facts: EntryFacts) -> list[dict[str, Any]]:
                 "href": url_for(endpoint, action_id=action.id),
                 "kind": kind,
                 "blockers": [labels.reason_text(reason, acts=acts()) for reason in reasons],
-                "listed": any(reason.code in (ReasonCode.SOMETHING_MISSING, ReasonCode.TRAINEES_STILL_IN) for reason in reasons),
+                "listed": any(reason.code in (ReasonCode.SOMETHING_MISSING, ReasonCode.TRAINEES_STILL_IN, ReasonCode.REQUESTS_WAIT) for reason in reasons),
             }
         )
     return found

@@ -40,6 +40,8 @@ class Line:
     show_url: str
     correct_url: str | None
     withdraw_url: str | None
+    #: « Courrier attendu ».
+    letter_awaited: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,8 @@ class Today:
 
 
 def lines(rows: Sequence[ModificationRequest], *, now: datetime) -> list[Line]:
-    """Rows of the follow-up and of the queue: one statement for the names of all."""
+    """Rows of the follow-up and of the queue: one statement for the names of all, one for their letters."""
+    awaited = queries.without_letter({row.id for row in rows if row.state == RequestState.PENDING})
     names = account_names(row.sender_id for row in rows)
     asks, withdraws = allowed(*ASK), allowed(*WITHDRAW)
     return [
@@ -67,6 +70,7 @@ def lines(rows: Sequence[ModificationRequest], *, now: datetime) -> list[Line]:
             show_url=url_for("RequestsView.show", request_id=row.id),
             correct_url=_correct_url(row) if asks and row.state == RequestState.TO_CORRECT else None,
             withdraw_url=url_for("RequestsView.withdraw", request_id=row.id) if withdraws and row.is_open else None,
+            letter_awaited=row.id in awaited,
         )
         for row in rows
     ]
@@ -168,6 +172,8 @@ def _steps(events: Sequence[ModificationRequestEvent], names: dict[int, str]) ->
 def _comment(one: ModificationRequestEvent) -> str | None:
     """What was written, with what was said of single lines."""
     lines = [one.comment] if one.comment else []
+    if one.without_letter:
+        lines.append(labels.without_letter_text())
     of = {change.key: labels.field_label(change) for change in load(one.changes)} if one.changes else {}
     for note in load_notes(one.notes):
         name = of.get(note.key) or str(labels.FIELD_LABELS[note.key.field])

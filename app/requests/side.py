@@ -26,11 +26,24 @@ class Requests:
             return ()
         return [_applied(request, event) for request, event in queries.applied(action_id)]
 
+    def under_way(self, action_id: int) -> int:
+        """Those that wait for a decision, or for a correction."""
+        return len(queries.open_kinds(action_id))
+
+    def under_way_url(self, action_id: int) -> str:
+        """The one there is, or the follow-up of the action."""
+        waiting = list(queries.open_kinds(action_id).values())
+        if len(waiting) == 1:
+            return url_for("RequestsView.show", request_id=waiting[0].id)
+        return url_for("RequestsView.of_action", action_id=action_id)
+
 
 def _applied(request: ModificationRequest, event: ModificationRequestEvent) -> AppliedRequest:
     by_region = event.event == RequestEvent.VALIDATE
     kind = labels.kind_label(request.kind)
     notes = [_("Motivation: %(text)s", text=request.motivation)]
+    if event.without_letter:
+        notes.append(labels.without_letter_text())
     if request.amendment_number:
         notes.append(_("Amendment: %(number)s", number=request.amendment_number))
     return AppliedRequest(

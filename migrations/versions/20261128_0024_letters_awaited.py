@@ -1,10 +1,15 @@
-"""Accounts limited to some actions read in the journal which changes a modification request made.
+"""What the letter of a request says stands with the request; validated without letter stays in its history; and accounts limited to some
+actions read in the journal which changes a modification request made.
 
 Revision: 0024, after 0019
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
+
+import sqlalchemy as sa
 from alembic import op
 
 revision = "0024"
@@ -28,11 +33,34 @@ def _journal_of(*tables: str) -> None:
     )
 
 
+def _stated() -> None:
+    """What the letters of the requests there are say, as the portal found it each time until now. In the system's role: the owner sees no row."""
+    connection = op.get_bind()
+    connection.exec_driver_sql("SET LOCAL ROLE portal_system")
+    pieces: dict[int, list[str]] = {}
+    for request_id, digest in connection.exec_driver_sql("SELECT request_id, sha256 FROM request_document WHERE role = 'supporting' AND request_id IS NOT NULL"):
+        pieces.setdefault(request_id, []).append(digest)
+    last, write = 0, sa.text("UPDATE modification_request SET stated = :stated WHERE id = :id")
+    read = sa.text("SELECT id, changes, motivation FROM modification_request WHERE id > :last ORDER BY id LIMIT 1000")
+    while rows := connection.execute(read, {"last": last}).all():
+        said = [(row.id, json.dumps([row.changes, row.motivation, sorted(pieces.get(row.id, []))], sort_keys=True)) for row in rows]
+        connection.execute(write, [{"id": number, "stated": hashlib.sha256(words.encode()).hexdigest()[:24]} for number, words in said])
+        last = rows[-1].id
+    connection.exec_driver_sql("RESET ROLE")
+
+
 def upgrade() -> None:
-    """One more table in the policy."""
+    """Two columns, and one more table in the policy."""
+    op.add_column("modification_request", sa.Column("stated", sa.String(length=24), server_default="", nullable=False))
+    op.add_column("modification_request_event", sa.Column("without_letter", sa.Boolean(), server_default=sa.false(), nullable=False))
+    op.create_check_constraint(op.f("ck_modification_request_event_without_letter"), "modification_request_event", "NOT without_letter OR event = 'validate'")
+    _stated()
     _journal_of(*_BEFORE, "modification_request_event")
 
 
 def downgrade() -> None:
-    """The policy of before."""
+    """The policy and the columns of before."""
     _journal_of(*_BEFORE)
+    op.drop_constraint(op.f("ck_modification_request_event_without_letter"), "modification_request_event", type_="check")
+    op.drop_column("modification_request_event", "without_letter")
+    op.drop_column("modification_request", "stated")
