@@ -33,9 +33,6 @@ from .permissions import DECIDE, VIEW
 from .queries import QueueFilter
 from .wizard import WIZARDS, already_sentence, already_text
 
-#: The part of a request that two validators would decide on together (``core.presence``).
-DECISION_PAGE = "-decision"
-
 
 class RequestsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only partly typed
     """« Demandes de modification »."""
@@ -215,7 +212,7 @@ class RequestsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only 
         decides = allowed(*DECIDE)
         decision = (form or DecisionForm(formdata=None)) if decides and found.is_open else None
         if decision is not None:
-            presence.open_page(found, DECISION_PAGE)  # two validators see one another
+            presence.open_page(found, presence.DECISION)  # two validators see one another
             if found.state == RequestState.TO_CORRECT:  # its organisation has it: it can only be ended
                 decision.decision.choices = options({RequestEvent.REFUSE: labels.DECISIONS[RequestEvent.REFUSE]})
         lines = lines_form(found.asked)(formdata=request.form if form is not None else None)

@@ -51,14 +51,15 @@ def test_an_amendment_number_is_not_dropped_without_a_word(as_user: AsUser, even
 def test_validators_see_one_another(as_user: AsUser) -> None:
     request_id = ask(open_action())
     first, second = as_user("region"), as_user("admin")
-    assert "modifie cette page" not in plain(first.get(show(request_id)).text)
+    assert "examine cette demande" not in plain(first.get(show(request_id)).text)
     page = second.get(show(request_id)).text
-    assert "FABRE" in plain(page).partition("modifie cette page")[0] and "modifie cette page depuis" in plain(page)
+    assert "FABRE" in plain(page).partition("examine cette demande")[0] and "examine cette demande depuis" in plain(page)
+    assert "La première décision compte." in plain(page) and "modifié le même" not in plain(page)
     # on the page with its errors too
     refused = post(second, f"{show(request_id)}/decision", {"decision": "refuse", "version": hidden(page, "version"), "row_page": hidden(page, "row_page")})
     assert refused.status_code == 422
-    assert "modifie cette page depuis" in plain(refused.text)
-    assert "modifie cette page" not in plain(as_user("principal").get(show(request_id)).text)  # who decides nothing has nothing to disturb
+    assert "examine cette demande depuis" in plain(refused.text)
+    assert "examine cette demande" not in plain(as_user("principal").get(show(request_id)).text)  # who decides nothing has nothing to disturb
 
 
 def test_rules_that_change_meanwhile_are_named(as_user: AsUser, db_session: Session) -> None:
@@ -119,7 +120,7 @@ def test_a_request_takes_the_declaration_back(as_user: AsUser) -> None:
     form = {name: hidden(recap, name) for name in ("wizard_token", "wizard_shown", "changements")} | {"motivation": "Un mois de plus."}
     answer = post(browser, f"{wizard(action.id)}/recapitulatif", form)
     assert "L’action n’est plus déclarée terminée" in plain(browser.get(answer.headers["Location"]).text)
-    assert "Il manquait : 1 demande de modification sans réponse" in plain(browser.get(f"/actions-de-formation/{action.id}/historique").text)
+    assert "Il manquait encore : 1 demande de modification sans réponse" in plain(browser.get(f"/actions-de-formation/{action.id}/historique").text)
 
 
 def test_what_was_sent_back_and_never_corrected_is_ended_by_the_region(as_user: AsUser) -> None:

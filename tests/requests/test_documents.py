@@ -29,7 +29,7 @@ from tests.accounts.helpers import post
 from tests.actions.helpers import organisation, statements
 from tests.requests.helpers import ask, components, decision, later_end, open_action, reread
 from tests.requests.test_files import DOCX, JPEG, PDF, PNG
-from tests.requests.test_screens import END, day, follow_up, fr, hidden, plain, wizard
+from tests.requests.test_screens import END, day, fr, hidden, plain, wizard
 from tests.requests.test_services import own_session
 
 if TYPE_CHECKING:
