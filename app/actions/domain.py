@@ -109,6 +109,7 @@ class ReasonCode(StrEnum):
     START_IS_NOT_FIRST_ENTRY = "start_is_not_first_entry"
     START_IN_FUTURE = "start_in_future"
     TRAINEES_STILL_IN = "trainees_still_in"
+    REQUESTS_WAIT = "requests_wait"
     ACTION_OVER = "action_over"
     NOT_CLOSED = "not_closed"
     SOMETHING_MISSING = "something_missing"
@@ -129,11 +130,13 @@ class MissingKind(StrEnum):
     AGORA_NUMBER = "agora_number"
     NIR = "nir"
     ESF = "esf"
+    #: Modification requests that nobody decided: once the action is closed, nobody could any more.
+    REQUEST = "request"
 
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """One thing missing, and of how many trainees."""
+    """One thing missing, and of how many trainees (or requests)."""
 
     kind: MissingKind
     count: int
@@ -164,6 +167,8 @@ class EntryFacts:
     closing_asked: bool = False
     #: Whether the programme lets the establishment ask for the closing.
     closing_on_request: bool = False
+    #: Modification requests that wait, for a decision or for a correction; they are in ``missing`` too.
+    requests: int = 0
 
 
 def is_late(status: str, planned_end: date, today: date) -> bool:
@@ -188,6 +193,11 @@ def everyone_has_left(facts: EntryFacts) -> tuple[Reason, ...]:
     if facts.still_in:
         return (Reason(ReasonCode.TRAINEES_STILL_IN, {"count": facts.still_in}),)
     return ()
+
+
+def no_request_waits(facts: EntryFacts) -> tuple[Reason, ...]:
+    """Guard of the closing: the data of a closed action no longer change, so that what was asked would stay without an answer."""
+    return (Reason(ReasonCode.REQUESTS_WAIT, {"count": facts.requests}),) if facts.requests else ()
 
 
 def nothing_missing(facts: EntryFacts) -> tuple[Reason, ...]:
@@ -223,7 +233,7 @@ LIFE: Workflow[ActionStatus, ActionEvent, EntryFacts] = Workflow(
         Transition(ActionStatus.RUNNING, ActionEvent.DECLARE, ActionStatus.RUNNING, (not_declared_yet, nothing_missing)),
         Transition(ActionStatus.RUNNING, ActionEvent.ASK_CLOSING, ActionStatus.RUNNING, (closing_may_be_asked, is_declared, nothing_missing)),
         Transition(ActionStatus.RUNNING, ActionEvent.WITHDRAW, ActionStatus.RUNNING, (is_declared,)),
-        Transition(ActionStatus.RUNNING, ActionEvent.CLOSE, ActionStatus.CLOSED, (everyone_has_left,)),
+        Transition(ActionStatus.RUNNING, ActionEvent.CLOSE, ActionStatus.CLOSED, (everyone_has_left, no_request_waits)),
         Transition(ActionStatus.CLOSED, ActionEvent.REOPEN, ActionStatus.RUNNING),
     ),
 )
@@ -276,6 +286,14 @@ class SessionEvent(StrEnum):
     MEETING_ADDED = "meeting_added"
     MEETING_CHANGED = "meeting_changed"
     MEETING_REMOVED = "meeting_removed"
+
+
+class DataEvent(StrEnum):
+    """A change of the data of an action of which nothing that stays tells: it is told to the history as it happens."""
+
+    SITE_ADDED = "site_added"
+    SITE_REMOVED = "site_removed"
+    COMPONENT_REMOVED = "component_removed"
 
 
 class FaultCode(StrEnum):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
@@ -17,7 +17,9 @@ from .domain import (
     ActionStatus,
     BillingPeriod,
     ContractKind,
+    DataEvent,
     DeclarationFrequency,
+    EntryFacts,
     Fault,
     FaultCode,
     MissingKind,
@@ -25,7 +27,11 @@ from .domain import (
     ReasonCode,
     SessionEvent,
     StatusFilter,
+    is_late,
 )
+
+if TYPE_CHECKING:
+    from .models import Action
 
 STATUS_LABELS: dict[str, Any] = {
     ActionStatus.WAITING: _l("Waiting to be opened"),
@@ -97,6 +103,20 @@ def _still_in(count: int, *, acts: bool) -> str:
     )
 
 
+def _requests_wait(count: int, *, acts: bool) -> str:
+    if acts:
+        return ngettext(
+            "%(num)d modification request has no answer yet: the Région decides on it, or you withdraw it, before the action is closed.",
+            "%(num)d modification requests have no answer yet: the Région decides on them, or you withdraw them, before the action is closed.",
+            count,
+        )
+    return ngettext(
+        "%(num)d modification request has no answer yet: decide on it first. Once the action is closed, nobody could.",
+        "%(num)d modification requests have no answer yet: decide on them first. Once the action is closed, nobody could.",
+        count,
+    )
+
+
 def reason_text(reason: Reason, *, acts: bool = True) -> str:
     """The sentence for one obstacle: what is wrong, which value, what to do.
 
@@ -122,6 +142,8 @@ def reason_text(reason: Reason, *, acts: bool = True) -> str:
             return _("The actual start cannot be in the future. You typed %(date)s.", date=_in_full(params["date"]))
         case ReasonCode.TRAINEES_STILL_IN:
             return _still_in(int(str(params["count"])), acts=acts)
+        case ReasonCode.REQUESTS_WAIT:
+            return _requests_wait(int(str(params["count"])), acts=acts)
     if reason.code in _STATUS_REASONS:
         return str(_STATUS_REASONS[reason.code]) % {"status": status_label(str(params["status"]))}
     return str(_PLAIN_REASONS[reason.code])
@@ -158,7 +180,13 @@ def missing_text(kind: MissingKind | str, count: int) -> str:
         case MissingKind.NIR:
             return ngettext("%(num)d NIA to regularise", "%(num)d NIA to regularise (several)", count)
         case MissingKind.ESF:
-            return ngettext("%(num)d sheet whose ESF data are to be completed", "%(num)d sheets whose ESF data are to be completed", count)
+            return _esf_text(count)
+        case MissingKind.REQUEST:
+            return ngettext("%(num)d modification request without answer", "%(num)d modification requests without answer", count)
+
+
+def _esf_text(count: int) -> str:
+    return ngettext("%(num)d sheet whose ESF data are to be completed", "%(num)d sheets whose ESF data are to be completed", count)
 
 
 STATUS_FILTER_LABELS: dict[str, Any] = {
@@ -178,6 +206,24 @@ _HISTORY: dict[str, Any] = {
     ActionEvent.WITHDRAW: _l("The declaration that the action is finished no longer holds: something is missing again."),
     ActionEvent.REOPEN: _l("The Région reopened the action."),
 }
+
+
+#: What the opening sets, as the history keeps it.
+OPENING_FIELDS = ("actual_start", "declaration_frequency", "billing_period")
+
+
+def opening_text(kept: Mapping[str, Any]) -> str:
+    """What the opening set: its date, the frequency of declarations, the billing period."""
+    return _(
+        "Actual start: %(start)s; declaration frequency: %(frequency)s; billing period: %(billing)s.",
+        start=fr_long_date(date.fromisoformat(str(kept["actual_start"]))),
+        frequency=_in_sentence(FREQUENCY_LABELS[kept["declaration_frequency"]]),
+        billing=_in_sentence(BILLING_LABELS[kept["billing_period"]]),
+    )
+
+
+def _in_sentence(words: Any) -> str:
+    return str(words)[:1].lower() + str(words)[1:]
 
 
 def history_notes(event: str, details: Mapping[str, Any] | None) -> list[str]:
@@ -208,6 +254,11 @@ _SESSION_HISTORY: dict[str, Any] = {
     SessionEvent.MEETING_ADDED: _l("An information meeting of the session %(session)s was added."),
     SessionEvent.MEETING_CHANGED: _l("An information meeting of the session %(session)s was modified."),
     SessionEvent.MEETING_REMOVED: _l("An information meeting of the session %(session)s was removed."),
+}
+_DATA_HISTORY: dict[str, Any] = {
+    DataEvent.SITE_ADDED: _l("The component %(component)s takes place on one more site: %(site)s."),
+    DataEvent.SITE_REMOVED: _l("The component %(component)s no longer takes place on the site %(site)s."),
+    DataEvent.COMPONENT_REMOVED: _l("The component %(component)s was deleted."),
 }
 _SESSION_FIELDS: dict[str, Any] = {
     "starts_on": _l("Start of the session"),
@@ -270,6 +321,8 @@ def history_text(event: str, details: Mapping[str, Any] | None = None) -> str:
     """The sentence of one line of history."""
     if event in _SESSION_HISTORY:
         return str(_SESSION_HISTORY[event]) % {"session": (details or {}).get("session", "")}
+    if event in _DATA_HISTORY:
+        return str(_DATA_HISTORY[event]) % {"component": (details or {}).get("component", ""), "site": (details or {}).get("site", "")}
     return str(_HISTORY[event])
 
 
@@ -287,6 +340,39 @@ def _told_value(name: str, value: Any) -> str:
     if name in ("starts_on", "ends_on", "held_on"):
         return date.fromisoformat(value).strftime("%d/%m/%Y")
     return str(value)[:5] if name == "starts_at" else str(value)
+
+
+def standing_text(action: Action, facts: EntryFacts, today: date, *, acts: bool) -> str:
+    """Where the action stands and what comes next, for those who enter data (``acts``) and for those who do not."""
+    start, end = _in_full(action.actual_start or action.planned_start), _in_full(action.planned_end)
+    match ActionStatus(action.status):
+        case ActionStatus.WAITING:
+            return _("Waiting to be opened; planned from %(start)s to %(end)s.", start=start, end=end)
+        case ActionStatus.CLOSED:
+            return _("Closed on %(day)s: it can be read, no longer modified.", day=_in_full(action.closed_at))
+        case ActionStatus.CANCELLED:
+            return _("Cancelled: it can be read, no longer modified.")
+    if facts.declared and not facts.missing:
+        if acts:
+            return _("Declared finished: there is nothing more to enter, the Région closes it. Its planned end: %(end)s.", end=end)
+        return _("Declared finished: nothing is missing, it can be closed. Its planned end: %(end)s.", end=end)
+    if not is_late(action.status, action.planned_end, today):
+        return _("Open since %(start)s; planned end on %(end)s.", start=start, end=end)
+    return _late_for_who_enters(facts, end) if acts else _late_for_who_closes(facts, end)
+
+
+def _late_for_who_enters(facts: EntryFacts, end: str) -> str:
+    if facts.missing or not facts.enrolled:
+        return _("Its planned end, %(end)s, has passed: enter what is missing and declare it finished, the Région then closes it.", end=end)
+    return _("Its planned end, %(end)s, has passed and nothing is missing: declare it finished, the Région then closes it.", end=end)
+
+
+def _late_for_who_closes(facts: EntryFacts, end: str) -> str:
+    if facts.still_in:
+        return _("Its planned end, %(end)s, has passed: it can be closed once the training organisation has entered the last exits.", end=end)
+    if facts.requests:
+        return _("Its planned end, %(end)s, has passed: it can be closed once its modification requests are decided.", end=end)
+    return _("Its planned end, %(end)s, has passed: it can be closed; the training organisation has not declared it finished yet.", end=end)
 
 
 def closing_consequence(enrolled: int, planned_end: date, today: date) -> str:

@@ -5,23 +5,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from flask import abort, flash, redirect, url_for
+from flask import abort, flash, redirect, request, url_for
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from wtforms import Form
 
-from app.core import clock
-from app.core.ui.format import fr_long_date
+from app.core import clock, context
+from app.core.people import account_names
+from app.core.ui.format import fr_date, fr_datetime, fr_long_date
+from app.core.wizard import drafts
 from app.core.wizard.steps import Step, StepRefused, WizardState
 from app.core.wizard.view import Wizard
 
-from . import domain, labels, ports, queries, services
+from . import chronicle, domain, labels, ports, queries, services
 from .domain import ActionEvent, ActionStatus, BillingPeriod, DeclarationFrequency, EntryFacts
 from .forms import OpeningForm
 from .models import Action
 from .views import crumbs, unenrolled_url
 
 DETAIL, RECAP = "detail", "recapitulatif"
+#: The button that puts in the entry date of the first trainee.
+FIRST_ENTRY = "date_premiere_entree"
 
 
 class OpeningView(Wizard):
@@ -41,11 +45,29 @@ class OpeningView(Wizard):
         """An action that waits for its opening; one that no longer does sends back to its page, which says so."""
         action_id = int(arguments["action_id"])
         action = queries.get_action(action_id)
+        if action is not None and action.status == ActionStatus.RUNNING:
+            flash(self.opened_text(action), "info")
+            abort(redirect(self.page_of(action_id)))
         if action is not None and action.status != ActionStatus.WAITING:
             for reason in domain.blockers(action.status, ActionEvent.OPEN, EntryFacts()):
                 flash(labels.reason_text(reason), "info")
             abort(redirect(self.page_of(action_id)))
         return action
+
+    def opened_text(self, action: Action) -> str:
+        """Who opened it meanwhile, when, with what; and that a choice begun here was not kept."""
+        line = queries.opening_of(action.id)
+        told = [labels.reason_text(domain.Reason(domain.ReasonCode.NOT_WAITING, {"status": action.status}))]
+        if line is not None:
+            names = account_names((line.actor_id, line.on_behalf_of_id))
+            who, when = chronicle.actor_of(line, names), fr_datetime(line.happened_at)
+            told = [_("%(name)s opened the action on %(when)s.", name=who, when=when) if who else _("The action was opened on %(when)s.", when=when)]
+            if line.details and "opening" in line.details:
+                told.append(labels.opening_text(line.details["opening"]))
+        mine = drafts.find_draft(self.kind, self.draft_key(action_id=action.id))
+        if mine is not None and mine.steps and (line is None or line.actor_id != context.actor_id()):
+            told.append(_("What you had typed was not kept: the date and the frequency are those above."))
+        return " ".join(told)
 
     @staticmethod
     def page_of(action_id: int) -> str:
@@ -55,6 +77,13 @@ class OpeningView(Wizard):
     def initial(self, step: Step, state: WizardState) -> dict[str, Any]:
         """The entry of the first trainee is the only date that will do: it is proposed."""
         return {"actual_start": self._facts(state).first_entry} if step.name == DETAIL else {}
+
+    def _keep(self, step: Step, state: WizardState) -> None:
+        """The button beside a wrong date puts the right one in."""
+        super()._keep(step, state)
+        first = self._facts(state).first_entry if step.name == DETAIL and FIRST_ENTRY in request.form else None
+        if first is not None:
+            state.draft.steps[DETAIL]["actual_start"] = [fr_date(first)]
 
     def check_step(self, step: Step, form: Form, state: WizardState) -> bool:
         """Somebody has entered, and on that day."""
@@ -74,6 +103,7 @@ class OpeningView(Wizard):
         return {
             "action": state.subject,
             "facts": facts,
+            "first_entry": FIRST_ENTRY,
             "unenrolled_url": unenrolled_url(state.subject.id, facts),
             "blockers": [labels.reason_text(reason) for reason in blockers],
             "recap": self.recap(state, DETAIL) if step.name == RECAP else [],
@@ -101,7 +131,7 @@ class OpeningView(Wizard):
                 "success",
             )
         else:
-            flash(_("The action %(number)s was open already.", number=result.action.number), "info")
+            flash(self.opened_text(result.action), "info")
         return self.page_of(action_id)
 
     def leave_url(self, state: WizardState) -> str:

@@ -1,13 +1,13 @@
-"""What actions need to know of their trainees, and tell them.
+"""What actions need to know of their trainees and of their modification requests, and tell them.
 
-Trainees are a later feature (imports run one way): it registers itself here.  Without it an action has no trainee.
+Both are later features (imports run one way): they register themselves here.  Without them an action has no trainee, and no request.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Protocol
 
 from .domain import EntryFacts, MissingKind, Period
@@ -68,6 +68,63 @@ class TraineeSide(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class AppliedChange:
+    """One value that a request changed: the table, row and column it stands in (``None``: several, or another's), and the words of both values."""
+
+    place: tuple[str, str, str] | None
+    label: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True)
+class AppliedRequest:
+    """A modification request whose changes count: who made them count, when, what they are, and where the request is read."""
+
+    #: Table and id of a row written together with the changes: the journal has both under one transaction.
+    source: tuple[str, int]
+    at: datetime
+    actor_id: int | None
+    actor_name: str
+    on_behalf_of_id: int | None
+    on_behalf_of_name: str
+    #: Whether the Région decided; otherwise the market rules left it to the organisation.
+    by_region: bool
+    text: str
+    notes: Sequence[str]
+    changes: Sequence[AppliedChange]
+    href: str
+    link: str
+
+
+class RequestSide(Protocol):
+    """The view that the modification requests give of themselves."""
+
+    def applied(self, action_id: int) -> Sequence[AppliedRequest]:
+        """What requests changed of an action, latest first; nothing for who may not read them."""
+        ...
+
+    def under_way(self, action_id: int) -> int:
+        """How many requests of an action wait: for a decision, or for a correction."""
+        ...
+
+    def under_way_url(self, action_id: int) -> str:
+        """Where they are listed."""
+        ...
+
+
+class _NoRequests:
+    def applied(self, action_id: int) -> Sequence[AppliedRequest]:
+        return ()
+
+    def under_way(self, action_id: int) -> int:
+        return 0
+
+    def under_way_url(self, action_id: int) -> str:
+        raise LookupError("the feature of the requests is not registered")
+
+
 class _NoTrainees:
     def facts(self, action_id: int, today: date) -> EntryFacts:
         return EntryFacts()
@@ -95,6 +152,7 @@ class _NoTrainees:
 
 
 _side: TraineeSide = _NoTrainees()
+_requests: RequestSide = _NoRequests()
 
 
 def register_trainee_side(side: TraineeSide) -> None:
@@ -106,6 +164,17 @@ def register_trainee_side(side: TraineeSide) -> None:
 def trainee_side() -> TraineeSide:
     """The registered side; a null one when there is none."""
     return _side
+
+
+def register_request_side(side: RequestSide) -> None:
+    """Called once, by the feature of the modification requests."""
+    global _requests
+    _requests = side
+
+
+def request_side() -> RequestSide:
+    """The registered side; a null one when there is none."""
+    return _requests
 
 
 def panels(action: Action) -> Sequence[Panel]:

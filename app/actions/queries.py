@@ -15,7 +15,7 @@ from app.core.requests import row_number
 from app.core.ui.components import KeysetPage
 from app.reference.models import Programme
 
-from .domain import ActionStatus
+from .domain import ActionEvent, ActionStatus
 from .models import (
     Action,
     ActionHistory,
@@ -256,6 +256,12 @@ def history_of(action_id: int, *, session_id: int | None = None) -> list[ActionH
     """What happened to the action, or to one of its sessions, latest first."""
     concerned = ActionHistory.action_id == action_id if session_id is None else ActionHistory.session_id == session_id
     return list(db.session.scalars(select(ActionHistory).where(concerned).order_by(ActionHistory.id.desc()).limit(200)))
+
+
+def opening_of(action_id: int) -> ActionHistory | None:
+    """The line of history of the opening: there is one at most, for nothing leads back to before."""
+    statement = select(ActionHistory).where(ActionHistory.action_id == action_id, ActionHistory.event == ActionEvent.OPEN.value)
+    return db.session.scalars(statement.order_by(ActionHistory.id.desc()).limit(1)).first()
 
 
 def numbers_of(action_ids: Sequence[int]) -> dict[int, str]:

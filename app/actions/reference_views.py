@@ -20,7 +20,7 @@ from app.core.fab import Lookup, PortalModelView, Refused, SafeInterface, Titles
 from app.core.fab.checks import a_year, not_negative, two_digits
 from app.reference.models import Site
 
-from . import domain, labels, models, ports, sessions
+from . import domain, labels, models, ports, services, sessions
 
 _HOLDER = Lookup(Organisation, ("siret", "legal_name"))
 _CONTRACT = Lookup(
@@ -84,6 +84,11 @@ class ComponentSiteModelView(PortalModelView):
         numbers = sessions.sessions_on_sites([item.component_id]).get(item.component_id, {}).get(item.site_id)
         if numbers:
             raise Refused(labels.sessions_on_site_text(numbers))
+        sessions.tell_site(domain.DataEvent.SITE_REMOVED, item.component, item.site)
+
+    def pre_add(self, item: models.ComponentSite) -> None:
+        """The history of the action tells it."""
+        sessions.tell_site(domain.DataEvent.SITE_ADDED, item.component, item.site)
 
 
 class ComponentModelView(PortalModelView):
@@ -138,6 +143,10 @@ class ComponentModelView(PortalModelView):
         problem = domain.outside(item.planned_start, item.planned_end, item.action.planned_start, item.action.planned_end)
         if problem:
             raise Refused(_("The dates of a component lie within those of its action."), field=problem)
+
+    def pre_delete(self, item: models.Component) -> None:
+        """The history of the action tells it: nothing of the component stays that would."""
+        services.write_history(item.action, domain.DataEvent.COMPONENT_REMOVED.value, details={"component": f"{item.number} – {item.title}"})
 
     def pre_update(self, item: models.Component) -> None:
         """A component lies around its sessions and trainees too; the database says the same at the end of the transaction."""
@@ -207,6 +216,10 @@ class ActionModelView(PortalModelView):
             problem = domain.outside(component.planned_start, component.planned_end, item.planned_start, item.planned_end)
             if problem:
                 raise Refused(_("The component %(number)s would lie outside the dates of the action.", number=component.number), field=problem)
+
+    def pre_delete(self, item: models.Action) -> None:
+        """What was told of its data goes with it."""
+        sessions.forget_history(item)
 
     def can_change(self, item: models.Action) -> bool:
         """A closed or cancelled action no longer changes."""

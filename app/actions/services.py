@@ -18,7 +18,7 @@ from app.core.extensions import db
 from app.core.transaction import transaction
 
 from . import domain, ports, queries
-from .domain import ActionEvent, ActionStatus, BillingPeriod, DeclarationFrequency, EntryFacts, Reason, ReasonCode
+from .domain import ActionEvent, ActionStatus, BillingPeriod, DeclarationFrequency, EntryFacts, Missing, MissingKind, Reason, ReasonCode
 from .models import Action, ActionHistory, AdvanceInvoiceRequest, FinishDeclaration
 
 #: What is left of a reason longer than this would not be read.
@@ -85,19 +85,35 @@ def open_action(action_id: int, opening: Opening) -> OpeningResult:
         action.actual_start = opening.actual_start
         action.declaration_frequency = opening.declaration_frequency.value
         action.billing_period = opening.billing_period.value
-        _move(action, ActionEvent.OPEN)
+        _move(action, ActionEvent.OPEN, details={"opening": _kept(opening)})
         db.session.add(AdvanceInvoiceRequest(organisation_id=action.organisation_id, action_id=action.id))
     return OpeningResult(action, opened=True)
+
+
+def _kept(opening: Opening) -> dict[str, str]:
+    """What the opening set, as the history keeps it: a request may change the date later."""
+    return {
+        "actual_start": opening.actual_start.isoformat(),
+        "declaration_frequency": opening.declaration_frequency.value,
+        "billing_period": opening.billing_period.value,
+    }
 
 
 def facts_of(action: Action, today: date, declaration: FinishDeclaration | None) -> EntryFacts:
     """What the moves of the action depend on: its trainees, the declaration in force, the rule of its programme."""
     return replace(
-        ports.trainee_side().facts(action.id, today),
+        _entry_facts(action.id, today),
         declared=declaration is not None,
         closing_asked=declaration is not None and declaration.closing_asked_at is not None,
         closing_on_request=action.contract.programme.closing_on_request,
     )
+
+
+def _entry_facts(action_id: int, today: date) -> EntryFacts:
+    """What the trainees and the modification requests of the action leave to do."""
+    facts = ports.trainee_side().facts(action_id, today)
+    waiting = ports.request_side().under_way(action_id)
+    return replace(facts, requests=waiting, missing=(*facts.missing, Missing(MissingKind.REQUEST, waiting))) if waiting else facts
 
 
 def declare_finished(action_id: int, *, ask_closing: bool = False) -> bool:
@@ -137,12 +153,12 @@ def recheck_declarations(action_ids: Iterable[int]) -> int:
     """Withdraw the declarations of these actions if something is missing again; returns how many were.
 
     Called, in the transaction under way, by whoever may have made something missing: an enrolment, a sheet to complete, a refusal of
-    AGORA.  One statement when nothing was declared, which is nearly always.
+    AGORA, a modification request.  One statement when nothing was declared, which is nearly always.
     """
     withdrawn = 0
     with transaction():
         for declaration in queries.declarations_in_force(set(action_ids)):
-            facts = ports.trainee_side().facts(declaration.action_id, clock.today())
+            facts = _entry_facts(declaration.action_id, clock.today())
             if facts.missing and _withdraw(declaration):
                 action = db.session.get_one(Action, declaration.action_id)
                 _move(action, ActionEvent.WITHDRAW, details=_told(facts))

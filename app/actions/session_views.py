@@ -21,10 +21,10 @@ from app.core.typed import gone_page
 from app.core.ui import allowed
 from app.reference.models import Site
 
-from . import domain, labels, queries, sessions
+from . import chronicle, domain, labels, queries, sessions
 from .forms import CancellationForm, MeetingForm, SessionForm, SiteForm
 from .models import Component, InformationMeeting, TrainingSession
-from .views import VIEW, crumbs, told_history
+from .views import VIEW, crumbs
 
 T = TypeVar("T")
 Crumbs = list[tuple[str, str | None]]
@@ -53,7 +53,7 @@ class SessionsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only 
             component=found.component,
             action=action,
             may_plan=allowed("can_plan_sessions", VIEW) and not domain.planning_faults(action.status, cancelled=found.cancelled_at is not None),
-            history=told_history(queries.history_of(action.id, session_id=session_id)),
+            history=chronicle.of_session(action.id, session_id),
         )
 
     @expose("/composantes/<int:component_id>/sessions/nouvelle", methods=["GET", "POST"])

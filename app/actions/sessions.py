@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date, time
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy import ColumnElement, delete, func, or_, select
 
 from app.core import clock
 from app.core.concurrency import canonical, check_version, save_versioned
@@ -20,8 +20,8 @@ from app.core.transaction import transaction
 from app.reference.models import Site
 
 from . import domain
-from .domain import Fault, FaultCode, Period, SessionEvent, SessionPlan
-from .models import Action, Component, ComponentSite, InformationMeeting, TrainingSession
+from .domain import DataEvent, Fault, FaultCode, Period, SessionEvent, SessionPlan
+from .models import Action, ActionHistory, Component, ComponentSite, InformationMeeting, TrainingSession
 from .services import MAX_REASON, ActionNotFound, lock_action, write_history
 
 #: What people edit, in the order of the form.
@@ -207,7 +207,18 @@ def add_site(component_id: int, *, name: str, address: str | None, postal_code: 
             session.flush()
         session.add(ComponentSite(organisation_id=component.organisation_id, component_id=component.id, site_id=site.id))
         session.flush()
+        tell_site(DataEvent.SITE_ADDED, component, site)
         return site
+
+
+def forget_history(action: Action) -> None:
+    """Before an action that never began is deleted: the lines that tell of its data would keep it; the journal has them all."""
+    db.session.execute(delete(ActionHistory).where(ActionHistory.action_id == action.id, ActionHistory.event.in_(list(DataEvent))))
+
+
+def tell_site(event: DataEvent, component: Component, site: Site) -> None:
+    """The history of the action: which site a component gains or loses, in the transaction under way."""
+    write_history(component.action, event.value, details={"component": component.number, "site": str(site)})
 
 
 # ---- locking and telling -----------------------------------------------------------------------------------------------

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
 from flask import abort, request, url_for
@@ -15,18 +13,16 @@ from flask_babel import lazy_gettext as _l
 from werkzeug.datastructures import MultiDict
 
 from app.core import clock
-from app.core.people import account_names
 from app.core.tenancy import current_scope
 from app.core.ui import allowed
 from app.core.ui.components import Column
-from app.core.ui.format import fr_long_date
 from app.core.ui.paths import safe_url
 from app.reference.models import Programme
 from app.reference.queries import active
 
-from . import domain, folding, labels, listing, ports, queries, saved_searches, services
+from . import chronicle, domain, folding, labels, listing, ports, queries, saved_searches, services
 from .domain import ActionEvent, EntryFacts, ReasonCode, SortKey
-from .models import Action, ActionHistory
+from .models import Action
 from .queries import PAGE_SIZES, Cursor
 from .search_form import Search
 from .tabs import page_values
@@ -104,6 +100,7 @@ class ActionsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only p
             **page_values(action, "ActionsView.show"),
             labels=labels,
             facts=facts,
+            standing=labels.standing_text(action, facts, clock.today(), acts=acts()),
             offers=offers(action, facts),
             declaration=declaration,
             missing=missing_lines(action, facts),
@@ -132,10 +129,9 @@ class ActionsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only p
     @has_access
     @permission_name("read")
     def history(self, action_id: int) -> ResponseReturnValue:
-        """Each transition: who, when, from, to, why."""
+        """Each transition and each change of the data: who, when, from, to, why."""
         action = found_or_404(action_id)
-        lines = told_history(queries.history_of(action_id), queries.advance_requested_at(action_id))
-        return self.render_template("actions/history.html", **page_values(action, "ActionsView.history"), history=lines)
+        return self.render_template("actions/history.html", **page_values(action, "ActionsView.history"), history=chronicle.of_action(action))
 
 
 def acts() -> bool:
@@ -184,8 +180,14 @@ def _columns() -> list[Column]:
 
 def missing_lines(action: Action, facts: EntryFacts) -> list[tuple[str, str]]:
     """What is missing, in words, each with the list of those concerned."""
-    side = ports.trainee_side()
-    return [(labels.missing_text(one.kind, one.count), side.missing_url(action.id, one.kind)) for one in facts.missing]
+    trainees, requests = ports.trainee_side(), ports.request_side()
+    return [
+        (
+            labels.missing_text(one.kind, one.count),
+            requests.under_way_url(action.id) if one.kind is domain.MissingKind.REQUEST else trainees.missing_url(action.id, one.kind),
+        )
+        for one in facts.missing
+    ]
 
 
 #: Event → permission, label, page, kind of button.
@@ -217,31 +219,7 @@ def offers(action: Action, facts: EntryFacts) -> list[dict[str, Any]]:
                 "href": url_for(endpoint, action_id=action.id),
                 "kind": kind,
                 "blockers": [labels.reason_text(reason, acts=acts()) for reason in reasons],
-                "listed": any(reason.code in (ReasonCode.SOMETHING_MISSING, ReasonCode.TRAINEES_STILL_IN) for reason in reasons),
+                "listed": any(reason.code in (ReasonCode.SOMETHING_MISSING, ReasonCode.TRAINEES_STILL_IN, ReasonCode.REQUESTS_WAIT) for reason in reasons),
             }
         )
     return found
-
-
-def told_history(lines: Sequence[ActionHistory], advance: datetime | None = None) -> list[dict[str, Any]]:
-    """Lines of history as the macro ``timeline`` takes them."""
-    names = account_names(number for line in lines for number in (line.actor_id, line.on_behalf_of_id))
-    return [_told(line, names, advance) for line in lines]
-
-
-def _told(line: ActionHistory, names: dict[int, str], advance: datetime | None) -> dict[str, Any]:
-    """One line; who acted is called as today ("compte supprimé : …"), or as then when the reader may not see the account."""
-    notes = [*labels.history_notes(line.event, line.details), line.comment or ""]
-    if line.event == ActionEvent.OPEN and advance is not None:
-        notes.insert(0, _("The advance invoice was requested on %(day)s.", day=fr_long_date(advance)))
-    if line.from_status != line.to_status:
-        notes.insert(0, _("From “%(before)s” to “%(after)s”.", before=labels.status_label(line.from_status), after=labels.status_label(line.to_status)))
-    actor, behalf = names.get(line.actor_id or 0) or line.actor_name, names.get(line.on_behalf_of_id or 0) or line.on_behalf_of_name
-    return {
-        "text": labels.history_text(line.event, line.details),
-        "details": labels.history_changes(line.details),
-        "at": line.happened_at,
-        "actor": labels.told_actor(actor, behalf),
-        "tone": labels.STATUS_TONES.get(line.to_status, "neutral"),
-        "note": "\n".join(note for note in notes if note) or None,
-    }

@@ -39,6 +39,8 @@ PAGE_LIFE: Final = timedelta(hours=12)
 PAGE_KNOWN: Final = timedelta(days=30)
 #: More names than this help nobody.
 MOST_SHOWN: Final = 5
+#: The ``part`` of pages where one decision is taken on an object.
+DECISION: Final = "-decision"
 #: The form field and parameter that name the page.
 PAGE: Final = "row_page"
 _AAD: Final = b'["presence"]'
@@ -70,6 +72,12 @@ class EditPage:
 
     token: str
     others: tuple[Editor, ...]
+    #: One decision is taken there, once: the first counts, nothing is put together.
+    decides: bool = False
+
+
+def _page(token: str, place: tuple[str, str], found: dict[int, dict[str, Any]]) -> EditPage:
+    return EditPage(token, _named(found), decides=place[0].endswith(DECISION))
 
 
 def _store() -> dict[Any, Any]:
@@ -179,7 +187,7 @@ def open_page(row: Any, part: str = "") -> str:
     place = _place_of(row, part)
     token = _token_of(place)
     if has_request_context() and not tenancy.current_scope().observes:
-        _store()[_STORE] = EditPage(token, _named(_exchange(place, OPENED_FOR)))
+        _store()[_STORE] = _page(token, place, _exchange(place, OPENED_FOR))
     return token
 
 
@@ -191,7 +199,7 @@ def edit_page() -> EditPage | None:
     if _STORE not in store:
         token = request.form.get(PAGE) if request.method == "POST" else None
         place = _read_token(token)
-        store[_STORE] = EditPage(token, _named(_exchange(place, OPENED_FOR))) if token and place is not None else None
+        store[_STORE] = _page(token, place, _exchange(place, OPENED_FOR)) if token and place is not None else None
     found: EditPage | None = store[_STORE]
     return found
 
@@ -199,7 +207,7 @@ def edit_page() -> EditPage | None:
 def still_there(token: str | None) -> EditPage | None:
     """The page says that it is still used; None when the word is worth nothing."""
     place = _read_token(token)
-    return None if place is None else EditPage(str(token), _named(_exchange(place, USED_FOR)))
+    return None if place is None else _page(str(token), place, _exchange(place, USED_FOR))
 
 
 def is_own(token: str | None) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,7 @@ from app.core.wizard import drafts as wizard_drafts
 from app.core.wizard.several import DRAFT
 from app.requests import queries as requests
 from app.requests.labels import kind_label
+from app.requests.models import ModificationRequest
 from app.requests.permissions import VIEW as REQUESTS
 from app.surveys import queries as surveys
 from app.surveys.domain import MOMENT_WORDS, Moment
@@ -67,7 +68,8 @@ class HomeView(IndexView):  # type: ignore[misc]  # Flask-AppBuilder is only par
             todo_tiles=[tile for tile in _todo_tiles() if tile.number] if sees_trainees else [],
             account_tiles=list(_account_tiles()) if allowed("can_read", "AccountConsole") else [],
             blocked_colleagues=queries.blocked_accounts() if allowed("can_read", "OrganisationAccounts") else 0,
-            requests_to_correct=_requests_to_correct() if allowed("can_use", REQUESTS) else [],
+            requests_to_correct=_named(requests.to_correct(MAX_REQUESTS)) if allowed("can_use", REQUESTS) else [],
+            letters_awaited=_named(requests.letters_to_send(MAX_REQUESTS)) if allowed("can_use", REQUESTS) else [],
             drafts=_drafts() if sees_actions else [],
             account_review=queries.review_under_way() if allowed("can_read", "AccountReview") else None,
             sees_actions=sees_actions,
@@ -123,13 +125,13 @@ def _survey_tiles() -> Iterator[Tile]:
         )
 
 
-def _requests_to_correct() -> list[dict[str, str]]:
+def _named(found_requests: Iterable[ModificationRequest]) -> list[dict[str, str]]:
     return [
         {
             "label": _("%(kind)s, action %(number)s", kind=kind_label(found.kind), number=found.action.number),
             "href": url_for("RequestsView.show", request_id=found.id),
         }
-        for found in requests.to_correct(MAX_REQUESTS)
+        for found in found_requests
     ]
 
 

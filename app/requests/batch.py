@@ -50,6 +50,8 @@ class Item:
     request_id: int
     version: int
     confirmed: str = ""
+    #: Ticked: to be validated though no letter stands for it.
+    without_letter: bool = False
 
 
 class Fate(StrEnum):
@@ -112,7 +114,7 @@ def decide_all(items: Sequence[Item], event: RequestEvent, observations: str) ->
 
 
 def _decide(item: Item, event: RequestEvent, observations: str) -> Result:
-    decision = services.Decision(event, item.version, observations=observations, confirmed=item.confirmed)
+    decision = services.Decision(event, item.version, observations=observations, confirmed=item.confirmed, without_letter=item.without_letter)
     try:
         services.decide(item.request_id, decision)
     except services.RequestNotFound:

@@ -86,6 +86,7 @@ class BatchView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only par
                         "moved": [presenters.moved_row(shift, words) for shift in one.moved],
                         "fingerprint": one.fingerprint,
                         "ticked": f"vu-{one.request.id}" in request.form,
+                        "without_letter": f"sans-courrier-{one.request.id}" in request.form,
                     }
                     for one, line in zip(pending, lines, strict=True)
                 ],
@@ -104,6 +105,7 @@ class BatchView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only par
                 one,
                 row_number(request.form.get(f"version-{one}")) or 0,
                 request.form.get(f"moved-{one}", "") if f"vu-{one}" in request.form else "",
+                without_letter=f"sans-courrier-{one}" in request.form,
             )
             for one in told
         ]

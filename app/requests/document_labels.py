@@ -10,13 +10,17 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
 from app.actions.labels import told_actor
+from app.core.ui import allowed
 from app.core.ui.format import fr_datetime
 
 from . import documents, labels, signing
 from .document_models import DocumentRole, RequestDocument
+from .domain import RequestState
 from .domain.files import EXTENSIONS, FileFault
 from .domain.market import Outcome
+from .forms import LetterForm
 from .models import ModificationRequest
+from .permissions import ASK, SIGN
 
 ROLE_LABELS: dict[str, Any] = {
     DocumentRole.SUPPORTING: _l("Supporting document"),
@@ -111,11 +115,32 @@ def confirmation_text(found: ModificationRequest) -> str:
 
 def page_values(found: ModificationRequest) -> dict[str, Any]:
     """For the page of a request: its documents, and where its letter stands."""
-    attached = documents.of_request(found.id)
-    tone, sentence = letter_text(signing.letter_state(found, attached))
+    attached, signatures = documents.of_request(found.id), documents.signatures_of(found.id)
+    tone, sentence = letter_text(signing.letter_state(found, attached, signatures))
     if tone == "warning" and (not found.is_open or found.treatment == Outcome.RECORD):
         tone = sentence = ""  # nobody waits for its letter any more
-    return {"documents": rows(attached), "letter_tone": tone, "letter_sentence": sentence, "amendment_hint": one_limit_text(), "accept": ACCEPT}
+    return {
+        "attached": attached,
+        "signatures": signatures,
+        "documents": rows(attached),
+        "letter_awaited": tone == "warning" and found.state == RequestState.PENDING,
+        "letter_tone": tone,
+        "letter_sentence": sentence,
+        "amendment_hint": one_limit_text(),
+        "accept": ACCEPT,
+    }
+
+
+def letter_acts(found: ModificationRequest, form: LetterForm) -> dict[str, Any]:
+    """What the account may do for the letter of a request: attach it once signed, confirm it on screen."""
+    waits = signing.may_be_signed(found)
+    return {
+        "letter_form": form,
+        "attaches": waits and allowed(*ASK),
+        "signs": waits and allowed(*SIGN),
+        "letter_hint": one_limit_text(),
+        "confirmation": confirmation_text(found),
+    }
 
 
 def limits_text() -> str:

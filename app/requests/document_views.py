@@ -21,7 +21,7 @@ from .document_step import incoming
 from .domain.files import FileRefused, MediaType
 from .forms import LetterForm
 from .models import ModificationRequest
-from .permissions import ASK, DECIDE, SIGN, VIEW
+from .permissions import DECIDE, VIEW
 from .views import request_or_404
 
 
@@ -133,7 +133,6 @@ class RequestDocumentsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder 
 
     def _letter_page(self, found: ModificationRequest, form: LetterForm) -> str:
         decides, address = allowed(*DECIDE), url_for("RequestsView.show", request_id=found.id)
-        open_to_sign = signing.may_be_signed(found)
         if decides:
             path = [(_("Modification requests"), url_for("RequestsView.queue")), (found.action.number, address), (_("Letter of the request"), None)]
         else:
@@ -144,13 +143,9 @@ class RequestDocumentsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder 
                 breadcrumb=path,
                 menu_current="RequestsView.queue" if decides else "ActionsView.index",
                 found=found,
-                form=form,
                 kind_label=labels.kind_label(found.kind),
-                attaches=open_to_sign and allowed(*ASK),
-                signs=open_to_sign and allowed(*SIGN),
-                hint=document_labels.one_limit_text(),
-                confirmation=document_labels.confirmation_text(found),
                 back_url=address,
+                **document_labels.letter_acts(found, form),
                 **document_labels.page_values(found),
             )
         )

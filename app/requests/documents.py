@@ -127,9 +127,13 @@ def remove_from_draft(token: uuid.UUID, document_id: int) -> str | None:
 def send_with(token: uuid.UUID, request_id: int) -> None:
     """The documents of the draft become those of the request, in the transaction that sends it."""
     with transaction() as session:
-        for one in of_draft(token):
+        sent = of_draft(token)
+        for one in sent:
             one.request_id, one.draft_token = request_id, None
         session.flush()
+        if sent:
+            services.restate(session.scalars(select(ModificationRequest).where(ModificationRequest.id == request_id)).one())
+            session.flush()
 
 
 def attach(request: ModificationRequest, role: DocumentRole, file: Checked, *, stated: str | None = None) -> RequestDocument:
@@ -137,7 +141,10 @@ def attach(request: ModificationRequest, role: DocumentRole, file: Checked, *, s
     fresh = RequestDocument(
         organisation_id=request.organisation_id, action_id=request.action_id, request_id=request.id, role=role.value, stated=stated
     )  # fmt: skip
-    return _store(file, RequestDocument.request_id == request.id, fresh)
+    stored = _store(file, RequestDocument.request_id == request.id, fresh)
+    if role is DocumentRole.SUPPORTING:
+        services.restate(request)
+    return stored
 
 
 def check(file: Incoming) -> Checked:

@@ -63,5 +63,6 @@ class DecisionForm(_Form):
     amendment_number = StringField(_l("Amendment number"), [Length(max=40)], filters=[_clean])
     amendment_file = FileField(_l("Amendment document"))
     confirmed = BooleanField(_l("I have seen the present values and validate the new ones all the same"))
+    without_letter = BooleanField(_l("I have seen that no letter stands for this request, and validate it without"))
     moved = HiddenField()
     version = HiddenField()

@@ -14,7 +14,23 @@ from flask_babel import ngettext
 from app.actions.labels import sessions_on_site_text, sessions_outside_text, status_label
 from app.core.ui.format import fr_date, fr_long_date
 
-from .domain import Change, Field, Key, Note, Obstacle, ObstacleCode, Problem, ProblemCode, RequestEvent, RequestKind, RequestState, StateFilter, Target, Value
+from .domain import (
+    Change,
+    Field,
+    Key,
+    LetterFilter,
+    Note,
+    Obstacle,
+    ObstacleCode,
+    Problem,
+    ProblemCode,
+    RequestEvent,
+    RequestKind,
+    RequestState,
+    StateFilter,
+    Target,
+    Value,
+)
 from .partner_labels import PARTNER_FIELD_LABELS, PARTNER_PROBLEMS, partner_parts, partner_problem, partner_value
 
 KIND_LABELS: dict[str, Any] = {
@@ -69,6 +85,14 @@ _HISTORY: dict[str, Any] = {
     RequestEvent.REFUSE: _l("The Région refused the request."),
     RequestEvent.WITHDRAW: _l("The organisation withdrew the request."),
 }
+
+
+LETTER_FILTERS: dict[str, Any] = {LetterFilter.AWAITED: _l("Letter awaited"), LetterFilter.RECEIVED: _l("Letter received")}
+
+
+def without_letter_text() -> str:
+    """What the history keeps of a validation without letter."""
+    return _("Validated without letter: there was neither signed letter nor confirmation on screen for the request as it was, and the validator had seen it.")
 
 
 def kind_label(code: str) -> str:
@@ -293,6 +317,10 @@ def obstacle_text(obstacle: Obstacle) -> str:
             return _("Say why in the observations: the organisation reads them.")
         case ObstacleCode.UNCONFIRMED:
             return _("The data changed since the request was sent: look at the present values and tick the confirmation.")
+        case ObstacleCode.AMENDMENT_UNDUE:
+            return _("An amendment number goes with a validation: choose “Validate the request”, or empty this field.")
+        case ObstacleCode.LETTER:
+            return _("The request as it is has neither signed letter nor confirmation on screen: wait for the letter, or tick this to validate without it.")
         case ObstacleCode.AMENDMENT:
             return _("The market rules ask for an amendment: enter its number.")
         case ObstacleCode.RULES:

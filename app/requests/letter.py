@@ -94,7 +94,7 @@ def make_letter(found: ModificationRequest) -> bytes:
 
 
 def _footer(found: ModificationRequest, attached: Sequence[RequestDocument]) -> Callable[[Any, Any], None]:
-    words = printable(_("Request no. %(number)s, reference %(stated)s", number=found.id, stated=signing.stated_by(found, attached)))
+    words = printable(_("Request no. %(number)s, reference %(stated)s", number=found.id, stated=found.stated))
 
     def draw(canvas: Any, document: Any) -> None:
         canvas.saveState()

@@ -82,6 +82,8 @@ class ModificationRequest(TenantMixin, VersionedMixin, TimestampMixin, Model):
     needs_amendment: Mapped[bool] = mapped_column(default=False, server_default="false")
     rule_version_id: Mapped[int | None] = mapped_column(ForeignKey("market_rule_version.id"))
     rule_id: Mapped[int | None] = mapped_column(Integer)
+    #: Names what its letter says (``services.restate``): a letter, or a confirmation, that says the same stands for it.
+    stated: Mapped[str] = mapped_column(String(24), default="", server_default="")
 
     rule: Mapped[MarketRule | None] = relationship("MarketRule", primaryjoin="foreign(ModificationRequest.rule_id) == MarketRule.id", viewonly=True)
     rule_version: Mapped[MarketRuleVersion | None] = relationship("MarketRuleVersion", viewonly=True)
@@ -115,6 +117,7 @@ class ModificationRequestEvent(TenantMixin, Model):
     __table_args__ = (
         UniqueConstraint("organisation_id", "id"),
         CheckConstraint("notes IS NULL OR jsonb_typeof(notes) = 'array'", name="notes"),
+        CheckConstraint("NOT without_letter OR event = 'validate'", name="without_letter"),
         CheckConstraint("rule_id IS NULL OR rule_version_id IS NOT NULL", name="rule_of_version"),
         ForeignKeyConstraint(["rule_version_id", "rule_id"], ["market_rule.version_id", "market_rule.id"], name="fk_modification_request_event_rule"),
         ForeignKeyConstraint(
@@ -140,6 +143,8 @@ class ModificationRequestEvent(TenantMixin, Model):
     comment: Mapped[str] = mapped_column(Text, default="", server_default="")
     changes: Mapped[list[dict[str, Any]] | None] = mapped_column(JSONB(none_as_null=True))
     notes: Mapped[list[dict[str, Any]] | None] = mapped_column(JSONB(none_as_null=True))
+    #: Validated though no letter stood for it: who validated said that they had seen it.
+    without_letter: Mapped[bool] = mapped_column(default=False, server_default="false")
     rule_version_id: Mapped[int | None] = mapped_column(ForeignKey("market_rule_version.id"))
     rule_id: Mapped[int | None] = mapped_column(Integer)
 

@@ -19,6 +19,7 @@ from app.core.ui import allowed
 from app.core.ui.format import fr_datetime
 
 from . import labels, queries, services
+from .document_models import DocumentRole, RequestDocument, RequestSignature
 from .domain import Field, Moved, Problem, ProblemCode, RequestEvent, RequestKind, RequestState, Value, fingerprint, gone, load, load_notes, moved
 from .kinds import KINDS, Outside
 from .models import ModificationRequest, ModificationRequestEvent
@@ -39,6 +40,8 @@ class Line:
     show_url: str
     correct_url: str | None
     withdraw_url: str | None
+    #: « Courrier attendu ».
+    letter_awaited: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +57,8 @@ class Today:
 
 
 def lines(rows: Sequence[ModificationRequest], *, now: datetime) -> list[Line]:
-    """Rows of the follow-up and of the queue: one statement for the names of all."""
+    """Rows of the follow-up and of the queue: one statement for the names of all, one for their letters."""
+    awaited = queries.without_letter({row.id for row in rows if row.state == RequestState.PENDING})
     names = account_names(row.sender_id for row in rows)
     asks, withdraws = allowed(*ASK), allowed(*WITHDRAW)
     return [
@@ -67,6 +71,7 @@ def lines(rows: Sequence[ModificationRequest], *, now: datetime) -> list[Line]:
             show_url=url_for("RequestsView.show", request_id=row.id),
             correct_url=_correct_url(row) if asks and row.state == RequestState.TO_CORRECT else None,
             withdraw_url=url_for("RequestsView.withdraw", request_id=row.id) if withdraws and row.is_open else None,
+            letter_awaited=row.id in awaited,
         )
         for row in rows
     ]
@@ -119,9 +124,40 @@ def _leaves_outside(problems: Sequence[Problem]) -> bool:
     return any(problem.code is ProblemCode.TRAINEES_OUTSIDE for problem in problems)
 
 
-def history(events: Sequence[ModificationRequestEvent]) -> list[dict[str, Any]]:
-    """The timeline: who did what, when, why; with what was asked."""
-    names = account_names(number for one in events for number in (one.actor_id, one.on_behalf_of_id))
+def history(
+    events: Sequence[ModificationRequestEvent], documents: Sequence[RequestDocument] = (), signatures: Sequence[RequestSignature] = ()
+) -> list[dict[str, Any]]:
+    """The timeline: who did what, when, why; with what was asked, the letter confirmed on screen and the documents that came."""
+    accounts = [number for one in events for number in (one.actor_id, one.on_behalf_of_id)]
+    accounts += [number for one in signatures for number in (one.account_id, one.on_behalf_of_id)]
+    names = account_names([*accounts, *(one.account_id for one in documents)])
+    lines = [*_steps(events, names), *(_signed(one, names) for one in signatures), *(_attached(one, names) for one in documents)]
+    return sorted(lines, key=lambda one: one["at"], reverse=True)  # what has the same time stays in this order
+
+
+def _signed(one: RequestSignature, names: dict[int, str]) -> dict[str, Any]:
+    return {
+        "text": _("The letter was confirmed on screen."),
+        "at": one.signed_at,
+        "actor": told_actor(_name(names, one.account_id, one.account_name), _name(names, one.on_behalf_of_id, one.on_behalf_of_name)),
+        "tone": "success",
+    }
+
+
+def _attached(one: RequestDocument, names: dict[int, str]) -> dict[str, Any]:
+    sentences: dict[str, Any] = {
+        DocumentRole.LETTER: _("The signed letter was attached: %(name)s.", name=one.name),
+        DocumentRole.AMENDMENT: _("The document of the amendment was attached: %(name)s.", name=one.name),
+    }
+    return {
+        "text": sentences.get(one.role) or _("A document was attached: %(name)s.", name=one.name),
+        "at": one.added_at,
+        "actor": _name(names, one.account_id, one.account_name),
+        "tone": "success" if one.role == DocumentRole.LETTER else "neutral",
+    }
+
+
+def _steps(events: Sequence[ModificationRequestEvent], names: dict[int, str]) -> list[dict[str, Any]]:
     return [
         {
             "text": labels.history_text(one.event, one.from_state),
@@ -138,6 +174,8 @@ def history(events: Sequence[ModificationRequestEvent]) -> list[dict[str, Any]]:
 def _comment(one: ModificationRequestEvent) -> str | None:
     """What was written, with what was said of single lines."""
     lines = [one.comment] if one.comment else []
+    if one.without_letter:
+        lines.append(labels.without_letter_text())
     of = {change.key: labels.field_label(change) for change in load(one.changes)} if one.changes else {}
     for note in load_notes(one.notes):
         name = of.get(note.key) or str(labels.FIELD_LABELS[note.key.field])

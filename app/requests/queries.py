@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select
 from sqlalchemy.orm import joinedload
 
 from app.accounts.models import Organisation
@@ -19,7 +19,8 @@ from app.reference.models import Site
 from app.reference.queries import is_postal_code
 from app.trainees.models import Enrolment, Registration
 
-from .domain import OPEN, RequestKind, RequestState, StateFilter
+from .document_models import DocumentRole, RequestDocument, RequestSignature
+from .domain import OPEN, LetterFilter, RequestEvent, RequestKind, RequestState, StateFilter
 from .domain.market import Outcome
 from .market_models import MarketRule
 from .models import ModificationRequest, ModificationRequestEvent
@@ -39,6 +40,7 @@ class QueueFilter:
     text: str = ""
     #: Sent at least so many days ago.
     days: int | None = None
+    letter: LetterFilter | None = None
 
 
 def get_request(request_id: int) -> ModificationRequest | None:
@@ -85,6 +87,21 @@ def history_of(request_id: int) -> list[ModificationRequestEvent]:
     """Every step of a request, latest first."""
     statement = select(ModificationRequestEvent).where(ModificationRequestEvent.request_id == request_id).order_by(ModificationRequestEvent.id.desc())
     return list(db.session.scalars(statement.limit(200)))
+
+
+def applied(action_id: int) -> list[tuple[ModificationRequest, ModificationRequestEvent]]:
+    """The requests of an action whose changes count, each with the step that made them count, latest first."""
+    statement = (
+        select(ModificationRequest, ModificationRequestEvent)
+        .join(ModificationRequestEvent, ModificationRequestEvent.request_id == ModificationRequest.id)
+        .where(
+            ModificationRequest.action_id == action_id,
+            ModificationRequestEvent.event.in_([RequestEvent.VALIDATE.value, RequestEvent.RECORD.value]),
+        )
+        .order_by(ModificationRequestEvent.id.desc())
+        .limit(200)
+    )
+    return [(row[0], row[1]) for row in db.session.execute(statement)]
 
 
 def last_event(request_id: int) -> ModificationRequestEvent | None:
@@ -174,6 +191,8 @@ def _conditions(narrowed: QueueFilter, now: datetime) -> list[ColumnElement[bool
         found.append(ModificationRequest.kind == narrowed.kind.value)
     if narrowed.days is not None:
         found.append(ModificationRequest.sent_at <= now - timedelta(days=narrowed.days))
+    if narrowed.letter is not None:
+        found.append(letter_awaited() if narrowed.letter is LetterFilter.AWAITED else ~letter_awaited())
     if narrowed.text.strip():
         found.append(_matches(narrowed.text))
     return found
@@ -188,6 +207,29 @@ def _matches(typed: str) -> ColumnElement[bool]:
     organisations = select(Organisation.id).where(Organisation.search_vector.bool_op("@@")(wanted))
     actions = select(Action.id).where(Action.search_vector.bool_op("@@")(wanted))
     return or_(ModificationRequest.organisation_id.in_(organisations), ModificationRequest.action_id.in_(actions))
+
+
+def letter_awaited() -> ColumnElement[bool]:
+    """Requests that wait for a decision, and for which neither signed letter nor confirmation on screen stands as they are now (guide 003 §2)."""
+    asked = ModificationRequest
+    letters = select(RequestDocument.id).where(
+        RequestDocument.request_id == asked.id, RequestDocument.role == DocumentRole.LETTER.value, RequestDocument.stated == asked.stated
+    )
+    confirmations = select(RequestSignature.id).where(RequestSignature.request_id == asked.id, RequestSignature.stated == asked.stated)
+    return (asked.state == RequestState.PENDING.value) & ~exists(letters) & ~exists(confirmations)
+
+
+def without_letter(request_ids: Collection[int]) -> set[int]:
+    """Those of these requests whose letter is awaited, in one statement."""
+    if not request_ids:
+        return set()
+    return set(db.session.scalars(select(ModificationRequest.id).where(ModificationRequest.id.in_(request_ids), letter_awaited())))
+
+
+def letters_to_send(limit: int) -> list[ModificationRequest]:
+    """Requests whose letter the organisation owes, the oldest first, with their action."""
+    statement = select(ModificationRequest).where(letter_awaited()).order_by(ModificationRequest.sent_at, ModificationRequest.id)
+    return list(db.session.scalars(statement.options(joinedload(ModificationRequest.action)).limit(limit)))
 
 
 def pending_count() -> int:

@@ -7,19 +7,20 @@ an enrolment under way (which holds its action) is either seen by the rules or c
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import select
 
 from app.actions.domain import ActionStatus
 from app.actions.models import Action, Component
-from app.actions.services import ActionNotFound, actor_name, lock_action
+from app.actions.services import ActionNotFound, actor_name, lock_action, recheck_declarations
 from app.core import clock, context
 from app.core.extensions import db
 from app.core.transaction import transaction
 from app.core.workflow import ForbiddenTransition
 
 from . import market_rules, notifications, queries
+from .document_models import DocumentRole, RequestDocument
 from .domain import (
     LIFE,
     Change,
@@ -41,6 +42,7 @@ from .domain import (
     moved,
     obstacles,
 )
+from .domain.changes import stated
 from .domain.market import Outcome
 from .domain.notes import cleaned
 from .kinds import KINDS, ChangeKind, Snapshot
@@ -104,6 +106,8 @@ class Decision:
     confirmed: str = ""
     #: What is to be said of single lines of the MODIFICATIONS.
     notes: tuple[Note, ...] = ()
+    #: The validator saw that no letter stands for the request, and validates it all the same.
+    without_letter: bool = False
 
 
 def over(action: Action) -> Problem | None:
@@ -146,6 +150,7 @@ def send(action_id: int, code: RequestKind, asked: Asked) -> int:
             state=RequestState.PENDING.value,
             changes=dump(changes),
             motivation=asked.motivation.strip(),
+            stated=stated(dump(changes), asked.motivation.strip(), ()),
             sender_id=context.actor_id(),
             sender_name=actor_name(context.actor_id()),
         )
@@ -154,6 +159,7 @@ def send(action_id: int, code: RequestKind, asked: Asked) -> int:
         _ruled(request, ruling)
         _log(request, RequestEvent.SEND, None, RequestState.PENDING, comment=request.motivation, changes=request.changes)
         _record_if_ruled(request, kind, snapshot, changes, ruling)
+        recheck_declarations({action_id})
         return request.id
 
 
@@ -177,12 +183,19 @@ def send_again(request_id: int, asked: Asked, *, version: int) -> None:
             raise Refused(*ruling.problems)
         request.changes = dump(changes)
         request.motivation = asked.motivation.strip()
+        restate(request)
         request.sender_id, request.sender_name = context.actor_id(), actor_name(context.actor_id())
         request.sent_at = clock.now()
         _move(request, RequestEvent.SEND)
         _ruled(request, ruling)
         _log(request, RequestEvent.SEND, before, RequestState(request.state), comment=request.motivation, changes=request.changes)
         _record_if_ruled(request, kind, snapshot, changes, ruling)
+
+
+def restate(request: ModificationRequest) -> None:
+    """Keep what the letter of the request says by now: its changes, its motivation and its pieces."""
+    of_it = (RequestDocument.request_id == request.id) & (RequestDocument.role == DocumentRole.SUPPORTING.value)
+    request.stated = stated(request.changes, request.motivation, db.session.scalars(select(RequestDocument.sha256).where(of_it)))
 
 
 def withdraw(request_id: int, *, version: int) -> None:
@@ -209,7 +222,9 @@ def decide(request_id: int, decision: Decision) -> None:
             raise Overtaken(request, queries.last_event(request_id))
         changes = request.asked
         notes = cleaned(decision.notes, {change.key for change in changes})
-        found = _obstacles(request, decision.event, _facts(request, kind, snapshot, decision, notes))
+        lacks_letter = decision.event is RequestEvent.VALIDATE and bool(queries.without_letter({request.id}))
+        facts = _facts(request, kind, snapshot, decision, notes)
+        found = _obstacles(request, decision.event, replace(facts, letter_missing=lacks_letter and not decision.without_letter))
         if found:
             raise Blocked(*found)
         before = RequestState(request.state)
@@ -221,7 +236,10 @@ def decide(request_id: int, decision: Decision) -> None:
         if decision.event is not RequestEvent.ASK_CORRECTION:
             request.decided_at = clock.now()
         _move(request, decision.event)
-        _log(request, decision.event, before, RequestState(request.state), comment=request.observations, notes=request.notes or None)
+        _log(
+            request, decision.event, before, RequestState(request.state), comment=request.observations, notes=request.notes or None,
+            without_letter=lacks_letter,
+        )  # fmt: skip
         notifications.decided(request, snapshot.action, decision.event)
 
 
@@ -247,7 +265,7 @@ def _record_if_ruled(request: ModificationRequest, kind: ChangeKind, snapshot: S
 def _facts(request: ModificationRequest, kind: ChangeKind, snapshot: Snapshot, decision: Decision, notes: tuple[Note, ...]) -> DecisionFacts:
     changes = request.asked
     if decision.event is not RequestEvent.VALIDATE:
-        return DecisionFacts(observations=decision.observations, notes=len(notes))
+        return DecisionFacts(observations=decision.observations, notes=len(notes), amendment_number=bool(decision.amendment_number.strip()))
     shifted = moved(changes, snapshot.values)
     return DecisionFacts(
         observations=decision.observations,
@@ -308,6 +326,7 @@ def _log(
     comment: str = "",
     changes: list[dict[str, object]] | None = None,
     notes: list[dict[str, object]] | None = None,
+    without_letter: bool = False,
 ) -> None:
     actor_id, behalf_id = context.actor_id(), context.on_behalf_of()
     db.session.add(
@@ -324,6 +343,7 @@ def _log(
             comment=comment,
             changes=changes,
             notes=notes,
+            without_letter=without_letter,
             rule_version_id=request.rule_version_id,
             rule_id=request.rule_id,
         )
@@ -343,6 +363,7 @@ __all__ = [
     "decide",
     "judged",
     "over",
+    "restate",
     "send",
     "send_again",
     "withdraw",

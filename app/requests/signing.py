@@ -5,8 +5,6 @@ Either holds for what the request asked then: one that was corrected since needs
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -33,28 +31,17 @@ class LetterState:
     outdated: bool = False
 
 
-def stated_by(request: ModificationRequest, attached: Sequence[RequestDocument] | None = None) -> str:
-    """Names what the letter of a request says: two equal words, the same changes for the same reasons, with the same pieces.
-
-    ``attached``: the documents of the request, where they were read already.
-    """
-    if attached is None:
-        attached = documents.of_request(request.id)
-    pieces = sorted(one.sha256 for one in attached if one.role == DocumentRole.SUPPORTING)
-    said = json.dumps([request.changes, request.motivation, pieces], sort_keys=True)
-    return hashlib.sha256(said.encode()).hexdigest()[:24]
-
-
 def may_be_signed(request: ModificationRequest) -> bool:
     """As long as the Région has it and has not decided."""
     return request.state == RequestState.PENDING
 
 
-def letter_state(request: ModificationRequest, attached: Sequence[RequestDocument]) -> LetterState:
-    """Where the letter stands; ``attached``: the documents of the request."""
-    stated = stated_by(request, attached)
+def letter_state(request: ModificationRequest, attached: Sequence[RequestDocument], signatures: Sequence[RequestSignature] | None = None) -> LetterState:
+    """Where the letter stands; ``attached``: the documents of the request, ``signatures``: its confirmations, where they were read already."""
+    if signatures is None:
+        signatures = documents.signatures_of(request.id)
+    stated = request.stated
     letters = [one for one in attached if one.role == DocumentRole.LETTER]
-    signatures = documents.signatures_of(request.id)
     return LetterState(
         confirmation=next((one for one in signatures if one.stated == stated), None),
         letter=next((one for one in reversed(letters) if one.stated == stated), None),
@@ -75,14 +62,14 @@ def attach_letter(request_id: int, file: Incoming, *, version: int) -> None:
         except ActionNotFound:
             raise services.RequestNotFound(request_id) from None
         request = _locked(request_id, version)
-        documents.attach(request, DocumentRole.LETTER, checked, stated=stated_by(request))
+        documents.attach(request, DocumentRole.LETTER, checked, stated=request.stated)
 
 
 def confirm(request_id: int, *, version: int) -> None:
     """The account at work, which is entitled to sign, confirms the letter; twice is once.  Raises RequestNotFound, or Overtaken."""
     with transaction() as session:
         request = _locked(request_id, version)
-        stated = stated_by(request)
+        stated = request.stated
         if any(one.stated == stated for one in documents.signatures_of(request_id)):
             return
         actor_id, behalf_id = context.actor_id(), context.on_behalf_of()

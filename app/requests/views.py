@@ -12,10 +12,11 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from sqlalchemy.exc import IntegrityError
 
+from app.actions.forms import options
 from app.actions.queries import PAGE_SIZES, Cursor
 from app.actions.tabs import page_values
 from app.actions.views import crumbs, found_or_404, page_size
-from app.core import clock
+from app.core import clock, presence
 from app.core.errors_db import translate
 from app.core.extensions import db
 from app.core.requests import row_number
@@ -23,10 +24,10 @@ from app.core.ui import allowed
 from app.core.ui.components import url_without
 
 from . import document_labels, document_step, documents, labels, market_labels, presenters, queries, reminders, services
-from .domain import Note, ObstacleCode, RequestEvent, RequestKind, RequestState, StateFilter
+from .domain import LetterFilter, Note, ObstacleCode, RequestEvent, RequestKind, RequestState, StateFilter
 from .domain.files import FileRefused
 from .domain.notes import MAX_NOTE
-from .forms import LINE, DecisionForm, lines_form
+from .forms import LINE, DecisionForm, LetterForm, lines_form
 from .models import ModificationRequest
 from .permissions import DECIDE, VIEW
 from .queries import QueueFilter
@@ -89,8 +90,7 @@ class RequestsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only 
         """« Nouvelle demande de modification »: which kind."""
         action = found_or_404(action_id)
         over = services.over(action)
-        if over is not None:
-            flash(labels.problem_text(over), "info")
+        if over is not None:  # which the page says
             return redirect(url_for("RequestsView.of_action", action_id=action_id))
         error = None
         chosen = request.form.get("type", "") if request.method == "POST" else ""
@@ -143,6 +143,7 @@ class RequestsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only 
             observations=form.observations.data,
             amendment_number=form.amendment_number.data,
             confirmed=form.moved.data or "" if form.confirmed.data else "",
+            without_letter=bool(form.without_letter.data),
             notes=_notes(found, lines),
         )
         amendment = document_step.incoming(request.files.get("amendment_file"))
@@ -163,6 +164,7 @@ class RequestsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only 
             for obstacle in blocked.obstacles:
                 places = {
                     ObstacleCode.OBSERVATIONS: form.observations, ObstacleCode.UNCONFIRMED: form.confirmed, ObstacleCode.AMENDMENT: form.amendment_number,
+                    ObstacleCode.AMENDMENT_UNDUE: form.amendment_number, ObstacleCode.LETTER: form.without_letter,
                 }  # fmt: skip
                 place = places.get(obstacle.code, form.decision)
                 place.errors = [*place.errors, labels.obstacle_text(obstacle)]
@@ -208,12 +210,18 @@ class RequestsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only 
 
     def _page(self, found: ModificationRequest, *, form: Any = None, typed: bool = False) -> str:
         decides = allowed(*DECIDE)
+        decision = (form or DecisionForm(formdata=None)) if decides and found.is_open else None
+        if decision is not None:
+            presence.open_page(found, presence.DECISION)  # two validators see one another
+            if found.state == RequestState.TO_CORRECT:  # its organisation has it: it can only be ended
+                decision.decision.choices = options({RequestEvent.REFUSE: labels.DECISIONS[RequestEvent.REFUSE]})
         lines = lines_form(found.asked)(formdata=request.form if form is not None else None)
         if form is not None:
             lines.validate()
         rows = labels.change_rows(found.asked, found.noted)
         of_action = url_for("RequestsView.of_action", action_id=found.action_id)
         today = presenters.today_of(found)
+        papers = document_labels.page_values(found) | document_labels.letter_acts(found, LetterForm(formdata=None))
         if decides:
             path = [(_("Modification requests"), url_for("RequestsView.queue")), (found.action.number, None)]
         else:
@@ -231,10 +239,10 @@ class RequestsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only 
                 line_controls=[(row, lines[LINE + row["name"]]) for row in rows],
                 lines_form=lines,
                 most_of_a_line=MAX_NOTE,
-                history=presenters.history(queries.history_of(found.id)),
+                history=presenters.history(queries.history_of(found.id), papers["attached"], papers["signatures"]),
                 of_action_url=of_action,
-                **document_labels.page_values(found),
-                decision=(form or DecisionForm(formdata=None)) if decides and found.state == RequestState.PENDING else None,
+                **papers,
+                decision=decision,
                 overtaken=typed,
                 typed=_typed(form, lines) if typed else [],
                 labels=labels,
@@ -263,12 +271,13 @@ def request_or_404(request_id: int) -> ModificationRequest:
 
 
 def _filter_from_address() -> QueueFilter:
-    state, kind, days = (request.args.get(name, "").strip() for name in ("etat", "type", "age"))
+    state, kind, days, letter = (request.args.get(name, "").strip() for name in ("etat", "type", "age", "courrier"))
     return QueueFilter(
         state=StateFilter(state) if state in set(StateFilter) else StateFilter.PENDING,
         kind=RequestKind(kind) if kind in set(RequestKind) else None,
         text=" ".join(request.args.get("texte", "").replace("\x00", "").split())[:100],
         days=row_number(days) if row_number(days) in labels.AGES else None,
+        letter=LetterFilter(letter) if letter in set(LetterFilter) else None,
     )
 
 
@@ -282,6 +291,8 @@ def _chips(narrowed: QueueFilter) -> list[tuple[str, str, str]]:
         found.append((_("Organisation or action"), narrowed.text, url_without("texte")))
     if narrowed.days is not None:
         found.append((_("Waiting"), str(labels.AGES[narrowed.days]), url_without("age")))
+    if narrowed.letter is not None:
+        found.append((_("Letter"), str(labels.LETTER_FILTERS[narrowed.letter]), url_without("courrier")))
     return found
 
 

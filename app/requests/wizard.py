@@ -74,8 +74,7 @@ class RequestWizard(Wizard):
             abort(redirect(list_url(action_id)))
         snapshot = self.change_kind.snapshot(action, queries.components_of(action_id, self.change_kind.options))
         over = services.over(action)
-        if over is not None:
-            flash(labels.problem_text(over), "info")
+        if over is not None:  # which the page says
             abort(redirect(list_url(action_id)))
         return Subject(action, snapshot, already)
 
@@ -149,8 +148,10 @@ class RequestWizard(Wizard):
         """Send, or send again; what the moment forbids is said on the step concerned."""
         subject: Subject = state.subject
         changes = self.changes(state)
-        if request.form.get(SHOWN_CHANGES) not in (None, _shown(changes, self.ruling(state, changes))):
-            raise StepRefused(RECAP, _("The data of the action changed since this summary was shown: check it again, then validate."))
+        shown, now = request.form.get(SHOWN_CHANGES), _shown(changes, self.ruling(state, changes))
+        if shown not in (None, now):
+            raise StepRefused(RECAP, _moved_text(str(shown), now))
+        declared = actions.declaration_of(subject.action.id) is not None
         asked = services.Asked(self.change_kind.typed(state.form(VALUES), subject.snapshot), state.values(RECAP)["motivation"])
         try:
             if subject.correcting is None:
@@ -171,14 +172,10 @@ class RequestWizard(Wizard):
         if sent is not None and sent.treatment == Outcome.RECORD:
             flash(_("Recorded at once: the new data of the action %(number)s count from now on.", number=subject.action.number), "success")
             return list_url(subject.action.id)
-        flash(
-            _(
-                "Your request about the action %(number)s was sent: it is “En attente de validation”. You can follow it below.",
-                number=subject.action.number,
-            ),
-            "success",
-        )
-        return list_url(subject.action.id)
+        flash(_("Your request about the action %(number)s was sent: it is “En attente de validation”.", number=subject.action.number), "success")
+        if declared and actions.declaration_of(subject.action.id) is None:
+            flash(_("The action is no longer declared finished: declare it again once the Région has decided."), "info")
+        return url_for("RequestsView.show", request_id=request_id)
 
     def leave_url(self, state: WizardState) -> str:
         """The list of the requests of the action."""
@@ -204,6 +201,13 @@ def _said(note: str, name: str) -> str:
 def _shown(changes: Sequence[Change], ruling: market_rules.Ruling) -> str:
     """Names what the recap shows: the changes, and what becomes of them."""
     return f"{fingerprint_of(changes)}-{ruling.verdict.outcome}"
+
+
+def _moved_text(shown: str, now: str) -> str:
+    """What changed since the recap was shown: the data of the action, or what the market rules make of the same changes."""
+    if shown.rpartition("-")[0] == now.rpartition("-")[0]:
+        return _("The market rules changed since this summary was shown, and with them what becomes of your request: read it again, then validate.")
+    return _("The data of the action changed since this summary was shown: check it again, then validate.")
 
 
 def say(form: Form, problem: Problem) -> None:

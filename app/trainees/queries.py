@@ -346,7 +346,7 @@ def entry_facts(action_id: int, today: date) -> EntryFacts:
         first_entry=row.first_entry,
         still_in=row.still_in,
         registered=row.registered,
-        missing=tuple(Missing(kind, counts[kind.value]) for kind in MissingKind if counts[kind.value]),
+        missing=tuple(Missing(kind, counts[kind.value]) for kind in TODO_OF_MISSING if counts[kind.value]),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from threading import Barrier
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ import pytest
 from sqlalchemy import func, select
 
 from app.accounts.seeds import ORGANISATION_B
-from app.actions import queries, services
+from app.actions import domain, labels, queries, services
 from app.actions.domain import ActionStatus, MissingKind, ReasonCode
 from app.actions.models import Action, ActionHistory, Component, FinishDeclaration
 from app.core import clock
@@ -391,3 +392,27 @@ def test_another_feature_adds_a_tab(app: Flask, as_user: AsUser, monkeypatch: py
 
     assert shown("principal") == ["Résumé", "Composantes et sessions", "Stagiaires", "Demandes", "Documents", "Historique"]
     assert shown("admin") == ["Résumé", "Composantes et sessions", "Stagiaires", "Demandes", "Documents", "Clôture", "Historique"]
+
+
+# ---- where it stands ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("facts", "acts", "words", "never"),
+    [
+        ({"declared": True, "enrolled": 2}, True, "vous n’avez plus rien à saisir", "saisissez ce qui manque"),
+        ({"declared": True, "enrolled": 2}, False, "elle peut être clôturée", "dès que"),
+        ({"enrolled": 2}, True, "rien ne manque : déclarez-la terminée", "saisissez ce qui manque"),
+        ({"enrolled": 2, "missing": (domain.Missing(MissingKind.NIR, 1),)}, True, "saisissez ce qui manque et déclarez-la terminée", "rien ne manque"),
+        ({"enrolled": 2, "still_in": 1}, False, "dès que l’organisme de formation a saisi les dernières sorties", "rien ne manque"),
+        ({"enrolled": 2, "requests": 1}, False, "dès que ses demandes de modification auront reçu une réponse", "dernières sorties"),
+        ({"enrolled": 2}, False, "elle peut être clôturée ; l’organisme ne l’a pas encore déclarée terminée", "dernières sorties"),
+    ],
+)
+def test_the_sentence_follows_the_state(app: Flask, *, facts: dict[str, Any], acts: bool, words: str, never: str) -> None:
+    """An action whose planned end has passed, as who enters data and as who closes reads it."""
+    action = Action(status="EC", planned_start=clock.today(), actual_start=clock.today(), planned_end=clock.today() - timedelta(days=3))
+    with app.test_request_context():
+        said = labels.standing_text(action, domain.EntryFacts(**facts), clock.today(), acts=acts).replace("\u00a0", " ").replace("\u202f", " ")
+    assert words in said
+    assert never not in said

@@ -67,9 +67,8 @@ def test_a_partner_its_document_and_its_letter(signed_in: SignIn, tmp_path: Path
     expect(page.locator(".alert-success").first).to_contain_text("En attente de validation")
 
     # the letter: made by the portal, confirmed on screen
-    page.get_by_role("row", name=re.compile("partenaires")).get_by_role("link", name=re.compile("^Consulter")).click()
     request = page.url
-    expect(page.locator("#documents")).to_contain_text("Ni courrier signé ni confirmation")
+    expect(page.locator("#courrier")).to_contain_text("Ni courrier signé ni confirmation")
     usable(page)
     page.get_by_role("link", name="Courrier de la demande").click()
     usable(page)

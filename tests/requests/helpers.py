@@ -71,8 +71,8 @@ def reread(request_id: int) -> ModificationRequest:
 
 
 def decision(event: RequestEvent, request_id: int, **values: Any) -> services.Decision:
-    """On the request as it is now."""
-    return services.Decision(event, reread(request_id).version, **values)
+    """On the request as it is now, with or without its letter."""
+    return services.Decision(event, reread(request_id).version, **{"without_letter": True} | values)
 
 
 def account(username: str) -> int:

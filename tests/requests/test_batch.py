@@ -41,7 +41,7 @@ LOT = "/demandes-de-modification/lot/"
 
 
 def items(*ids: int) -> list[Item]:
-    return [Item(one, reread(one).version) for one in ids]
+    return [Item(one, reread(one).version, without_letter=True) for one in ids]
 
 
 def state(request_id: int) -> str:
@@ -135,7 +135,7 @@ def _faulty(request_id: int, fault: Exception) -> Callable[..., None]:
 
 def carried(page: str, ids: list[int]) -> dict[str, object]:
     """What the page of confirmation sends back."""
-    return {"choix": [str(one) for one in ids]} | {f"{name}-{one}": hidden(page, f"{name}-{one}") for one in ids for name in ("version", "moved")}
+    return {"choix": [str(one) for one in ids]} | {f"{name}-{one}": hidden(page, f"{name}-{one}") for one in ids for name in ("version", "moved")} | {f"sans-courrier-{one}": "y" for one in ids}
 
 
 def test_chosen_confirmed_and_told_line_by_line(as_user: AsUser) -> None:

@@ -29,7 +29,7 @@ from tests.accounts.helpers import post
 from tests.actions.helpers import organisation, statements
 from tests.requests.helpers import ask, components, decision, later_end, open_action, reread
 from tests.requests.test_files import DOCX, JPEG, PDF, PNG
-from tests.requests.test_screens import END, day, follow_up, fr, hidden, plain, wizard
+from tests.requests.test_screens import END, day, fr, hidden, plain, wizard
 from tests.requests.test_services import own_session
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def test_attached_listed_taken_away_sent_and_downloaded(as_user: AsUser) -> None
     assert page.status_code == 200
     assert "a été retiré" in page.text
     sent = upload(browser, recap_url(action), form | {"motivation": "Déjà écrit."}, (DOCX, "note.docx"))  # chosen, and sent with the request
-    assert sent.headers["Location"] == follow_up(action.id)
+    assert sent.headers["Location"].startswith("/demandes-de-modification/")
     request_id = db.session.scalars(select(ModificationRequest.id).where(ModificationRequest.action_id == action.id)).one()
     found = documents.of_request(request_id)
     assert [(one.name, one.role, one.draft_token, one.account_name) for one in found] == [
@@ -248,7 +248,7 @@ def test_the_amendment_comes_with_the_validation_or_not_at_all(as_user: AsUser) 
     damaged = upload(region, url, version | {"decision": "validate"}, (PDF[:20], "av.pdf"), field="amendment_file")
     assert damaged.status_code == 422 and "est incomplet ou endommagé" in damaged.text
     assert reread(request_id).state == RequestState.PENDING
-    assert upload(region, url, version | {"decision": "validate", "amendment_number": "AV-2"}, (PDF, "av.pdf"), field="amendment_file").status_code == 302
+    assert upload(region, url, version | {"decision": "validate", "amendment_number": "AV-2", "without_letter": "y"}, (PDF, "av.pdf"), field="amendment_file").status_code == 302
     assert reread(request_id).state == RequestState.VALIDATED
     shown = as_user("principal").get(f"/demandes-de-modification/{request_id}").text
     assert "av.pdf Avenant" in plain(shown)
@@ -338,7 +338,7 @@ def test_confirmed_on_screen_by_the_principal_alone(as_user: AsUser) -> None:
     for _twice in range(2):
         assert post(browser, f"{url}/confirmation", version).status_code == 302
     (one,) = documents.signatures_of(request_id)
-    assert (one.account_name, one.stated) == ("Paule BLANC", signing.stated_by(reread(request_id)))
+    assert (one.account_name, one.stated) == ("Paule BLANC", reread(request_id).stated)
     assert "Courrier confirmé à l’écran par Paule BLANC" in plain(as_user("region").get(f"/demandes-de-modification/{request_id}").text)
 
 
@@ -366,15 +366,15 @@ def test_another_piece_calls_for_another_signature(as_user: AsUser) -> None:
     request_id = ask(action)
     browser = as_user("principal")
     assert post(browser, f"/demandes-de-modification/{request_id}/courrier/confirmation", {"version": str(reread(request_id).version)}).status_code == 302
-    confirmed = signing.stated_by(reread(request_id))
+    confirmed = reread(request_id).stated
     assert signing.letter_state(reread(request_id), documents.of_request(request_id)).confirmation is not None
     services.decide(request_id, decision(RequestEvent.ASK_CORRECTION, request_id, observations="Joignez le devis."))
     asked = reread(request_id)
     values = {change.key: change.after for change in asked.asked}
     services.send_again(request_id, services.Asked(values, asked.motivation), version=asked.version)
-    assert signing.stated_by(reread(request_id)) == confirmed, "the same as before"
+    assert reread(request_id).stated == confirmed, "the same as before"
     documents.attach(reread(request_id), DocumentRole.AMENDMENT, documents.check(Incoming("autre.pdf", PDF)))
-    assert signing.stated_by(reread(request_id)) == confirmed, "the letter does not list it"
+    assert reread(request_id).stated == confirmed, "the letter does not list it"
     documents.attach(reread(request_id), DocumentRole.SUPPORTING, documents.check(Incoming("devis.pdf", PDF)))
     db.session.commit()
     state = signing.letter_state(reread(request_id), documents.of_request(request_id))
@@ -439,3 +439,21 @@ def test_a_letter_and_a_decision_never_wait_for_each_other(committed: Flask) -> 
         attached.result(20)
     with own_session(committed, Scope.system()):
         assert [one.name for one in documents.of_request(request_id)] == ["scan.jpg"]
+
+
+# ---- the history of the request ---------------------------------------------------------------------------------------
+
+
+def test_the_letter_and_the_documents_are_in_the_history(as_user: AsUser) -> None:
+    """Who confirmed on screen, what was attached, each at its time."""
+    action = open_action()
+    request_id = ask(action)
+    browser = as_user("principal")
+    post(browser, f"/demandes-de-modification/{request_id}/courrier/confirmation", {"version": str(reread(request_id).version)})
+    values = {"version": str(reread(request_id).version)}
+    answer = upload(browser, f"/demandes-de-modification/{request_id}/courrier/signe", values, (PDF, "courrier signé.pdf"), field="letter")
+    assert answer.status_code == 302
+    told = plain(browser.get(f"/demandes-de-modification/{request_id}").text).rpartition("Historique")[2]
+    assert "Le courrier a été confirmé à l’écran." in told
+    assert "Le courrier signé a été joint : courrier signé.pdf." in told
+    assert told.count("Paule BLANC") == 2

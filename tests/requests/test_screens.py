@@ -62,8 +62,10 @@ def sent(browser: FlaskClient, action: Action) -> ModificationRequest:
     recap = browser.get(f"{wizard(action.id)}/recapitulatif").text
     form = {name: hidden(recap, name) for name in ("wizard_token", "wizard_shown", "changements")} | {"motivation": "Un mois de plus."}
     answer = post(browser, f"{wizard(action.id)}/recapitulatif", form)
-    assert answer.headers["Location"] == follow_up(action.id)
-    return db.session.scalars(select(ModificationRequest).where(ModificationRequest.action_id == action.id).order_by(ModificationRequest.id.desc())).first()  # type: ignore[return-value]
+    found = db.session.scalars(select(ModificationRequest).where(ModificationRequest.action_id == action.id).order_by(ModificationRequest.id.desc())).first()
+    assert found is not None
+    assert answer.headers["Location"] == f"/demandes-de-modification/{found.id}"  # whose next step is the letter
+    return found
 
 
 # ---- the organisation -------------------------------------------------------------------------------------------------
@@ -87,8 +89,8 @@ def test_the_way_of_the_guide(as_user: AsUser) -> None:
     ):  # fmt: skip
         assert words in form, words
     found = sent(browser, action)
+    assert "alert-success" in browser.get(f"/demandes-de-modification/{found.id}").text
     page = browser.get(follow_up(action.id)).text
-    assert "alert-success" in page
     assert "En attente de validation" in plain(page)
     assert "il n’est pas possible d’effectuer une nouvelle demande de modification du même type" in plain(page)
     headers = [re.sub(r"<[^>]+>", "", one).strip() for one in re.findall(r"<th scope=\"col\".*?</th>", page, re.DOTALL)]
@@ -215,7 +217,7 @@ def test_a_request_is_withdrawn_once_and_after_a_question(as_user: AsUser) -> No
 
 def decide(browser: FlaskClient, found: ModificationRequest, choice: str, **values: str) -> object:
     page = browser.get(f"/demandes-de-modification/{found.id}").text
-    form = {"decision": choice, "version": hidden(page, "version"), "moved": hidden(page, "moved"), **values}
+    form = {"decision": choice, "version": hidden(page, "version"), "moved": hidden(page, "moved"), "without_letter": "y", **values}
     return post(browser, f"/demandes-de-modification/{found.id}/decision", form)
 
 
@@ -243,7 +245,7 @@ def test_observations_are_asked_and_what_was_typed_stays(as_user: AsUser, choice
     assert answer.status_code == 422  # type: ignore[attr-defined]
     assert 'value="AV-8"' in answer.text  # type: ignore[attr-defined]
     assert "Dites pourquoi dans les observations" in plain(answer.text)  # type: ignore[attr-defined]
-    assert decide(as_user("region"), found, choice, observations="Voici.").status_code == 302  # type: ignore[attr-defined]
+    assert decide(as_user("region"), found, choice, observations="Voici.", amendment_number="").status_code == 302  # type: ignore[attr-defined]
 
 
 def test_the_second_validator_is_told(as_user: AsUser) -> None:

@@ -204,7 +204,7 @@ def test_no_without_observations_is_refused(db_session: Session, event: RequestE
 def test_a_refusal_leaves_the_data(db_session: Session) -> None:
     action = open_action()
     request_id = ask(action)
-    services.decide(request_id, decision(REFUSE, request_id, observations="Hors délai.", amendment_number="AV-9"))
+    services.decide(request_id, decision(REFUSE, request_id, observations="Hors délai."))
     assert fresh(action.id).planned_end == day(END)
     assert (reread(request_id).observations, reread(request_id).amendment_number) == ("Hors délai.", None)
 
@@ -350,7 +350,7 @@ def test_another_organisation_finds_nothing(db_session: Session) -> None:
             lambda: services.send(action_id, RequestKind.DATES, services.Asked({}, "x")),
             lambda: services.send_again(request_id, services.Asked({}, "x"), version=version),
             lambda: services.withdraw(request_id, version=version),
-            lambda: services.decide(request_id, services.Decision(VALIDATE, version)),
+            lambda: services.decide(request_id, services.Decision(VALIDATE, version, without_letter=True)),
         ]
         for attempt in attempts:
             with pytest.raises(services.RequestNotFound):
@@ -461,7 +461,7 @@ def test_two_validators_at_once_have_one_outcome(stage: tuple[Flask, int, int, d
     request_id, version = pending(stage)
     outcomes = together(
         app,
-        (Scope.region(), lambda: services.decide(request_id, services.Decision(VALIDATE, version))),
+        (Scope.region(), lambda: services.decide(request_id, services.Decision(VALIDATE, version, without_letter=True))),
         (Scope.region(), lambda: services.decide(request_id, services.Decision(REFUSE, version, observations="Non."))),
     )
     assert [isinstance(one, services.Overtaken) for one in outcomes].count(True) == 1
@@ -480,7 +480,7 @@ def test_validator_against_withdrawal_has_one_outcome(stage: tuple[Flask, int, i
     request_id, version = pending(stage)
     outcomes = together(
         app,
-        (Scope.region(), lambda: services.decide(request_id, services.Decision(VALIDATE, version))),
+        (Scope.region(), lambda: services.decide(request_id, services.Decision(VALIDATE, version, without_letter=True))),
         (Scope.organisation(organisation_id), lambda: services.withdraw(request_id, version=version)),
     )
     assert [isinstance(one, services.Overtaken) for one in outcomes].count(True) == 1
@@ -497,7 +497,7 @@ def test_validator_against_a_new_sending_never_deadlocks(stage: tuple[Flask, int
     again = {key: value.fromordinal(value.toordinal() + 7) for key, value in values.items()}
     outcomes = together(
         app,
-        (Scope.region(), lambda: services.decide(request_id, services.Decision(VALIDATE, version))),
+        (Scope.region(), lambda: services.decide(request_id, services.Decision(VALIDATE, version, without_letter=True))),
         (Scope.organisation(organisation_id), lambda: services.send(action_id, RequestKind.DATES, services.Asked(again, "x"))),
     )
     assert outcomes[0] is None
@@ -526,7 +526,7 @@ def test_an_enrolment_under_way_is_seen_by_the_validation(stage: tuple[Flask, in
 
     def validate() -> str:
         try:
-            services.decide(request_id, services.Decision(VALIDATE, version))
+            services.decide(request_id, services.Decision(VALIDATE, version, without_letter=True))
         except services.Blocked:
             return "blocked"
         return "validated"

@@ -32,7 +32,8 @@ SUPPORT_TABLES = (
 )
 #: What an account limited to some actions reads of the journal: the rows it sees, and itself.
 _SEEN = " ".join(
-    f"WHEN '{name}' THEN EXISTS (SELECT FROM {name} o WHERE o.id = {{number}})" for name in ("action", "component", "registration", "enrolment", "trainee")
+    f"WHEN '{name}' THEN EXISTS (SELECT FROM {name} o WHERE o.id = {{number}})"
+    for name in ("action", "component", "registration", "enrolment", "trainee", "modification_request_event")
 )
 _NUMBER = "CASE WHEN audit_entry.row_id ~ '^[0-9]{1,9}$' THEN audit_entry.row_id::integer END"
 LIMITED_ENTRIES = (

@@ -137,11 +137,12 @@ def theme_digest() -> str:
     return str(current_app.config.get("REGION_ACCENT", "")).lstrip("#").lower()
 
 
-def presence_lines(others: Iterable[Editor]) -> list[str]:
-    """« Mme X modifie cette page depuis 14:02 », for each of those who have the page open."""
-    return [
-        gettext("%(name)s has been modifying this page since %(time)s.", name=one.name or gettext("The Région"), time=f"{one.since:%H:%M}") for one in others
-    ]
+def presence_lines(others: Iterable[Editor], *, decides: bool = False) -> list[str]:
+    """« Mme X modifie cette page depuis 14:02 », for each of those who have the page open; « examine cette demande » where one decides."""
+    told = [(one.name or gettext("The Région"), f"{one.since:%H:%M}") for one in others]
+    if decides:
+        return [gettext("%(name)s has been examining this request since %(time)s.", name=name, time=time) for name, time in told]
+    return [gettext("%(name)s has been modifying this page since %(time)s.", name=name, time=time) for name, time in told]
 
 
 def script_words() -> dict[str, str]:

@@ -26,7 +26,7 @@ from .changes import (
     moved,
 )
 from .notes import Note, dump_notes, load_notes
-from .states import LIFE, OPEN, DecisionFacts, Obstacle, ObstacleCode, RequestEvent, RequestKind, RequestState, StateFilter, obstacles
+from .states import LIFE, OPEN, DecisionFacts, LetterFilter, Obstacle, ObstacleCode, RequestEvent, RequestKind, RequestState, StateFilter, obstacles
 
 __all__ = [
     "LIFE",
@@ -36,6 +36,7 @@ __all__ = [
     "Field",
     "Gone",
     "Key",
+    "LetterFilter",
     "Moved",
     "Note",
     "Obstacle",

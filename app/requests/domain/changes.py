@@ -201,6 +201,12 @@ def fingerprint(found: Sequence[Moved]) -> str:
     return hashlib.sha256(stated.encode()).hexdigest()[:24]
 
 
+def stated(changes: object, motivation: str, pieces: Iterable[str]) -> str:
+    """Names what the letter of a request says: two equal words, the same changes for the same reasons, with the same pieces (their digests)."""
+    said = json.dumps([changes, motivation, sorted(pieces)], sort_keys=True)
+    return hashlib.sha256(said.encode()).hexdigest()[:24]
+
+
 def fingerprint_of(changes: Iterable[Change]) -> str:
     """Names a list of changes: two equal words, the same changes."""
     return hashlib.sha256(json.dumps(dump(changes)).encode()).hexdigest()[:24]

@@ -58,6 +58,13 @@ class StateFilter(StrEnum):
     ALL = "all"
 
 
+class LetterFilter(StrEnum):
+    """Choices of the filter of the queue on the letter of a request, as they stand in the address."""
+
+    AWAITED = "attendu"
+    RECEIVED = "recu"
+
+
 class ObstacleCode(StrEnum):
     """Why an event cannot happen now, besides the rules of the kind."""
 
@@ -65,6 +72,10 @@ class ObstacleCode(StrEnum):
     UNCONFIRMED = "unconfirmed"
     RULES = "rules"
     AMENDMENT = "amendment"
+    #: A number of an amendment goes with a validation.
+    AMENDMENT_UNDUE = "amendment_undue"
+    #: No letter stands for the request, and nobody said that it is validated without.
+    LETTER = "letter"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +97,10 @@ class DecisionFacts:
     amendment_missing: bool = False
     #: Lines of the MODIFICATIONS that were commented on.
     notes: int = 0
+    #: A number of an amendment was given.
+    amendment_number: bool = False
+    #: No letter stands for the request as it is, and who decides did not say that they saw it.
+    letter_missing: bool = False
 
 
 def _says_why(facts: DecisionFacts) -> Sequence[Obstacle]:
@@ -94,6 +109,14 @@ def _says_why(facts: DecisionFacts) -> Sequence[Obstacle]:
 
 def _has_its_amendment(facts: DecisionFacts) -> Sequence[Obstacle]:
     return (Obstacle(ObstacleCode.AMENDMENT),) if facts.amendment_missing else ()
+
+
+def _no_amendment(facts: DecisionFacts) -> Sequence[Obstacle]:
+    return (Obstacle(ObstacleCode.AMENDMENT_UNDUE),) if facts.amendment_number else ()
+
+
+def _has_its_letter(facts: DecisionFacts) -> Sequence[Obstacle]:
+    return (Obstacle(ObstacleCode.LETTER),) if facts.letter_missing else ()
 
 
 def _nothing_moved_unseen(facts: DecisionFacts) -> Sequence[Obstacle]:
@@ -106,16 +129,18 @@ def _rules_hold(facts: DecisionFacts) -> Sequence[Obstacle]:
 
 _S, _E = RequestState, RequestEvent
 
-#: Whoever decides says why, unless the answer is yes; yes is said to fresh data that keep every rule.
+#: Whoever decides says why, unless the answer is yes; yes is said to fresh data that keep every rule, to a letter that a person entitled
+#: signed (guide 003 §2), or knowingly without. What was sent back may be refused: nobody else could end a request that nobody corrects.
 LIFE: Workflow[RequestState, RequestEvent, DecisionFacts] = Workflow(
     "modification_request",
     (
-        Transition(_S.PENDING, _E.VALIDATE, _S.VALIDATED, (_rules_hold, _nothing_moved_unseen, _has_its_amendment)),
+        Transition(_S.PENDING, _E.VALIDATE, _S.VALIDATED, (_rules_hold, _nothing_moved_unseen, _has_its_amendment, _has_its_letter)),
         Transition(_S.PENDING, _E.RECORD, _S.VALIDATED, (_rules_hold,)),
-        Transition(_S.PENDING, _E.ASK_CORRECTION, _S.TO_CORRECT, (_says_why,)),
-        Transition(_S.PENDING, _E.REFUSE, _S.REFUSED, (_says_why,)),
+        Transition(_S.PENDING, _E.ASK_CORRECTION, _S.TO_CORRECT, (_says_why, _no_amendment)),
+        Transition(_S.PENDING, _E.REFUSE, _S.REFUSED, (_says_why, _no_amendment)),
         Transition(_S.PENDING, _E.WITHDRAW, _S.WITHDRAWN),
         Transition(_S.TO_CORRECT, _E.SEND, _S.PENDING, (_rules_hold,)),
+        Transition(_S.TO_CORRECT, _E.REFUSE, _S.REFUSED, (_says_why, _no_amendment)),
         Transition(_S.TO_CORRECT, _E.WITHDRAW, _S.WITHDRAWN),
     ),
 )
