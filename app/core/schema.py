@@ -34,9 +34,19 @@ def load_models() -> None:
     for name in _CORE_MODELS:
         import_module(name)
     for feature in FEATURES:
-        for name in ("models", "journal"):
-            if find_spec(f"{feature}.{name}") is not None:
-                import_module(f"{feature}.{name}")
+        for name in _model_modules(feature):
+            import_module(name)
+
+
+def _model_modules(feature: str) -> list[str]:
+    """``models``, ``…_models``, ``journal`` and what a package of models holds, wherever they stand in a feature."""
+    found = find_spec(feature)
+    folder = Path(found.submodule_search_locations[0]) if found is not None and found.submodule_search_locations else None
+    if folder is None:
+        return []
+    modules = (path.relative_to(folder).with_suffix("") for path in sorted(folder.rglob("*.py")))
+    names = (module.parent if module.name == "__init__" else module for module in modules)
+    return [".".join((feature, *name.parts)) for name in names if name.parts and (name.name == "journal" or name.name.endswith("models"))]
 
 
 def alembic_config(connection: Connection | None = None) -> Config:

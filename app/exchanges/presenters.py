@@ -169,7 +169,8 @@ def history(message: OutboxMessage, catalogue: Catalogue, *, with_interventions:
             MessageState.REJECTED: (_("Refused: %(cause)s", cause=said.cause), "danger"),
             MessageState.DEAD: (_("Given up: %(cause)s", cause=said.cause), "danger"),
         }.get(attempt.state, (_("Tried in vain: %(cause)s", cause=said.cause), "warning"))
-        note = _("Code %(code)s: “%(title)s”", code=attempt.code, title=attempt.title) if attempt.title else _("Code %(code)s", code=attempt.code)
+        told = attempt.title if with_interventions or attempt.error_kind is ErrorKind.REJECTED else None  # what the network says is for operators
+        note = _("Code %(code)s: “%(title)s”", code=attempt.code, title=told) if told else _("Code %(code)s", code=attempt.code)
         events.append((attempt.at, 1, {"text": text, "tone": tone, "note": note}))
     events.extend(
         (act.created_at, 2, {"text": labels.intervention_text(act.kind, act.amount), "actor": who(act.actor_id), "tone": "info", "note": act.reason})

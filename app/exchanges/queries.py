@@ -184,12 +184,6 @@ def interventions(exchange_id: int) -> Sequence[OutboxIntervention]:
     return db.session.scalars(select(OutboxIntervention).where(OutboxIntervention.message_id == exchange_id).order_by(OutboxIntervention.id).limit(200)).all()
 
 
-def partner_interventions(partner: str, *, limit: int = 10) -> Sequence[OutboxIntervention]:
-    """The last stops, resumptions and rates of a partner."""
-    statement = select(OutboxIntervention).where(OutboxIntervention.partner == partner, OutboxIntervention.message_id.is_(None))
-    return db.session.scalars(statement.order_by(OutboxIntervention.id.desc()).limit(limit)).all()
-
-
 def is_paused(partner: str) -> bool:
     """Whether the Région stopped the sending to a partner."""
     return bool(db.session.scalar(select(OutboxPartner.paused).where(OutboxPartner.name == partner)))
@@ -212,6 +206,13 @@ def ahead_of(message: OutboxMessage) -> OutboxMessage | None:
 def last_runs(*, limit: int = 10) -> Sequence[ReconciliationRun]:
     """The latest comparisons first."""
     return db.session.scalars(select(ReconciliationRun).order_by(ReconciliationRun.id.desc()).limit(limit)).all()
+
+
+def last_run_and_waiting() -> tuple[ReconciliationRun | None, int]:
+    """The latest comparison, and how many differences wait to be looked at, in one statement."""
+    waiting = select(func.count()).select_from(ReconciliationDifference).where(ReconciliationDifference.state == DifferenceState.OPEN.value)
+    row = db.session.execute(select(ReconciliationRun, waiting.scalar_subquery()).order_by(ReconciliationRun.id.desc()).limit(1)).one_or_none()
+    return (row[0], row[1]) if row is not None else (None, 0)
 
 
 def get_run(run_id: int) -> ReconciliationRun | None:

@@ -19,7 +19,6 @@ from app.core.outbox import console
 from app.core.outbox.models import OutboxMessage
 from app.core.outbox.queries import Gauges, gauges
 from app.core.outbox.registry import partner_label, partners
-from app.core.people import account_names
 from app.core.requests import row_number
 from app.core.ui import allowed
 from app.core.ui.components import url_without
@@ -380,16 +379,16 @@ def _back() -> str:
 def _state() -> dict[str, Any]:
     """What the panel of the partners shows."""
     found = [gauge for gauge in gauges() if gauge.partner in partners()]
-    acts = {gauge.partner: queries.partner_interventions(gauge.partner, limit=5) for gauge in found}
-    names = account_names(act.actor_id for several in acts.values() for act in several)
+    last_run, waiting = queries.last_run_and_waiting()
     return {
-        "partner_lines": [_partner_line(gauge, acts[gauge.partner], names) for gauge in found],
-        "last_run": next(iter(queries.last_runs(limit=1)), None),
-        "open_differences": sum(queries.open_differences().values()),
+        "partner_lines": [_partner_line(gauge) for gauge in found],
+        "last_run": last_run,
+        "open_differences": waiting,
+        "interventions_url": url_for("OutboxInterventionView.list") if allowed("can_list", "OutboxInterventionView") else None,
     }
 
 
-def _partner_line(gauge: Gauges, acts: Any, names: dict[int, str]) -> dict[str, Any]:
+def _partner_line(gauge: Gauges) -> dict[str, Any]:
     return {
         "gauge": gauge,
         "row": gauge.partner_row,
@@ -398,16 +397,6 @@ def _partner_line(gauge: Gauges, acts: Any, names: dict[int, str]) -> dict[str, 
         "oldest": labels.duration(gauge.oldest_pending_seconds) if gauge.pending else None,
         "lag": labels.duration(gauge.lag_median) if gauge.per_minute else None,
         "lag_95": labels.duration(gauge.lag_95) if gauge.per_minute else None,
-        "acts": [
-            {
-                "text": labels.intervention_text(act.kind, act.amount),
-                "at": act.created_at,
-                "actor": _("The system") if act.actor_id is None else names.get(act.actor_id) or _("Account %(id)s", id=act.actor_id),
-                "note": act.reason,
-                "tone": "info",
-            }
-            for act in acts
-        ],
     }
 
 

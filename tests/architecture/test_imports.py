@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 APP = ROOT / "app"
 
 #: From the ground up; a package may import those before it, never those after it.
-ORDER = ["core", "reference", "accounts", "partners", "actions", "trainees", "surveys", "requests", "imports", "dashboard"]
+ORDER = ["core", "reference", "accounts", "partners", "actions", "trainees", "surveys", "exchanges", "requests", "imports", "dashboard"]
 
 #: What a pure rule may stand on besides the standard library and other domains.
 PURE = {"stdnum", "phonenumbers", "email_validator"}

@@ -115,7 +115,7 @@ _RUN = (
 _DIFFERENCE = (
     "INSERT INTO reconciliation_difference (run_id, last_run_id, partner, kind, organisation_id, enrolment_id, reference, ours, theirs, state, assignee, due_on, found_at) "
     "SELECT r.id, r.id, 'agora', 'status', e.organisation_id, e.id, e.external_reference::text, '{}', '{}', 'open', 'region', current_date, now() "
-    "FROM reconciliation_run r, enrolment e ORDER BY e.id LIMIT 1"
+    "FROM reconciliation_run r, enrolment e ORDER BY e.id LIMIT 1 ON CONFLICT DO NOTHING"
 )
 
 

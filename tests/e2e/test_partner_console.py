@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
 
 import pytest
@@ -29,7 +30,7 @@ from tests.e2e.test_main_job import (
 )
 
 SignIn = Callable[..., Page]
-ACTION = "19Q01762009_5"
+ACTION = "23C00390257_2"
 #: A birth name at which AGORA's sandbox refuses a creation once; identities are typed while it is down.
 REFUSED = "DISCORDANT"
 NUMBERS = ("1850431555011", "1850431555022")
@@ -78,24 +79,39 @@ def test_1_a_refusal_is_explained_and_sent_again(signed_in: SignIn, product: Pro
     expect(page.get_by_role("textbox", name=re.compile("^Nom")).first).to_have_value(REFUSED)
     page.goto("/echanges/a-suivre")
     page.get_by_role("link", name=re.compile("^Voir les essais")).first.click()
+    exchange = page.url
     expect(page.get_by_text("NOM_DISCORDANT").first).to_be_visible()
-    expect(page.get_by_text(re.compile("^Refusé : AGORA connaît ce NIR")).first).to_be_visible()
+    expect(page.get_by_text("Refusé : AGORA connaît ce NIR").first).to_be_visible()
     assert_accessible(page)
-    page.get_by_role("button", name="Envoyer à nouveau").click()
-    _until(page, "Terminé : le partenaire l’a reçu.")
 
-    # the Région sends the other one again, chosen in the list
+    # the Région chooses it in the list and sends it again: nothing was mended, so AGORA refuses it again
     region = signed_in("admin")
     region.goto("/echanges/?nature=functional")
-    region.get_by_role("checkbox", name=re.compile("^Choisir l’échange")).first.check()
+    number = exchange.rstrip("/").rpartition("/")[2]
+    region.get_by_role("checkbox", name=f"Choisir l’échange {number}", exact=True).check()
     region.get_by_role("button", name="Renvoyer ceux choisis").click()
     expect(region.get_by_role("heading", level=1)).to_have_text("Renvoyer 1 échange ?")
     assert_accessible(region)
     fill(region, "Motif", "vu avec AGORA")
     region.get_by_role("button", name="Envoyer à nouveau").click()
     expect(region.get_by_text("1 échange est renvoyé.")).to_be_visible()
+    region.goto(exchange)
+    expect(region.get_by_text("vu avec AGORA")).to_be_visible()
+    _until(region, "Refusé par le partenaire")
+
+    # the organisation mends both: what was refused leaves by itself, and AGORA takes it
+    for name in ("MARCHAND", "BERGER"):
+        page.goto("/echanges/a-suivre")
+        page.get_by_role("link", name="Corriger : nom de naissance").first.click()
+        fill(page, "Nom", name)
+        page.get_by_role("button", name="Vérifier auprès d’AGORA").click()
+        expect(page.get_by_text("Identité confirmée par AGORA").first).to_be_visible(timeout=LATER)
+        page.get_by_role("button", name="Enregistrer cette identité").click()
+        expect(page.locator("[id^='agora-'] code").first).to_have_text(re.compile(r"^\d{8,12}$"), timeout=LATER)
     page.goto("/echanges/a-suivre")
-    _until(page, "Rien à corriger")
+    expect(page.get_by_text("Rien à corriger")).to_be_visible()
+    page.goto(exchange)
+    expect(page.get_by_text("Terminé : le partenaire l’a reçu.")).to_be_visible()
 
 
 def test_2_the_region_stops_limits_and_resumes(signed_in: SignIn) -> None:
@@ -144,10 +160,14 @@ def test_3_the_comparison_heals_and_gives_the_rest_to_somebody(signed_in: SignIn
             pseudonym_key=b"a key of the tests alone", funder_siret="20005379100014",
         )
     )  # fmt: skip
-    held = agora.get_file(number)
-    agora.send_event(
-        FileEvent(number=number, external_reference=held.external_reference, kind=EventKind.CANCELLATION, date=TODAY, reason="ERREUR"), idempotency_key=uuid4()
-    )
+
+    def cancel() -> None:
+        reference = agora.get_file(number).external_reference
+        event = FileEvent(number=number, external_reference=reference, kind=EventKind.CANCELLATION, date=TODAY, reason="ERREUR")
+        agora.send_event(event, idempotency_key=uuid4())
+
+    with ThreadPoolExecutor() as pool:  # the browser's own loop runs in this thread
+        pool.submit(cancel).result()
     page.goto("/rapprochement/")
     page.get_by_role("button", name="Tout rapprocher").click()
     expect(page.get_by_text("Complet", exact=True)).to_be_visible(timeout=LATER)

@@ -254,7 +254,8 @@ def test_stop_resume_and_rate(as_user: AsUser, db_session: Session) -> None:
     assert post(browser, "/echanges/partenaire/agora/debit", {"rate": "0", "reason": "x"}).status_code == 422
     post(browser, "/echanges/partenaire/agora/debit", {"rate": "60", "reason": "nuit de paie"})
     panel = browser.get("/echanges/etat").text
-    assert "Au plus 60 par minute" in panel and "nuit de paie" in panel
+    assert "Au plus 60 par minute" in panel
+    assert "nuit de paie" in browser.get("/supervision/interventions/list/").text
     with bound_scope(Scope.system()):
         row = db.session.execute(select(OutboxPartner.paused, OutboxPartner.rate_per_minute).where(OutboxPartner.name == "agora")).one()
     assert tuple(row) == (False, 60)
