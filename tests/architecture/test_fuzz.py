@@ -163,7 +163,7 @@ class Attack:
     def arguments(self, rule: Rule) -> dict[str, Any]:
         """Parameters of the path: each its own or B's."""
         chosen = self.world.arguments(rule)
-        for name in chosen:
+        for name in sorted(chosen):  # in one order, so that the seed says it all
             if (name == "pk" or name.endswith("_id")) and name != "message_id" and self.chance.random() < 0.6:
                 view = rule.endpoint.partition(".")[0]
                 chosen[name] = self.target.number(self.chance, _TABLE_OF.get(view, name) if name == "pk" else name)
@@ -254,7 +254,7 @@ def test_nothing_of_another_organisation(site: Flask, world: World, browsers: Br
     assert not wrong, "\n".join(one[:600] for one in wrong)
     assert changed == set()
     assert target.forged() == []
-    # The attack got somewhere: pages were shown, forms were taken, and the session still stands.
-    assert statuses.get(200, 0) > REQUESTS // 10, statuses
+    # The attack got somewhere: pages were shown, forms were judged (422) or taken (302), and the session still stands.
+    assert statuses.get(200, 0) + statuses.get(422, 0) > REQUESTS // 10, statuses
     assert {302, 404} <= statuses.keys(), statuses
     assert browsers["principal"].get("/").status_code == 200
