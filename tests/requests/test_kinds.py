@@ -20,7 +20,7 @@ from app.requests.domain import Field, Key, ProblemCode, RequestEvent, RequestKi
 from app.requests.models import ModificationRequest
 from tests.accounts.helpers import post
 from tests.requests.helpers import ask, components, day, decision, open_action, reread
-from tests.requests.test_screens import follow_up, hidden, plain
+from tests.requests.test_screens import hidden, plain
 
 if TYPE_CHECKING:
     from flask.testing import FlaskClient
