@@ -168,7 +168,7 @@ class EntryFacts:
     #: Whether the programme lets the establishment ask for the closing.
     closing_on_request: bool = False
     #: Modification requests that wait, for a decision or for a correction; they are in ``missing`` too.
-    requests: int = 0
+    requests: tuple[int, ...] = ()
 
 
 def is_late(status: str, planned_end: date, today: date) -> bool:
@@ -197,7 +197,7 @@ def everyone_has_left(facts: EntryFacts) -> tuple[Reason, ...]:
 
 def no_request_waits(facts: EntryFacts) -> tuple[Reason, ...]:
     """Guard of the closing: the data of a closed action no longer change, so that what was asked would stay without an answer."""
-    return (Reason(ReasonCode.REQUESTS_WAIT, {"count": facts.requests}),) if facts.requests else ()
+    return (Reason(ReasonCode.REQUESTS_WAIT, {"count": len(facts.requests)}),) if facts.requests else ()
 
 
 def nothing_missing(facts: EntryFacts) -> tuple[Reason, ...]:

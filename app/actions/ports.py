@@ -105,12 +105,12 @@ class RequestSide(Protocol):
         """What requests changed of an action, latest first; nothing for who may not read them."""
         ...
 
-    def under_way(self, action_id: int) -> int:
-        """How many requests of an action wait: for a decision, or for a correction."""
+    def under_way(self, action_id: int) -> tuple[int, ...]:
+        """The requests of an action that wait: for a decision, or for a correction."""
         ...
 
-    def under_way_url(self, action_id: int) -> str:
-        """Where they are listed."""
+    def under_way_url(self, action_id: int, waiting: Sequence[int]) -> str:
+        """Where these are read."""
         ...
 
 
@@ -118,10 +118,10 @@ class _NoRequests:
     def applied(self, action_id: int) -> Sequence[AppliedRequest]:
         return ()
 
-    def under_way(self, action_id: int) -> int:
-        return 0
+    def under_way(self, action_id: int) -> tuple[int, ...]:
+        return ()
 
-    def under_way_url(self, action_id: int) -> str:
+    def under_way_url(self, action_id: int, waiting: Sequence[int]) -> str:
         raise LookupError("the feature of the requests is not registered")
 
 

@@ -113,7 +113,7 @@ def _entry_facts(action_id: int, today: date) -> EntryFacts:
     """What the trainees and the modification requests of the action leave to do."""
     facts = ports.trainee_side().facts(action_id, today)
     waiting = ports.request_side().under_way(action_id)
-    return replace(facts, requests=waiting, missing=(*facts.missing, Missing(MissingKind.REQUEST, waiting))) if waiting else facts
+    return replace(facts, requests=waiting, missing=(*facts.missing, Missing(MissingKind.REQUEST, len(waiting)))) if waiting else facts
 
 
 def declare_finished(action_id: int, *, ask_closing: bool = False) -> bool:

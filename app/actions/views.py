@@ -184,7 +184,7 @@ def missing_lines(action: Action, facts: EntryFacts) -> list[tuple[str, str]]:
     return [
         (
             labels.missing_text(one.kind, one.count),
-            requests.under_way_url(action.id) if one.kind is domain.MissingKind.REQUEST else trainees.missing_url(action.id, one.kind),
+            requests.under_way_url(action.id, facts.requests) if one.kind is domain.MissingKind.REQUEST else trainees.missing_url(action.id, one.kind),
         )
         for one in facts.missing
     ]

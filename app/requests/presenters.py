@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from math import ceil
@@ -56,9 +56,10 @@ class Today:
     outside: Outside = field(default_factory=Outside)
 
 
-def lines(rows: Sequence[ModificationRequest], *, now: datetime) -> list[Line]:
-    """Rows of the follow-up and of the queue: one statement for the names of all, one for their letters."""
-    awaited = queries.without_letter({row.id for row in rows if row.state == RequestState.PENDING})
+def lines(rows: Sequence[ModificationRequest], *, now: datetime, awaited: Collection[int] | None = None) -> list[Line]:
+    """Rows of the follow-up and of the queue: one statement for the names of all, one for their letters unless ``awaited`` says whose are."""
+    if awaited is None:
+        awaited = queries.without_letter({row.id for row in rows if row.state == RequestState.PENDING})
     names = account_names(row.sender_id for row in rows)
     asks, withdraws = allowed(*ASK), allowed(*WITHDRAW)
     return [

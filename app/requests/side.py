@@ -26,15 +26,14 @@ class Requests:
             return ()
         return [_applied(request, event) for request, event in queries.applied(action_id)]
 
-    def under_way(self, action_id: int) -> int:
+    def under_way(self, action_id: int) -> tuple[int, ...]:
         """Those that wait for a decision, or for a correction."""
-        return len(queries.open_kinds(action_id))
+        return tuple(one.id for one in queries.open_kinds(action_id).values())
 
-    def under_way_url(self, action_id: int) -> str:
+    def under_way_url(self, action_id: int, waiting: Sequence[int]) -> str:
         """The one there is, or the follow-up of the action."""
-        waiting = list(queries.open_kinds(action_id).values())
         if len(waiting) == 1:
-            return url_for("RequestsView.show", request_id=waiting[0].id)
+            return url_for("RequestsView.show", request_id=waiting[0])
         return url_for("RequestsView.of_action", action_id=action_id)
 
 

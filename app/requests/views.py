@@ -233,7 +233,7 @@ class RequestsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only 
                 menu_current="RequestsView.queue" if decides else "ActionsView.index",
                 found=found,
                 today=today,
-                line=presenters.lines([found], now=clock.now())[0],
+                line=presenters.lines([found], now=clock.now(), awaited={found.id} if papers["letter_awaited"] else ())[0],
                 rows=rows,
                 rule_name=market_labels.rule_text(found.rule, found.rule_version, named=decides),
                 line_controls=[(row, lines[LINE + row["name"]]) for row in rows],

@@ -405,7 +405,7 @@ def test_another_feature_adds_a_tab(app: Flask, as_user: AsUser, monkeypatch: py
         ({"enrolled": 2}, True, "rien ne manque : déclarez-la terminée", "saisissez ce qui manque"),
         ({"enrolled": 2, "missing": (domain.Missing(MissingKind.NIR, 1),)}, True, "saisissez ce qui manque et déclarez-la terminée", "rien ne manque"),
         ({"enrolled": 2, "still_in": 1}, False, "dès que l’organisme de formation a saisi les dernières sorties", "rien ne manque"),
-        ({"enrolled": 2, "requests": 1}, False, "dès que ses demandes de modification auront reçu une réponse", "dernières sorties"),
+        ({"enrolled": 2, "requests": (7,)}, False, "dès que ses demandes de modification auront reçu une réponse", "dernières sorties"),
         ({"enrolled": 2}, False, "elle peut être clôturée ; l’organisme ne l’a pas encore déclarée terminée", "dernières sorties"),
     ],
 )

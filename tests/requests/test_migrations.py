@@ -85,3 +85,25 @@ def test_conventions_of_an_older_base_may_ask_for_the_closing(databases: Any, ma
         schema.upgrade(settings, "0014")
         with psycopg.connect(url) as sql:
             assert sql.execute("SELECT id, closing_on_request FROM programme WHERE id > 900 ORDER BY id").fetchall() == [(901, True), (902, False)]
+
+
+def test_what_letters_say_is_found_for_the_requests_there_are(databases: Any, make_settings: Callable[..., Any], engines: dict[str, str]) -> None:
+    """A request whose letter was signed before keeps it: the word is the one it was signed under, with its pieces."""
+    from app.requests.domain.changes import stated
+
+    with _base(databases, make_settings, engines, "letters") as (settings, url):
+        schema.upgrade(settings, "0019")
+        with psycopg.connect(url) as sql:
+            sql.execute("SET session_replication_role = replica")
+            for number in (1, 2):
+                sql.execute(_REQUEST, (number, number, "dates", "pending", "", "[]", "instruct", None, None, None))
+            sql.execute(
+                "INSERT INTO request_document (organisation_id, action_id, request_id, role, name, media_type, size, sha256, added_at)"
+                " VALUES (1, 1, 1, 'supporting', 'devis.pdf', 'application/pdf', 1, 'abc', now()), (1, 1, 1, 'letter', 'l.pdf', 'application/pdf', 1, 'def', now())"
+            )
+        schema.upgrade(settings, "0024")
+        with psycopg.connect(url) as sql:
+            rows = sql.execute("SELECT stated FROM modification_request ORDER BY id").fetchall()
+        assert rows == [(stated([{}], "x", ["abc"]),), (stated([{}], "x", []),)]
+        schema.downgrade(settings, "0019")
+        schema.upgrade(settings, "0024")
