@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from app.core.outbox.errors import Cause
 from app.core.outbox.store import WORKER_LOST
-from app.trainees.agora import NO_NUMBER
+from app.trainees.agora import FILE_OVER, NO_NUMBER
 
 from .domain import Actor, Nature
 
@@ -88,6 +88,10 @@ CODES: Final[tuple[Code, ...]] = (
         NO_NUMBER, _F, _REGION, "Le portail ne connaît pas le numéro du dossier : sa création a été réglée à la main.",
         "La Région lance un rapprochement : si le dossier existe chez AGORA, son numéro est repris et l’envoi peut repartir. Sinon elle prévient AGORA "
         "et déclare l’échange réglé.",
+    ),
+    Code(
+        FILE_OVER, _F, _REGION, "Le dossier AGORA est clos ou annulé : l’événement n’a pas été envoyé.",
+        "Si ce qui est saisi au portail est juste, la Région le signale à AGORA et déclare l’échange réglé en disant pourquoi.", False,
     ),
     Code(
         NOTHING_TO_SEND, _F, _NOBODY, "Au moment de l’envoi, il n’y avait plus rien à dire à AGORA.",
