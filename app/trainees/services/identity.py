@@ -193,7 +193,8 @@ def read_search(uid: uuid.UUID) -> Search | None:
 def await_search(uid: uuid.UUID) -> None:
     """Return as soon as the search is answered, or is no longer young; no transaction is open meanwhile."""
     looked_for = select(IdentityRequest.state, IdentityRequest.created_at).where(IdentityRequest.seal_uid == uid)
-    while (row := db.session.execute(looked_for).one_or_none()) is not None:
+    until = time.monotonic() + PROMPT.total_seconds()
+    while (row := db.session.execute(looked_for).one_or_none()) is not None and time.monotonic() < until:
         db.session.rollback()
         if row.state != IdentityState.PENDING or not timedelta() <= clock.now() - row.created_at < PROMPT:
             return
