@@ -44,6 +44,9 @@ _DRAFT = "a draft, which one account alone has; the final act is checked on fres
 #: Everything else that a form can be sent to, with the reason why nobody can be overwritten.
 NOT_EDITS: dict[str, str] = {
     **dict.fromkeys(("SessionsView.cancel", "SessionsView.remove_meeting", "EnrolmentView.leave", "RequestsView.decide", "RequestsView.withdraw", "BatchView.confirm", "MarketRulesView.publish"), _VERSION),
+    **dict.fromkeys(("IdentityCorrectionsView.decide", "IdentityCorrectionsView.withdraw"), _VERSION),
+    **dict.fromkeys(("NumberRepairView.confirm", "NumberRepairView.forget"), "one's own file, locked; what moved since the preview is shown again"),
+    **dict.fromkeys(("TraineesView.search", "TraineesView.search_in_action", "ui.search"), "a search; nothing is kept"),
     **dict.fromkeys(("ClosingView.declare", "ClosingView.close", "ClosingView.reopen", "DelegationsView.take_back", "AccountReviewView.show"), _STATE),
     **{f"{view}.{act}": _STATE for view in ("OrganisationAccountsView", "AccountConsoleView") for act in ("regenerate", "unblock", "deactivate", "reactivate", "delete")},
     "PrincipalChangeView.change": "an act on the principal account that the page showed (expected_former_id)",
@@ -53,7 +56,7 @@ NOT_EDITS: dict[str, str] = {
         (
             "SessionsView.add", "SessionsView.add_meeting", "SessionsView.add_site", "EnrolmentView.add", "OrganisationAccountsView.create",
             "OrganisationCreationView.create", "DelegationsView.list", "BulkAccountsView.index", "TokensView.create", "ObservationView.start",
-            "RequestDocumentsView.attach_letter",
+            "RequestDocumentsView.attach_letter", "NumberRepairView.index", "IdentityCorrectionsView.ask",
         ),
         _NEW,
     ),
@@ -74,6 +77,7 @@ NOT_EDITS: dict[str, str] = {
     ),
     **dict.fromkeys(("SavedSearchesView.create", "SavedSearchesView.rename", "SavedSearchesView.delete"), "one's own search: nobody else sees it"),
     "ActionExportsView.choose": "reads, and journals the reading",
+    "NumberRepairView.file": "reads, and journals the reading",
     "BulkAccountsView.apply": "applies what was previewed, once; what moved since is shown again",
     "IdentityPages.edit": "asks AGORA; writes nothing to the trainee",
     "RegistrationPages.reveal": "reads, and journals the reading",
