@@ -89,7 +89,7 @@ class NiaReminder(TenantMixin, Model):
     """When an organisation was last told by mail that NIA wait: one row each, so that nothing is told twice."""
 
     __tablename__ = "nia_reminder"
-    __rls_limited__ = None
+    __rls__ = "system"
     __table_args__ = (UniqueConstraint("organisation_id", name="uq_nia_reminder_organisation"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)

@@ -49,6 +49,9 @@ _DRAFT = "a draft, which one account alone has; the final act is checked on fres
 NOT_EDITS: dict[str, str] = {
     **dict.fromkeys(("SessionsView.cancel", "SessionsView.remove_meeting", "EnrolmentView.leave", "EnrolmentLifeView.interrupt", "EnrolmentLifeView.resume", "EnrolmentLifeView.undo_exit", "EnrolmentLifeView.cancel", "EnrolmentLifeView.move", "EnrolmentLifeView.judge", "RequestsView.decide", "RequestsView.withdraw", "BatchView.confirm", "MarketRulesView.publish", "SurveysView.unreached", "SurveysView.retry", "ReconciliationView.settle"), _VERSION),
     **dict.fromkeys(("ClosingView.declare", "ClosingView.close", "ClosingView.reopen", "ExchangesView.settle", "ExchangesView.replay", "ExchangesView.resend", "ExchangesView.stop", "ExchangesView.resume", "ReconciliationView.start", "DelegationsView.take_back", "AccountReviewView.show"), _STATE),
+    **dict.fromkeys(("IdentityCorrectionsView.decide", "IdentityCorrectionsView.withdraw"), _VERSION),
+    **dict.fromkeys(("NumberRepairView.confirm", "NumberRepairView.forget"), "one's own file, locked; what moved since the preview is shown again"),
+    **dict.fromkeys(("TraineesView.search", "TraineesView.search_in_action", "ui.search"), "a search; nothing is kept"),
     **{f"{view}.{act}": _STATE for view in ("OrganisationAccountsView", "AccountConsoleView") for act in ("regenerate", "unblock", "deactivate", "reactivate", "delete")},
     "ExchangesView.rate": "sets one number of a partner at its last value, each time with a reason in the journal",
     "PrincipalChangeView.change": "an act on the principal account that the page showed (expected_former_id)",
@@ -58,7 +61,7 @@ NOT_EDITS: dict[str, str] = {
         (
             "SessionsView.add", "SessionsView.add_meeting", "SessionsView.add_site", "EnrolmentView.add", "OrganisationAccountsView.create",
             "OrganisationCreationView.create", "DelegationsView.list", "BulkAccountsView.index", "TokensView.create", "ObservationView.start",
-            "RequestDocumentsView.attach_letter",
+            "RequestDocumentsView.attach_letter", "NumberRepairView.index", "IdentityCorrectionsView.ask",
         ),
         _NEW,
     ),
@@ -80,6 +83,7 @@ NOT_EDITS: dict[str, str] = {
     **dict.fromkeys(("SavedSearchesView.create", "SavedSearchesView.rename", "SavedSearchesView.delete"), "one's own search: nobody else sees it"),
     **dict.fromkeys(("SurveyReplyView.answer", "SurveyReplyView.stop"), "the trainee's own reply, which nobody else writes; it stands apart from the organisation's answers"),
     "ActionExportsView.choose": "reads, and journals the reading",
+    "NumberRepairView.file": "reads, and journals the reading",
     "BulkAccountsView.apply": "applies what was previewed, once; what moved since is shown again",
     "IdentityPages.edit": "asks AGORA; writes nothing to the trainee",
     "RegistrationPages.reveal": "reads, and journals the reading",

@@ -133,7 +133,7 @@ class IdentityCorrectionsView(BaseView):  # type: ignore[misc]  # Flask-AppBuild
         """Validate or refuse; validated, the identity changes and AGORA is told."""
         what = request.form.get("what", "")
         if what not in ("validate", "refuse"):
-            abort(404)
+            return self._page(_found_or_404(correction_id), [_("Choose: validate or refuse the correction.")]), 422
         observations = mask_text(clean_text(request.form.get("observations", "")) or "")
         try:
             services.decide(
