@@ -185,7 +185,7 @@ def test_a_validator_against_an_editor(world: Flask, look: Callable[..., Any]) -
     page, form = validator.page(show, "decision"), editor.page(edit)
     typed = before + timedelta(days=90)
     decided, edited = at_once(
-        validator.sends(decide, page, decision=["validate"]), editor.sends(edit, form, planned_end=[f"{typed:%d/%m/%Y}"])
+        validator.sends(decide, page, decision=["validate"], without_letter=["y"]), editor.sends(edit, form, planned_end=[f"{typed:%d/%m/%Y}"])
     )
     state, stands = look("SELECT state FROM modification_request WHERE id = :key", key=key), look(end, action=action)
     if decided.status_code == 302:
