@@ -88,7 +88,8 @@ class ComponentSiteModelView(PortalModelView):
 
     def pre_add(self, item: models.ComponentSite) -> None:
         """The history of the action tells it."""
-        sessions.tell_site(domain.DataEvent.SITE_ADDED, item.component, item.site)
+        with db.session.no_autoflush:  # the row itself is added after this
+            sessions.tell_site(domain.DataEvent.SITE_ADDED, item.component, item.site)
 
 
 class ComponentModelView(PortalModelView):

@@ -220,6 +220,7 @@ def get_registration(registration_id: int) -> Registration | None:
             joinedload(Registration.trainee),
             joinedload(Registration.action).joinedload(Action.contract).joinedload(Contract.programme),
             joinedload(Registration.nationality),
+            joinedload(Registration.street_type),
             joinedload(Registration.public_category),
             joinedload(Registration.general_objective),
             joinedload(Registration.professional_situation),
@@ -243,7 +244,7 @@ def enrolments_of(registration_id: int) -> list[Enrolment]:
                 joinedload(Enrolment.component),
                 joinedload(Enrolment.site),
                 joinedload(Enrolment.exit_reason),
-                joinedload(Enrolment.action).joinedload(Action.contract),
+                joinedload(Enrolment.action).joinedload(Action.contract).joinedload(Contract.programme),
                 selectinload(Enrolment.interruptions),
                 selectinload(Enrolment.acts),
             )

@@ -26,6 +26,9 @@ _NOT_PAGES = {
     "api_v1.describe", "RegistrationPages.agora", "RegistrationPages.towns", "SessionsView.towns", "RegistrationView.identity", "TraineesView.panel", "IdentityPages.check",
     "DemoMailView.source", "ui.styleguide", "RequestDocumentsView.download", "RequestDocumentsView.letter",
     "BulkAccountsView.template", "BulkAccountsView.show", "BulkAccountsView.errors",  # a file, and what only follows one: tests/accounts/test_bulk.py
+    "ExchangesView.state",  # a part of the console
+    # behind a link sent by mail: tests/surveys/test_screens.py, and the browser journey of the surveys
+    "SurveyReplyView.open", "SurveyReplyView.open_stop", "SurveyReplyView.answer", "SurveyReplyView.stop", "SurveyReplyView.thanks",
     "NumberRepairView.progress", "NumberRepairView.errors",  # a part, a file: tests/trainees/test_number_repair.py
 }  # fmt: skip
 
@@ -100,7 +103,7 @@ def _empty_forms(site: Flask, world: World, actor: str) -> Iterator[str]:
         endpoint = rule.endpoint
         no_page = (".delete", ".close", ".unblock", ".login", ".revoke", "SavedSearchesView.rename")
         sent_back = method == "POST" and both[endpoint] == {"GET", "POST"} and not endpoint.endswith(no_page)
-        without_link = endpoint in ("AccessView.choose", "AccessView.confirm_email")  # the form stands behind a link sent by mail
+        without_link = endpoint in ("AccessView.choose", "AccessView.confirm_email", "SurveyReplyView.answer", "SurveyReplyView.stop")  # the form stands behind a link sent by mail
         if sent_back and not without_link and endpoint in ROUTES and actor in ROUTES[endpoint].allowed:
             yield _url(site, rule, world.arguments(rule))
 
