@@ -95,6 +95,7 @@ def test_interrupted_back_out_in_again_and_on_another_component(signed_in: SignI
     page.get_by_role("link", name=re.compile("^Choisir")).first.click()
     fill(page, "Date de fin réelle", ago(3))
     fill(page, "Date de début prévue", ago(2))
+    page.get_by_role("radio").first.check()  # the site: the other journeys may have given the component more than one
     checked(page)
     confirm(page, "Enregistrer le changement de composante")
     expect(page.get_by_text("Passé sur la composante 01")).to_be_visible()
