@@ -112,6 +112,15 @@ def test_interrupted_back_out_in_again_and_on_another_component(signed_in: SignI
     assert (entered["status"], entered["component"]) == ("ENTREE", "01")
 
 
+def withdraw_request(page: Page) -> None:
+    """The demonstration has a request sent back on this action: it would keep it open."""
+    open_action(page, TO_CLOSE)
+    page.goto(page.url.replace("/actions-de-formation/", "/demandes-de-modification/action/"))
+    page.get_by_role("link", name=re.compile("^Retirer")).first.click()
+    page.get_by_role("button", name="Retirer la demande").click()
+    expect(page.locator("#messages")).to_contain_text("retirée")
+
+
 def test_an_outcome_is_corrected_then_told_at_the_closing(signed_in: SignIn, product: Product) -> None:
     page = signed_in("autre-of")
     numbers: dict[str, str] = {}
@@ -123,6 +132,7 @@ def test_an_outcome_is_corrected_then_told_at_the_closing(signed_in: SignIn, pro
         page.get_by_role("combobox", name=re.compile("^Motif de sortie")).select_option(label="Accès à l’emploi")
         page.get_by_role("button", name="Enregistrer la sortie").click()
         numbers[name] = taken(page, "Sortie de formation")
+    withdraw_request(page)
     open_action(page, TO_CLOSE)
     page.get_by_role("link", name="Déclarer l’action terminée").click()
     expect(page.get_by_text("Réalisation partielle")).to_have_count(3)
