@@ -373,7 +373,8 @@ def test_4_exit_then_closing_by_the_region(signed_in: SignIn) -> None:
     """« Sortie de formation » under the same number; the Région closes: "Clôturé"."""
     page = signed_in("principal")
     open_action(page, GUIDE_ACTION)
-    page.locator("#stagiaires").get_by_role("link", name="SION", exact=True).click()
+    page.get_by_role("link", name="Voir toute la liste des stagiaires").click()  # the page of the action shows the first ten
+    page.get_by_role("main").get_by_role("link", name="SION", exact=True).click()
     sheet = page.url
     number = agora_number(page)
     page.get_by_role("link", name=re.compile("Saisir la sortie")).click()
@@ -427,7 +428,8 @@ def test_5_another_organisation_finds_nothing_of_it(signed_in: SignIn) -> None:
     page = signed_in("principal")
     open_action(page, GUIDE_ACTION)
     action = page.url
-    page.locator("#stagiaires").get_by_role("link", name="SION", exact=True).click()
+    page.get_by_role("link", name="Voir toute la liste des stagiaires").click()  # the page of the action shows the first ten
+    page.get_by_role("main").get_by_role("link", name="SION", exact=True).click()
     sheet = page.url
     person = page.get_by_role("link", name="Toutes les inscriptions de ce stagiaire").get_attribute("href")
     other = signed_in("autre-of")
