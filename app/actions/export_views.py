@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from typing import Any
 
-from flask import Response, abort, current_app, flash, redirect, request, stream_with_context
+from flask import abort, flash, redirect, request
 from flask.typing import ResponseReturnValue
 from flask_appbuilder import BaseView, expose
 from flask_appbuilder.security.decorators import has_access, permission_name
@@ -14,7 +13,6 @@ from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
 from wtforms import RadioField, SelectMultipleField
 
-from app.core import clock
 from app.core.tabular.writing import FileFormat
 
 from . import exports
@@ -77,8 +75,8 @@ class ActionExportsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is 
         if not posted or not form.validate():
             return self._page(wanted, form, search)
         chosen = [column for column in offered if column.key in set(form.columns.data)]
-        export = exports.Export(wanted, FileFormat(form.file_format.data), chosen, search.filter, search.order, query=search.query)
-        return _answer(wanted, FileFormat(form.file_format.data), export)
+        export = exports.export(wanted, FileFormat(form.file_format.data), chosen, search.filter, search.order, query=search.query)
+        return export.response(wanted.value)
 
     def _page(self, kind: ExportKind, form: _ExportForm, search: Search) -> ResponseReturnValue:
         title = str(exports.TITLES[kind])
@@ -94,20 +92,3 @@ class ActionExportsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is 
         )
         return page, 422 if form.errors else 200
 
-
-def _answer(kind: ExportKind, file_format: FileFormat, export: exports.Export) -> Response:
-    """The file, sent as it is written: what failed on the way is a download that failed, never a file that looks whole."""
-    name = f"{kind.value}-{clock.today():%Y-%m-%d}.{file_format.value}"
-    answer = Response(stream_with_context(_kept_alive(iter(export))), content_type=file_format.media_type)
-    answer.call_on_close(export.close)  # also when the browser left before the first byte
-    answer.headers["Content-Disposition"] = f'attachment; filename="{name}"'
-    return answer
-
-
-def _kept_alive(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """A long file is not taken for a web process that hangs: each piece is a sign of life (``gunicorn.conf.py``)."""
-    alive: Callable[[], object] | None = current_app.extensions.get("sign_of_life")
-    for piece in pieces:
-        yield piece
-        if alive is not None:
-            alive()

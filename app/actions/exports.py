@@ -6,12 +6,11 @@ Each export leaves a line in the journal before its first byte.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
 
-import structlog
 from flask_babel import lazy_gettext as _l
 from sqlalchemy import ColumnElement, Select, String, case, cast, func, literal, select
 from sqlalchemy.dialects.postgresql import aggregate_order_by
@@ -19,10 +18,9 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from app.accounts.models import Organisation
 from app.core import clock, context
-from app.core.copying import CopiedRows
-from app.core.tabular.writing import ColumnKind, FileFormat, Heading, write
-from app.core.tenancy import Scope, bound_scope, current_scope
-from app.core.transaction import transaction
+from app.core.tabular.journaled import JournaledFile
+from app.core.tabular.writing import ColumnKind, FileFormat, Heading
+from app.core.tenancy import current_scope
 from app.reference.models import Level, Programme, Site
 
 from . import labels
@@ -30,8 +28,6 @@ from .domain import ActionStatus, ExportKind
 from .listing import ActionFilter, ActionOrder, conditions, ordered
 from .models import Action, ActionExport, Component, ComponentSite, Contract
 from .session_models import InformationMeeting, TrainingSession
-
-log = structlog.get_logger(__name__)
 
 Source = InstrumentedAttribute[Any] | ColumnElement[Any]
 
@@ -148,54 +144,15 @@ def statement_of(kind: ExportKind, columns: Sequence[ExportColumn], narrowed: Ac
     return ordered(found, order).order_by(Component.number, Component.id, TrainingSession.number, Site.town, Site.name, Site.id)
 
 
-class Export:
-    """An export under way: begun when made, its bytes come by iterating, its end is written in the journal however it ends."""
-
-    def __init__(
-        self, kind: ExportKind, file_format: FileFormat, columns: Sequence[ExportColumn], narrowed: ActionFilter, order: ActionOrder, *, query: str
-    ) -> None:
-        self._whole = self._closed = False
-        self._actor, self._reference = context.actor_id(), context.request_id()
-        self._format = file_format
-        self._title = str(TITLES[kind])
-        self._headings = [Heading(str(column.label), column.kind, column.width) for column in columns]
-        self._entry = _begin(kind, file_format, [column.key for column in columns], query)
-        self._rows = CopiedRows(statement_of(kind, columns, narrowed, order, clock.today()))
-
-    def __iter__(self) -> Iterator[bytes]:
-        try:
-            yield from write(self._format, self._title, self._headings, self._rows)
-            self._whole = True
-        finally:
-            self.close()
-
-    def close(self) -> None:
-        """Give the connection back and write the end in the journal; done once."""
-        if self._closed:
-            return
-        self._closed = True
-        try:
-            self._rows.close()
-        finally:
-            with context.acting(actor=self._actor, reference=self._reference):  # the request has ended meanwhile
-                _end(self._entry, self._rows.count, whole=self._whole)
-
-
-def _begin(kind: ExportKind, file_format: FileFormat, columns: list[str], query: str) -> int:
-    scope = current_scope()
+def export(
+    kind: ExportKind, file_format: FileFormat, columns: Sequence[ExportColumn], narrowed: ActionFilter, order: ActionOrder, *, query: str
+) -> JournaledFile:
+    """The export, begun: what is asked is read under the tenancy of this moment, as it is sent."""
     entry = ActionExport(
-        actor_id=context.actor_id(), on_behalf_of_id=context.on_behalf_of(), organisation_id=scope.organisation_id, request_id=context.request_id(),
-        kind=kind.value, file_format=file_format.value, columns=columns, query=query,
+        actor_id=context.actor_id(), on_behalf_of_id=context.on_behalf_of(), organisation_id=current_scope().organisation_id,
+        request_id=context.request_id(), kind=kind.value, file_format=file_format.value, columns=[column.key for column in columns], query=query,
     )  # fmt: skip
-    with bound_scope(Scope.system()), transaction() as session:
-        session.add(entry)
-        session.flush()
-        return entry.id
-
-
-def _end(entry_id: int, lines: int, *, whole: bool) -> None:
-    with bound_scope(Scope.system()), transaction() as session:
-        entry = session.get_one(ActionExport, entry_id)
-        entry.lines = lines
-        entry.finished_at = clock.now() if whole else None
-    log.info("export_ended" if whole else "export_cut_short", export=entry_id, lines=lines)
+    headings = [Heading(str(column.label), column.kind, column.width) for column in columns]
+    return JournaledFile(
+        entry, statement_of(kind, columns, narrowed, order, clock.today()), file_format=file_format, title=str(TITLES[kind]), headings=headings
+    )

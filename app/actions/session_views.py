@@ -17,6 +17,7 @@ from wtforms.fields import SelectChoice
 from app.core.concurrency import RowGone, StaleError, conflict_context
 from app.core.errors_db import field_of, translate
 from app.core.extensions import db
+from app.core.requests import row_number
 from app.core.typed import gone_page
 from app.core.ui import allowed
 from app.reference.models import Site
@@ -123,7 +124,7 @@ class SessionsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only 
         address = _session_url(session_id)
         form = CancellationForm(data={"version": str(found.version)}) if request.method == "GET" else CancellationForm()
         if request.method == "POST" and form.validate():
-            version = int(form.version.data) if (form.version.data or "").isdecimal() else None
+            version = row_number(form.version.data)
             try:
                 done = _tried(form, lambda: sessions.cancel_session(session_id, reason=form.reason.data or "", version=version))
             except LookupError:

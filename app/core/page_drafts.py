@@ -82,7 +82,8 @@ def save(word: str | None, path: str, fields: MultiDict[str, str]) -> None:
     from app.core.concurrency import CHOICE
     from app.core.wizard import drafts
 
-    if not word or tenancy.current_scope().observes or not presence.is_own(word):
+    # A page without the values it showed has nothing to give a draft back with (the decision on a request, the rights of an account).
+    if not word or "row_base" not in fields or tenancy.current_scope().observes or not presence.is_own(word):
         raise NotAnEditPage
     # The conflict page compares with what stands by now, and has answers besides: its fields alone would overwrite what they left.
     if not path.startswith("/") or len(path) > _LONGEST_PATH or any(name.startswith(CHOICE) for name in fields):

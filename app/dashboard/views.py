@@ -143,7 +143,7 @@ def _account_tiles() -> Iterator[Tile]:
 def _drafts() -> list[dict[str, Any]]:
     """Unfinished input of this account, latest first."""
     found: list[dict[str, Any]] = []
-    drafts = [(kind, *key.partition(":")[::2], draft) for kind, key, draft in wizard_drafts.opened() if kind in RESUMABLE and key.partition(":")[0].isdecimal()]
+    drafts = [(kind, *key.partition(":")[::2], draft) for kind, key, draft in wizard_drafts.opened(RESUMABLE) if key.partition(":")[0].isdecimal()]
     numbers = actions.numbers_of([int(subject) for _kind, subject, _word, _draft in drafts[:MAX_DRAFTS]])
     for kind, subject, word, draft in drafts[:MAX_DRAFTS]:
         number = numbers.get(int(subject))

@@ -5,16 +5,16 @@ The line that notes a message and the message are one transaction, on the locked
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from datetime import datetime, time, timedelta
 from typing import Final
 
 import structlog
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, or_, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.orm import joinedload
+from sqlalchemy.orm import aliased, joinedload
 
+from app.accounts.sessions import digest
 from app.actions.models import Action
 from app.core import clock
 from app.core.extensions import db
@@ -24,18 +24,13 @@ from app.core.mail.services import InvalidAddress
 from app.core.transaction import transaction
 from app.trainees.models import Enrolment, Registration
 
-from .domain import FIRST_WITHIN, MAX_MESSAGES, OPEN_FOR, Moment, SurveyState, message_due
+from .domain import FIRST_WITHIN, MAX_MESSAGES, OPEN_FOR, REMINDERS, Moment, SurveyState, message_due
 from .models import SituationSurvey, SurveyLink, SurveyOptOut
 
 log = structlog.get_logger(__name__)
 
 #: Surveys looked at in one statement; the run goes on until all were.
 BATCH: Final = 500
-
-
-def digest(token: str) -> str:
-    """How a secret is kept."""
-    return hashlib.sha256(token.encode()).hexdigest()
 
 
 def ask_trainees() -> int:
@@ -55,12 +50,15 @@ def ask_trainees() -> int:
 
 
 def _candidates(after: int) -> list[int]:
-    """Surveys that may need a message, by id: open, not answered, of somebody who has an address and did not refuse, and fewer than three sent.
+    """Surveys that need a message, by id: open, not answered, of somebody who has an address, did not refuse and has left the training.
 
-    The exact rule is ``domain.message_due``, on the locked row; this leaves out most of those that need none.
+    The rule is ``domain.message_due``, applied again on the locked row.
     """
     today = clock.today()
-    sent = select(func.count()).where(SurveyLink.survey_id == SituationSurvey.id).correlate(SituationSurvey).scalar_subquery()
+    of_survey = SurveyLink.survey_id == SituationSurvey.id
+    sent = select(func.count()).where(of_survey).correlate(SituationSurvey).scalar_subquery()
+    last = select(func.max(SurveyLink.sent_at)).where(of_survey).correlate(SituationSurvey).scalar_subquery()
+    reminded = or_(*((sent == rank) & (last <= clock.now() - wait) for rank, wait in enumerate(REMINDERS, 1)))
     refused = select(SurveyOptOut.id).where(SurveyOptOut.trainee_id == Registration.trainee_id).exists()
     statement = (
         select(SituationSurvey.id)
@@ -72,13 +70,30 @@ def _candidates(after: int) -> list[int]:
             SituationSurvey.due_on.between(today - OPEN_FOR, today),
             Registration.email.like("%_@_%"),
             ~refused,
-            (SituationSurvey.due_on >= today - FIRST_WITHIN) & (sent == 0) | sent.between(1, MAX_MESSAGES - 1),
+            ~_goes_on(),
+            (SituationSurvey.due_on >= today - FIRST_WITHIN) & (sent == 0) | reminded,
         )
         .order_by(SituationSurvey.id)
         .limit(BATCH)
     )
     with transaction():
         return list(db.session.scalars(statement))
+
+
+def _goes_on() -> ColumnElement[bool]:
+    """Whether the person is still in the training by another enrolment, or left it by a later one, which is asked about instead."""
+    other = aliased(Enrolment)
+    later = tuple_(other.actual_end, other.id) > tuple_(Enrolment.actual_end, Enrolment.id)
+    return (
+        select(other.id)
+        .where(
+            other.registration_id == Enrolment.registration_id,
+            other.id != Enrolment.id,
+            other.cancelled_at.is_(None),
+            or_(other.actual_end.is_(None), later),
+        )
+        .exists()
+    )
 
 
 def _ask(survey_id: int) -> int:
@@ -97,15 +112,17 @@ def _ask(survey_id: int) -> int:
             return 0
         enrolment = session.scalars(
             select(Enrolment)
-            .where(Enrolment.id == survey.enrolment_id)
+            .where(Enrolment.id == survey.enrolment_id, ~_goes_on())
             .options(
                 joinedload(Enrolment.registration).joinedload(Registration.trainee),
                 joinedload(Enrolment.action).joinedload(Action.organisation),
             )
-        ).one()
+        ).one_or_none()
+        if enrolment is None:
+            return 0
         if session.scalar(select(SurveyOptOut.id).where(SurveyOptOut.trainee_id == enrolment.registration.trainee_id)) is not None:
             return 0
-        token = secrets.token_urlsafe(32)
+        token, expires = secrets.token_urlsafe(32), expiry(survey)
         table = SurveyLink.__table__
         noted = session.scalar(
             insert(table)  # type: ignore[arg-type]  # a mapped class's table
@@ -115,14 +132,13 @@ def _ask(survey_id: int) -> int:
                 rank=len(sent) + 1,
                 token_hash=digest(token),
                 sent_at=now,
-                expires_at=expiry(survey),
+                expires_at=expires,
             )
             .on_conflict_do_nothing()
             .returning(table.c.id)
         )
         if noted is None:
             return 0
-        expires = expiry(survey)
         send_mail(
             enrolment.registration.email,
             "survey",

@@ -12,6 +12,7 @@ from sqlalchemy.orm import joinedload
 
 from app.actions.models import Action
 from app.actions.queries import PAGE_SIZES, Cursor, Page, keyset_page
+from app.core import clock
 from app.core.extensions import db
 from app.partners.agora.port import CertificationResult, ExitSurvey
 from app.trainees.models import Enrolment, Registration
@@ -124,6 +125,16 @@ def waiting_counts(today: date) -> Counts:
         waiting={moment: found[moment].waiting if moment in found else 0 for moment in Moment},
         late={moment: found[moment].late if moment in found else 0 for moment in Moment},
     )
+
+
+def registrations_due() -> ColumnElement[bool]:
+    """Registrations with a survey whose day has come and that nobody answered: for the filter "To do" of the lists of trainees."""
+    waiting = (
+        select(Enrolment.registration_id)
+        .join(SituationSurvey, SituationSurvey.enrolment_id == Enrolment.id)
+        .where(SituationSurvey.state == SurveyState.WAITING.value, SituationSurvey.due_on <= clock.today())
+    )
+    return Registration.id.in_(waiting)
 
 
 def waiting_of_action(action_id: int, today: date) -> int:

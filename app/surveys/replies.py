@@ -14,13 +14,13 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import joinedload
 
+from app.accounts.sessions import digest
 from app.core import clock
 from app.core.extensions import db
 from app.core.tenancy import Scope, bound_scope
 from app.core.transaction import transaction
 from app.trainees.models import Enrolment, Registration
 
-from .asking import digest
 from .domain import Moment, Question
 from .models import SituationSurvey, SurveyLink, SurveyOptOut, SurveyReply
 

@@ -17,9 +17,10 @@ from app.core.concurrency import StaleError, canonical, check_version, row_value
 from app.core.errors_db import constraint_name
 from app.core.extensions import db
 from app.core.transaction import transaction
+from app.partners.agora.port import FileStatus
 from app.trainees.domain import AgoraState
 from app.trainees.models import Enrolment
-from app.trainees.services.enrolment import CLOSE, resend_refused
+from app.trainees.services.enrolment import CLOSE, hold_messages, resend_refused
 from app.trainees.services.locking import locked
 
 from .domain import Moment, Question, Refusal, Refused, SurveyState
@@ -36,6 +37,7 @@ def fill_in(survey_id: int, form: Any) -> set[str]:
     """
     try:
         with transaction():
+            _hold_messages(survey_id)
             survey = _due(survey_id)
             changed = save_versioned(survey, form, FIELDS)
             if changed or survey.answered_at is None:
@@ -75,9 +77,22 @@ def try_again(survey_id: int, *, version: int | None) -> None:
         survey.unreached_at = None
 
 
+def is_told(survey: SituationSurvey) -> bool:
+    """Whether AGORA has had the closing that takes the answers along: what is answered from then on stays in the portal."""
+    status = survey.enrolment.agora_status
+    return survey.moment == Moment.EXIT and status is not None and FileStatus(status).is_closed
+
+
 def is_due(survey: SituationSurvey, today: date) -> bool:
     """Whether the survey can be answered: its day has come."""
     return survey.due_on is not None and survey.due_on <= today
+
+
+def _hold_messages(survey_id: int) -> None:
+    """Before the enrolment is locked: a closing that AGORA refused may be sent again, and whoever sends it locks the message first."""
+    enrolment_id = db.session.scalar(select(SituationSurvey.enrolment_id).where(SituationSurvey.id == survey_id, SituationSurvey.moment == Moment.EXIT.value))
+    if enrolment_id is not None:
+        hold_messages(enrolment_id)
 
 
 def _due(survey_id: int) -> SituationSurvey:

@@ -18,6 +18,7 @@ from app.core import clock
 from app.core.concurrency import StaleError, conflict_context
 from app.core.extensions import db
 from app.core.people import account_names
+from app.core.requests import row_number
 from app.core.tenancy import current_scope
 from app.core.typed import gone_page
 from app.core.ui import allowed
@@ -26,7 +27,7 @@ from app.trainees.views.common import show_database_refusal
 
 from . import labels, queries, services
 from .domain import MOMENT_WORDS, Moment, Refused, StateFilter
-from .forms import ActForm, SurveyForm
+from .forms import SurveyForm
 from .models import SituationSurvey
 from .permissions import FILL, VIEW
 from .queries import SurveyFilter
@@ -138,10 +139,8 @@ class SurveysView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only p
 
     @staticmethod
     def _act(survey_id: int, act: Any, done: str) -> ResponseReturnValue:
-        if queries.get_survey(survey_id) is None:
-            abort(404)
         try:
-            act(survey_id, version=ActForm().shown_version)
+            act(survey_id, version=row_number(request.form.get("version")))
         except LookupError:
             abort(404)
         except StaleError:
@@ -166,6 +165,7 @@ def _page_values(survey: SituationSurvey) -> dict[str, Any]:
         "breadcrumb": _crumbs(survey),
         "menu_current": "SurveysView.index",
         "survey": survey,
+        "told": services.is_told(survey),
         "title_text": str(labels.SURVEY_TITLES[Moment(survey.moment)]),
         "enrolment": survey.enrolment,
         "trainee": survey.enrolment.registration.trainee,

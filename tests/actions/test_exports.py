@@ -249,7 +249,7 @@ def test_an_export_that_is_cut_short_says_so(db_session: Session, rich: Action) 
             {"id": rich.id},
         )
     with bound_scope(Scope.organisation(organisation().id)):
-        made = exports.Export(ExportKind.ACTIONS, FileFormat.CSV, exports.COLUMNS[ExportKind.ACTIONS], ActionFilter(number="98X"), ActionOrder(), query="numero=98X")
+        made = exports.export(ExportKind.ACTIONS, FileFormat.CSV, exports.COLUMNS[ExportKind.ACTIONS], ActionFilter(number="98X"), ActionOrder(), query="numero=98X")
         pieces = iter(made)
         next(pieces)
         assert next(pieces).count(b"\r\n") == 200

@@ -147,7 +147,7 @@ def export_once(kind_name: str, format_name: str) -> None:
     with app.test_request_context(), bound_scope(Scope.region()):
         for _round in range(ROUNDS):
             begin = time.perf_counter()
-            pieces = iter(exports.Export(kind, file_format, columns, ActionFilter(), ActionOrder(), query=""))
+            pieces = iter(exports.export(kind, file_format, columns, ActionFilter(), ActionOrder(), query=""))
             next(pieces)
             times["first"].append(time.perf_counter() - begin)
             for _piece in pieces:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -117,14 +117,14 @@ def find_draft(kind: str, subject_key: str) -> Draft | None:
     return _open(row) if row is not None else None
 
 
-def opened(kind: str | None = None, subject_key: str | None = None, *, limit: int = 20) -> list[tuple[str, str, Draft]]:
-    """Return (kind, subject key, draft) of the account's open drafts, newest first, opened: for a list that says whom each concerns.
+def opened(kinds: Collection[str], subject_key: str | None = None, *, limit: int = 20) -> list[tuple[str, str, Draft]]:
+    """Return (kind, subject key, draft) of the account's open drafts of these kinds, newest first, opened: for a list that says whom each concerns.
 
     ``subject_key`` narrows to one subject, with the several drafts there may be about it (``key:…``).
     """
-    statement = select(WizardDraft).where(WizardDraft.user_id == _account(), WizardDraft.finished_at.is_(None), WizardDraft.expires_at > clock.now())
-    if kind is not None:
-        statement = statement.where(WizardDraft.kind == kind)
+    statement = select(WizardDraft).where(
+        WizardDraft.user_id == _account(), WizardDraft.kind.in_(kinds), WizardDraft.finished_at.is_(None), WizardDraft.expires_at > clock.now()
+    )
     if subject_key is not None:
         own = WizardDraft.subject_key
         statement = statement.where((own == subject_key) | own.startswith(f"{subject_key}:", autoescape=True))

@@ -86,7 +86,7 @@ class SeveralDrafts(Wizard):
         """The account's other unfinished inputs about the same subject: whom, since when, and the way back to each."""
         found = []
         subject = self.subject_key(**state.arguments)
-        for _kind, key, draft in drafts.opened(self.kind, subject, limit=10):
+        for _kind, key, draft in drafts.opened((self.kind,), subject, limit=10):
             word = key.removeprefix(subject).removeprefix(":")
             if key == self.draft_key(**state.arguments):
                 continue

@@ -298,7 +298,7 @@ class Wizard(BaseView):
         page = self.render_template(
             "wizard/full.html",
             most=drafts.MAX_OPEN,
-            found=[self._listed(key, draft) for _kind, key, draft in drafts.opened(self.kind, limit=drafts.MAX_OPEN)],
+            found=[self._listed(key, draft) for _kind, key, draft in drafts.opened((self.kind,), limit=drafts.MAX_OPEN)],
             rows=typed_rows(step.form) if step is not None else [],
             hidden=carried(leave_out=("csrf_token",)),
             breadcrumb=list(self.breadcrumb(state)),

@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, Final
 
-import structlog
 from sqlalchemy import Select, case, func, literal, select
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from app.actions.domain import ActionStatus
 from app.actions.models import Action, Contract
 from app.actions.services import actor_name
-from app.core import clock, context
-from app.core.copying import CopiedRows
+from app.core import context
 from app.core.extensions import db
 from app.core.nir import NirKind
-from app.core.tabular.writing import ColumnKind, FileFormat, Heading, write
-from app.core.tenancy import Scope, bound_scope, current_scope
-from app.core.transaction import transaction
+from app.core.tabular.journaled import JournaledFile
+from app.core.tabular.writing import ColumnKind, FileFormat, Heading
+from app.core.tenancy import current_scope
 from app.reference.models import Programme
 
 from ..models import Registration, Trainee
 from .models import NumberFile
 from .rules import HEADERS, PREFIX, Column
-
-log = structlog.get_logger(__name__)
 
 _WIDTHS: Final = {Column.BIRTH_NAME: 28, Column.FIRST_NAME: 20, Column.ACTIONS: 30, Column.NIR: 22}
 
@@ -69,52 +64,11 @@ def _statement() -> Select[Any]:
     return select(*columns).where(*without_nir()).order_by(Trainee.sort_name, Trainee.id)
 
 
-class NumberExport:
-    """The file under way: its line stands in the journal before its first byte, its end is written however it ends."""
-
-    def __init__(self, file_format: FileFormat) -> None:
-        self._whole = self._closed = False
-        self._actor, self._reference = context.actor_id(), context.request_id()
-        self._format = file_format
-        self._entry = _begin(file_format)
-        self._rows = CopiedRows(_statement())
-
-    def __iter__(self) -> Iterator[bytes]:
-        headings = [
-            Heading(words, ColumnKind.DATE if column is Column.BIRTH_DATE else ColumnKind.TEXT, _WIDTHS.get(column, 16)) for column, words in HEADERS.items()
-        ]
-        try:
-            yield from write(self._format, "NIR", headings, self._rows)
-            self._whole = True
-        finally:
-            self.close()
-
-    def close(self) -> None:
-        """Give the connection back and write the end in the journal; done once."""
-        if self._closed:
-            return
-        self._closed = True
-        try:
-            self._rows.close()
-        finally:
-            with context.acting(actor=self._actor, reference=self._reference):  # the request has ended meanwhile
-                _end(self._entry, self._rows.count, whole=self._whole)
-
-
-def _begin(file_format: FileFormat) -> int:
-    with transaction() as session:
-        actor = context.actor_id()
-        entry = NumberFile(
-            organisation_id=current_scope().organisation_id, account_id=actor, account_name=actor_name(actor), file_format=file_format.value
-        )
-        session.add(entry)
-        session.flush()
-        return entry.id
-
-
-def _end(entry_id: int, lines: int, *, whole: bool) -> None:
-    with bound_scope(Scope.system()), transaction() as session:
-        entry = session.get_one(NumberFile, entry_id)
-        entry.lines = lines
-        entry.finished_at = clock.now() if whole else None
-    log.info("number_file_ended", file=entry_id, lines=lines, whole=whole)
+def number_file(file_format: FileFormat) -> JournaledFile:
+    """The file of the trainees without NIR, begun."""
+    actor = context.actor_id()
+    entry = NumberFile(organisation_id=current_scope().organisation_id, account_id=actor, account_name=actor_name(actor), file_format=file_format.value)
+    headings = [
+        Heading(words, ColumnKind.DATE if column is Column.BIRTH_DATE else ColumnKind.TEXT, _WIDTHS.get(column, 16)) for column, words in HEADERS.items()
+    ]
+    return JournaledFile(entry, _statement(), file_format=file_format, title="NIR", headings=headings)

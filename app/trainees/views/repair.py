@@ -6,7 +6,7 @@ import csv
 import io
 from typing import Any
 
-from flask import Response, abort, current_app, flash, redirect, request, stream_with_context, url_for
+from flask import Response, abort, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_appbuilder import BaseView, expose
 from flask_appbuilder.security.decorators import has_access, permission_name
@@ -15,7 +15,6 @@ from flask_babel import lazy_gettext as _l
 from flask_wtf.file import FileField
 
 from app.accounts.bulk_labels import refused as refused_file
-from app.core import clock
 from app.core.requests import row_number
 from app.core.tabular import Refused, safe_cell
 from app.core.tabular.writing import FileFormat
@@ -84,12 +83,7 @@ class NumberRepairView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is o
         if wanted not in set(FileFormat):
             flash(_("Choose one of these formats."), "danger")
             return redirect(url_for(".index"), 303)
-        file_format = FileFormat(wanted)
-        export = files.NumberExport(file_format)
-        answer = Response(stream_with_context(_kept_alive(export)), content_type=file_format.media_type)
-        answer.call_on_close(export.close)
-        answer.headers["Content-Disposition"] = f'attachment; filename="stagiaires-sans-nir-{clock.today():%Y-%m-%d}.{file_format.value}"'
-        return answer
+        return files.number_file(FileFormat(wanted)).response("stagiaires-sans-nir")
 
     @expose("/<int:repair_id>")
     @has_access
@@ -221,15 +215,6 @@ class NumberRepairView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is o
 def _row(trainee_id: int | None, name: str, why: str) -> tuple[str, ...]:
     given = {Column.REFERENCE: rules.reference_of(trainee_id) if trainee_id else "", Column.BIRTH_NAME: rules.shown(name)}
     return (*(given.get(column, "") for column in HEADERS), why)
-
-
-def _kept_alive(pieces: Any) -> Any:
-    """Each piece is a sign of life of the web process (``gunicorn.conf.py``)."""
-    alive = current_app.extensions.get("sign_of_life")
-    for piece in pieces:
-        yield piece
-        if alive is not None:
-            alive()
 
 
 __all__ = ["NumberRepairView"]
