@@ -19,7 +19,7 @@ from app.accounts import queries as accounts
 from app.accounts.domain import Act, Refusal
 from app.accounts.models import User
 from app.accounts.services import AccountNotFound, AccountRefused
-from app.core import presence
+from app.core import page_drafts, presence
 from app.core.functions import CHOICES, Function
 from app.core.requests import row_number
 from app.core.ui import allowed
@@ -50,10 +50,15 @@ class AccountRightsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is 
         if request.method == "GET":
             rights = access.rights_of(user)
             presence.open_page(user, RIGHTS_PAGE)
+            typed = page_drafts.by_hand(request.path, lambda fields: _posted(fields) not in (rights, _base(fields)))
+            if typed is not None:  # with the rights that its author had seen
+                limited = typed.get("actions_scope") == SOME
+                return self._page(user, _posted(typed), seen=typed.get("seen", ""), base=_base(typed), limited=limited)
             return self._page(user, rights, seen=rights.fingerprint, base=rights)
+        page_drafts.note_sent(None if request.form.get("verb") == "search" else request.form.get(presence.PAGE))
         posted = _posted(request.form)
         seen, search = request.form.get("seen", "")[:64], request.form.get("verb") == "search"
-        base = Rights.read(request.form.get("base", ""), seen)
+        base = _base(request.form)
         if search:
             return self._page(user, posted, seen=seen, base=base, limited=request.form.get("actions_scope") == SOME)
         return self._save(user, posted, seen, base)
@@ -143,6 +148,11 @@ def _account(user_id: int) -> User:
 
 def _ticked(form: Any) -> frozenset[int]:
     return frozenset(number for text in form.getlist("actions")[: access.MAX_GIVEN + 1] if (number := row_number(text)) is not None)
+
+
+def _base(form: Any) -> Rights | None:
+    """The rights that the form was made from."""
+    return Rights.read(form.get("base", ""), form.get("seen", "")[:64])
 
 
 def _posted(form: Any) -> Rights:

@@ -4,6 +4,9 @@ For every page of a :class:`app.core.concurrency.VersionedForm`, without a line 
 ``core.presence``, by which it may keep the draft of its own account, and the draft goes by the address the form is sent to.  With the
 fields it keeps the version and the sealed values that the person had seen: what is resumed later is compared with those.
 
+A page whose values are not those of one row (the rights of an account, the decision on a request) has a field ``row_kept`` and asks
+:func:`by_hand` for what it should show.
+
 The draft is the account's alone (``core.wizard.models``), encrypted, and goes with the other drafts.  It ends when the form is accepted.
 """
 
@@ -11,6 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -31,6 +35,8 @@ KIND: Final = "page"
 RESUME: Final = "brouillon"
 #: The field that says where the form is sent to.
 PATH: Final = "row_path"
+#: The field of a page that is no ``VersionedForm``, and gives its draft back all the same.
+BY_HAND: Final = "row_kept"
 _LONGEST_PATH: Final = 2000
 _DRAFT, _TOLD, _SENT = "page_draft", "page_draft.told", "page_draft.sent"
 
@@ -45,10 +51,11 @@ class AlreadySent(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What the page under way says of the draft there is: from when it is, and whether it is shown."""
+    """What the page under way says of the draft there is: from when it is, whether it is shown, and where its form is sent to."""
 
     at: datetime
     resumed: bool
+    address: str
 
 
 def _store() -> dict[Any, Any]:
@@ -82,8 +89,8 @@ def save(word: str | None, path: str, fields: MultiDict[str, str]) -> None:
     from app.core.concurrency import CHOICE
     from app.core.wizard import drafts
 
-    # A page without the values it showed has nothing to give a draft back with (the decision on a request, the rights of an account).
-    if not word or "row_base" not in fields or tenancy.current_scope().observes or not presence.is_own(word):
+    # A page without the values it showed has nothing to give a draft back with.
+    if not word or not ("row_base" in fields or BY_HAND in fields) or tenancy.current_scope().observes or not presence.is_own(word):
         raise NotAnEditPage
     # The conflict page compares with what stands by now, and has answers besides: its fields alone would overwrite what they left.
     if not path.startswith("/") or len(path) > _LONGEST_PATH or any(name.startswith(CHOICE) for name in fields):
@@ -107,8 +114,8 @@ def discard(path: str) -> bool:
 # ---- when the page is opened -------------------------------------------------------------------------------------------
 
 
-def _of_page() -> Any:
-    """The draft of the page under way, read once; None when there is none."""
+def _of_page(path: str | None = None) -> Any:
+    """The draft of the form that is sent to ``path`` (the page under way by default), read once; None when there is none."""
     from app.core.crypto import CryptoError
     from app.core.wizard import drafts
 
@@ -117,7 +124,7 @@ def _of_page() -> Any:
         store[_DRAFT] = None
         if context.actor_id() is not None and not tenancy.current_scope().observes:
             try:
-                store[_DRAFT] = drafts.find_draft(KIND, _key(request.path))
+                store[_DRAFT] = drafts.find_draft(KIND, _key(path or request.path))
             except (CryptoError, ValueError) as error:  # sealed with a key that is gone: the page opens all the same
                 log.warning("page_draft_unreadable", error=type(error).__name__)
     return store[_DRAFT]
@@ -141,7 +148,20 @@ def tell_of(form: Any, row: Any) -> None:
         return
     draft = _of_page()
     if draft is not None and draft.updated_at is not None and (form.resumed or _says_more(form, row, _fields(draft))):
-        _store()[_TOLD] = Told(clock.to_local(draft.updated_at), form.resumed)
+        _store()[_TOLD] = Told(clock.to_local(draft.updated_at), form.resumed, request.path)
+
+
+def by_hand(path: str, says_more: Callable[[MultiDict[str, str]], bool]) -> MultiDict[str, str] | None:
+    """For a page that is no ``VersionedForm``, whose form is sent to ``path``: what was typed, when the page was asked for with it.
+
+    Otherwise the page tells that something was typed before, when sending it would change anything: ``says_more`` of its fields.
+    """
+    if request.method != "GET" or (draft := _of_page(path)) is None:
+        return None
+    fields, resumed = _fields(draft), bool(request.args.get(RESUME))
+    if draft.updated_at is not None and (resumed or says_more(fields)):
+        _store()[_TOLD] = Told(clock.to_local(draft.updated_at), resumed, path)
+    return fields if resumed else None
 
 
 def told() -> Told | None:

@@ -83,7 +83,8 @@ class MarketRule(VersionedMixin, TimestampMixin, Model):
         CheckConstraint("outcome <> 'forbid' OR COALESCE(reason, '') <> ''", name="reason"),
         CheckConstraint("NOT needs_amendment OR outcome = 'instruct'", name="amendment"),
         CheckConstraint("position BETWEEN 1 AND 9999", name="position"),
-        Index("ix_market_rule_order", "version_id", "position", "id"),
+        # At the end of the transaction: the rules of a draft change places, and those of a version are numbered anew.
+        UniqueConstraint("version_id", "position", name="uq_market_rule_order", deferrable=True, initially="DEFERRED"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -146,6 +147,9 @@ class RequestReminder(TenantMixin, Model):
     sent_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=clock.now)
 
 
+register_constraint(
+    "uq_market_rule_order", _l("Somebody has just given this order to another rule: each has its own. Choose another one, and save again.")
+)
 register_constraint("uq_market_rule_version_draft", _l("Somebody has just begun a draft of the rules: work on that one."))
 register_constraint("uq_market_rule_version_number", _l("Somebody has just begun a draft of the rules: work on that one."))
 register_constraint("market_rule_published", _l("These rules were published meanwhile: they never change again. Begin a new draft."))

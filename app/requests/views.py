@@ -11,12 +11,13 @@ from flask_appbuilder.security.decorators import has_access, permission_name
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from sqlalchemy.exc import IntegrityError
+from werkzeug.datastructures import MultiDict
 
 from app.actions.forms import options
 from app.actions.queries import PAGE_SIZES, Cursor
 from app.actions.tabs import page_values
 from app.actions.views import crumbs, found_or_404, page_size
-from app.core import clock, presence
+from app.core import clock, page_drafts, presence
 from app.core.errors_db import translate
 from app.core.extensions import db
 from app.core.requests import row_number
@@ -32,6 +33,9 @@ from .models import ModificationRequest
 from .permissions import DECIDE, VIEW
 from .queries import QueueFilter
 from .wizard import WIZARDS, already_sentence, already_text
+
+#: The fields of the decision in which nobody types anything.
+_UNTYPED = frozenset({"version", "moved", page_drafts.BY_HAND})
 
 
 class RequestsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only partly typed
@@ -133,6 +137,7 @@ class RequestsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only 
         address = url_for("RequestsView.show", request_id=request_id)
         if request.method == "GET":
             return redirect(address)
+        page_drafts.note_sent(request.form.get(presence.PAGE))
         form = DecisionForm(formdata=request.form)
         lines = lines_form(found.asked)(formdata=request.form)
         if not all([form.validate(), lines.validate()]):
@@ -210,17 +215,18 @@ class RequestsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only 
 
     def _page(self, found: ModificationRequest, *, form: Any = None, typed: bool = False) -> str:
         decides = allowed(*DECIDE)
-        decision = (form or DecisionForm(formdata=None)) if decides and found.is_open else None
+        today = presenters.today_of(found)
+        resumed = _resumed(found, today.fingerprint) if decides and found.is_open else None
+        decision = (form or DecisionForm(formdata=resumed)) if decides and found.is_open else None
         if decision is not None:
             presence.open_page(found, presence.DECISION)  # two validators see one another
             if found.state == RequestState.TO_CORRECT:  # its organisation has it: it can only be ended
                 decision.decision.choices = options({RequestEvent.REFUSE: labels.DECISIONS[RequestEvent.REFUSE]})
-        lines = lines_form(found.asked)(formdata=request.form if form is not None else None)
+        lines = lines_form(found.asked)(formdata=request.form if form is not None else resumed)
         if form is not None:
             lines.validate()
         rows = labels.change_rows(found.asked, found.noted)
         of_action = url_for("RequestsView.of_action", action_id=found.action_id)
-        today = presenters.today_of(found)
         papers = document_labels.page_values(found) | document_labels.letter_acts(found, LetterForm(formdata=None))
         if decides:
             path = [(_("Modification requests"), url_for("RequestsView.queue")), (found.action.number, None)]
@@ -249,6 +255,16 @@ class RequestsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only 
                 withdrawal=presenters.withdrawal_consequence(found),
             )
         )
+
+
+def _resumed(found: ModificationRequest, moved: str) -> MultiDict[str, str] | None:
+    """What was typed into the decision some other time.  What it says of a request or of data that changed since has to be said again."""
+    address = url_for("RequestsView.decide", request_id=found.id)
+    typed = page_drafts.by_hand(address, lambda fields: any(value for name, value in fields.items(multi=True) if name not in _UNTYPED))
+    if typed is not None and (typed.get("version"), typed.get("moved")) != (str(found.version), moved):
+        for name in ("decision", "confirmed", "without_letter"):
+            typed.poplist(name)
+    return typed
 
 
 def _notes(found: ModificationRequest, lines: Any) -> tuple[Note, ...]:

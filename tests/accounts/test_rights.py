@@ -30,6 +30,8 @@ from app.trainees.services.identity import known_by_number
 from app.trainees.services.registration import Newcomer, register
 from tests.accounts.helpers import post
 from tests.actions.helpers import details, make_action, make_enrolment, make_nir, make_person, make_registration
+from tests.architecture.filled import Filled
+from tests.core.test_page_drafts import OFFER
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -585,3 +587,29 @@ def test_refused_services(db_session: Session) -> None:
         access.save_rights(target, Rights.of([], None), seen="", actor_id=actor)
     with pytest.raises(services.AccountRefused):
         access.save_rights(target, Rights.of([], None), seen="", actor_id=target)
+
+
+def test_rights_left_unsent_are_resumed_with_those_their_author_had_seen(as_user: AsUser, db_session: Session, actions: tuple[int, int]) -> None:
+    browser, user_id = as_user("principal"), id_of(db_session, "secondaire")
+    path = f"/gestion-organisme/droits/{user_id}"
+    shown = Filled(browser.get(path).text, "row_kept")
+    fewer = shown.data(functions=["trainees", "invoicing"], actions_scope=["certaines"], actions=[str(actions[0])])
+    assert post(browser, "/brouillon", fewer | {"row_path": path}).status_code == 204
+    assert OFFER in browser.get(path).text
+    narrow(db_session, "secondaire", [Function.CONSULT, Function.TRAINEES, Function.DECLARATIONS], None)  # by somebody else meanwhile
+    resumed = Filled(browser.get(f"{path}?brouillon=1").text, "row_kept")
+    assert (resumed["seen"], resumed["actions"]) == (shown["seen"], [str(actions[0])])
+    assert set(resumed["functions"]) == {"trainees", "invoicing"}
+    assert post(browser, path, resumed.data(verb=["save"])).status_code == 303
+    row = db_session.execute(text("SELECT functions, limited_to_actions FROM ab_user WHERE id = :id"), {"id": user_id}).one()
+    assert set(row.functions) == {"consult", "trainees"} and row.limited_to_actions, "each function by itself: what either took is taken"
+    assert OFFER not in browser.get(path).text
+    assert post(browser, "/brouillon", resumed.data() | {"row_path": path}).status_code == 409, "it was sent"
+
+
+def test_rights_as_they_stand_are_not_offered(as_user: AsUser, db_session: Session, actions: tuple[int, int]) -> None:
+    browser, user_id = as_user("principal"), id_of(db_session, "secondaire")
+    path = f"/gestion-organisme/droits/{user_id}"
+    shown = Filled(browser.get(path).text, "row_kept")
+    assert post(browser, "/brouillon", shown.data() | {"row_path": path}).status_code == 204
+    assert OFFER not in browser.get(path).text

@@ -300,7 +300,7 @@ def test_a_row_deleted_meanwhile_breaks_nothing(as_user: AsUser, found: Training
 
 
 def test_a_page_that_cannot_give_a_draft_back_keeps_none(as_user: AsUser, address: str) -> None:
-    """The decision on a request and the rights of an account say who else is there, and hold no values to come back to."""
+    """It says who else is there, and holds no values to come back to."""
     browser = as_user("principal")
     page = opened(browser, address)
     fields = {"row_page": page["row_page"][0], "row_path": address, "observations": "Vu"}

@@ -13,16 +13,19 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect, sync_playwright
+from playwright.sync_api import Error as PlaywrightError
 
 from tests.e2e.portal import CHROMIUM, ROOT, START_SECONDS, AgoraProcess, Product, free_port, sign_in, stop_process
 
 #: What looks at pages and changes nothing that a journey needs: it goes in a second product, at the same time.
 _BESIDE = ("test_design_system.py", "test_exports_in_office.py", "test_pages.py")
+
+_CONTEXTS = pytest.StashKey[list[BrowserContext]]()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -31,6 +34,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.e2e)
             item.add_marker(pytest.mark.xdist_group("beside" if item.path.name in _BESIDE else "journeys"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A test that fails says which pages it had open, and what they held."""
+    report = yield
+    if report.failed:
+        for page in (page for context in item.stash.get(_CONTEXTS, []) for page in context.pages):
+            try:
+                report.sections.append((page.url, page.locator("body").aria_snapshot(timeout=2_000)[:6_000]))
+            except PlaywrightError as error:
+                report.sections.append((page.url, str(error)))
+    return report
 
 
 @pytest.fixture(scope="session")
@@ -88,9 +104,9 @@ def browser(playwright: Playwright) -> Iterator[Browser]:
 
 
 @pytest.fixture
-def new_context(browser: Browser, base_url: str) -> Iterator[Callable[..., BrowserContext]]:
+def new_context(browser: Browser, base_url: str, request: pytest.FixtureRequest) -> Iterator[Callable[..., BrowserContext]]:
     """``new_context(javascript=False, width=360)``: a browser of its own, closed after the test."""
-    made: list[BrowserContext] = []
+    made: list[BrowserContext] = request.node.stash.setdefault(_CONTEXTS, [])
 
     def make(*, javascript: bool = True, width: int = 1280, height: int = 900) -> BrowserContext:
         context = browser.new_context(

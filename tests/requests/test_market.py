@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from app.accounts.seeds import ORGANISATION_A
 from app.actions.models import Action
+from app.core.errors_db import translate
 from app.core.extensions import db
 from app.core.mail.models import MailMessage
 from app.core.mail.services import content_of
@@ -150,6 +151,24 @@ def test_a_new_rule_comes_before_the_one_that_names_everything(db_session: Sessi
     order = list(db_session.scalars(select(MarketRule.id).where(MarketRule.version_id == draft.id).order_by(MarketRule.position, MarketRule.id)))
     new = next(one for one in order if one not in old)
     assert order == ([*old[:-1], new, old[-1]] if catch_all else [*old, new])
+
+
+def test_the_database_holds_one_rule_for_an_order(db_session: Session) -> None:
+    """Two editors at once: the one who comes second is told, in words. Within a transaction rules may change places."""
+    draft = market_rules.get_version(market_rules.begin_draft())
+    assert draft is not None
+    draft.rules.clear()
+    db_session.flush()
+    first, second = (MarketRule(position=one, kind="dates", outcome="instruct") for one in (1, 2))
+    draft.rules.extend((first, second))
+    db_session.flush()
+    first.position, second.position = 2, 1
+    db_session.flush()
+    db_session.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))
+    first.position = 1
+    with pytest.raises(IntegrityError) as refused:
+        db_session.flush()
+    assert "une autre règle" in translate(refused.value)
 
 
 def test_what_is_recorded_keeps_every_rule_of_its_kind(db_session: Session) -> None:

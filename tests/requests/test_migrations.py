@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import psycopg
+import pytest
 from sqlalchemy.engine import make_url
 
 from app.core import schema
@@ -107,3 +108,28 @@ def test_what_letters_say_is_found_for_the_requests_there_are(databases: Any, ma
         assert rows == [(stated([{}], "x", ["abc"]),), (stated([{}], "x", []),)]
         schema.downgrade(settings, "0019")
         schema.upgrade(settings, "0024")
+
+
+def test_rules_that_had_the_same_order_are_numbered_anew(databases: Any, make_settings: Callable[..., Any], engines: dict[str, str]) -> None:
+    """In the order in which they were asked, also in a published version; a version without such rules stays as it is."""
+    with _base(databases, make_settings, engines, "rule_order") as (settings, url):
+        schema.upgrade(settings, "0024")
+        with psycopg.connect(url) as sql:
+            sql.execute("SET session_replication_role = replica")
+            for version in (901, 902):
+                sql.execute(
+                    "INSERT INTO market_rule_version (id, number, published_at, created_at, updated_at) VALUES (%s, %s, now(), now(), now())", (version, version)
+                )
+            for number, version, position in ((911, 901, 5), (912, 901, 7), (913, 901, 5), (914, 902, 5), (915, 902, 7)):
+                sql.execute(
+                    "INSERT INTO market_rule (id, version_id, position, outcome, created_at, updated_at) VALUES (%s, %s, %s, 'record', now(), now())",
+                    (number, version, position),
+                )
+        schema.upgrade(settings, "0025")
+        with psycopg.connect(url) as sql:
+            found = sql.execute("SELECT id, position FROM market_rule WHERE id > 900 ORDER BY id").fetchall()
+            assert found == [(911, 10), (912, 30), (913, 20), (914, 5), (915, 7)]
+            with pytest.raises(psycopg.errors.RestrictViolation):
+                sql.execute("UPDATE market_rule SET position = 6 WHERE id = 914")
+        schema.downgrade(settings, "0024")
+        schema.upgrade(settings, "0025")

@@ -21,6 +21,8 @@ from app.requests.domain import Field, Key, RequestEvent, RequestState, Target
 from app.requests.models import ModificationRequest
 from tests.accounts.helpers import post
 from tests.actions.helpers import statements
+from tests.architecture.filled import Filled
+from tests.core.test_page_drafts import OFFER
 from tests.requests.helpers import END, ENTRY, ask, components, day, decision, open_action, reread
 
 if TYPE_CHECKING:
@@ -393,3 +395,41 @@ def test_delays_are_told_honestly(as_user: AsUser, db_session: Session) -> None:
     assert (found.count, round(found.median, 1), round(found.ninth)) == (10, 0.5, 12)
     page = plain(as_user("region").get("/demandes-de-modification/").text)
     assert "10 demandes décidées en douze mois : la moitié en un jour, neuf sur dix en 12 jours." in page or "neuf sur dix en 13 jours" in page
+
+
+def test_a_decision_left_unsent_is_resumed_on_the_request_as_it_is_by_now(as_user: AsUser) -> None:
+    """The text stays; what was said of the request, or of data that changed meanwhile, has to be said again."""
+    action = open_action()
+    found = reread(ask(action))
+    page_url, address = f"/demandes-de-modification/{found.id}", f"/demandes-de-modification/{found.id}/decision"
+    browser = as_user("region")
+    shown = Filled(browser.get(page_url).text, "row_kept")
+    assert OFFER not in shown.html
+    kept = shown.data(decision=["refuse"], observations=["Le stage est déjà fini."])
+    assert post(browser, "/brouillon", kept | {"row_path": address}).status_code == 204
+
+    again = Filled(browser.get(page_url).text, "row_kept")
+    assert OFFER in again.html and again["observations"] == [""]
+    resumed = Filled(browser.get(f"{page_url}?brouillon=1").text, "row_kept")
+    assert resumed["observations"] == ["Le stage est déjà fini."] and resumed["decision"] == ["refuse"]
+    assert OFFER not in as_user("principal").get(page_url).text, "a draft is its author’s alone"
+
+    with transaction():
+        reread(found.id).action.planned_end = day(END + 1)
+    moved = Filled(browser.get(f"{page_url}?brouillon=1").text, "row_kept")
+    assert moved["observations"] == ["Le stage est déjà fini."] and moved["decision"] == []
+    assert moved["moved"] != shown["moved"]
+
+    assert post(browser, address, moved.data(decision=["refuse"])).status_code == 302
+    assert reread(found.id).observations == "Le stage est déjà fini."
+    assert post(browser, "/brouillon", moved.data() | {"row_path": address}).status_code == 409, "it was sent"
+
+
+def test_a_decision_given_up_is_gone(as_user: AsUser) -> None:
+    found = reread(ask(open_action()))
+    page_url, address = f"/demandes-de-modification/{found.id}", f"/demandes-de-modification/{found.id}/decision"
+    browser = as_user("region")
+    shown = Filled(browser.get(page_url).text, "row_kept")
+    assert post(browser, "/brouillon", shown.data(observations=["Non."]) | {"row_path": address}).status_code == 204
+    assert post(browser, "/brouillon/abandon", {"page": address}).headers["Location"] == address
+    assert OFFER not in browser.get(page_url).text

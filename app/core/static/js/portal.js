@@ -413,7 +413,7 @@
   /* ---------------------------------------------------------------- drafts and unsaved changes */
   /* Where a form is kept as it is typed: a wizard says so; an edit page by its sealed word, but for the page that asks what to keep of two. */
   function keptAt(form) {
-    const page = $('input[name="row_base"]', form) && $('input[name="row_page"]', form);
+    const page = $('input[name="row_base"], input[name="row_kept"]', form) && $('input[name="row_page"]', form);
     return form.dataset.draft || (page && page.value && !$('[name^="choice-"]', form) && body.dataset.pageDraftUrl) || null;
   }
   /* Without the files, which go once, with the form, and without passwords, which are kept nowhere. The token goes beside, as it is by then. */
