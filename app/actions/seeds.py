@@ -107,6 +107,16 @@ CONTRACTS: tuple[DemoContract, ...] = (
         ),
     ),
     DemoContract(
+        ORGANISATION_A, "FORPROSUP", "25F00310024", "1", "FORPRO SUP - LICENCES PROFESSIONNELLES - HAUTE-GARONNE", "Haute-Garonne",
+        (
+            DemoAction(
+                "25F00310024_1", "Licence professionnelle – management des activités commerciales", -300, -15,
+                (("FORPRO SUP - Licence professionnelle management des activités commerciales", 6, 450, 350),),
+            ),
+        ),
+        ContractKind.CONVENTION,
+    ),
+    DemoContract(
         ORGANISATION_B, "PROJETPRO", "22P00210044", "21", "PROJET PRO - BASSIN DE NARBONNE - HSTA", "Bassin de Narbonne",
         (
             DemoAction(

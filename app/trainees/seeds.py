@@ -87,6 +87,10 @@ SCENES: tuple[Scene, ...] = (
         Demo("ROQUES", "Enzo", date(2006, 4, 4), M),
         Demo("SAUREL", "Inaya", date(2005, 10, 17), F),
     ), entered=50),
+    Scene("25F00310024_1", (
+        Demo("ZIDANE", "Lina", date(1998, 3, 3), F, "2980331555261"),
+        Demo("ZUCCARELLI", "Marc", date(1991, 11, 12), M, "1911111262272"),
+    ), entered=295, left=2),
     Scene("22P00210044_1", (
         Demo("TISSEYRE", "Jordan", date(1997, 1, 25), M, "1970111262216"),
         Demo("URBAIN", "Maëlle", date(1994, 8, 13), F, "2940811262227"),

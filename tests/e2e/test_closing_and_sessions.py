@@ -15,6 +15,8 @@ SignIn = Callable[..., Page]
 #: Late to be closed: two trainees have left, one has not.
 LATE = "19Q01762009_4"
 RUNNING = "19Q01762009_5"
+#: FORPRO SUP: both trainees have left.
+CONVENTION = "25F00310024_1"
 SOON = 20_000
 
 
@@ -96,6 +98,24 @@ def test_an_action_is_declared_finished_closed_and_reopened(signed_in: SignIn) -
     for sentence in ("a rouvert l’action", "Sortie saisie au mauvais jour", "a clôturé l’action", "Bilan reçu", "a été déclarée terminée"):
         expect(page.locator("#historique")).to_contain_text(sentence)
     checked(page)
+
+
+def test_the_establishment_of_a_convention_asks_for_the_closing(signed_in: SignIn) -> None:
+    """FORPRO SUP (guide 000): the files of the trainees become "Clôturé" when the Région closes the action."""
+    page, region = signed_in("principal"), signed_in("region")
+    open_action(page, CONVENTION)
+    page.get_by_role("link", name="Déclarer l’action terminée").click()
+    checked(page)
+    page.get_by_label("Demander aussi à la Région de clôturer l’action").check()
+    page.get_by_role("button", name="Déclarer l’action terminée").click()
+    expect(page.get_by_text("L’établissement a demandé la clôture le")).to_be_visible()
+    open_action(region, CONVENTION)
+    region.get_by_role("link", name="Clôturer l’action").click()
+    expect(region.get_by_text("L’établissement a demandé la clôture le")).to_be_visible()
+    checked(region)
+    region.get_by_role("button", name="Clôturer l’action").click()
+    expect(region.get_by_role("heading", level=1)).to_contain_text("Clôturée")
+    expect(region.locator("#panneau-stagiaires").get_by_text("Clôturé", exact=True)).to_have_count(2, timeout=SOON)
 
 
 def test_the_life_of_a_session(signed_in: SignIn) -> None:

@@ -195,3 +195,19 @@ def test_the_other_kinds(signed_in: SignIn) -> None:
     region.get_by_role("link", name=re.compile("^Instruire")).first.click()
     expect(region.get_by_role("row", name=re.compile("Places"))).to_contain_text("24")
     assert_accessible(region)
+
+    # the letter is signed on paper: what is not a document is refused, the scan stands with the request for both
+    page.get_by_label("Courrier signé").set_input_files({"name": "courrier.exe", "mimeType": "application/octet-stream", "buffer": b"MZ"})
+    page.get_by_role("button", name="Joindre le courrier signé").click()
+    expect(page.get_by_role("alert")).to_contain_text("courrier.exe")
+    assert_accessible(page)
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Télécharger le courrier (PDF)").click()
+    page.get_by_label("Courrier signé").set_input_files(
+        {"name": "Courrier signé.pdf", "mimeType": "application/pdf", "buffer": download.value.path().read_bytes()}
+    )
+    page.get_by_role("button", name="Joindre le courrier signé").click()
+    expect(page.locator("#documents").get_by_role("link", name="Courrier signé.pdf")).to_be_visible()
+    region.reload()
+    expect(region.locator("#documents").get_by_role("link", name="Courrier signé.pdf")).to_be_visible()
+    expect(region.get_by_label("J’ai vu que cette demande est sans courrier")).to_have_count(0)
