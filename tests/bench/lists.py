@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
+from tests.bench import search
 from tests.bench.filling import copy_rows, filling
 from tests.bench.report import Report
 from tests.bench.world import World
@@ -74,6 +75,7 @@ def run(world: World, report: Report) -> None:
             ("action_list_deep", f"/actions-de-formation/?after={BASE + SMALL // PER_ACTION // 2}~B{SMALL // PER_ACTION // 2:09d}_000001"),
         ):
             _measure(apps, who, name, path, report)
+    search.run(large, apps[LARGE], report, count=LARGE, first_id=BASE)
 
 
 def _on(world: World, database: str) -> World:
