@@ -17,6 +17,7 @@ from app.partners.agora.port import Civility, DisabilityStatus, FileStatus, Gend
 from .domain import ESF_LIMIT, AgoraState, CorrectionState, EsfAnswer, EsfRate, EsfState, IdentitySource, Problem, ProblemCode
 from .life import EnrolmentEvent, InterruptionReason
 from .queries import FURTHER_TODOS, Todo
+from .services.enrolment import EXIT, INTERRUPT, RESUME
 from .services.identity import Person
 
 CIVILITY_LABELS: dict[str, Any] = {Civility.MRS: _l("Mrs"), Civility.MR: _l("Mr")}
@@ -135,6 +136,15 @@ PATH_LABELS: dict[str, Any] = {
     "survey.certification_level": _l("level of the certification, in the situation survey at the exit"),
 }
 
+#: The same where the day or the reason is not that of an exit: by operation, "" for the others.
+_EVENT_PATH_LABELS: dict[tuple[str, str], Any] = {
+    (INTERRUPT, "date"): _l("first day away"),
+    (INTERRUPT, "reason"): _l("reason of the interruption"),
+    (RESUME, "date"): _l("day of the return"),
+    ("", "date"): _l("date of the event"),
+    ("", "reason"): _l("reason of the event"),
+}
+
 
 def todo_choices() -> list[tuple[str, Any]]:
     """The choices of the filter "To do", those of other features included."""
@@ -218,7 +228,6 @@ _SENTENCES: Mapping[ProblemCode, Any] = {
         "choose the reason of an early exit, or correct the date."
     ),
     ProblemCode.ALREADY_LEFT: _l("The exit is saved already, on %(date)s: look at the sheet to see what can be corrected."),
-    ProblemCode.NOT_CHANGEABLE: _l("AGORA took this enrolment, or the trainee left, while you were typing: look at the sheet to see whom to ask."),
     ProblemCode.ALREADY_ENROLLED: _l("This trainee is already enrolled on this component."),
     ProblemCode.SITE_NOT_OF_COMPONENT: _l("Choose one of the sites of the component."),
     ProblemCode.NO_HOURS: _l("Enter the hours in centre, the hours in company, or both."),
@@ -249,7 +258,7 @@ _SENTENCES: Mapping[ProblemCode, Any] = {
     ProblemCode.AFTER_PATH: _l("This date comes after the planned end (%(date)s): modify the enrolment first."),
     ProblemCode.BEFORE_LAST_TOLD: _l("Something was declared on %(date)s already: enter that day, or a later one."),
     ProblemCode.RESUMED_TOO_EARLY: _l("The first day away is %(date)s: the return comes after it."),
-    ProblemCode.LEAVES_PAUSE_OUT: _l("An interruption declared on %(date)s would lie outside these dates."),
+    ProblemCode.LEAVES_PAUSE_OUT: _l("An interruption declared on %(date)s would lie outside these dates: choose dates that include that day."),
     ProblemCode.START_BEFORE_EXIT: _l("The entry on the new component cannot come before the exit from the other (%(date)s)."),
     ProblemCode.SAME_COMPONENT: _l("The trainee is on this component: choose another one."),
     ProblemCode.ENDS_AFTER_COMPONENT: _l(
@@ -300,6 +309,7 @@ def refusal_text(refusal: Mapping[str, Any]) -> str:
     return _("AGORA answered: “%(title)s”.", title=refusal.get("title") or refusal.get("code"))
 
 
-def path_text(path: str) -> str:
-    """The portal's name of what AGORA refused."""
-    return str(PATH_LABELS.get(path, path or _("the file")))
+def path_text(path: str, operation: str) -> str:
+    """The portal's name of what AGORA refused of a message."""
+    own = _EVENT_PATH_LABELS.get((operation, path)) or _EVENT_PATH_LABELS.get(("", path)) if operation != EXIT else None
+    return str(own or PATH_LABELS.get(path, path or _("the file")))
