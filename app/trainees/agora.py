@@ -232,8 +232,8 @@ def _iso(day: date | None) -> str:
 def build_closings(messages: Sequence[Message]) -> Mapping[int, FileEvent | Rejected]:
     """The closings to tell, with the outcome that was shown when the action was closed and the answers to the exit survey (``answers``)."""
     enrolments = _load(messages)
-    surveys = answers_told(messages)
     built: dict[int, FileEvent | Rejected] = {}
+    told: list[tuple[Message, Enrolment, str, Outcome]] = []
     for message in messages:
         enrolment = enrolments.get(message.subject_id)
         if enrolment is None:
@@ -248,8 +248,11 @@ def build_closings(messages: Sequence[Message]) -> Mapping[int, FileEvent | Reje
         if told_as(file_status(enrolment), EnrolmentEvent.CLOSE, outcome) is None and not by_hand:
             built[message.id] = _forbidden(enrolment)
             continue
+        told.append((message, enrolment, enrolment.agora_number, outcome))
+    surveys = answers_told([message for message, *_rest in told])
+    for message, enrolment, number, outcome in told:
         built[message.id] = FileEvent(
-            number=enrolment.agora_number,
+            number=number,
             external_reference=str(enrolment.external_reference),
             kind=EventKind.CLOSING,
             date=date.fromisoformat(str(message.params["date"])),
