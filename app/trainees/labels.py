@@ -243,7 +243,7 @@ _SENTENCES: Mapping[ProblemCode, Any] = {
     ProblemCode.HAS_LEFT: _l("The trainee has left: if that is a mistake, cancel the exit first."),
     ProblemCode.NOT_LEFT: _l("No exit is entered."),
     ProblemCode.INTERRUPTED: _l("An interruption is under way: enter the return first."),
-    ProblemCode.NOT_INTERRUPTED: _l("No interruption is under way."),
+    ProblemCode.NOT_INTERRUPTED: _l("No interruption is under way: the return may have been entered already, look at the sheet."),
     ProblemCode.ENROLMENT_CANCELLED: _l("This enrolment was cancelled as made by mistake: nothing of it changes any more."),
     ProblemCode.FILE_CLOSED: _l("The AGORA file is closed, and nothing in the exchange reopens it: nothing of this enrolment changes any more."),
     ProblemCode.EXIT_HELD: _l("The exit was told to AGORA: to correct it, cancel it, then enter the right one."),
@@ -254,10 +254,10 @@ _SENTENCES: Mapping[ProblemCode, Any] = {
         "it can be neither moved nor cancelled."
     ),
     ProblemCode.DAY_IN_FUTURE: _l("This date is in the future: enter it on the day, or after."),
-    ProblemCode.BEFORE_ENTRY: _l("This date comes before the entry (%(date)s)."),
+    ProblemCode.BEFORE_ENTRY: _l("This date comes before the entry (%(date)s): enter that day, or a later one."),
     ProblemCode.AFTER_PATH: _l("This date comes after the planned end (%(date)s): modify the enrolment first."),
     ProblemCode.BEFORE_LAST_TOLD: _l("Something was declared on %(date)s already: enter that day, or a later one."),
-    ProblemCode.RESUMED_TOO_EARLY: _l("The first day away is %(date)s: the return comes after it."),
+    ProblemCode.RESUMED_TOO_EARLY: _l("The first day away is %(date)s: enter a later day for the return."),
     ProblemCode.LEAVES_PAUSE_OUT: _l("An interruption declared on %(date)s would lie outside these dates: choose dates that include that day."),
     ProblemCode.START_BEFORE_EXIT: _l("The entry on the new component cannot come before the exit from the other (%(date)s)."),
     ProblemCode.SAME_COMPONENT: _l("The trainee is on this component: choose another one."),
@@ -302,11 +302,15 @@ _REFUSALS: Mapping[str, Any] = {
 
 
 def refusal_text(refusal: Mapping[str, Any]) -> str:
-    """Why AGORA refused, in words."""
+    """Why AGORA refused, in words; and what is left to do where no page mends it."""
     known = _REFUSALS.get(str(refusal.get("meaning")))
-    if known is not None:
-        return str(known)
-    return _("AGORA answered: “%(title)s”.", title=refusal.get("title") or refusal.get("code"))
+    why = str(known) if known is not None else _("AGORA answered: “%(title)s”.", title=refusal.get("title") or refusal.get("code"))
+    if refusal.get("operation") not in (INTERRUPT, RESUME):
+        return why
+    return _(
+        "%(why)s The interruption or the return stays entered here, and what follows waits. It is not corrected in the portal: ask the assistance, "
+        "which settles it with AGORA.", why=why,
+    )  # fmt: skip
 
 
 def path_text(path: str, operation: str) -> str:

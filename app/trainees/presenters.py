@@ -116,13 +116,19 @@ def _remedies(enrolment: Enrolment, refusal: dict[str, Any]) -> list[Remedy]:
             str(refusal.get("meaning")), []
         )
     operation = str(refusal.get("operation") or EXIT)
-    return [Remedy(labels.path_text(path, operation), message, where_to_mend(enrolment, path, operation)) for path, message in told]
+    elsewhere = [(path, message, None if _no_field(path, operation) else where_to_mend(enrolment, path, operation)) for path, message in told]
+    return [Remedy(labels.path_text(path, operation), message, href) for path, message, href in elsewhere]
+
+
+def _no_field(path: str, operation: str) -> bool:
+    """Whether it is said of an interruption, a return…, of which no page mends anything."""
+    return operation != EXIT and REMEDIES.get(path, ("", ""))[0] == "exit"
 
 
 def where_to_mend(enrolment: Enrolment, path: str, operation: str) -> str | None:
     """The page, and the field on it, where the account at work mends what AGORA calls ``path`` of a message; None when it may not, or nobody can here."""
     page, control = REMEDIES.get(path, ("", ""))
-    if page == "exit" and operation != EXIT:  # of an interruption, a return…: no field of its own, but the sheet offers what is possible
+    if _no_field(path, operation):  # the sheet says what is possible
         sheet = url_for("RegistrationPages.show", registration_id=enrolment.registration_id, _anchor=f"gestion-{enrolment.id}")
         return sheet if allowed("can_exit", VIEW) else None
     if page == "plan" and allowed("can_enrol", VIEW):

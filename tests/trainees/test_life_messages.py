@@ -259,3 +259,38 @@ def test_outcomes_are_read_only_where_they_are_shown(as_user: AsUser, double: Ag
     undo(enrolment_id)
     assert region.get(f"/actions-de-formation/{action_id}/cloture").status_code == 200
     assert asked == [action_id], "somebody is still there: the page says so, and no more"
+
+
+# ---- words -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_refused_interruption_says_what_to_do(as_user: AsUser, double: AgoraDouble) -> None:
+    """No page corrects it: none is offered, and the sheet says who settles it."""
+    enrolment_id, browser = make_enrolment(make_action(), entered=20), as_user("principal")
+    double.drain(enrolment_id)
+    interrupt(enrolment_id, 9)
+    reject(messages_of(enrolment_id)[-1])
+    fields = '[{"path": "date", "message": "Trop tard"}]'
+    db.session.execute(text("UPDATE enrolment SET agora_refusal = agora_refusal || jsonb_build_object('fields', CAST(:f AS jsonb)) WHERE id = :id"),
+                       {"f": fields, "id": enrolment_id})  # fmt: skip
+    page = browser.get(f"/stagiaires/fiche/{registration_of(enrolment_id)}").text
+    assert "Premier jour d’absence" in page
+    assert "Corriger : premier jour" not in page
+    assert "adressez-vous à l’assistance, qui le règle avec AGORA" in page
+
+
+@pytest.mark.parametrize(("act", "typed", "words"), [
+    ("interruption", {"interrupted_on": 30, "reason": "SANTE"}, "saisissez ce jour-là, ou un jour plus tard"),
+    ("reprise", {"resumed_on": 9}, "saisissez un jour plus tard pour la reprise"),
+])  # fmt: skip
+def test_a_refused_day_says_which_one_to_enter(as_user: AsUser, act: str, typed: dict[str, Any], words: str) -> None:
+    enrolment_id, browser = make_enrolment(make_action(), entered=20), as_user("principal")
+    if act == "reprise":
+        interrupt(enrolment_id, 9)
+    address = f"/stagiaires/inscription/{enrolment_id}/{act}"
+    page = browser.get(address).text
+    assert "adressez-vous à l’assistance" in page
+    posted = {name: f"{ago(value):%d/%m/%Y}" if isinstance(value, int) else value for name, value in typed.items()}
+    answer = post(browser, address, {**posted, "version": str(version_of(enrolment_id))})
+    assert answer.status_code == 422
+    assert words in answer.text

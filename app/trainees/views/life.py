@@ -45,12 +45,18 @@ class _Words:
 _WORDS: Mapping[EnrolmentEvent, _Words] = {
     EnrolmentEvent.INTERRUPT: _Words(
         _l("Interrupt the training"),
-        _l("The trainee is away for a time and stays enrolled. AGORA is told; enter the return when it comes, or the exit."),
+        _l(
+            "The trainee is away for a time and stays enrolled. AGORA is told; enter the return when it comes, or the exit. Check the day and the "
+            "reason: nothing in the exchange takes an interruption back, so that it is not corrected here. For a wrong one, ask the assistance."
+        ),
         _l("Save the interruption"),
         _l("The interruption is saved."),
     ),
     EnrolmentEvent.RESUME: _Words(
-        _l("Return to the training"), _l("AGORA is told of the return."), _l("Save the return"), _l("The return is saved.")
+        _l("Return to the training"),
+        _l("AGORA is told of the return. Check the day: nothing in the exchange takes a return back. For a wrong one, ask the assistance."),
+        _l("Save the return"),
+        _l("The return is saved."),
     ),
     EnrolmentEvent.UNDO_EXIT: _Words(
         _l("Cancel the exit"),
