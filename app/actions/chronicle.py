@@ -238,8 +238,6 @@ def _direct(act: _Act, words: _Words) -> list[dict[str, Any]]:
 
 def _rows(entry: HistoryLine, words: _Words) -> list[tuple[str, str, str]]:
     """Field, before and after, of one row of the action or of a component."""
-    if entry.table_name not in (_ACTION, _COMPONENT):
-        return []
     opens = entry.table_name == _ACTION and any(change.column == "status" for change in entry.changes)
     fields = _OF_ACTION if entry.table_name == _ACTION else _OF_COMPONENT
     rows: list[tuple[str, str, str]] = []

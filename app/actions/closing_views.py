@@ -101,7 +101,7 @@ class ClosingView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only p
 
     def _page(self, action: Action, form: Any, facts: domain.EntryFacts, template: str, heading: str, **values: Any) -> ResponseReturnValue:
         reasons = values.pop("reasons")
-        outcomes = ports.outcomes(action) if action.status == domain.ActionStatus.RUNNING else None
+        outcomes = ports.outcomes(action) if action.status == domain.ActionStatus.RUNNING and not reasons else None
         if outcomes is not None and "shown" in form:
             form.shown.raw_data, form.shown.data = None, outcomes.mark
         return self.render_template(

@@ -108,12 +108,12 @@ def to_mend(message: OutboxMessage, enrolment: Enrolment, explanation: Explanati
     told = [(str(one.get("path") or ""), str(one.get("message") or ""), str(one.get("field") or "")) for one in message.last_error_details or ()]
     if not told and explanation is not None and explanation.path:
         told = [(explanation.path, "", "")]
-    return tuple(_one_to_mend(enrolment, path, sentence, pointer) for path, sentence, pointer in told)
+    return tuple(_one_to_mend(enrolment, message.operation, path, sentence, pointer) for path, sentence, pointer in told)
 
 
-def _one_to_mend(enrolment: Enrolment, path: str, sentence: str, pointer: str) -> ToMend:
-    label = trainee_labels.path_text(path) if path else pointer or str(_("the file"))
-    href = where_to_mend(enrolment, path)
+def _one_to_mend(enrolment: Enrolment, operation: str, path: str, sentence: str, pointer: str) -> ToMend:
+    label = trainee_labels.path_text(path, operation) if path else pointer or str(_("the file"))
+    href = where_to_mend(enrolment, path, operation)
     screen, key = _REGION_PAGES.get(path, ("", None))
     if href is None and key is not None and allowed("can_edit", screen):
         href = safe_url(f"{screen}.edit", pk=str(key(enrolment)))

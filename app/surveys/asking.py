@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import secrets
 from datetime import datetime, time, timedelta
-from typing import Final
+from typing import Any, Final
 
 import structlog
-from sqlalchemy import ColumnElement, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, delete, func, or_, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import aliased, joinedload
 
@@ -22,7 +22,8 @@ from app.core.jobs.runner import interrupted
 from app.core.mail import public_link, send_mail
 from app.core.mail.services import InvalidAddress
 from app.core.transaction import transaction
-from app.trainees.models import Enrolment, Registration
+from app.trainees.life import EnrolmentEvent
+from app.trainees.models import Enrolment, EnrolmentAct, Registration
 
 from .domain import FIRST_WITHIN, MAX_MESSAGES, OPEN_FOR, REMINDERS, Moment, SurveyState, message_due
 from .models import SituationSurvey, SurveyLink, SurveyOptOut
@@ -55,9 +56,9 @@ def _candidates(after: int) -> list[int]:
     The rule is ``domain.message_due``, applied again on the locked row.
     """
     today = clock.today()
-    of_survey = SurveyLink.survey_id == SituationSurvey.id
-    sent = select(func.count()).where(of_survey).correlate(SituationSurvey).scalar_subquery()
-    last = select(func.max(SurveyLink.sent_at)).where(of_survey).correlate(SituationSurvey).scalar_subquery()
+    of_survey = (SurveyLink.survey_id == SituationSurvey.id, _stands())
+    sent = select(func.count(SurveyLink.id)).where(*of_survey).correlate(SituationSurvey).scalar_subquery()
+    last = select(func.max(SurveyLink.sent_at)).where(*of_survey).correlate(SituationSurvey).scalar_subquery()
     reminded = or_(*((sent == rank) & (last <= clock.now() - wait) for rank, wait in enumerate(REMINDERS, 1)))
     refused = select(SurveyOptOut.id).where(SurveyOptOut.trainee_id == Registration.trainee_id).exists()
     statement = (
@@ -78,6 +79,14 @@ def _candidates(after: int) -> list[int]:
     )
     with transaction():
         return list(db.session.scalars(statement))
+
+
+def _stands() -> ColumnElement[bool]:
+    """A message about the exit that stands; one about an exit that was cancelled since makes the next a reminder of nothing."""
+    survey: Any = aliased(SituationSurvey)
+    undone = select(EnrolmentAct.id).join(survey, survey.enrolment_id == EnrolmentAct.enrolment_id)
+    of_link = (survey.id == SurveyLink.survey_id, EnrolmentAct.happened_at >= SurveyLink.sent_at)
+    return ~undone.where(EnrolmentAct.kind == EnrolmentEvent.UNDO_EXIT.value, *of_link).correlate(SurveyLink).exists()
 
 
 def _goes_on() -> ColumnElement[bool]:
@@ -107,7 +116,8 @@ def _ask(survey_id: int) -> int:
         if survey is None or survey.due_on is None:
             return 0
         now = clock.now()
-        sent = list(session.scalars(select(SurveyLink.sent_at).where(SurveyLink.survey_id == survey_id)))
+        messages = session.execute(select(SurveyLink.sent_at, _stands()).where(SurveyLink.survey_id == survey_id)).all()
+        sent = [sent_at for sent_at, stands in messages if stands]
         if not message_due(survey.due_on, sent, now, clock.today()):
             return 0
         enrolment = session.scalars(
@@ -122,6 +132,8 @@ def _ask(survey_id: int) -> int:
             return 0
         if session.scalar(select(SurveyOptOut.id).where(SurveyOptOut.trainee_id == enrolment.registration.trainee_id)) is not None:
             return 0
+        if messages and not sent:  # of a cancelled exit: this message takes the place of theirs
+            session.execute(delete(SurveyLink).where(SurveyLink.survey_id == survey_id))
         token, expires = secrets.token_urlsafe(32), expiry(survey)
         table = SurveyLink.__table__
         noted = session.scalar(

@@ -15,6 +15,7 @@ from app.actions.queries import PAGE_SIZES, Cursor, Page, keyset_page
 from app.core import clock
 from app.core.extensions import db
 from app.partners.agora.port import CertificationResult, ExitSurvey
+from app.trainees.life import KNOWN_TO_AGORA
 from app.trainees.models import Enrolment, Registration
 
 from .domain import LATE_AFTER, Counts, Moment, StateFilter, SurveyState
@@ -141,6 +142,23 @@ def waiting_of_action(action_id: int, today: date) -> int:
     """How many surveys of an action wait for an answer."""
     statement = select(func.count()).where(
         SituationSurvey.action_id == action_id, SituationSurvey.state == SurveyState.WAITING.value, SituationSurvey.due_on <= today
+    )
+    return db.session.scalar(statement) or 0
+
+
+def unanswered_for_agora(action_id: int, today: date) -> int:
+    """How many exit surveys of an action wait for an answer that AGORA would be told."""
+    statement = (
+        select(func.count())
+        .select_from(SituationSurvey)
+        .join(Enrolment, Enrolment.id == SituationSurvey.enrolment_id)
+        .where(
+            SituationSurvey.action_id == action_id,
+            SituationSurvey.moment == Moment.EXIT.value,
+            SituationSurvey.state == SurveyState.WAITING.value,
+            SituationSurvey.due_on <= today,
+            Enrolment.agora_state.in_(KNOWN_TO_AGORA),
+        )
     )
     return db.session.scalar(statement) or 0
 

@@ -16,7 +16,7 @@ from app.trainees.models import Enrolment, Registration
 from app.trainees.ports import ListLink, SheetPart
 
 from . import labels, queries
-from .domain import Moment, StateFilter
+from .domain import MOMENT_WORDS, Moment, StateFilter
 from .permissions import READ
 from .services import is_due
 
@@ -58,3 +58,16 @@ def list_link(action: Action) -> ListLink | None:
     if waiting:
         label = ngettext("Situation surveys of the action (%(num)s to be filled in)", "Situation surveys of the action (%(num)s to be filled in)", waiting)
     return ListLink(label, url_for("SurveysView.index", action=action.number, etat=StateFilter.DUE.value if waiting else None))
+
+
+def closing_note(action: Action) -> ListLink | None:
+    """The exit surveys that nobody answered: AGORA takes answers with the closing, and none afterwards (guide 000, "Saisie des enquêtes")."""
+    waiting = queries.unanswered_for_agora(action.id, clock.today()) if allowed(*READ) else 0
+    if not waiting:
+        return None
+    label = ngettext(
+        "%(num)s situation survey at the exit is not answered: AGORA takes the answers with the closing, and none afterwards.",
+        "%(num)s situation surveys at the exit are not answered: AGORA takes the answers with the closing, and none afterwards.",
+        waiting,
+    )
+    return ListLink(label, url_for("SurveysView.index", moment=MOMENT_WORDS[Moment.EXIT], action=action.number, etat=StateFilter.DUE.value))

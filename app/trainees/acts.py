@@ -35,7 +35,7 @@ PAGES: Mapping[EnrolmentEvent, tuple[str, str]] = {
     EnrolmentEvent.JUDGE: ("EnrolmentLifeView.judge", "can_judge"),
 }
 #: Acts that depend on nothing but the enrolment and the status of its action.
-_NEED_ONLY_THE_ROW = frozenset(PAGES) - {EnrolmentEvent.CANCEL, EnrolmentEvent.UNDO_EXIT, EnrolmentEvent.JUDGE}
+_NEED_ONLY_THE_ROW = frozenset(PAGES) - {EnrolmentEvent.CANCEL, EnrolmentEvent.JUDGE}
 #: Said of what nobody would look for.
 _BESIDE_THE_POINT = frozenset({ProblemCode.NOT_LEFT, ProblemCode.NOT_INTERRUPTED})
 #: The remedy is not here: somebody is to be asked.
@@ -47,13 +47,8 @@ _ASK = frozenset(
 )  # fmt: skip
 
 
-def life_of(enrolments: Sequence[Enrolment]) -> dict[int, LifeFacts]:
+def life_of(enrolments: Sequence[Enrolment], action: Action) -> dict[int, LifeFacts]:
     """The facts of enrolments of one action, for a page: two statements."""
-    return standing.facts_of(enrolments, enrolments[0].action, region=current_scope().sees_all) if enrolments else {}
-
-
-def facts_for(enrolments: Sequence[Enrolment], action: Action) -> dict[int, LifeFacts]:
-    """The same, for enrolments loaded without their action."""
     return standing.facts_of(enrolments, action, region=current_scope().sees_all)
 
 
@@ -71,13 +66,12 @@ def links(enrolment: Enrolment, facts: LifeFacts) -> list[tuple[str, str]]:
     return found
 
 
-def why_not(enrolment: Enrolment, event: EnrolmentEvent, facts: LifeFacts | None = None) -> str | None:
+def why_not(enrolment: Enrolment, event: EnrolmentEvent) -> str | None:
     """Why an act is not possible now, and whom to ask; None when it is."""
-    known = facts
-    if known is None and event in _NEED_ONLY_THE_ROW:
+    if event in _NEED_ONLY_THE_ROW:
         known = LifeFacts(action_status=enrolment.action.status, exit_mendable=standing.may_mend_exit(enrolment))
-    if known is None:
-        known = life_of([enrolment])[enrolment.id]
+    else:
+        known = life_of([enrolment], enrolment.action)[enrolment.id]
     problems = standing.obstacles(enrolment, event, enrolment.action, known)
     return " ".join(_sentence(enrolment, problem) for problem in problems) or None
 

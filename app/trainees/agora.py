@@ -23,6 +23,8 @@ from app.core.nir import Nir, NirKind
 from app.core.nir.reading import reveal_for_partner
 from app.core.outbox import Message, register_handler
 from app.core.outbox.errors import Duplicate, Rejected
+from app.core.outbox.models import MessageState, OutboxMessage
+from app.core.tenancy import Scope, bound_scope
 from app.core.transaction import transaction
 from app.partners.agora.port import (
     AgoraFileState,
@@ -41,12 +43,12 @@ from app.partners.agora.port import (
     TrainingBody,
 )
 
+from .answers import answers_told, let_go
 from .domain import AgoraState
 from .life import ENROLLED_BY_MISTAKE, UNDONE_EXIT, EnrolmentEvent, told_as
 from .models import Enrolment, Registration, Trainee
-from .ports import exit_surveys
 from .services.enrolment import CANCEL, CHANGE, CLOSE, CREATE, EXIT, INTERRUPT, PARTNER, RESUME, UNDO_EXIT
-from .standing import outcome_of
+from .standing import file_status, outcome_of
 
 logger = structlog.get_logger(__name__)
 
@@ -119,7 +121,7 @@ def build_changes(messages: Sequence[Message]) -> Mapping[int, FileEvent | Rejec
         if enrolment.agora_number is None:
             built[message.id] = _no_number()
             continue
-        if told_as(_status(enrolment), EnrolmentEvent.CHANGE) is None:
+        if told_as(file_status(enrolment), EnrolmentEvent.CHANGE) is None:
             if enrolment.cancelled_at is None:
                 built[message.id] = _forbidden(enrolment)
             continue
@@ -127,7 +129,7 @@ def build_changes(messages: Sequence[Message]) -> Mapping[int, FileEvent | Rejec
             number=enrolment.agora_number,
             external_reference=file.external_reference,
             kind=EventKind.MODIFICATION,
-            date=clock.today(),
+            date=date.fromisoformat(str(message.params["date"])) if message.params.get("date") else clock.today(),
             changes=FileChanges(
                 holder=file.holder,
                 programme=file.programme,
@@ -176,7 +178,7 @@ def _event(message: Message, enrolment: Enrolment) -> FileEvent | Rejected | Non
         return None  # an exit of before messages said theirs, taken back since
     if enrolment.agora_number is None:
         return _no_number() if _concerned(enrolment) else None
-    status = _status(enrolment)
+    status = file_status(enrolment)
     kind = told_as(status, act)
     if kind is None:
         # Nothing to cancel: the exit was settled by hand, or the file is cancelled already.
@@ -228,10 +230,10 @@ def _iso(day: date | None) -> str:
 
 
 def build_closings(messages: Sequence[Message]) -> Mapping[int, FileEvent | Rejected]:
-    """The closings to tell, with the outcome that was shown when the action was closed and the answers to the exit survey."""
+    """The closings to tell, with the outcome that was shown when the action was closed and the answers to the exit survey (``answers``)."""
     enrolments = _load(messages)
-    surveys = exit_surveys(list(enrolments))
     built: dict[int, FileEvent | Rejected] = {}
+    told: list[tuple[Message, Enrolment, str, Outcome]] = []
     for message in messages:
         enrolment = enrolments.get(message.subject_id)
         if enrolment is None:
@@ -242,25 +244,23 @@ def build_closings(messages: Sequence[Message]) -> Mapping[int, FileEvent | Reje
             continue
         outcome = Outcome(str(message.params["outcome"])) if message.params.get("outcome") else outcome_of(enrolment)
         # With an exit settled by hand only AGORA knows where its file stands: it is asked.
-        by_hand = _status(enrolment) is FileStatus.ENTERED and enrolment.actual_end is not None
-        if told_as(_status(enrolment), EnrolmentEvent.CLOSE, outcome) is None and not by_hand:
+        by_hand = file_status(enrolment) is FileStatus.ENTERED and enrolment.actual_end is not None
+        if told_as(file_status(enrolment), EnrolmentEvent.CLOSE, outcome) is None and not by_hand:
             built[message.id] = _forbidden(enrolment)
             continue
+        told.append((message, enrolment, enrolment.agora_number, outcome))
+    surveys = answers_told([message for message, *_rest in told])
+    for message, enrolment, number, outcome in told:
         built[message.id] = FileEvent(
-            number=enrolment.agora_number,
+            number=number,
             external_reference=str(enrolment.external_reference),
             kind=EventKind.CLOSING,
             date=date.fromisoformat(str(message.params["date"])),
             outcome=outcome,
-            survey=surveys.get(enrolment.id),
+            survey=surveys[message.id],
             caller=_caller(message, enrolment),
         )
     return built
-
-
-def _status(enrolment: Enrolment) -> FileStatus:
-    """Where the file stands, as AGORA last said; a number without status is a file just entered."""
-    return FileStatus(enrolment.agora_status) if enrolment.agora_status is not None else FileStatus.ENTERED
 
 
 def _forbidden(enrolment: Enrolment) -> Rejected:
@@ -395,6 +395,7 @@ def apply_states(answers: Sequence[tuple[Message, Any]]) -> None:
             latest[message.subject_id] = (state, message.operation == CREATE)
     if not latest:
         return
+    let_go([message.id for message, _answer in answers if message.operation == CLOSE])
     db.session.execute(
         _APPLY,
         {
@@ -425,6 +426,7 @@ _OWN_REFUSALS = {NO_NUMBER: "no_number", FILE_OVER: Refusal.FORBIDDEN_TRANSITION
 
 def note_refusals(refusals: Sequence[tuple[Message, Rejected]]) -> None:
     """Keep why, and which fields to mend."""
+    let_go([message.id for message, _refusal in refusals if message.operation == CLOSE])
     table: Any = Enrolment.__table__
     statement = (
         update(table)
@@ -465,8 +467,6 @@ def replay_refused(enrolment_ids: Sequence[int]) -> set[int]:
     An organisation may not touch the outbox; having mended its own data is what entitles it to this, and only this.
     """
     from app.core.outbox import console
-    from app.core.outbox.models import MessageState, OutboxMessage
-    from app.core.tenancy import Scope, bound_scope
 
     if not enrolment_ids:
         return set()

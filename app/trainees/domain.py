@@ -82,7 +82,6 @@ class ProblemCode(StrEnum):
     EXIT_AFTER_COMPONENT = "exit_after_component"
     EARLY_REASON = "early_reason"
     ALREADY_LEFT = "already_left"
-    NOT_CHANGEABLE = "not_changeable"
     ALREADY_ENROLLED = "already_enrolled"
     SITE_NOT_OF_COMPONENT = "site_not_of_component"
     NO_HOURS = "no_hours"
@@ -184,14 +183,12 @@ def enrolment_problems(
 
 
 def exit_problems(
-    actual_end: date, *, planned_start: date, planned_end: date, component_end: date, reason_early: bool, already: date | None, today: date
+    actual_end: date, *, planned_start: date, planned_end: date, component_end: date, reason_early: bool, today: date
 ) -> tuple[Problem, ...]:
     """Everything wrong with an exit: its date, then a reason that does not fit it.
 
     A reason that the Région does not mark as one of early exits ("Fin de la formation") says that the path was followed to its end.
     """
-    if already is not None:
-        return (Problem("actual_end", ProblemCode.ALREADY_LEFT, {"date": already}),)
     if actual_end > today:
         return (Problem("actual_end", ProblemCode.EXIT_IN_FUTURE),)
     if actual_end < planned_start:

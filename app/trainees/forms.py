@@ -375,14 +375,8 @@ class ResumptionForm(ActForm):
     resumed_on = FrDateField(_l("Day of the return"), [REQUIRED])
 
 
-class UndoExitForm(ActForm):
-    """Cancellation of an exit."""
-
-    reason = _reason(_l("Reason of the cancellation"))
-
-
-class MistakeForm(ActForm):
-    """« Inscrit par erreur »."""
+class CancellationForm(ActForm):
+    """Cancellation of an exit, or of an enrolment made by mistake (« Inscrit par erreur »)."""
 
     reason = _reason(_l("Reason of the cancellation"))
 

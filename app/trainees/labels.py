@@ -17,6 +17,7 @@ from app.partners.agora.port import Civility, DisabilityStatus, FileStatus, Gend
 from .domain import ESF_LIMIT, AgoraState, CorrectionState, EsfAnswer, EsfRate, EsfState, IdentitySource, Problem, ProblemCode
 from .life import EnrolmentEvent, InterruptionReason
 from .queries import FURTHER_TODOS, Todo
+from .services.enrolment import EXIT, INTERRUPT, RESUME
 from .services.identity import Person
 
 CIVILITY_LABELS: dict[str, Any] = {Civility.MRS: _l("Mrs"), Civility.MR: _l("Mr")}
@@ -135,6 +136,15 @@ PATH_LABELS: dict[str, Any] = {
     "survey.certification_level": _l("level of the certification, in the situation survey at the exit"),
 }
 
+#: The same where the day or the reason is not that of an exit: by operation, "" for the others.
+_EVENT_PATH_LABELS: dict[tuple[str, str], Any] = {
+    (INTERRUPT, "date"): _l("first day away"),
+    (INTERRUPT, "reason"): _l("reason of the interruption"),
+    (RESUME, "date"): _l("day of the return"),
+    ("", "date"): _l("date of the event"),
+    ("", "reason"): _l("reason of the event"),
+}
+
 
 def todo_choices() -> list[tuple[str, Any]]:
     """The choices of the filter "To do", those of other features included."""
@@ -218,7 +228,6 @@ _SENTENCES: Mapping[ProblemCode, Any] = {
         "choose the reason of an early exit, or correct the date."
     ),
     ProblemCode.ALREADY_LEFT: _l("The exit is saved already, on %(date)s: look at the sheet to see what can be corrected."),
-    ProblemCode.NOT_CHANGEABLE: _l("AGORA took this enrolment, or the trainee left, while you were typing: look at the sheet to see whom to ask."),
     ProblemCode.ALREADY_ENROLLED: _l("This trainee is already enrolled on this component."),
     ProblemCode.SITE_NOT_OF_COMPONENT: _l("Choose one of the sites of the component."),
     ProblemCode.NO_HOURS: _l("Enter the hours in centre, the hours in company, or both."),
@@ -234,7 +243,7 @@ _SENTENCES: Mapping[ProblemCode, Any] = {
     ProblemCode.HAS_LEFT: _l("The trainee has left: if that is a mistake, cancel the exit first."),
     ProblemCode.NOT_LEFT: _l("No exit is entered."),
     ProblemCode.INTERRUPTED: _l("An interruption is under way: enter the return first."),
-    ProblemCode.NOT_INTERRUPTED: _l("No interruption is under way."),
+    ProblemCode.NOT_INTERRUPTED: _l("No interruption is under way: the return may have been entered already, look at the sheet."),
     ProblemCode.ENROLMENT_CANCELLED: _l("This enrolment was cancelled as made by mistake: nothing of it changes any more."),
     ProblemCode.FILE_CLOSED: _l("The AGORA file is closed, and nothing in the exchange reopens it: nothing of this enrolment changes any more."),
     ProblemCode.EXIT_HELD: _l("The exit was told to AGORA: to correct it, cancel it, then enter the right one."),
@@ -245,11 +254,11 @@ _SENTENCES: Mapping[ProblemCode, Any] = {
         "it can be neither moved nor cancelled."
     ),
     ProblemCode.DAY_IN_FUTURE: _l("This date is in the future: enter it on the day, or after."),
-    ProblemCode.BEFORE_ENTRY: _l("This date comes before the entry (%(date)s)."),
+    ProblemCode.BEFORE_ENTRY: _l("This date comes before the entry (%(date)s): enter that day, or a later one."),
     ProblemCode.AFTER_PATH: _l("This date comes after the planned end (%(date)s): modify the enrolment first."),
     ProblemCode.BEFORE_LAST_TOLD: _l("Something was declared on %(date)s already: enter that day, or a later one."),
-    ProblemCode.RESUMED_TOO_EARLY: _l("The first day away is %(date)s: the return comes after it."),
-    ProblemCode.LEAVES_PAUSE_OUT: _l("An interruption declared on %(date)s would lie outside these dates."),
+    ProblemCode.RESUMED_TOO_EARLY: _l("The first day away is %(date)s: enter a later day for the return."),
+    ProblemCode.LEAVES_PAUSE_OUT: _l("An interruption declared on %(date)s would lie outside these dates: choose dates that include that day."),
     ProblemCode.START_BEFORE_EXIT: _l("The entry on the new component cannot come before the exit from the other (%(date)s)."),
     ProblemCode.SAME_COMPONENT: _l("The trainee is on this component: choose another one."),
     ProblemCode.ENDS_AFTER_COMPONENT: _l(
@@ -293,13 +302,18 @@ _REFUSALS: Mapping[str, Any] = {
 
 
 def refusal_text(refusal: Mapping[str, Any]) -> str:
-    """Why AGORA refused, in words."""
+    """Why AGORA refused, in words; and what is left to do where no page mends it."""
     known = _REFUSALS.get(str(refusal.get("meaning")))
-    if known is not None:
-        return str(known)
-    return _("AGORA answered: “%(title)s”.", title=refusal.get("title") or refusal.get("code"))
+    why = str(known) if known is not None else _("AGORA answered: “%(title)s”.", title=refusal.get("title") or refusal.get("code"))
+    if refusal.get("operation") not in (INTERRUPT, RESUME):
+        return why
+    return _(
+        "%(why)s The interruption or the return stays entered here, and what follows waits. It is not corrected in the portal: ask the assistance, "
+        "which settles it with AGORA.", why=why,
+    )  # fmt: skip
 
 
-def path_text(path: str) -> str:
-    """The portal's name of what AGORA refused."""
-    return str(PATH_LABELS.get(path, path or _("the file")))
+def path_text(path: str, operation: str) -> str:
+    """The portal's name of what AGORA refused of a message."""
+    own = _EVENT_PATH_LABELS.get((operation, path)) or _EVENT_PATH_LABELS.get(("", path)) if operation != EXIT else None
+    return str(own or PATH_LABELS.get(path, path or _("the file")))

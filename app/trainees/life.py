@@ -92,7 +92,7 @@ def _action_goes_on(facts: LifeFacts) -> tuple[Problem, ...]:
 
 
 def _not_declared(facts: LifeFacts) -> tuple[Problem, ...]:
-    """What was declared finished is not undone by the organisation that declared it."""
+    """An outcome that was declared is corrected by the Région: nothing is missing again, and the declaration stands."""
     return (Problem("", ProblemCode.DECLARED_FINISHED),) if facts.declared and not facts.region else ()
 
 
@@ -127,11 +127,11 @@ LIFE: Workflow[EnrolmentState, EnrolmentEvent, LifeFacts] = Workflow(
         Transition(S.INTERRUPTED, E.LEAVE, S.LEFT_INTERRUPTED, _ON),
         Transition(S.INTERRUPTED, E.MOVE, S.LEFT_INTERRUPTED, _ON),
         Transition(S.LEFT, E.MEND_EXIT, S.LEFT, (*_ON, _mendable)),
-        Transition(S.LEFT, E.UNDO_EXIT, S.IN, (*_ON, _not_declared)),
+        Transition(S.LEFT, E.UNDO_EXIT, S.IN, _ON),
         Transition(S.LEFT, E.JUDGE, S.LEFT, (*_ON, _not_declared)),
         Transition(S.LEFT, E.CLOSE, S.CLOSED),
         Transition(S.LEFT_INTERRUPTED, E.MEND_EXIT, S.LEFT_INTERRUPTED, (*_ON, _mendable)),
-        Transition(S.LEFT_INTERRUPTED, E.UNDO_EXIT, S.INTERRUPTED, (*_ON, _not_declared)),
+        Transition(S.LEFT_INTERRUPTED, E.UNDO_EXIT, S.INTERRUPTED, _ON),
         Transition(S.LEFT_INTERRUPTED, E.JUDGE, S.LEFT_INTERRUPTED, (*_ON, _not_declared)),
         Transition(S.LEFT_INTERRUPTED, E.CLOSE, S.CLOSED),
     ),

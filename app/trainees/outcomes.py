@@ -60,13 +60,23 @@ def _line(enrolment: Enrolment, action: Action, facts: LifeFacts) -> OutcomeLine
         away=ngettext("%(num)s day away", "%(num)s days away", done.away_days) if done.away_days else "",
         actual_end=enrolment.actual_end,
         reason=str(enrolment.exit_reason) if enrolment.exit_reason is not None else "",
-        days=_("%(present)s of %(planned)s", present=done.present_days, planned=done.planned_days),
-        hours=_("%(done)s of %(planned)s", done=fr_hours(done.done_hours, "h"), planned=fr_hours(done.planned_hours, "h")),
+        days=days_text(done),
+        hours=hours_text(done),
         outcome=str(labels.OUTCOME_LABELS[outcome]) if outcome is not None else None,
         tone=labels.OUTCOME_TONES[outcome] if outcome is not None else "warning",
         corrected=_corrected(enrolment, done),
         href=url_for("EnrolmentLifeView.judge", enrolment_id=enrolment.id, retour="action") if free and allowed("can_judge", VIEW) else None,
     )
+
+
+def days_text(done: life.Completion) -> str:
+    """Days attended, of those planned."""
+    return _("%(present)s of %(planned)s", present=done.present_days, planned=done.planned_days)
+
+
+def hours_text(done: life.Completion) -> str:
+    """Hours carried out, of those planned."""
+    return _("%(done)s of %(planned)s", done=fr_hours(done.done_hours, "h"), planned=fr_hours(done.planned_hours, "h"))
 
 
 def _corrected(enrolment: Enrolment, done: life.Completion) -> str:
@@ -85,7 +95,7 @@ def _corrected(enrolment: Enrolment, done: life.Completion) -> str:
 def values_of(action: Action) -> tuple[list[OutcomeLine], str]:
     """The table of an action, and the word that says what it shows."""
     enrolments = queries.outcomes_of(action.id)
-    facts = acts.facts_for(enrolments, action)
+    facts = acts.life_of(enrolments, action)
     return lines_of(enrolments, action, facts), mark(enrolments)
 
 

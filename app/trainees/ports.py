@@ -37,6 +37,7 @@ ListSource = Callable[["Action"], ListLink | None]
 _surveys: list[SurveySource] = []
 _sheet: dict[str, SheetSource] = {}
 _list: dict[str, ListSource] = {}
+_closing: dict[str, ListSource] = {}
 
 
 def register_survey_source(source: SurveySource) -> None:
@@ -67,3 +68,13 @@ def register_list_link(name: str, source: ListSource) -> None:
 def list_links(action: Action) -> list[ListLink]:
     """The links that later features add above the list of the trainees of an action."""
     return [link for source in _list.values() if (link := source(action)) is not None]
+
+
+def register_closing_note(name: str, source: ListSource) -> None:
+    """Add something to know before an action ends, with where it is seen to; registering it again replaces it."""
+    _closing[name] = source
+
+
+def closing_notes(action: Action) -> list[ListLink]:
+    """What later features have to say on the pages that end an action."""
+    return [note for source in _closing.values() if (note := source(action)) is not None]

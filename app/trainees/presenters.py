@@ -25,6 +25,7 @@ from .domain import AgoraState, Problem, ProblemCode
 from .models import Enrolment, Registration
 from .permissions import VIEW
 from .services.correction import may_correct
+from .services.enrolment import EXIT
 from .standing import standing
 
 #: Files that AGORA has not closed yet.
@@ -114,12 +115,22 @@ def _remedies(enrolment: Enrolment, refusal: dict[str, Any]) -> list[Remedy]:
         told = {"name_mismatch": [("holder.birth_name", "")], "unknown_person": [("holder.nir", "")], "invalid_nir": [("holder.nir", "")]}.get(
             str(refusal.get("meaning")), []
         )
-    return [Remedy(labels.path_text(path), message, where_to_mend(enrolment, path)) for path, message in told]
+    operation = str(refusal.get("operation") or EXIT)
+    elsewhere = [(path, message, None if _no_field(path, operation) else where_to_mend(enrolment, path, operation)) for path, message in told]
+    return [Remedy(labels.path_text(path, operation), message, href) for path, message, href in elsewhere]
 
 
-def where_to_mend(enrolment: Enrolment, path: str) -> str | None:
-    """The page, and the field on it, where the account at work mends what AGORA calls ``path``; None when it may not, or nobody can here."""
+def _no_field(path: str, operation: str) -> bool:
+    """Whether it is said of an interruption, a return…, of which no page mends anything."""
+    return operation != EXIT and REMEDIES.get(path, ("", ""))[0] == "exit"
+
+
+def where_to_mend(enrolment: Enrolment, path: str, operation: str) -> str | None:
+    """The page, and the field on it, where the account at work mends what AGORA calls ``path`` of a message; None when it may not, or nobody can here."""
     page, control = REMEDIES.get(path, ("", ""))
+    if _no_field(path, operation):  # the sheet says what is possible
+        sheet = url_for("RegistrationPages.show", registration_id=enrolment.registration_id, _anchor=f"gestion-{enrolment.id}")
+        return sheet if allowed("can_exit", VIEW) else None
     if page == "plan" and allowed("can_enrol", VIEW):
         return url_for("EnrolmentView.change", enrolment_id=enrolment.id, _anchor=control)
     if page == "exit" and enrolment.actual_end is not None and allowed("can_exit", VIEW):

@@ -110,7 +110,7 @@ def _todo(todo: Todo) -> ColumnElement[bool]:
         case Todo.NIA:
             return without_nir()
         case Todo.ESF:
-            return Registration.esf_state == EsfState.LATER.value
+            return (Registration.esf_state == EsfState.LATER.value) & _counts()
         case Todo.TO_COMPLETE:
             return or_(_todo(Todo.ESF), _todo(Todo.NOT_ENROLLED))
         case Todo.NOT_ENROLLED:
@@ -119,12 +119,18 @@ def _todo(todo: Todo) -> ColumnElement[bool]:
             return Registration.id.in_(select(Enrolment.registration_id).where(Enrolment.actual_end.is_(None), STANDING))
 
 
+def _counts() -> ColumnElement[bool]:
+    """Somebody of whom every enrolment was made by mistake lacks nothing any more."""
+    enrolments = select(Enrolment.id).where(Enrolment.registration_id == Registration.id).correlate(Registration)
+    return enrolments.where(STANDING).exists() | ~enrolments.exists()
+
+
 def without_nir() -> ColumnElement[bool]:
     """Known by an NIA, or enrolled without any number where one is asked: two small partial indexes rather than every row."""
     by_nia: Any = aliased(Registration)
     waiting = select(Enrolment.registration_id).where(Enrolment.agora_state == AgoraState.WAITING_NIR.value)
     known_by_nia = select(by_nia.id).join(Trainee, Trainee.id == by_nia.trainee_id).where(Trainee.nir_kind == "NIA")
-    return Registration.id.in_(union(known_by_nia, waiting))
+    return Registration.id.in_(union(known_by_nia, waiting)) & _counts()
 
 
 def trainees_with_number(nir: Nir) -> tuple[int, ...]:
@@ -377,7 +383,7 @@ def todo_counts() -> TodoCounts:
 def esf_rate(action_id: int) -> EsfRate:
     """Completeness of a co-funded action."""
     row = db.session.execute(
-        select(func.count().filter(Registration.esf_state == EsfState.COMPLETE.value), func.count()).where(Registration.action_id == action_id)
+        select(func.count().filter(Registration.esf_state == EsfState.COMPLETE.value), func.count()).where(Registration.action_id == action_id, _counts())
     ).one()
     return EsfRate(row[0], row[1])
 
@@ -389,7 +395,7 @@ def esf_alarms(limit: int = 10) -> list[tuple[Action, EsfRate]]:
     statement = (
         select(Action, total, incomplete)
         .join(Registration, Registration.action_id == Action.id)
-        .where(Action.id.in_(concerned), Action.esf_cofunded, Action.status.in_((ActionStatus.WAITING, ActionStatus.RUNNING)))
+        .where(Action.id.in_(concerned), _counts(), Action.esf_cofunded, Action.status.in_((ActionStatus.WAITING, ActionStatus.RUNNING)))
         .group_by(Action.id)
         .having(100 * incomplete > ESF_LIMIT * total)
         .order_by((incomplete * 1000 / total).desc(), Action.id)

@@ -15,6 +15,7 @@ from app.core.ui import SearchHit, allowed
 
 from . import labels, outcomes, presenters, queries
 from .permissions import READ
+from .ports import closing_notes
 from .services.enrolment import close_files, hold_back_closings
 
 
@@ -48,7 +49,8 @@ class Trainees:
     def outcomes(self, action: Action) -> Outcomes:
         """The outcome of each enrolment, as computed or corrected."""
         lines, mark = outcomes.values_of(action)
-        return Outcomes(Panel(anchor="realisations", heading=_("Outcome of each enrolment"), template="trainees/_outcomes.html", values={"lines": lines}), mark)
+        values: dict[str, object] = {"lines": lines, "notes": closing_notes(action)}
+        return Outcomes(Panel(anchor="realisations", heading=_("Outcome of each enrolment"), template="trainees/_outcomes.html", values=values), mark)
 
     def outcomes_mark(self, action: Action) -> str:
         """The word of what would be told now."""

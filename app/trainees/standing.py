@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, func, select
 from app.actions.models import Action
 from app.actions.queries import declaration_of
 from app.core.extensions import db
-from app.partners.agora.port import Outcome
+from app.partners.agora.port import FileStatus, Outcome
 
 from . import life
 from .domain import AgoraState, Problem
@@ -48,6 +48,11 @@ def state_of(enrolment: Enrolment, action_status: str) -> EnrolmentState:
         cancelled=enrolment.cancelled_at is not None,
         interrupted=any(one.resumed_on is None for one in enrolment.interruptions),
     )
+
+
+def file_status(enrolment: Enrolment) -> FileStatus:
+    """Where the file stands, as AGORA last said; a number without status is a file just entered."""
+    return FileStatus(enrolment.agora_status) if enrolment.agora_status is not None else FileStatus.ENTERED
 
 
 def completion_of(enrolment: Enrolment) -> Completion:

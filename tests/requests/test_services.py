@@ -540,3 +540,15 @@ def test_an_enrolment_under_way_is_seen_by_the_validation(stage: tuple[Flask, in
 
     outcomes = together(app, (Scope.region(), validate), (Scope.organisation(organisation_id), enrol_one))
     assert outcomes in (["validated", "refused"], ["blocked", "enrolled"])
+
+
+def test_the_first_entry_is_read_once_for_a_page(db_session: Session) -> None:
+    action = open_action()
+    starts = {Key(Target.COMPONENT, one.id, Field.PLANNED_START): day(-ENTRY - 1) for one in components(action.id)}
+    request_id = ask(action, {Key(Target.ACTION, action.id, Field.ACTUAL_START): day(-ENTRY - 1), **starts})
+    db_session.expire_all()
+    found = reread(request_id)
+    with statements() as sent:
+        today = presenters.today_of(found)
+    assert today.remarks, "the entry has to follow"
+    assert sum("first_entry" in statement for statement in sent) == 1

@@ -10,10 +10,11 @@ from sqlalchemy import text
 
 from app.core.extensions import db
 from app.core.tenancy import Scope, bound_scope
-from app.surveys import asking, jobs, replies
+from app.surveys import asking, jobs, queries, replies
 from app.surveys.models import SurveyLink
 from app.trainees.domain import EnrolmentPlan
 from app.trainees.models import Enrolment
+from app.trainees.services import life
 from tests.actions.helpers import leave, make_action, make_nir
 
 from .helpers import answered, left, mails, moved, quiet, search, survey_of, token_in
@@ -192,3 +193,24 @@ def test_a_link_dies_with_a_cancelled_exit_and_comes_back_with_it(db_session: Se
                 replies.look_up(token)
     assert replies.look_up(token).first_name
     assert jobs.ask_trainees() == 0, "written to already"
+
+
+def test_a_new_exit_after_a_cancelled_one_is_asked_about_anew(db_session: Session) -> None:
+    """The messages about the cancelled exit are no first message of the new one, which has its two reminders."""
+    quiet()
+    enrolment_id = left()
+    for days in (0, 8):
+        moved(enrolment_id, days)
+        assert jobs.ask_trainees() == 1
+    version = db_session.scalars(text("SELECT version FROM enrolment WHERE id = :id"), {"id": enrolment_id}).one()
+    life.undo_exit(enrolment_id, reason="Saisie sur le mauvais stagiaire", version=version)
+    assert jobs.ask_trainees() == 0
+    leave(enrolment_id)
+    assert [jobs.ask_trainees() for _ in range(2)] == [1, 0]
+    for days in (8, 15):
+        moved(enrolment_id, days)
+        db_session.execute(text("UPDATE enrolment_act SET happened_at = happened_at - make_interval(days => :d)"), {"d": days})
+        db_session.commit()
+        assert jobs.ask_trainees() == 1
+    assert [subject.startswith("Rappel") for _to, subject, _body in mails()] == [False, True, False, True, True]
+    assert [link.rank for link in queries.links_of(survey_of(enrolment_id).id)] == [1, 2, 3]

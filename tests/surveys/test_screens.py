@@ -20,7 +20,7 @@ from app.surveys.models import SurveyReply
 from app.trainees import agora
 from app.trainees.models import Enrolment
 from tests.accounts.helpers import post
-from tests.actions.helpers import make_action, number_given
+from tests.actions.helpers import make_action, make_finished, number_given
 
 from .helpers import answered, as_posted, closings_of, hidden_of, id_of, job, left, mails, moved, quiet, search, survey_of, token_in
 
@@ -343,3 +343,21 @@ def test_trying_links_at_random_is_braked_and_answering_never(braked: Flask) -> 
     other = braked.test_client()
     other.get(f"/enquete/{token}", **answering)
     assert {other.get("/enquete/repondre", **answering).status_code for _ in range(30)} == {200}
+
+
+def test_who_closes_an_action_is_told_of_the_exits_nobody_answered_about(as_user: AsUser) -> None:
+    """AGORA takes the answers with the closing alone: those of a programme outside the flow are not missing."""
+    action = make_finished(people=2)
+    action_id = action.id
+    first, second = db.session.scalars(select(Enrolment.id).where(Enrolment.action_id == action_id).order_by(Enrolment.id))
+    answered(first, job())
+    closing, declaring = f"/actions-de-formation/{action_id}/cloture", f"/actions-de-formation/{action_id}/fin"
+    for who, address in (("admin", closing), ("principal", declaring)):
+        page = as_user(who).get(address).text
+        assert "1 bilan de situation à la sortie est sans réponse" in page
+        assert "/bilans-de-situation/?moment=sortie" in page
+    answered(second, search())
+    assert "sans réponse" not in as_user("admin").get(closing).text
+    outside = make_finished(people=1, programme="AVENIR").id
+    db.session.execute(text("UPDATE enrolment SET agora_state = 'none', agora_number = NULL, agora_status = NULL WHERE action_id = :id"), {"id": outside})
+    assert "sans réponse" not in as_user("admin").get(f"/actions-de-formation/{outside}/cloture").text

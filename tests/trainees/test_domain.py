@@ -51,24 +51,23 @@ def test_nobody_enters_an_open_action_before_its_start() -> None:
 
 
 @pytest.mark.parametrize(
-    ("day", "already", "code"),
+    ("day", "code"),
     [
-        (date(2023, 3, 2), None, ProblemCode.EXIT_IN_FUTURE),
-        (date(2022, 12, 31), None, ProblemCode.EXIT_BEFORE_ENTRY),
-        (date(2023, 2, 1), date(2023, 1, 31), ProblemCode.ALREADY_LEFT),
-        (date(2023, 3, 1), None, None),
-        (START, None, None),
+        (date(2023, 3, 2), ProblemCode.EXIT_IN_FUTURE),
+        (date(2022, 12, 31), ProblemCode.EXIT_BEFORE_ENTRY),
+        (date(2023, 3, 1), None),
+        (START, None),
     ],
 )
-def test_exits(day: date, already: date | None, code: ProblemCode | None) -> None:
-    found = domain.exit_problems(day, planned_start=START, planned_end=END, component_end=END, reason_early=True, already=already, today=date(2023, 3, 1))
+def test_exits(day: date, code: ProblemCode | None) -> None:
+    found = domain.exit_problems(day, planned_start=START, planned_end=END, component_end=END, reason_early=True, today=date(2023, 3, 1))
     assert [problem.code for problem in found] == ([code] if code else [])
 
 
 @pytest.mark.parametrize(("day", "early_reason", "fine"), [(date(2023, 3, 1), False, False), (date(2023, 3, 1), True, True), (END, False, True), (END, True, True)])
 def test_the_reason_fits_an_early_exit(day: date, early_reason: bool, fine: bool) -> None:
     """"Fin de la formation" months before the planned end is a slip."""
-    found = domain.exit_problems(day, planned_start=START, planned_end=END, component_end=END, reason_early=early_reason, already=None, today=END)
+    found = domain.exit_problems(day, planned_start=START, planned_end=END, component_end=END, reason_early=early_reason, today=END)
     assert [(one.field, one.code) for one in found] == ([] if fine else [("exit_reason_id", ProblemCode.EARLY_REASON)])
 
 

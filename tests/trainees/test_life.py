@@ -16,6 +16,7 @@ from app.accounts.seeds import ORGANISATION_B
 from app.actions import services as actions
 from app.actions.domain import BillingPeriod, DeclarationFrequency, ReasonCode
 from app.actions.models import Action, Component, ComponentSite
+from app.actions.queries import declaration_of
 from app.core import clock
 from app.core.concurrency import StaleError
 from app.core.errors_db import constraint_name
@@ -268,14 +269,17 @@ def test_an_exit_during_an_interruption_gives_it_back(db_session: Session) -> No
     assert state_now(enrolment_id) is EnrolmentState.INTERRUPTED
 
 
-def test_a_declared_action_cancels_no_exit(db_session: Session) -> None:
+def test_an_exit_cancelled_after_the_declaration_withdraws_it(db_session: Session) -> None:
+    """The Région enters no exit, and nobody withdraws a declaration: it falls by itself, as its page says."""
     action = make_finished()
-    enrolment = db_session.scalars(select(Enrolment).where(Enrolment.action_id == action.id)).first()
-    assert enrolment is not None
-    actions.declare_finished(action.id)
-    with bound_scope(Scope.organisation(action.organisation_id)), pytest.raises(Refused) as refused:
-        undo(enrolment.id)
-    assert codes(refused) == [ProblemCode.DECLARED_FINISHED]
+    action_id, holder = action.id, action.organisation_id
+    enrolment_id = db_session.scalars(select(Enrolment.id).where(Enrolment.action_id == action_id).order_by(Enrolment.id)).first() or 0
+    actions.declare_finished(action_id)
+    assert declaration_of(action_id) is not None
+    with bound_scope(Scope.organisation(holder)):
+        undo(enrolment_id)
+    assert declaration_of(action_id) is None
+    assert state_now(enrolment_id) is EnrolmentState.IN
 
 
 def test_an_exit_is_not_cancelled_over_another_enrolment_or_outside_the_component(db_session: Session) -> None:

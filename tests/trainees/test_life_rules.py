@@ -48,7 +48,8 @@ def test_every_pair_of_state_and_event(state: EnrolmentState, event: EnrolmentEv
     [
         *((state, event, LifeFacts(action_status="CL"), ProblemCode.NO_MORE_TRAINEE) for state in (S.IN, S.INTERRUPTED) for event in EXPECTED[state]),
         (S.LEFT, E.MEND_EXIT, LifeFacts(), ProblemCode.EXIT_HELD),
-        (S.LEFT, E.UNDO_EXIT, LifeFacts(declared=True), ProblemCode.DECLARED_FINISHED),
+        (S.LEFT, E.UNDO_EXIT, LifeFacts(declared=True), None),
+        (S.LEFT_INTERRUPTED, E.UNDO_EXIT, LifeFacts(declared=True), None),
         (S.LEFT, E.JUDGE, LifeFacts(declared=True), ProblemCode.DECLARED_FINISHED),
         (S.LEFT, E.JUDGE, LifeFacts(declared=True, region=True), None),
         (S.IN, E.CANCEL, LifeFacts(interruptions=1), ProblemCode.SOMETHING_DECLARED),

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from app.core import clock, context
 from app.core.outbox import policy, throttle
-from app.core.outbox.models import InterventionKind, MessageState, OutboxIntervention, OutboxMessage, OutboxPartner
+from app.core.outbox.models import SEALED, InterventionKind, MessageState, OutboxIntervention, OutboxMessage, OutboxPartner
 from app.core.outbox.nudge import nudge
 from app.core.transaction import after_commit, transaction
 
@@ -81,7 +81,7 @@ def mark_settled(message_ids: Collection[int], *, reason: str) -> int:
             session.execute(
                 update(OutboxMessage)
                 .where(_among(rows))
-                .values(state=MessageState.CANCELLED, done_at=text("clock_timestamp()")),
+                .values(state=MessageState.CANCELLED, done_at=text("clock_timestamp()"), params=OutboxMessage.params.op("-")(SEALED)),
                 execution_options={"synchronize_session": False},
             )
             _journal(session, rows, InterventionKind.SETTLE, cleaned)

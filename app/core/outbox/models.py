@@ -33,6 +33,9 @@ class MessageState(StrEnum):
 BLOCKING: Final = (MessageState.PENDING, MessageState.SENDING, MessageState.REJECTED, MessageState.DEAD)
 _BLOCKING_SQL: Final = "state IN ('pending', 'sending', 'rejected', 'dead')"
 
+#: Among the parameters: what a handler keeps sealed for the next try, word for word, until the partner answers.
+SEALED: Final = "sealed"
+
 _OWN: Final = "organisation_id = NULLIF(current_setting('app.organisation_id', true), '')::integer"
 
 
@@ -55,7 +58,7 @@ class ErrorKind(StrEnum):
 class OutboxMessage(TenantMixin, db.Model):  # type: ignore[name-defined]  # db.Model is dynamic
     """Something meant for an outside system, written in the transaction of the act that caused it.
 
-    Holds no personal data: the request is built from the subject when it is sent. Not journaled: the acts that cause it, the
+    Holds no personal data in clear: the request is built from the subject when it is sent. Not journaled: the acts that cause it, the
     answers applied and the operators' interventions are.
     """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -38,6 +39,8 @@ class Snapshot:
     action: Action
     components: Sequence[Component]
     values: Mapping[Key, Value]
+    #: What a kind read besides, for its rules and its remarks: once for a page.
+    read: dict[str, Any] = dataclasses.field(default_factory=dict, compare=False, repr=False)
 
     @property
     def names(self) -> dict[int, str]:

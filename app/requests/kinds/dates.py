@@ -57,7 +57,7 @@ class DatesKind(ChangeKind):
         facts = DatesFacts(
             today=today,
             opened=action.status != ActionStatus.WAITING,
-            first_entry=ports.trainee_side().facts(action.id, today).first_entry if _moves_actual_start(changes) else None,
+            first_entry=_first_entry(snapshot, today) if _moves_actual_start(changes) else None,
             outside=queries.outside_counts(periods),
             sessions=sessions_outside({number: Period(*dates) for number, dates in periods.items()}),
             year=action.year,
@@ -71,7 +71,7 @@ class DatesKind(ChangeKind):
         if not _moves_actual_start(changes) or gone(changes, snapshot.values):
             return ()
         action, today = snapshot.action, clock.today()
-        facts = DatesFacts(today=today, opened=True, first_entry=ports.trainee_side().facts(action.id, today).first_entry)
+        facts = DatesFacts(today=today, opened=True, first_entry=_first_entry(snapshot, today))
         before, after = _action_dates(action, snapshot.values), _action_dates(action, apply(changes, snapshot.values))
         requested = advance_requested_at(action.id)
         invoice = () if requested is None else (
@@ -85,6 +85,14 @@ class DatesKind(ChangeKind):
         periods = periods_changed(snapshot, apply(kept, snapshot.values))
         count = sum(queries.outside_counts(periods).values())
         return Outside(count, queries.outside_enrolments(periods) if count else ())
+
+
+def _first_entry(snapshot: Snapshot, today: date) -> date | None:
+    """The first entry known; the rules and the remarks of one page read it once."""
+    if "first_entry" not in snapshot.read:
+        snapshot.read["first_entry"] = ports.trainee_side().facts(snapshot.action.id, today).first_entry
+    found: date | None = snapshot.read["first_entry"]
+    return found
 
 
 def _moves_actual_start(changes: Sequence[Change]) -> bool:

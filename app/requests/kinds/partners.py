@@ -57,7 +57,7 @@ class PartnersKind(ChangeKind):
 
     def _of(self, action: Action, components: Sequence[Component], partners: Sequence[ActionPartner]) -> Snapshot:
         present: dict[Key, Value] = {Key(Target.PARTNER, one.id, field): getattr(one, field.value) for one in partners for field in FIELDS}
-        return PartnersSnapshot(action, components, {**present, **empty_slots()}, partners)
+        return PartnersSnapshot(action, components, {**present, **empty_slots()}, partners=partners)
 
     def form_class(self, snapshot: Snapshot, typed: Typed) -> type[Form]:
         """All of the present partners; of those to add, one more than what was filled in."""

@@ -6,10 +6,11 @@ Source: guide 000 (an NIA is not sent), domain-facts §5.  The search is that of
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from sqlalchemy import select, update
+from sqlalchemy.orm import selectinload
 
 from app.actions.domain import ActionStatus, registration_blockers
 from app.actions.models import Action, Contract
@@ -23,13 +24,26 @@ from app.core.nir.storage import nir_index, store_nir
 from app.core.outbox.publishing import NewMessage, publish_many
 from app.core.tenancy import whole_organisation
 from app.core.transaction import transaction
-from app.partners.agora.port import FileStatus
 from app.reference.models import Programme
 
 from ..domain import AgoraState, IdentitySource, IdentityState, Problem, ProblemCode, Refused, birth_date_problem, is_refused_for_identity
+from ..life import EnrolmentEvent, told_as
 from ..models import Enrolment, Registration, Trainee
-from ..standing import outcome_of
-from .enrolment import CHANGE, CLOSE, CREATE, PARTNER, creations_underway, ordering_key, resend_refused, since_entry, tell_changes
+from ..standing import file_status, outcome_of
+from .enrolment import (
+    CHANGE,
+    CLOSE,
+    CREATE,
+    PARTNER,
+    change_params,
+    creations_underway,
+    hold_messages,
+    ordering_key,
+    renew_keys,
+    resend_refused,
+    since_entry,
+    tell_changes,
+)
 from .identity import Person, bearer_of, known_by_number, read_search, start_search
 from .locking import locked
 from .registration import one_at_a_time, put_person
@@ -143,6 +157,7 @@ def settle(organisation_id: int, trainee_id: int, nir: Nir | None, write: Callab
     session.execute(select(Action.id).where(Action.id.in_(actions)).order_by(Action.id).with_for_update(read=True)).all()
     enrolment_ids = list(session.scalars(select(Enrolment.id).where(Enrolment.registration_id.in_(of_trainee))))
     underway = creations_underway(enrolment_ids)
+    closing = {one.enrolment_id for one in hold_messages(*enrolment_ids) if one.operation == CLOSE}
     trainee = locked(Trainee, trainee_id)
     write(trainee)
     if nir is not None:
@@ -152,25 +167,30 @@ def settle(organisation_id: int, trainee_id: int, nir: Nir | None, write: Callab
     session.execute(renamed.execution_options(synchronize_session=False))
     tell_changes(underway)
     if trainee.nir_kind == NirKind.NIR:
-        _send_what_waited(enrolment_ids)
+        _send_what_waited(enrolment_ids, closing)
     for one in session.scalars(of_trainee).all():
         resend_refused(one)
     session.flush()
     return trainee
 
 
-def _send_what_waited(enrolment_ids: Sequence[int]) -> None:
-    """The files that waited for the NIR, whole and in order; and the change of those that AGORA holds."""
+def _send_what_waited(enrolment_ids: Sequence[int], closing: Collection[int]) -> None:
+    """The files that waited for the NIR, whole and in order; and the change of those that AGORA holds, behind what is under way.
+
+    Not behind a ``closing`` that is under way, after which AGORA takes nothing more.
+    """
     statement = (
         select(Enrolment, Action.status, Action.closed_at)
         .join(Action, Action.id == Enrolment.action_id)
         .join(Contract, Contract.id == Action.contract_id)
         .join(Programme, Programme.id == Contract.programme_id)
         .where(Enrolment.id.in_(enrolment_ids), Programme.agora_enabled)
+        .options(selectinload(Enrolment.interruptions))
         .order_by(Enrolment.id)
         .with_for_update(of=Enrolment)
     )
     messages: list[NewMessage] = []
+    changed: list[int] = []
     for enrolment, status, closed_at in db.session.execute(statement).all():
 
         def message(operation: str, params: dict[str, str] | None = None, *, of: Enrolment = enrolment) -> NewMessage:
@@ -181,10 +201,21 @@ def _send_what_waited(enrolment_ids: Sequence[int]) -> None:
             messages += [message(operation, params) for operation, params in since_entry(enrolment)]
             if status == ActionStatus.CLOSED and closed_at is not None:
                 messages.append(message(CLOSE, {"date": clock.to_local(closed_at).date().isoformat(), "outcome": outcome_of(enrolment).value}))
-        elif enrolment.agora_state == AgoraState.REGISTERED and enrolment.agora_status in (FileStatus.ENTERED, FileStatus.EXITED):
-            messages.append(message(CHANGE))
+        elif _takes_a_change(enrolment) and enrolment.id not in closing:
+            changed.append(enrolment.id)
+            messages.append(message(CHANGE, change_params()))
         else:
             continue
-        enrolment.agora_state = AgoraState.WAITING.value
+        if enrolment.agora_state != AgoraState.REJECTED:  # else what was refused is sent again first, by whoever called
+            enrolment.agora_state = AgoraState.WAITING.value
     db.session.flush()
+    if changed:
+        renew_keys(CHANGE, changed)
     publish_many(PARTNER, messages)
+
+
+def _takes_a_change(enrolment: Enrolment) -> bool:
+    """Whether AGORA holds the file and is to learn the new identity; a change that it refused says it when it is sent again."""
+    if enrolment.agora_number is None or enrolment.cancelled_at is not None or told_as(file_status(enrolment), EnrolmentEvent.CHANGE) is None:
+        return False
+    return enrolment.agora_state != AgoraState.REJECTED or (enrolment.agora_refusal or {}).get("operation") != CHANGE

@@ -36,7 +36,7 @@ from ..domain import (
     initial_agora_state,
     is_early,
 )
-from ..life import KNOWN_TO_AGORA, EnrolmentEvent, EnrolmentState, exit_after_pauses, plan_around_pauses
+from ..life import KNOWN_TO_AGORA, EnrolmentEvent, exit_after_pauses, plan_around_pauses
 from ..models import Enrolment, Registration
 from ..standing import may_mend_exit
 from .locking import locked
@@ -100,51 +100,55 @@ def change_plan(enrolment_id: int, form: Any) -> set[str]:
     ``form`` is a validated ``VersionedForm``.  Raises LookupError, ``core.concurrency.StaleError``, or Refused.
     """
     with transaction():
-        action = lock_action(action_of(enrolment_id), share=True)
+        start = db.session.scalar(select(Enrolment.planned_start).where(Enrolment.id == enrolment_id))
+        # Two entries of the day on which the action opened do not move together: one of them has to stay.
+        action = lock_action(action_of(enrolment_id), share=form.planned_start.data == start)
         underway = creations_underway([enrolment_id])
-        hold_messages(enrolment_id)
+        messages = hold_messages(enrolment_id)
         enrolment = locked(Enrolment, enrolment_id)
-        _check_open(action)
-        if not may_change_plan(enrolment) or standing.state_of(enrolment, action.status) is EnrolmentState.CLOSED:
-            raise Refused(Problem("", ProblemCode.NOT_CHANGEABLE))
-        opens = standing.facts_of([enrolment], action)[enrolment.id].opens_action
+        facts = standing.facts_of([enrolment], action)[enrolment.id]
+        obstacles = standing.obstacles(enrolment, EnrolmentEvent.CHANGE, action, facts) or closing_left(messages)
+        if obstacles:
+            raise Refused(*obstacles)
         changed = save_versioned(enrolment, form, PLAN_FIELDS)
         plan = EnrolmentPlan(enrolment.planned_start, enrolment.planned_end, enrolment.site_id, enrolment.hours_centre, enrolment.hours_company)
         problems = (
             *_problems(plan, component_of(action, enrolment.component_id), action),
             *plan_around_pauses(plan.planned_start, plan.planned_end, standing.path_of(enrolment).pauses),
         )
-        if opens is not None and plan.planned_start != opens:
-            problems = (*problems, Problem("planned_start", ProblemCode.OPENS_ACTION, {"date": opens}))
+        if facts.opens_action is not None and plan.planned_start != facts.opens_action:
+            problems = (*problems, Problem("planned_start", ProblemCode.OPENS_ACTION, {"date": facts.opens_action}))
         if problems:
             raise Refused(*problems)
         if changed:
             tell_changes(underway)
-        again = resend_refused(enrolment.registration_id)
-        if changed and not underway and enrolment.agora_number is not None and not again:
-            _renew_change(enrolment.id)
-            tell(enrolment, CHANGE)
+        resend_refused(enrolment.registration_id)
+        # A refused change that goes again says what stands now, unless what waits behind it says the end of before.
+        carried = bool(messages) and messages[-1].operation == CHANGE and messages[-1].state is MessageState.REJECTED
+        if changed and not underway and enrolment.agora_number is not None and not carried:
+            renew_keys(CHANGE, [enrolment.id])
+            tell(enrolment, CHANGE, change_params())
     return changed
 
 
-def may_change_plan(enrolment: Enrolment) -> bool:
-    """As long as the trainee is there: AGORA takes a modification of a file until it is closed."""
-    return enrolment.actual_end is None and enrolment.cancelled_at is None
+def change_params() -> dict[str, str]:
+    """The day of a change: the same however often its message is tried."""
+    return {"date": clock.today().isoformat()}
 
 
-def _renew_change(enrolment_id: int) -> None:
-    """A change that left without answer says something else now: under its old key AGORA would refuse it as another request.
+def renew_keys(operation: str, enrolment_ids: Sequence[int]) -> None:
+    """A creation or a change that left without answer says something else now: under its old key AGORA would refuse it as another request.
 
-    It says what stands, so that AGORA may take it twice.
+    Both say what stands, so that AGORA may take them twice.
     """
     with bound_scope(Scope.system()):
         db.session.execute(
             update(OutboxMessage)
             .where(
                 OutboxMessage.partner == PARTNER,
-                OutboxMessage.operation == CHANGE,
+                OutboxMessage.operation == operation,
                 OutboxMessage.subject_type == "enrolment",
-                OutboxMessage.subject_id == enrolment_id,
+                OutboxMessage.subject_id.in_(enrolment_ids),
                 OutboxMessage.state.in_((MessageState.PENDING, MessageState.SENDING, MessageState.DEAD)),
             )
             .values(idempotency_key=func.gen_random_uuid())
@@ -160,14 +164,13 @@ def record_exit(enrolment_id: int, *, actual_end: date, exit_reason_id: int, ver
     """
     with transaction() as session:
         action = lock_action(action_of(enrolment_id), share=True)
-        hold_messages(enrolment_id)
+        messages = hold_messages(enrolment_id)
         enrolment = locked(Enrolment, enrolment_id)
-        _check_open(action)
         check_version(enrolment, version)
         again = may_mend_exit(enrolment)
         if enrolment.actual_end is not None and not again:
             raise Refused(Problem("actual_end", ProblemCode.ALREADY_LEFT, {"date": enrolment.actual_end}))
-        obstacles = standing.obstacles(enrolment, EnrolmentEvent.MEND_EXIT if again else EnrolmentEvent.LEAVE, action)
+        obstacles = standing.obstacles(enrolment, EnrolmentEvent.MEND_EXIT if again else EnrolmentEvent.LEAVE, action) or closing_left(messages)
         if obstacles:
             raise Refused(*obstacles)
         component = component_of(action, enrolment.component_id)
@@ -177,7 +180,6 @@ def record_exit(enrolment_id: int, *, actual_end: date, exit_reason_id: int, ver
             planned_end=enrolment.planned_end,
             reason_early=_is_early_reason(exit_reason_id),
             component_end=max(component.planned_end, enrolment.planned_end),
-            already=None,
             today=clock.today(),
         ) or exit_after_pauses(actual_end, standing.path_of(enrolment))  # fmt: skip
         if problems:
@@ -215,7 +217,7 @@ def _correct_exit(enrolment_id: int, params: dict[str, str]) -> None:
                 OutboxMessage.operation == EXIT,
                 OutboxMessage.subject_type == "enrolment",
                 OutboxMessage.subject_id == enrolment_id,
-                (OutboxMessage.state == MessageState.REJECTED) | ((OutboxMessage.state == MessageState.PENDING) & OutboxMessage.sent_at.is_(None)),
+                not_taken(),
             )
             .values(params=params)
             .execution_options(synchronize_session=False)
@@ -313,6 +315,7 @@ class Held(NamedTuple):
     """A message that is not settled."""
 
     id: int
+    enrolment_id: int
     operation: str
     state: MessageState
     sent: bool
@@ -323,24 +326,30 @@ class Held(NamedTuple):
         return self.state is MessageState.REJECTED or (not self.sent and self.state in (MessageState.PENDING, MessageState.DEAD))
 
 
-def hold_messages(enrolment_id: int) -> list[Held]:
-    """The messages of an enrolment that are not settled, locked until the end of the transaction: no drain takes one meanwhile.
+def hold_messages(*enrolment_ids: int) -> list[Held]:
+    """The messages of enrolments that are not settled, locked until the end of the transaction: no drain takes one meanwhile.
 
-    Called before the enrolment is locked, because a drain locks the message first.
+    Called before the enrolments are locked, because a drain locks the message first.
     """
     with bound_scope(Scope.system()):
         rows = db.session.execute(
-            select(OutboxMessage.id, OutboxMessage.operation, OutboxMessage.state, OutboxMessage.sent_at)
+            select(OutboxMessage.id, OutboxMessage.subject_id, OutboxMessage.operation, OutboxMessage.state, OutboxMessage.sent_at)
             .where(
                 OutboxMessage.partner == PARTNER,
                 OutboxMessage.subject_type == "enrolment",
-                OutboxMessage.subject_id == enrolment_id,
+                OutboxMessage.subject_id.in_(enrolment_ids),
                 OutboxMessage.state.in_(UNFINISHED),
             )
             .order_by(OutboxMessage.id)
             .with_for_update()
         ).all()
-    return [Held(row.id, row.operation, row.state, row.sent_at is not None) for row in rows]
+    return [Held(row.id, row.subject_id, row.operation, row.state, row.sent_at is not None) for row in rows]
+
+
+def closing_left(messages: Sequence[Held]) -> tuple[Problem, ...]:
+    """The action was reopened after a closing had left: AGORA has it or may have it, and then takes nothing more of this file."""
+    left = any(one.operation == CLOSE and not one.not_taken for one in messages)
+    return (Problem("", ProblemCode.FILE_CLOSED),) if left else ()
 
 
 def resend_refused(registration_id: int) -> int:
@@ -383,7 +392,8 @@ def creations_underway(enrolment_ids: Sequence[int]) -> list[NewMessage]:
             .order_by(OutboxMessage.id)
             .with_for_update()
         ).all()
-    return [NewMessage(CHANGE, "enrolment", row.subject_id, ordering_key(row.subject_id), row.organisation_id) for row in rows if row.sent_at is not None]
+    sent, told = [row for row in rows if row.sent_at is not None], change_params()
+    return [NewMessage(CHANGE, "enrolment", row.subject_id, ordering_key(row.subject_id), row.organisation_id, told) for row in sent]
 
 
 def tell_changes(underway: Sequence[NewMessage]) -> None:
@@ -392,22 +402,9 @@ def tell_changes(underway: Sequence[NewMessage]) -> None:
     A creation tried again says something else now: under its old key AGORA would refuse it as another request.  Under a new one
     it answers that the file exists, and the event brings the change.
     """
-    if not underway:
-        return
-    with bound_scope(Scope.system()):
-        db.session.execute(
-            update(OutboxMessage)
-            .where(
-                OutboxMessage.partner == PARTNER,
-                OutboxMessage.operation == CREATE,
-                OutboxMessage.subject_type == "enrolment",
-                OutboxMessage.subject_id.in_([message.subject_id for message in underway]),
-                OutboxMessage.state.in_((MessageState.PENDING, MessageState.SENDING, MessageState.DEAD)),
-            )
-            .values(idempotency_key=func.gen_random_uuid())
-            .execution_options(synchronize_session=False)
-        )
-    publish_many(PARTNER, underway)
+    if underway:
+        renew_keys(CREATE, [message.subject_id for message in underway])
+        publish_many(PARTNER, underway)
 
 
 def action_of(enrolment_id: int) -> int:
@@ -460,10 +457,11 @@ def _apply(enrolment: Enrolment, plan: EnrolmentPlan) -> None:
 def since_entry(enrolment: Enrolment) -> list[tuple[str, dict[str, str]]]:
     """What happened since the entry, in order, for AGORA that learns of it only now."""
     told: list[tuple[str, dict[str, str]]] = []
+    end = {"planned_end": _iso(enrolment.planned_end)}
     for pause in enrolment.interruptions:
-        told.append((INTERRUPT, {"date": _iso(pause.interrupted_on), "reason": pause.reason}))
+        told.append((INTERRUPT, {"date": _iso(pause.interrupted_on), "reason": pause.reason, **end}))
         if pause.resumed_on is not None:
-            told.append((RESUME, {"date": _iso(pause.resumed_on)}))
+            told.append((RESUME, {"date": _iso(pause.resumed_on), **end}))
     if enrolment.actual_end is not None:
         told.append((EXIT, _exit_params(enrolment)))
     return told

@@ -12,12 +12,12 @@ from typing import Any
 from sqlalchemy import select
 
 from app.actions.models import Action
-from app.actions.services import actor_name, lock_action
+from app.actions.services import actor_name, lock_action, recheck_declarations
 from app.core import clock, context
 from app.core.concurrency import check_version
 from app.core.extensions import db
 from app.core.outbox.console import mark_settled
-from app.core.outbox.models import MessageState, OutboxMessage
+from app.core.outbox.models import MessageState
 from app.core.tenancy import Scope, bound_scope, current_scope
 from app.core.transaction import transaction
 from app.partners.agora.port import FileStatus, Outcome
@@ -41,7 +41,7 @@ def interrupt(enrolment_id: int, *, interrupted_on: date, reason: InterruptionRe
         )
         enrolment.interruptions.append(pause)
         _note(enrolment, EnrolmentEvent.INTERRUPT, details={"date": interrupted_on.isoformat()})
-        services.tell(enrolment, INTERRUPT, {"date": interrupted_on.isoformat(), "reason": reason.value})
+        services.tell(enrolment, INTERRUPT, {"date": interrupted_on.isoformat(), "reason": reason.value, "planned_end": enrolment.planned_end.isoformat()})
 
 
 def resume(enrolment_id: int, *, resumed_on: date, version: int) -> None:
@@ -52,14 +52,15 @@ def resume(enrolment_id: int, *, resumed_on: date, version: int) -> None:
         pause = next(one for one in enrolment.interruptions if one.resumed_on is None)
         pause.resumed_on = resumed_on
         _note(enrolment, EnrolmentEvent.RESUME, details={"date": resumed_on.isoformat()})
-        services.tell(enrolment, RESUME, {"date": resumed_on.isoformat()})
+        services.tell(enrolment, RESUME, {"date": resumed_on.isoformat(), "planned_end": enrolment.planned_end.isoformat()})
 
 
 def undo_exit(enrolment_id: int, *, reason: str, version: int) -> None:
     """The trainee has not left after all: the enrolment goes on, an interruption that was open at the exit too.
 
     An exit that has not left for AGORA is taken back and nothing is told; one that AGORA has, or may have, is told cancelled by a
-    modification, since a file "sortie" never goes back (decision 36).  Raises LookupError, ``core.concurrency.StaleError``, or Refused.
+    modification, since a file "sortie" never goes back (decision 36).  What the organisation declared finished falls, since an exit is
+    missing again.  Raises LookupError, ``core.concurrency.StaleError``, or Refused.
     """
     with transaction() as session:
         action, enrolment, messages = _begin(enrolment_id, EnrolmentEvent.UNDO_EXIT, version, reason=reason)
@@ -69,12 +70,13 @@ def undo_exit(enrolment_id: int, *, reason: str, version: int) -> None:
         enrolment.outcome, enrolment.outcome_corrected = None, False
         _note(enrolment, EnrolmentEvent.UNDO_EXIT, reason=reason, details={"actual_end": left_on.isoformat() if left_on else None})
         session.flush()
+        recheck_declarations([action.id])
         if enrolment.agora_state not in KNOWN_TO_AGORA:
             return
         taken_back = [one.id for one in messages if one.operation == EXIT and one.not_taken]
         if taken_back:
             _settle(enrolment, taken_back, "sortie annulée")
-        elif enrolment.agora_status == FileStatus.EXITED or _was_sent(enrolment_id, EXIT):
+        elif enrolment.agora_status == FileStatus.EXITED or any(one.operation == EXIT for one in messages):
             services.tell(enrolment, UNDO_EXIT, {"date": clock.today().isoformat(), "planned_end": enrolment.planned_end.isoformat()})
 
 
@@ -161,12 +163,13 @@ def judge(enrolment_id: int, *, outcome: Outcome, reason: str, version: int) -> 
 
 def _begin(enrolment_id: int, event: EnrolmentEvent, version: int, *, reason: str | None = None) -> tuple[Action, Enrolment, list[Held]]:
     """The action, the enrolment and its messages under way, locked in the order everybody locks them; the act is asked of the table."""
-    action = lock_action(services.action_of(enrolment_id), share=True)
+    # Two entries of the day on which the action opened are not cancelled together: one of them has to stay.
+    action = lock_action(services.action_of(enrolment_id), share=event is not EnrolmentEvent.CANCEL)
     messages = services.hold_messages(enrolment_id)
     enrolment = locked(Enrolment, enrolment_id)
     check_version(enrolment, version)
     facts = standing.facts_of([enrolment], action, region=current_scope().sees_all)[enrolment_id]
-    _refuse(standing.obstacles(enrolment, event, action, facts))
+    _refuse(standing.obstacles(enrolment, event, action, facts) or services.closing_left(messages))
     if reason is not None and not reason.strip():
         raise Refused(Problem("reason", ProblemCode.REASON_REQUIRED))
     enrolment.updated_at = clock.now()  # the version moves with each act, whatever it writes: a second click finds a newer one
@@ -194,19 +197,6 @@ def _note(enrolment: Enrolment, kind: EnrolmentEvent, *, reason: str = "", detai
             on_behalf_of_name=actor_name(behalf_id),
         )
     )
-
-
-def _was_sent(enrolment_id: int, operation: str) -> bool:
-    """Whether AGORA has, or may have, a message of this kind."""
-    with bound_scope(Scope.system()):
-        sent = select(OutboxMessage.id).where(
-            OutboxMessage.partner == services.PARTNER,
-            OutboxMessage.operation == operation,
-            OutboxMessage.subject_type == "enrolment",
-            OutboxMessage.subject_id == enrolment_id,
-            OutboxMessage.state != MessageState.CANCELLED,
-        )
-        return db.session.scalar(sent.limit(1)) is not None
 
 
 def _settle(enrolment: Enrolment, message_ids: Sequence[int], reason: str) -> None:

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 from typing import Any
 
-from flask import abort, flash, request, url_for
+from flask import abort, flash, redirect, request, url_for
+from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from wtforms.fields import SelectChoice
 
-from app.actions.models import Action
+from app.actions.models import Action, Component
 from app.actions.views import crumbs as action_crumbs
+from app.core import clock
+from app.core.concurrency import StaleError
 from app.core.errors_db import field_of, translate
+from app.core.extensions import db
 from app.core.nir import Incoherence, NirError, incoherences, normalise, parse
 from app.core.nir.messages import INCOHERENCE_MESSAGES, problem_message
 
 from .. import labels, queries
-from ..domain import CIVILITY_GENDER, Problem, ft_date_problem
+from ..domain import CIVILITY_GENDER, EnrolmentPlan, Problem, Refused, ft_date_problem
+from ..forms import EnrolmentForm
 from ..models import Enrolment, Registration
 from ..queries import FURTHER_TODOS, Todo, TraineeFilter
 from ..services.identity import Person
@@ -56,6 +62,72 @@ def show_problems(form: Any, problems: tuple[Problem, ...]) -> None:
             form[problem.field].errors = [*form[problem.field].errors, sentence]
         else:
             form.form_errors.append(sentence)
+
+
+def saved(act: Callable[[], object], form: Any, enrolment_id: int | None) -> bool:
+    """Whether the act was done; else why not is said at the form, and the page's rows are to be read again.  Raises LookupError.
+
+    ``enrolment_id`` is the enrolment whose version the form carries, if there is one.
+    """
+    try:
+        act()
+    except Refused as refusal:
+        show_problems(form, refusal.problems)
+    except StaleError:
+        if enrolment_id is None:
+            raise
+        db.session.rollback()
+        form.form_errors.append(_("Somebody modified this enrolment meanwhile: check what stands above, then save again."))
+        form.version.raw_data = None
+        form.version.data = enrolment_or_404(enrolment_id).version
+    except IntegrityError as error:
+        db.session.rollback()
+        show_database_refusal(form, error)
+    else:
+        return True
+    return False
+
+
+def plan_of(form: Any) -> EnrolmentPlan:
+    """What is typed of an enrolment."""
+    return EnrolmentPlan(
+        planned_start=form.planned_start.data,
+        planned_end=form.planned_end.data,
+        site_id=form.site_id.data,
+        hours_centre=form.hours_centre.data,
+        hours_company=form.hours_company.data,
+    )
+
+
+def offer_sites(form: EnrolmentForm, component: Component) -> None:
+    """The sites of the component, to choose from."""
+    form.site_id.choices = [SelectChoice(str(site.id), str(site)) for site in component.sites]
+
+
+def proposed(component: Component) -> dict[str, Any]:
+    """The component's own end and volumes, its site when there is one.
+
+    The start is today's, or the component's own when that is still to come: a day that has passed is for the person to say.
+    """
+    sites, today = component.sites, clock.today()
+    return {
+        "planned_start": max(component.planned_start, today) if today <= component.planned_end else None,
+        "planned_end": component.planned_end,
+        "site_id": sites[0].id if len(sites) == 1 else None,
+        "hours_centre": component.hours_centre or None,
+        "hours_company": component.hours_company,
+    }
+
+
+def refused(why: str, registration_id: int) -> ResponseReturnValue:
+    """Refuse at once, on the sheet, rather than at the end of a form."""
+    flash(why, "danger")
+    return redirect(url_for("RegistrationPages.show", registration_id=registration_id))
+
+
+def form_status(form: Any) -> int:
+    """Of the answer that shows a form: 422 when something of it was refused."""
+    return 422 if request.method == "POST" and (form.errors or form.form_errors) else 200
 
 
 def fits(form: Any, birth_date: date) -> bool:

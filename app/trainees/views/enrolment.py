@@ -11,7 +11,6 @@ from flask_appbuilder.security.decorators import has_access, permission_name
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from sqlalchemy.exc import IntegrityError
-from wtforms.fields import SelectChoice
 
 from app.actions.domain import registration_blockers
 from app.actions.models import Component
@@ -22,28 +21,26 @@ from app.core.extensions import db
 from app.core.typed import gone_page
 
 from .. import acts, presenters, queries
-from ..domain import AgoraState, EnrolmentPlan, Refused, initial_agora_state
+from ..domain import AgoraState, Refused, initial_agora_state
 from ..forms import EnrolmentForm, ExitForm
 from ..life import EnrolmentEvent
 from ..models import Registration
 from ..permissions import VIEW
 from ..services import enrolment as services
 from ..standing import may_mend_exit
-from .common import enrolment_or_404, registration_or_404, sheet_crumbs, show_database_refusal, show_problems
-
-
-def _offer_sites(form: EnrolmentForm, component: Component) -> None:
-    form.site_id.choices = [SelectChoice(str(site.id), str(site)) for site in component.sites]
-
-
-def _plan(form: Any) -> EnrolmentPlan:
-    return EnrolmentPlan(
-        planned_start=form.planned_start.data,
-        planned_end=form.planned_end.data,
-        site_id=form.site_id.data,
-        hours_centre=form.hours_centre.data,
-        hours_company=form.hours_company.data,
-    )
+from .common import (
+    enrolment_or_404,
+    form_status,
+    offer_sites,
+    plan_of,
+    proposed,
+    refused,
+    registration_or_404,
+    saved,
+    sheet_crumbs,
+    show_database_refusal,
+    show_problems,
+)
 
 
 class EnrolmentView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only partly typed
@@ -61,8 +58,8 @@ class EnrolmentView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only
         """Which component; straight to the form when there is only one."""
         registration = registration_or_404(registration_id)
         if registration_blockers(registration.action.status):
-            return _refused(presenters.over_text(registration.action), registration_id)
-        current = {e.component_id for e in queries.enrolments_of(registration_id) if e.actual_end is None and e.cancelled_at is None}
+            return refused(presenters.over_text(registration.action), registration_id)
+        current = queries.current_components(registration_id)
         components = [one for one in components_of(registration.action_id) if one.id not in current]
         if len(components) == 1 and components[0].sites:
             return redirect(url_for("EnrolmentView.add", registration_id=registration_id, component_id=components[0].id))
@@ -83,30 +80,24 @@ class EnrolmentView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only
         if registration is None:
             return gone_page(EnrolmentForm())
         if request.method == "GET" and registration_blockers(registration.action.status):
-            return _refused(presenters.over_text(registration.action), registration_id)
+            return refused(presenters.over_text(registration.action), registration_id)
         component = next((one for one in components_of(registration.action_id) if one.id == component_id), None)
         if component is None:
             return gone_page(EnrolmentForm())
         if request.method == "GET" and not component.sites:
             flash(_("The component %(number)s has no site: ask the Région to add one.", number=component.number), "danger")
             return redirect(url_for("EnrolmentView.choose", registration_id=registration_id))
-        form = EnrolmentForm(data=_proposed(component)) if request.method == "GET" else EnrolmentForm()
-        _offer_sites(form, component)
+        form = EnrolmentForm(data=proposed(component)) if request.method == "GET" else EnrolmentForm()
+        offer_sites(form, component)
         if request.method == "POST" and form.validate():
             try:
-                services.enrol(registration_id, component_id, _plan(form))
+                done = saved(lambda: services.enrol(registration_id, component_id, plan_of(form)), form, None)
             except LookupError:
                 return gone_page(form)
-            except Refused as refusal:
-                show_problems(form, refusal.problems)
-            except IntegrityError as error:
-                db.session.rollback()
-                show_database_refusal(form, error)
-            else:
-                registration, component = self._read_again(registration_id, component_id)
+            registration, component = self._read_again(registration_id, component_id)
+            if done:
                 flash(_said(registration, component), "success")
                 return redirect(url_for("RegistrationPages.show", registration_id=registration_id))
-            registration, component = self._read_again(registration_id, component_id)
         return self._form_page(registration, component, form, _("Enrol on a component"))
 
     @staticmethod
@@ -119,7 +110,7 @@ class EnrolmentView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only
     @has_access
     @permission_name("enrol")
     def change(self, enrolment_id: int) -> ResponseReturnValue:
-        """Mend an enrolment that AGORA does not hold yet."""
+        """Dates, site or hours, as long as the trainee is there: AGORA is told, and a file that it refused is sent again."""
         found = queries.get_enrolment(enrolment_id)
         if found is None:
             return gone_page(EnrolmentForm())
@@ -128,9 +119,9 @@ class EnrolmentView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only
         address = url_for("RegistrationPages.show", registration_id=registration.id)
         why = acts.why_not(enrolment, EnrolmentEvent.CHANGE)
         if why and request.method == "GET":
-            return _refused(why, registration.id)
+            return refused(why, registration.id)
         form = EnrolmentForm(obj=enrolment)
-        _offer_sites(form, enrolment.component)
+        offer_sites(form, enrolment.component)
         if request.method == "GET":
             form.bind_row(enrolment, services.PLAN_FIELDS)
         elif form.validate():
@@ -166,41 +157,24 @@ class EnrolmentView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only
         address = url_for("RegistrationPages.show", registration_id=registration.id)
         why = acts.why_not(enrolment, EnrolmentEvent.MEND_EXIT if enrolment.actual_end is not None else EnrolmentEvent.LEAVE)
         if why and request.method == "GET":
-            return _refused(why, registration.id)
+            return refused(why, registration.id)
         form: Any = ExitForm(data={"version": enrolment.version}) if request.method == "GET" else ExitForm()
         if request.method == "GET" and may_mend_exit(enrolment):
             form.actual_end.data, form.exit_reason_id.data = enrolment.actual_end, enrolment.exit_reason_id
         elif request.method == "GET" and enrolment.planned_end <= clock.today():
             form.actual_end.data = enrolment.planned_end
         if request.method == "POST" and form.validate():
+            leaving = {"actual_end": form.actual_end.data, "exit_reason_id": form.exit_reason_id.data, "version": form.version.data or 0}
             try:
-                left = services.record_exit(
-                    enrolment_id,
-                    actual_end=form.actual_end.data,
-                    exit_reason_id=form.exit_reason_id.data,
-                    version=form.version.data or 0,
-                )
+                done = saved(lambda: services.record_exit(enrolment_id, **leaving), form, enrolment_id)
             except LookupError:
                 return gone_page(form)
-            except Refused as refusal:
-                show_problems(form, refusal.problems)
-            except StaleError:
-                db.session.rollback()
-                form.form_errors.append(_("Somebody modified this enrolment meanwhile: check what stands above, then save the exit again."))
-                form.version.raw_data = None
-                form.version.data = enrolment_or_404(enrolment_id).version
-            except IntegrityError as error:
-                db.session.rollback()
-                show_database_refusal(form, error)
-            else:
-                flash(
-                    _("The early exit of %(name)s is saved.", name=registration.trainee.display_name)
-                    if left.early_exit
-                    else _("The exit of %(name)s is saved.", name=registration.trainee.display_name),
-                    "success",
-                )
-                return redirect(address)
             registration, enrolment = registration_or_404(registration.id), enrolment_or_404(enrolment_id)
+            if done:
+                name = registration.trainee.display_name
+                early = _("The early exit of %(name)s is saved.", name=name)
+                flash(early if enrolment.early_exit else _("The exit of %(name)s is saved.", name=name), "success")
+                return redirect(address)
         return self.render_template(
             "trainees/exit.html",
             breadcrumb=sheet_crumbs(registration, (_("Exit"), None)),
@@ -209,7 +183,7 @@ class EnrolmentView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only
             enrolment=enrolment,
             form=form,
             cancel_url=address,
-        ), _status(form)
+        ), form_status(form)
 
     def _form_page(self, registration: Any, component: Component, form: EnrolmentForm, heading: str) -> ResponseReturnValue:
         return self.render_template(
@@ -221,32 +195,7 @@ class EnrolmentView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only
             component=component,
             form=form,
             cancel_url=url_for("RegistrationPages.show", registration_id=registration.id),
-        ), _status(form)
-
-
-def _refused(why: str, registration_id: int) -> ResponseReturnValue:
-    """Refuse at once, on the sheet, rather than at the end of a form."""
-    flash(why, "danger")
-    return redirect(url_for("RegistrationPages.show", registration_id=registration_id))
-
-
-def _status(form: Any) -> int:
-    return 422 if request.method == "POST" and (form.errors or form.form_errors) else 200
-
-
-def _proposed(component: Component) -> dict[str, Any]:
-    """The component's own end and volumes, its site when there is one.
-
-    The start is today's, or the component's own when that is still to come: a day that has passed is for the person to say.
-    """
-    sites, today = component.sites, clock.today()
-    return {
-        "planned_start": max(component.planned_start, today) if today <= component.planned_end else None,
-        "planned_end": component.planned_end,
-        "site_id": sites[0].id if len(sites) == 1 else None,
-        "hours_centre": component.hours_centre or None,
-        "hours_company": component.hours_company,
-    }
+        ), form_status(form)
 
 
 def _said(registration: Any, component: Component) -> str:

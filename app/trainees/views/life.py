@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,39 +12,79 @@ from flask_appbuilder import BaseView, expose
 from flask_appbuilder.security.decorators import has_access, permission_name
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
-from sqlalchemy.exc import IntegrityError
 
 from app.actions.queries import components_of
 from app.core import clock
-from app.core.concurrency import StaleError
-from app.core.extensions import db
 from app.core.tenancy import current_scope
 from app.core.typed import gone_page
-from app.core.ui.format import fr_date, fr_hours
+from app.core.ui.format import fr_date
 from app.partners.agora.port import Outcome
 from app.reference.models import ExitReason
 from app.reference.queries import by_code
 
-from .. import acts, labels, queries, standing
-from ..domain import EnrolmentPlan, Refused
-from ..forms import ActForm, InterruptionForm, MistakeForm, MoveForm, OutcomeForm, ResumptionForm, UndoExitForm
+from .. import acts, labels, outcomes, queries, standing
+from ..forms import CancellationForm, InterruptionForm, MoveForm, OutcomeForm, ResumptionForm
 from ..life import MOVE_REASON, EnrolmentEvent, InterruptionReason
 from ..models import Enrolment
 from ..permissions import VIEW
 from ..services import life as services
-from .common import enrolment_or_404, sheet_crumbs, show_database_refusal, show_problems
-from .enrolment import _offer_sites, _proposed, _refused, _status
+from .common import enrolment_or_404, form_status, offer_sites, plan_of, proposed, refused, saved, sheet_crumbs
 
 
 @dataclass(frozen=True, slots=True)
 class _Words:
     """What a page says: its heading, what the act does, the button, and what is said once it is done."""
 
-    heading: str
-    explain: str
-    verb: str
-    done: str
+    heading: Any
+    explain: Any
+    verb: Any
+    done: Any
     danger: bool = False
+
+
+_WORDS: Mapping[EnrolmentEvent, _Words] = {
+    EnrolmentEvent.INTERRUPT: _Words(
+        _l("Interrupt the training"),
+        _l(
+            "The trainee is away for a time and stays enrolled. AGORA is told; enter the return when it comes, or the exit. Check the day and the "
+            "reason: nothing in the exchange takes an interruption back, so that it is not corrected here. For a wrong one, ask the assistance."
+        ),
+        _l("Save the interruption"),
+        _l("The interruption is saved."),
+    ),
+    EnrolmentEvent.RESUME: _Words(
+        _l("Return to the training"),
+        _l("AGORA is told of the return. Check the day: nothing in the exchange takes a return back. For a wrong one, ask the assistance."),
+        _l("Save the return"),
+        _l("The return is saved."),
+    ),
+    EnrolmentEvent.UNDO_EXIT: _Words(
+        _l("Cancel the exit"),
+        _l(
+            "The trainee is in training again. An exit that has not left for AGORA is taken back; one that AGORA has is told cancelled, but its "
+            "file stays at “Sortie de formation”, since nothing in the exchange leads back."
+        ),
+        _l("Cancel the exit"),
+        _l("The exit is cancelled: the trainee is in training again."),
+        danger=True,
+    ),
+    EnrolmentEvent.CANCEL: _Words(
+        _l("Enrolled by mistake"),
+        _l(
+            "The enrolment counts for nothing any more and its place is free; the AGORA file is cancelled. The trainee stays registered on the "
+            "action, and can be enrolled again. Nothing leads back."
+        ),
+        _l("Cancel the enrolment"),
+        _l("The enrolment is cancelled."),
+        danger=True,
+    ),
+    EnrolmentEvent.JUDGE: _Words(
+        _l("Correct the outcome"),
+        _l("AGORA receives this outcome when the action is closed. Your reason and your name are kept with it; a new exit makes it be computed again."),
+        _l("Save the outcome"),
+        _l("The outcome is saved."),
+    ),
+}
 
 
 class EnrolmentLifeView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only partly typed
@@ -61,18 +101,11 @@ class EnrolmentLifeView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is 
     def interrupt(self, enrolment_id: int) -> ResponseReturnValue:
         """The trainee is away for a time."""
         form: Any = InterruptionForm()
-        words = _Words(
-            _("Interrupt the training"),
-            _("The trainee is away for a time and stays enrolled. AGORA is told; enter the return when it comes, or the exit."),
-            _("Save the interruption"),
-            _("The interruption is saved."),
-        )
-        return self._act(
-            enrolment_id, EnrolmentEvent.INTERRUPT, form, words,
-            lambda: services.interrupt(
-                enrolment_id, interrupted_on=form.interrupted_on.data, reason=InterruptionReason(form.reason.data), version=form.version.data or 0
-            ),
-        )  # fmt: skip
+
+        def act(version: int) -> None:
+            services.interrupt(enrolment_id, interrupted_on=form.interrupted_on.data, reason=InterruptionReason(form.reason.data), version=version)
+
+        return self._act(enrolment_id, EnrolmentEvent.INTERRUPT, form, act)
 
     @expose("/<int:enrolment_id>/reprise", methods=["GET", "POST"])
     @has_access
@@ -80,70 +113,39 @@ class EnrolmentLifeView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is 
     def resume(self, enrolment_id: int) -> ResponseReturnValue:
         """The trainee is back."""
         form: Any = ResumptionForm()
-        words = _Words(_("Return to the training"), _("AGORA is told of the return."), _("Save the return"), _("The return is saved."))
         return self._act(
-            enrolment_id, EnrolmentEvent.RESUME, form, words,
-            lambda: services.resume(enrolment_id, resumed_on=form.resumed_on.data, version=form.version.data or 0),
-        )  # fmt: skip
+            enrolment_id, EnrolmentEvent.RESUME, form, lambda version: services.resume(enrolment_id, resumed_on=form.resumed_on.data, version=version)
+        )
 
     @expose("/<int:enrolment_id>/annulation-sortie", methods=["GET", "POST"])
     @has_access
     @permission_name("exit")
     def undo_exit(self, enrolment_id: int) -> ResponseReturnValue:
         """The exit was entered wrong: the enrolment goes on."""
-        form = UndoExitForm()
-        words = _Words(
-            _("Cancel the exit"),
-            _(
-                "The trainee is in training again. An exit that has not left for AGORA is taken back; one that AGORA has is told cancelled, but its "
-                "file stays at “Sortie de formation”, since nothing in the exchange leads back."
-            ),
-            _("Cancel the exit"),
-            _("The exit is cancelled: the trainee is in training again."),
-            danger=True,
-        )
+        form: Any = CancellationForm()
         return self._act(
-            enrolment_id, EnrolmentEvent.UNDO_EXIT, form, words,
-            lambda: services.undo_exit(enrolment_id, reason=form.reason.data, version=form.version.data or 0),
-        )  # fmt: skip
+            enrolment_id, EnrolmentEvent.UNDO_EXIT, form, lambda version: services.undo_exit(enrolment_id, reason=form.reason.data, version=version)
+        )
 
     @expose("/<int:enrolment_id>/annulation", methods=["GET", "POST"])
     @has_access
     @permission_name("enrol")
     def cancel(self, enrolment_id: int) -> ResponseReturnValue:
         """« Inscrit par erreur »."""
-        form = MistakeForm()
-        words = _Words(
-            _("Enrolled by mistake"),
-            _(
-                "The enrolment counts for nothing any more and its place is free; the AGORA file is cancelled. The trainee stays registered on the "
-                "action, and can be enrolled again. Nothing leads back."
-            ),
-            _("Cancel the enrolment"),
-            _("The enrolment is cancelled."),
-            danger=True,
-        )
-        return self._act(
-            enrolment_id, EnrolmentEvent.CANCEL, form, words,
-            lambda: services.cancel(enrolment_id, reason=form.reason.data, version=form.version.data or 0),
-        )  # fmt: skip
+        form: Any = CancellationForm()
+        return self._act(enrolment_id, EnrolmentEvent.CANCEL, form, lambda version: services.cancel(enrolment_id, reason=form.reason.data, version=version))
 
     @expose("/<int:enrolment_id>/realisation", methods=["GET", "POST"])
     @has_access
     @permission_name("judge")
     def judge(self, enrolment_id: int) -> ResponseReturnValue:
         """Correct the outcome that was computed from hours, exit and interruptions."""
-        form = OutcomeForm()
-        words = _Words(
-            _("Correct the outcome"),
-            _("AGORA receives this outcome when the action is closed. Your reason and your name are kept with it; a new exit makes it be computed again."),
-            _("Save the outcome"),
-            _("The outcome is saved."),
-        )
-        return self._act(
-            enrolment_id, EnrolmentEvent.JUDGE, form, words,
-            lambda: services.judge(enrolment_id, outcome=Outcome(form.outcome.data), reason=form.reason.data, version=form.version.data or 0),
-        )  # fmt: skip
+        form: Any = OutcomeForm()
+
+        def act(version: int) -> None:
+            services.judge(enrolment_id, outcome=Outcome(form.outcome.data), reason=form.reason.data, version=version)
+
+        return self._act(enrolment_id, EnrolmentEvent.JUDGE, form, act)
 
     @expose("/<int:enrolment_id>/changement-composante")
     @has_access
@@ -153,7 +155,7 @@ class EnrolmentLifeView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is 
         enrolment = enrolment_or_404(enrolment_id)
         why = acts.why_not(enrolment, EnrolmentEvent.MOVE)
         if why:
-            return _refused(why, enrolment.registration_id)
+            return refused(why, enrolment.registration_id)
         current = queries.current_components(enrolment.registration_id)
         return self.render_template(
             "trainees/choose_component.html",
@@ -180,29 +182,23 @@ class EnrolmentLifeView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is 
         if request.method == "GET":
             why = acts.why_not(enrolment, EnrolmentEvent.MOVE)
             if why:
-                return _refused(why, registration_id)
+                return refused(why, registration_id)
             moving = by_code(ExitReason, MOVE_REASON)
             form: Any = MoveForm(
-                data={**_proposed(component), "actual_end": clock.today(), "exit_reason_id": moving.id if moving else None, "version": enrolment.version}
+                data={**proposed(component), "actual_end": clock.today(), "exit_reason_id": moving.id if moving else None, "version": enrolment.version}
             )
         else:
             form = MoveForm()
-        _offer_sites(form, component)
+        offer_sites(form, component)
         if request.method == "POST" and form.validate():
-            plan = EnrolmentPlan(form.planned_start.data, form.planned_end.data, form.site_id.data, form.hours_centre.data, form.hours_company.data)
-
-            def act() -> None:
-                services.move(
-                    enrolment_id, component_id, plan,
-                    actual_end=form.actual_end.data, exit_reason_id=form.exit_reason_id.data, version=form.version.data or 0,
-                )  # fmt: skip
-
-            answer = _tried(act, form, enrolment_id)
-            if answer is None:
+            leaving = {"actual_end": form.actual_end.data, "exit_reason_id": form.exit_reason_id.data, "version": form.version.data or 0}
+            try:
+                done = saved(lambda: services.move(enrolment_id, component_id, plan_of(form), **leaving), form, enrolment_id)
+            except LookupError:
+                return gone_page(form)
+            if done:
                 flash(_("The trainee goes on to the component %(number)s: exit and enrolment are saved.", number=number), "success")
                 return redirect(address)
-            if not isinstance(answer, bool):
-                return answer
             enrolment = enrolment_or_404(enrolment_id)
             component = next(one for one in components_of(enrolment.action_id) if one.id == component_id)
         return self.render_template(
@@ -214,16 +210,16 @@ class EnrolmentLifeView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is 
             component=component,
             form=form,
             cancel_url=address,
-        ), _status(form)
+        ), form_status(form)
 
     # ---- parts -------------------------------------------------------------------------------------------------------
 
-    def _act(self, enrolment_id: int, event: EnrolmentEvent, form: Any, words: _Words, act: Callable[[], None]) -> ResponseReturnValue:
-        """One page for all acts: what stands, what the act does, the fields, the button."""
+    def _act(self, enrolment_id: int, event: EnrolmentEvent, form: Any, act: Callable[[int], None]) -> ResponseReturnValue:
+        """One page for all acts: what stands, what the act does, the fields, the button.  ``act`` takes the version that the page showed."""
         enrolment = queries.get_enrolment(enrolment_id)
         if enrolment is None:
             return gone_page(form)
-        address = _after(enrolment, event)
+        words, address = _WORDS[event], _after(enrolment, event)
         if request.method == "GET":
             why = acts.why_not(enrolment, event)
             if why:
@@ -233,16 +229,17 @@ class EnrolmentLifeView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is 
             if event is EnrolmentEvent.JUDGE:
                 form.outcome.data = standing.outcome_of(enrolment).value
         elif form.validate():
-            answer = _tried(act, form, enrolment_id)
-            if answer is None:
-                flash(words.done, "success")
+            try:
+                done = saved(lambda: act(form.version.data or 0), form, enrolment_id)
+            except LookupError:
+                return gone_page(form)
+            if done:
+                flash(str(words.done), "success")
                 return redirect(address)
-            if not isinstance(answer, bool):
-                return answer
             enrolment = enrolment_or_404(enrolment_id)
         return self.render_template(
             "trainees/act.html",
-            breadcrumb=sheet_crumbs(enrolment.registration, (words.heading, None)),
+            breadcrumb=sheet_crumbs(enrolment.registration, (str(words.heading), None)),
             menu_current="ActionsView.index",
             words=words,
             registration=enrolment.registration,
@@ -250,28 +247,7 @@ class EnrolmentLifeView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is 
             known=_known(enrolment, event),
             form=form,
             cancel_url=address,
-        ), _status(form)
-
-
-def _tried(act: Callable[[], Any], form: ActForm | MoveForm, enrolment_id: int) -> ResponseReturnValue | bool | None:
-    """None when the act is done; an answer when its object is gone; True when it was refused, which is said on the form."""
-    try:
-        act()
-    except LookupError:
-        return gone_page(form)
-    except Refused as refusal:
-        show_problems(form, refusal.problems)
-    except StaleError:
-        db.session.rollback()
-        form.form_errors.append(_("Somebody modified this enrolment meanwhile: check what stands above, then save again."))
-        form.version.raw_data = None
-        form.version.data = enrolment_or_404(enrolment_id).version
-    except IntegrityError as error:
-        db.session.rollback()
-        show_database_refusal(form, error)
-    else:
-        return None
-    return True
+        ), form_status(form)
 
 
 def _after(enrolment: Enrolment, event: EnrolmentEvent) -> str:
@@ -292,9 +268,8 @@ def _known(enrolment: Enrolment, event: EnrolmentEvent) -> list[tuple[str, Any]]
         found.append((_("Actual end"), _("%(date)s (%(reason)s)", date=fr_date(enrolment.actual_end), reason=str(enrolment.exit_reason))))
     if event is EnrolmentEvent.JUDGE:
         done = standing.completion_of(enrolment)
-        found.append((_("Days attended"), _("%(present)s of %(planned)s", present=done.present_days, planned=done.planned_days)))
-        hours = {"done": fr_hours(done.done_hours, "h"), "planned": fr_hours(done.planned_hours, "h")}
-        found.append((_("Hours carried out (computed)"), _("%(done)s of %(planned)s", **hours)))
+        found.append((_("Days attended"), outcomes.days_text(done)))
+        found.append((_("Hours carried out (computed)"), outcomes.hours_text(done)))
         found.append((_("Outcome computed"), labels.OUTCOME_LABELS[done.outcome]))
     found.append((_("N° Agora"), enrolment.agora_number))
     return found

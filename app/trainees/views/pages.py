@@ -65,7 +65,7 @@ class RegistrationPages(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is 
 
     def _sheet(self, registration: Registration, *, number: Any = None, reveal: RevealForm | None = None) -> str:
         enrolments = queries.enrolments_of(registration.id)
-        life = acts.life_of(enrolments)
+        life = acts.life_of(enrolments, registration.action)
         return self.render_template(  # type: ignore[no-any-return]
             "trainees/show.html",
             breadcrumb=sheet_crumbs(registration),
@@ -114,7 +114,7 @@ class RegistrationPages(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is 
             view=view,
             presenters=presenters,
             acts=acts,
-            life=acts.life_of([enrolment]),
+            life=acts.life_of([enrolment], enrolment.action),
             since=None if unchanged else (now if still else since),
             live=not unchanged,
         )
