@@ -174,8 +174,13 @@ def correction_rows(correction: Any) -> list[tuple[str, str | None, str | None]]
     """What a request for a correction changes; the numbers masked."""
     rows = identity_rows(Person.from_json(correction.before), Person.of(correction))
     if correction.nir_masked:
-        rows.insert(0, (_("NIR / NIA"), correction.before.get("nir_masked") or None, correction.nir_masked))
+        rows.insert(0, number_row(correction.before["nir_masked"], correction.nir_masked))
     return rows
+
+
+def number_row(before: str, after: str) -> tuple[str, str | None, str | None]:
+    """That the number becomes another one, both masked: two numbers may look the same so."""
+    return _("NIR / NIA"), before or None, _("%(number)s (another number)", number=after) if before == after else after
 
 
 def esf_title(rate: EsfRate) -> str:

@@ -16,8 +16,9 @@ from app.actions.models import Action, Component, ComponentSite, Contract
 from app.actions.queries import PAGE_SIZES, Cursor, Page, keyset_page, tsquery
 from app.core import textsearch
 from app.core.extensions import db
-from app.core.nir import Nir
+from app.core.nir import Nir, NirKind
 from app.core.nir.storage import nir_candidates
+from app.reference.models import Programme
 
 from .domain import ESF_LIMIT, AgoraState, CorrectionState, EsfRate, EsfState
 from .identity_models import IdentityCorrection
@@ -120,10 +121,20 @@ def _todo(todo: Todo) -> ColumnElement[bool]:
 
 
 def without_nir() -> ColumnElement[bool]:
-    """Known by an NIA, or enrolled without any number where one is asked: two small partial indexes rather than every row."""
-    by_nia: Any = aliased(Registration)
-    waiting = select(Enrolment.registration_id).where(Enrolment.agora_state == AgoraState.WAITING_NIR.value)
-    known_by_nia = select(by_nia.id).join(Trainee, Trainee.id == by_nia.trainee_id).where(Trainee.nir_kind == "NIA")
+    """Registrations whose NIR is to be given: by an NIA, or enrolled without any number, where the programme asks for one and the action goes on.
+
+    What every list, count, file and reminder means by it; two small partial indexes rather than every row.
+    """
+
+    def asked(sheet: Any) -> Select[int]:
+        joined = select(sheet.id).join(Trainee, Trainee.id == sheet.trainee_id).join(Action, Action.id == sheet.action_id)
+        joined = joined.join(Contract, Contract.id == Action.contract_id).join(Programme, Programme.id == Contract.programme_id)
+        return joined.where(Programme.nir_required, Action.status != ActionStatus.CANCELLED).correlate(None)
+
+    provisional, bare = aliased(Registration), aliased(Registration)
+    known_by_nia = asked(provisional).where(Trainee.nir_kind == NirKind.NIA.value)
+    waiting = asked(bare).join(Enrolment, Enrolment.registration_id == bare.id)
+    waiting = waiting.where(Enrolment.agora_state == AgoraState.WAITING_NIR.value, Trainee.nir_kind.is_(None))
     return Registration.id.in_(union(known_by_nia, waiting))
 
 
@@ -180,16 +191,15 @@ def list_registrations(narrowed: TraineeFilter, *, action_id: int | None = None,
 
 def list_without_nir(*, cursor: Cursor | None = None, size: int = PAGE_SIZES[0]) -> Page:
     """« NIA à régulariser »: registrations in scope whose NIR is awaited, the oldest first."""
-    conditions = (without_nir(), Registration.action_id.in_(select(Action.id).where(Action.status != ActionStatus.CANCELLED)))
     statement = (
         select(Registration)
-        .where(*conditions)
+        .where(without_nir())
         .options(
             joinedload(Registration.trainee, innerjoin=True),
             joinedload(Registration.action, innerjoin=True).joinedload(Action.organisation, innerjoin=True),
         )
     )
-    return keyset_page(statement, Registration.created_at, Registration.id, cursor=cursor, size=size, counted=select(Registration.id).where(*conditions))
+    return keyset_page(statement, Registration.created_at, Registration.id, cursor=cursor, size=size, counted=select(Registration.id).where(without_nir()))
 
 
 def list_corrections(*, decided: bool, cursor: Cursor | None = None, size: int = PAGE_SIZES[0]) -> Page:

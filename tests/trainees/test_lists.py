@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import text
 
+from app.accounts.domain import is_siret
 from app.core.extensions import db
 from app.trainees import queries
 from app.trainees.domain import EsfRate, IdentitySource
@@ -81,6 +82,9 @@ def test_any_other_text_becomes_an_address(as_user: AsUser) -> None:
     assert f"/stagiaires/fiche/{registration_id}" in browser.get(answer.location).text
     assert "NUMÉROTÉ" in browser.get(post(browser, "/stagiaires/recherche", {"texte": "30444380"}).location).text
     assert post(browser, "/recherche", {"q": "12345678913000"}).location.endswith("/recherche?q=12345678913000"), "a SIRET is no number of a person"
+    cut_short = make_nir().value[:-1]
+    cut_short = cut_short if not is_siret(cut_short) else f"{cut_short[:-1]}{(int(cut_short[-1]) + 1) % 10}"
+    assert cut_short not in post(browser, "/stagiaires/recherche", {"texte": cut_short}).location, "14 digits are no SIRET yet"
 
 
 # ---- filters -----------------------------------------------------------------------------------------------------------

@@ -339,7 +339,42 @@ def test_what_agora_says_otherwise_is_not_saved(as_user: AsUser, monkeypatch: py
     assert "Sophie" not in page, "AGORA's own data are shown on the sheet alone"
 
 
-def test_agora_down_waits_and_goes_on(as_user: AsUser, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def queued(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
+    """What the sweeper gives to the workers."""
+    found: list[tuple[str, int]] = []
+    monkeypatch.setattr(jobs, "enqueue", lambda func, number: found.append((func, number)))
+    return found
+
+
+@pytest.mark.parametrize("barred", ["paused = true, pause_reason = 'Maintenance'", "hold_until = clock_timestamp() + interval '1 hour'"])
+def test_an_operator_or_a_429_stops_the_file(as_user: AsUser, monkeypatch: pytest.MonkeyPatch, queued: list[tuple[str, int]], barred: str) -> None:
+    trainee_id, enrolment_id = without_number("PAUSE")
+    browser = as_user("principal")
+    answer = send(browser, "\n".join([HEAD, row(trainee_id, make_nir(), "PAUSE")]))
+    confirm(browser, answer.location, 1)
+    repair_id = repair_of(answer.location).id
+    agora = Agora()
+    monkeypatch.setattr(jobs, "ask", agora)
+    with bound_scope(Scope.system()):
+        db.session.execute(text("INSERT INTO outbox_partner (name) VALUES ('agora') ON CONFLICT DO NOTHING"))
+        db.session.execute(text(f"UPDATE outbox_partner SET {barred} WHERE name = 'agora'"))
+    jobs.repair_numbers(repair_id)
+    assert agora.asked == []
+    assert outcomes(answer.location) == {2: (Outcome.PENDING, None)}
+    jobs.sweep_repairs()
+    assert queued == [], "not before the pause is over"
+    with bound_scope(Scope.system()):
+        db.session.execute(text("UPDATE outbox_partner SET paused = false, pause_reason = NULL, hold_until = NULL WHERE name = 'agora'"))
+    db.session.execute(update(NumberRepair).values(leased_until=clock.now() - timedelta(seconds=1)))
+    jobs.sweep_repairs()
+    assert queued == [(service.JOB, repair_id)]
+    jobs.repair_numbers(repair_id)
+    assert agora.asked == ["PAUSE"]
+    assert sent_of(enrolment_id) == ["create_file"]
+
+
+def test_agora_down_waits_and_goes_on(as_user: AsUser, monkeypatch: pytest.MonkeyPatch, queued: list[tuple[str, int]]) -> None:
     made = {name: without_number(name) for name in ("UN", "DEUX")}
     browser = as_user("principal")
     answer = send(browser, "\n".join([HEAD, *(row(trainee, make_nir(), name) for name, (trainee, _e) in made.items())]))
@@ -349,11 +384,14 @@ def test_agora_down_waits_and_goes_on(as_user: AsUser, monkeypatch: pytest.Monke
     jobs.repair_numbers(repair_of(answer.location).id)
     assert outcomes(answer.location) == {2: (Outcome.SAVED, None), 3: (Outcome.PENDING, None)}
     jobs.sweep_repairs()
-    assert down.asked == ["UN", "DEUX"], "not before the pause is over"
+    assert queued == [], "not before the pause is over"
+    assert down.asked == ["UN", "DEUX"]
     db.session.execute(update(NumberRepair).values(leased_until=clock.now() - timedelta(seconds=1)))
     up = Agora()
     monkeypatch.setattr(jobs, "ask", up)
     jobs.sweep_repairs()
+    assert (queued, up.asked) == ([(service.JOB, repair_of(answer.location).id)], []), "a worker does it, not the sweeper"
+    jobs.repair_numbers(repair_of(answer.location).id)
     assert up.asked == ["DEUX"]
     assert repair_of(answer.location).state == RepairState.DONE
     assert all(sent_of(enrolment) == ["create_file"] for _t, enrolment in made.values())
@@ -370,10 +408,11 @@ def test_killed_anywhere_it_gives_each_number_once(as_user: AsUser, monkeypatch:
     class Killed(Exception):
         """As if the process ended there."""
 
-    settle, hold = applying.settle, applying._hold
-    deaths = iter(["ask", "settle", "hold", ""])
+    settle, following = applying.settle, applying._next
+    deaths = iter(["ask", "settle", "next", ""])
     for _attempt in range(4):
         death = next(deaths)
+        steps: list[int] = []
 
         def dies(*_args: Any, **_named: Any) -> Any:
             raise Killed
@@ -382,10 +421,14 @@ def test_killed_anywhere_it_gives_each_number_once(as_user: AsUser, monkeypatch:
             settle(*args, **named)
             raise Killed
 
+        def once(*args: Any, steps: list[int] = steps) -> Any:
+            steps.append(1)
+            return dies() if len(steps) > 1 else following(*args)
+
         with monkeypatch.context() as patch:
             patch.setattr(jobs, "ask", dies if death == "ask" else Agora())
             patch.setattr(applying, "settle", half if death == "settle" else settle)
-            patch.setattr(applying, "_hold", dies if death == "hold" else hold)
+            patch.setattr(applying, "_next", once if death == "next" else following)
             if death:
                 with pytest.raises(Killed):
                     jobs.repair_numbers(repair_id)

@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import structlog
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import joinedload, undefer
 
 from app.accounts.models import User
+from app.accounts.queries import OPEN
 from app.actions.domain import ActionStatus
 from app.actions.services import actor_name
 from app.core import clock, context, crypto
@@ -38,6 +39,8 @@ from .registration import put_person
 log = structlog.get_logger(__name__)
 
 MAX_REASON = 2_000
+#: Key of ``before`` under which the number of that moment is known, until the decision.
+_HASH = "nir_hash"
 
 
 def may_ask(registration: Registration, enrolments: Sequence[Enrolment]) -> bool:
@@ -86,7 +89,10 @@ def ask(registration_id: int, person: Person, nir: Nir | None, reason: str, *, v
         problem = birth_date_problem(person.birth_date, clock.today())
         if problem is not None:
             raise Refused(problem)
-        same_number = nir is None or _has(trainee, nir)
+        session.refresh(trainee, ["nir_hash"])
+        if trainee.nir_kind is None:
+            nir = None  # where no number was asked (AVENIR) none is taken: the page has no box for it
+        same_number = nir is None or trainee.nir_hash in nir_candidates(nir)
         if same_number and person == Person.of(trainee):
             raise Refused(Problem("", ProblemCode.NOTHING_CHANGES))
         if nir is not None and not same_number:
@@ -95,7 +101,7 @@ def ask(registration_id: int, person: Person, nir: Nir | None, reason: str, *, v
         correction = IdentityCorrection(
             organisation_id=trainee.organisation_id, trainee_id=trainee.id, reason=reason.strip()[:MAX_REASON],
             asked_by_id=actor, asked_by_name=actor_name(actor),
-            before={**Person.of(trainee).to_json(), "nir_masked": trainee.nir_masked}, **_columns(person),
+            before={**Person.of(trainee).to_json(), "nir_masked": trainee.nir_masked, _HASH: _hex(trainee)}, **_columns(person),
         )  # fmt: skip
         session.add(correction)
         session.flush()
@@ -125,17 +131,17 @@ def decide(correction_id: int, *, validate: bool, observations: str, version: in
             raise Refused(Problem("observations", ProblemCode.REASON_MISSING))
         if validate:
             nir = _number(correction)
-            person = _person(correction)
-            before = Person.from_json(correction.before)
+            person = Person.of(correction)
+            before, number_before = Person.from_json(correction.before), correction.before[_HASH]
 
             def write(trainee: Trainee) -> None:
-                if Person.of(trainee) != before or trainee.nir_masked != correction_masked:
+                session.refresh(trainee, ["nir_hash"])
+                if Person.of(trainee) != before or _hex(trainee) != number_before:
                     raise Refused(Problem("", ProblemCode.CHANGED_SINCE))
                 put_person(trainee, person)
                 trainee.identity_source = IdentitySource.TYPED.value  # AGORA is asked again, and confirms it
                 trainee.identity_finding = trainee.identity_checked_at = None
 
-            correction_masked = correction.before["nir_masked"]
             with bound_scope(Scope.organisation(organisation_id)):
                 settle(organisation_id, trainee_id, nir, write)
             correction = _waiting(correction_id, version)
@@ -156,18 +162,9 @@ def _columns(person: Person) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _person(correction: Any) -> Person:
-    return Person.of(correction)
-
-
-def asked_person(correction: IdentityCorrection) -> Person:
-    """The civil status that is asked for."""
-    return _person(correction)
-
-
-def _has(trainee: Trainee, nir: Nir) -> bool:
-    db.session.refresh(trainee, ["nir_hash"])
-    return trainee.nir_hash in nir_candidates(nir)
+def _hex(trainee: Trainee) -> str | None:
+    """Which number somebody has, for ``before``: the masked form is that of many numbers."""
+    return trainee.nir_hash.hex() if trainee.nir_hash is not None else None
 
 
 def _refuse_if_taken(trainee: Trainee, nir: Nir) -> None:
@@ -207,24 +204,25 @@ def _close(correction: IdentityCorrection, state: CorrectionState, observations:
     masked = correction.nir_masked
     store_nir(correction, None)
     correction.nir_masked = masked
+    correction.before = {name: value for name, value in correction.before.items() if name != _HASH}
     actor = context.actor_id()
     correction.state, correction.observations, correction.decided_at = state.value, observations, clock.now()
     correction.decided_by_id, correction.decided_by_name = actor, actor_name(actor)
 
 
 def _tell(correction: IdentityCorrection) -> None:
-    """To who asked: what the Région decided, without a word about the person."""
-    user = db.session.get(User, correction.asked_by_id) if correction.asked_by_id else None
-    if user is None or not user.active or user.deleted_at is not None or user.organisation_id != correction.organisation_id:
-        return
-    variables = {
-        "first_name": user.first_name,
-        "last_name": user.last_name,
-        "validated": correction.state == CorrectionState.VALIDATED,
-        "asked_at": correction.asked_at,
-        "link": public_link("IdentityCorrectionsView.show", correction_id=correction.id),
-    }
-    try:
-        send_mail(user.email, "identity_correction_decided", variables, organisation_id=correction.organisation_id)
-    except InvalidAddress:
-        log.warning("mail_not_sent", account=user.id, reason="address")
+    """To who asked and to the principal of the organisation, as long as they may sign in: what the Région decided, without a word about the person."""
+    told = or_(User.id == correction.asked_by_id, User.is_principal.is_(True))
+    for user in db.session.scalars(select(User).where(User.organisation_id == correction.organisation_id, OPEN, told).order_by(User.id)).unique():
+        variables = {
+            "first_name": user.first_name,
+            "last_name": user.last_name,
+            "validated": correction.state == CorrectionState.VALIDATED,
+            "asked_at": correction.asked_at,
+            "asked_by": correction.asked_by_name,
+            "link": public_link("IdentityCorrectionsView.show", correction_id=correction.id),
+        }
+        try:
+            send_mail(user.email, "identity_correction_decided", variables, organisation_id=correction.organisation_id)
+        except InvalidAddress:
+            log.warning("mail_not_sent", account=user.id, reason="address")

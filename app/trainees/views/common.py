@@ -10,6 +10,7 @@ from flask import abort, flash, request, url_for
 from flask_babel import gettext as _
 from sqlalchemy.exc import DBAPIError
 
+from app.accounts.domain import is_siret
 from app.actions.models import Action
 from app.actions.views import crumbs as action_crumbs
 from app.core.errors_db import field_of, translate
@@ -123,11 +124,7 @@ def searched_text(typed: str) -> str:
 def holds_number(text: str) -> bool:
     """Whether a text is meant as a NIR or NIA, right or wrong: it must stand in no address."""
     figures = normalise(text)
-    return 13 <= len(figures) <= 16 and figures[:5].isdecimal() and sum(figure.isdecimal() for figure in figures) >= 12 and not _is_siret(figures)
-
-
-def _is_siret(figures: str) -> bool:
-    return len(figures) == 14 and figures.isdecimal()
+    return 13 <= len(figures) <= 16 and figures[:5].isdecimal() and sum(figure.isdecimal() for figure in figures) >= 12 and not is_siret(figures)
 
 
 def address_of_number(text: str, *, action_id: int | None = None, todo: str = "") -> str | None:

@@ -152,7 +152,7 @@ class IdentityCorrectionsView(BaseView):  # type: ignore[misc]  # Flask-AppBuild
             form: Any = CorrectionForm(formdata=None)
             show_database_refusal(form, error)
             return self._page(_found_or_404(correction_id), [str(one) for errors in form.errors.values() for one in errors], observations), 422
-        validated = _("The correction is validated: the identity is changed, and AGORA is told.")
+        validated = _("The correction is validated: the identity is changed, and AGORA is told for the files it holds open.")
         flash(validated if what == "validate" else _("The correction is refused."), "success")
         return redirect(url_for(".show", correction_id=correction_id), 303)
 

@@ -17,6 +17,7 @@ from app.core.concurrency import StaleError, conflict_context
 from app.core.extensions import db
 from app.core.nir import Nir, NirError, NirKind, parse
 from app.core.nir.messages import problem_message
+from app.core.nir.storage import nir_candidates
 from app.partners.agora.port import Civility, Gender
 
 from .. import labels, presenters, queries
@@ -187,15 +188,7 @@ def _person(form: Any) -> Person:
 
 def _before_after(trainee: Any, person: Person, number: Nir) -> list[tuple[str, str | None, str | None]]:
     """What the correction changes, in words; the number masked."""
-    from app.core.ui.format import fr_date
-
-    rows = [
-        (_("NIR / NIA"), trainee.nir_masked or None, number.masked),
-        (_("Civility"), str(labels.CIVILITY_LABELS[trainee.civility]), str(labels.CIVILITY_LABELS[person.civility])),
-        (_("Name"), trainee.birth_name, person.birth_name),
-        (_("Usual name"), trainee.usual_name, person.usual_name),
-        (_("First name"), trainee.first_name, person.first_name),
-        (_("Date of birth"), fr_date(trainee.birth_date), fr_date(person.birth_date)),
-        (_("Gender"), str(labels.GENDER_LABELS[trainee.gender]), str(labels.GENDER_LABELS[person.gender])),
-    ]
-    return [row for row in rows if row[1] != row[2]]
+    rows = labels.identity_rows(Person.of(trainee), person)
+    if trainee.nir_hash not in nir_candidates(number):
+        rows.insert(0, labels.number_row(trainee.nir_masked, number.masked))
+    return rows
