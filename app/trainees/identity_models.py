@@ -48,9 +48,8 @@ class IdentityCorrection(TenantMixin, VersionedMixin, Model):
         CheckConstraint(one_of("gender", Gender), name="gender"),
         CheckConstraint(one_of("civility", Civility), name="civility"),
         Index("uq_identity_correction_pending", "trainee_id", unique=True, postgresql_where="state = 'pending'"),
-        Index("ix_identity_correction_trainee", "trainee_id", "id"),
         Index("ix_identity_correction_queue", "asked_at", "id", postgresql_where="state = 'pending'"),
-        Index("ix_identity_correction_list", "organisation_id", "id"),
+        Index("ix_identity_correction_decided", "decided_at", "id", postgresql_where="state <> 'pending'"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

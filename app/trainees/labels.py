@@ -16,7 +16,7 @@ from app.partners.agora.port import Civility, DisabilityStatus, FileStatus, Gend
 
 from .domain import ESF_LIMIT, AgoraState, CorrectionState, EsfAnswer, EsfRate, EsfState, IdentitySource, Problem, ProblemCode
 from .life import EnrolmentEvent, InterruptionReason
-from .queries import FURTHER_TODOS, Todo
+from .queries import tasks
 from .services.identity import Person
 
 CIVILITY_LABELS: dict[str, Any] = {Civility.MRS: _l("Mrs"), Civility.MR: _l("Mr")}
@@ -58,15 +58,6 @@ AGORA_STATE_LABELS: dict[str, tuple[Any, str]] = {
     AgoraState.WAITING_NIR: (_l("NIR awaited"), "warning"),
     AgoraState.WAITING: (_l("AGORA number awaited"), "info"),
     AgoraState.REJECTED: (_l("To be mended for AGORA"), "danger"),
-}
-TODO_LABELS: dict[Todo, Any] = {
-    Todo.AGORA_REJECTED: _l("To be mended for AGORA"),
-    Todo.AGORA_WAITING: _l("Without AGORA number"),
-    Todo.NIA: _l("NIA to regularise"),
-    Todo.TO_COMPLETE: _l("Sheets to complete"),
-    Todo.ESF: _l("ESF data to complete"),
-    Todo.NOT_ENROLLED: _l("Not enrolled on a component"),
-    Todo.STILL_IN: _l("Without exit"),
 }
 #: Outcome of an enrolment (réalisation), and its tone.
 OUTCOME_LABELS: dict[str, Any] = {
@@ -138,8 +129,7 @@ PATH_LABELS: dict[str, Any] = {
 
 def todo_choices() -> list[tuple[str, Any]]:
     """The choices of the filter "To do", those of other features included."""
-    own = [(todo.value, label) for todo, label in TODO_LABELS.items()]
-    return own + [(word, further.label) for word, further in FURTHER_TODOS.items()]
+    return [(word, task.label) for word, task in tasks().items()]
 
 
 def todo_label(word: str) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
+from functools import partial
 from typing import Any
 
+from flask_babel import lazy_gettext as _l
 from sqlalchemy import ColumnElement, Select, String, func, literal_column, or_, select, union, union_all
 from sqlalchemy.orm import aliased, contains_eager, joinedload, selectinload
 
@@ -49,31 +51,31 @@ TODO_OF_MISSING = {
 
 
 @dataclass(frozen=True, slots=True)
-class FurtherTodo:
-    """Something to do about trainees that another feature knows of: its words, and the registrations concerned."""
+class Task:
+    """A choice of the filter "To do": its words, and the registrations concerned."""
 
     label: Any
     condition: Callable[[], ColumnElement[bool]]
 
 
-#: By the word that stands in the address.
-FURTHER_TODOS: dict[str, FurtherTodo] = {}
-
-
-def register_todo(word: str, label: Any, condition: Callable[[], ColumnElement[bool]]) -> None:
+def register_task(word: str, label: Any, condition: Callable[[], ColumnElement[bool]]) -> None:
     """Add a choice to the filter "To do" of the lists: ``condition()`` narrows ``Registration``.  Again replaces it."""
     if word in set(Todo):
         raise ValueError(f"the word {word!r} is taken")
-    FURTHER_TODOS[word] = FurtherTodo(label, condition)
+    _TASKS[word] = Task(label, condition)
+
+
+def tasks() -> Mapping[str, Task]:
+    """The choices of the filter "To do" by the word that stands in the address: this feature's own, then those of others."""
+    return _TASKS
 
 
 @dataclass(frozen=True, slots=True)
 class TraineeFilter:
-    """What a trainee list is narrowed to: ``further`` is a word of ``FURTHER_TODOS``, ``people`` those whose number was looked for."""
+    """What a trainee list is narrowed to: ``todo`` is a word of ``tasks``, ``people`` those whose number was looked for."""
 
     text: str = ""
-    todo: Todo | None = None
-    further: str = ""
+    todo: str = ""
     people: tuple[int, ...] = ()
 
     @property
@@ -120,6 +122,20 @@ def _todo(todo: Todo) -> ColumnElement[bool]:
             return Registration.id.in_(select(Enrolment.registration_id).where(Enrolment.actual_end.is_(None), STANDING))
 
 
+_TASKS: dict[str, Task] = {
+    todo.value: Task(label, partial(_todo, todo))
+    for todo, label in (
+        (Todo.AGORA_REJECTED, _l("To be mended for AGORA")),
+        (Todo.AGORA_WAITING, _l("Without AGORA number")),
+        (Todo.NIA, _l("NIA to regularise")),
+        (Todo.TO_COMPLETE, _l("Sheets to complete")),
+        (Todo.ESF, _l("ESF data to complete")),
+        (Todo.NOT_ENROLLED, _l("Not enrolled on a component")),
+        (Todo.STILL_IN, _l("Without exit")),
+    )
+}
+
+
 def without_nir() -> ColumnElement[bool]:
     """Registrations whose NIR is to be given: by an NIA, or enrolled without any number, where the programme asks for one and the action goes on.
 
@@ -161,10 +177,8 @@ def _named(typed: str) -> ColumnElement[bool]:
 
 def _conditions(narrowed: TraineeFilter) -> list[ColumnElement[bool]]:
     found: list[ColumnElement[bool]] = []
-    if narrowed.todo is not None:
-        found.append(_todo(narrowed.todo))
-    if narrowed.further:
-        found.append(FURTHER_TODOS[narrowed.further].condition())
+    if narrowed.todo:
+        found.append(_TASKS[narrowed.todo].condition())
     if narrowed.people:
         found.append(Registration.trainee_id.in_(narrowed.people))
     if narrowed.text.strip():

@@ -61,10 +61,9 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["organisation_id"], ["organisation.id"], name=op.f("fk_identity_correction_organisation_id_organisation")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_identity_correction")),
     )
-    op.create_index("ix_identity_correction_list", "identity_correction", ["organisation_id", "id"], unique=False)
+    op.create_index("ix_identity_correction_decided", "identity_correction", ["decided_at", "id"], unique=False, postgresql_where="state <> 'pending'")
     op.create_index(op.f("ix_identity_correction_organisation_id"), "identity_correction", ["organisation_id"], unique=False)
     op.create_index("ix_identity_correction_queue", "identity_correction", ["asked_at", "id"], unique=False, postgresql_where="state = 'pending'")
-    op.create_index("ix_identity_correction_trainee", "identity_correction", ["trainee_id", "id"], unique=False)
     op.create_index("uq_identity_correction_pending", "identity_correction", ["trainee_id"], unique=True, postgresql_where="state = 'pending'")
     op.create_table(
         "nia_reminder",
@@ -104,7 +103,6 @@ def upgrade() -> None:
         sa.Column("lines", sa.Integer(), nullable=False),
         sa.Column("valid", sa.Integer(), server_default="0", nullable=False),
         sa.Column("done", sa.Integer(), server_default="0", nullable=False),
-        sa.Column("partial", sa.Boolean(), server_default="false", nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("confirmed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),

@@ -111,18 +111,16 @@ def test_what_there_is_to_do(db_session: Session) -> None:
 
 
 def test_another_feature_adds_a_choice(as_user: AsUser, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(queries, "FURTHER_TODOS", {})
-    monkeypatch.setattr("app.trainees.labels.FURTHER_TODOS", queries.FURTHER_TODOS)
-    monkeypatch.setattr("app.trainees.views.common.FURTHER_TODOS", queries.FURTHER_TODOS)
+    monkeypatch.setattr(queries, "_TASKS", dict(queries.tasks()))
     action = make_action()
     one, other = make_registration(action, name="CONCERNÉ"), make_registration(action, name="INDEMNE")
-    queries.register_todo("enquete", "Enquête à saisir", lambda: Registration.id == one)
+    queries.register_task("enquete", "Enquête à saisir", lambda: Registration.id == one)
     page = as_user("principal").get(f"/stagiaires/action/{action.id}?a_faire=enquete").text
     assert f"/stagiaires/fiche/{one}" in page
     assert f"/stagiaires/fiche/{other}" not in page
     assert "Enquête à saisir" in page
     with pytest.raises(ValueError, match="taken"):
-        queries.register_todo("nia", "?", lambda: Registration.id == one)
+        queries.register_task("nia", "?", lambda: Registration.id == one)
 
 
 # ---- ESF ---------------------------------------------------------------------------------------------------------------

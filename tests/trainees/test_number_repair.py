@@ -259,7 +259,9 @@ def test_errors_say_value_rule_and_remedy(as_user: AsUser) -> None:
     assert "AUTRUI" not in page.partition("<table")[0]
     assert nir.number not in page
     assert nir.value not in page
-    csv = browser.get(f"{answer.location}/a-corriger.csv").data.decode("utf-8-sig")
+    to_mend = browser.get(f"{answer.location}/a-corriger.csv")
+    assert to_mend.headers["X-Content-Type-Options"] == "nosniff"
+    csv = to_mend.data.decode("utf-8-sig")
     assert nir.number not in csv
     assert len(csv.splitlines()) == len(rows)
     assert confirm(browser, answer.location, 0).status_code == 303

@@ -1,4 +1,4 @@
-"""The words of a file of NIRs: what is wrong with a line (value, rule, remedy), what became of it."""
+"""The words of a file of NIRs: what is wrong with a line (value, rule, remedy), where a file stands."""
 
 from __future__ import annotations
 
@@ -11,18 +11,12 @@ from app.core.nir import Incoherence
 from app.core.nir.messages import INCOHERENCE_MESSAGES, problem_message
 from app.core.nir.number import NirProblem
 
-from .rules import HEADERS, Column, Finding, Outcome, Problem, RepairState
+from .rules import HEADERS, Column, Finding, Problem, RepairState
 
+#: Of a file that was confirmed.
 STATE_LABELS: dict[str, tuple[Any, str]] = {
-    RepairState.CHECKED: (_l("Checked, not confirmed"), "info"),
     RepairState.RUNNING: (_l("Being applied"), "info"),
     RepairState.DONE: (_l("Finished (file)"), "success"),
-}
-OUTCOME_LABELS: dict[str, Any] = {
-    Outcome.SAVED: _l("NIR saved"),
-    Outcome.REFUSED: _l("Refused when applied"),
-    Outcome.WRONG: _l("In error"),
-    Outcome.PENDING: _l("Still to apply"),
 }
 
 

@@ -14,13 +14,14 @@ from app.accounts.domain import is_siret
 from app.actions.models import Action
 from app.actions.views import crumbs as action_crumbs
 from app.core.errors_db import field_of, translate
-from app.core.nir import Incoherence, NirError, incoherences, normalise, parse
+from app.core.nir import Incoherence, Nir, NirError, NirKind, incoherences, normalise, parse
 from app.core.nir.messages import INCOHERENCE_MESSAGES, problem_message
+from app.partners.agora.port import Civility, Gender
 
 from .. import labels, queries
 from ..domain import CIVILITY_GENDER, Problem, ft_date_problem
 from ..models import Enrolment, Registration
-from ..queries import FURTHER_TODOS, Todo, TraineeFilter
+from ..queries import TraineeFilter, tasks
 from ..services.identity import Person
 
 
@@ -69,6 +70,37 @@ def fits(form: Any, birth_date: date) -> bool:
     return problem is None
 
 
+def typed_person(form: Any) -> Person:
+    """The civil status of a form."""
+    return Person(
+        civility=Civility(form["civility"].data),
+        birth_name=form["birth_name"].data,
+        usual_name=form["usual_name"].data or None,
+        first_name=form["first_name"].data,
+        birth_date=form["birth_date"].data,
+        gender=Gender(form["gender"].data),
+    )
+
+
+def left_blank(form: Any) -> bool:
+    """Whether both boxes of the number are empty."""
+    return not (form.nir.data or "").strip() and not (form.key.data or "").strip()
+
+
+def typed_nir(form: Any) -> Nir | None:
+    """The NIR of a form; None with the message at the box at fault."""
+    try:
+        number = parse(form.nir.data, form.key.data)
+    except NirError as error:
+        box = form.key if error.problem.field == "key" else form.nir
+        box.errors = [*box.errors, problem_message(error.problem)]
+        return None
+    if number.kind is not NirKind.NIR:
+        form.nir.errors = [*form.nir.errors, _("This is an NIA: enter here the NIR, which begins with 1 or 2.")]
+        return None
+    return number
+
+
 def agrees_with_number(form: Any, person: Person, asked: Sequence[str] | None) -> bool:
     """Whether a typed civil status fits the number, or was confirmed although it does not.
 
@@ -110,8 +142,7 @@ def filter_from_address() -> TraineeFilter:
     text = searched_text(request.args.get("texte", ""))
     return TraineeFilter(
         text=text,
-        todo=Todo(todo) if todo in set(Todo) else None,
-        further=todo if todo in FURTHER_TODOS else "",
+        todo=todo if todo in tasks() else "",
         people=tuple(people[: queries.MAX_PEOPLE]),
     )
 

@@ -14,14 +14,14 @@ from sqlalchemy.exc import IntegrityError
 from wtforms import StringField, TextAreaField
 from wtforms.validators import Length, Optional
 
+from app.actions.domain import registration_blockers
 from app.actions.queries import Cursor
 from app.actions.views import page_size
 from app.core.concurrency import StaleError
+from app.core.errors_db import translate
 from app.core.extensions import db
 from app.core.fab.fields import clean_text
 from app.core.logs import mask_text
-from app.core.nir import Nir, NirError, NirKind, parse
-from app.core.nir.messages import problem_message
 from app.core.tenancy import current_scope
 from app.core.ui.forms import Required
 
@@ -32,8 +32,7 @@ from ..identity_models import IdentityCorrection
 from ..models import Registration
 from ..permissions import VIEW
 from ..services import identity_requests as services
-from .common import agrees_with_number, registration_or_404, sheet_crumbs, show_database_refusal, show_problems
-from .identity import _person
+from .common import agrees_with_number, left_blank, registration_or_404, sheet_crumbs, show_database_refusal, show_problems, typed_nir, typed_person
 
 
 class CorrectionForm(CivilStatusForm):
@@ -86,9 +85,9 @@ class IdentityCorrectionsView(BaseView):  # type: ignore[misc]  # Flask-AppBuild
         form: Any = CorrectionForm(obj=trainee, nir="", key="") if request.method == "GET" else CorrectionForm()
         version = request.form.get("version", 0, type=int)
         if request.method == "POST" and form.validate():
-            number, fine = _number(form)
-            person = _person(form)
-            if fine and agrees_with_number(form, person, [number.value] if number else None):
+            number = None if left_blank(form) else typed_nir(form)
+            person = typed_person(form)
+            if (number is not None or left_blank(form)) and agrees_with_number(form, person, [number.value] if number else None):
                 try:
                     correction_id = services.ask(registration_id, person, number, form.reason.data, version=version)
                 except LookupError:
@@ -149,9 +148,7 @@ class IdentityCorrectionsView(BaseView):  # type: ignore[misc]  # Flask-AppBuild
             return self._page(_found_or_404(correction_id), [_("Somebody modified this request meanwhile: read it again.")], observations), 422
         except IntegrityError as error:
             db.session.rollback()
-            form: Any = CorrectionForm(formdata=None)
-            show_database_refusal(form, error)
-            return self._page(_found_or_404(correction_id), [str(one) for errors in form.errors.values() for one in errors], observations), 422
+            return self._page(_found_or_404(correction_id), [translate(error)], observations), 422
         validated = _("The correction is validated: the identity is changed, and AGORA is told for the files it holds open.")
         flash(validated if what == "validate" else _("The correction is refused."), "success")
         return redirect(url_for(".show", correction_id=correction_id), 303)
@@ -201,7 +198,7 @@ def _elsewhere(registration: Registration) -> ResponseReturnValue | None:
         return redirect(url_for("IdentityCorrectionsView.show", correction_id=waiting.id), 303)
     if services.may_ask(registration, queries.enrolments_of(registration.id)):
         return None
-    if registration.action.status in ("AO", "EC"):
+    if not registration_blockers(registration.action.status):
         return redirect(url_for("IdentityPages.edit", registration_id=registration.id), 303)
     flash(presenters.over_text(registration.action), "danger")
     return redirect(url_for("RegistrationPages.show", registration_id=registration.id), 303)
@@ -212,22 +209,6 @@ def _found_or_404(correction_id: int) -> IdentityCorrection:
     if found is None:
         abort(404)
     return found
-
-
-def _number(form: Any) -> tuple[Nir | None, bool]:
-    """The number typed, if any, and whether it is right; else said at the box at fault."""
-    if not (form.nir.data or "").strip() and not (form.key.data or "").strip():
-        return None, True
-    try:
-        number = parse(form.nir.data, form.key.data)
-    except NirError as error:
-        box = form.key if error.problem.field == "key" else form.nir
-        box.errors = [*box.errors, problem_message(error.problem)]
-        return None, False
-    if number.kind is not NirKind.NIR:
-        form.nir.errors = [*form.nir.errors, _("This is an NIA: enter here the NIR, which begins with 1 or 2.")]
-        return None, False
-    return number, True
 
 
 __all__ = ["IdentityCorrectionsView"]
