@@ -20,6 +20,7 @@ from app.actions.forms import options
 from app.core import clock
 from app.core.requests import row_number
 from app.core.ui.forms import Required
+from app.trainees.forms import no_number
 
 from . import batch, labels, presenters
 from .batch import Chosen, Fate, Item, Result
