@@ -32,6 +32,7 @@ from tests.accounts.test_tokens import call, make
 from tests.actions.helpers import make_action, make_enrolment, make_registration
 from tests.requests.helpers import ask, open_action, reread
 from tests.requests.test_documents import at_recap, recap_url
+from tests.requests.test_files import PDF
 from tests.surveys.helpers import job, left, survey_of
 from tests.surveys.test_screens import sent as fill_in
 from tests.trainees.test_identity_correction import Correction
@@ -186,7 +187,10 @@ def test_no_number_stands_in_clear(
         registration_id, _enrolment = confirmed()
         address = f"/stagiaires/corrections-identite/fiche/{registration_id}"
         version = version_on(browser.get(address).text)
-        asked = post(browser, address, {**RIGHT, "version": version, "nir": nir.number, "key": nir.key})
+        proof = (io.BytesIO(PDF + f"% {nir.grouped} {nir.value}\n".encode()), f"attestation {nir.grouped}.pdf")
+        typed = {**RIGHT, "version": version, "nir": nir.number, "key": nir.key, "documents": [proof]}
+        asked = post(browser, address, typed, content_type="multipart/form-data")
+        assert asked.status_code == 303
         pages.append(as_user("region").get(asked.location).text)
     decided = post(as_user("region"), f"{asked.location}/decision", {"what": "validate", "version": version_on(pages[-1])})
     assert decided.status_code == 303

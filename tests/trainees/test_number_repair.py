@@ -28,8 +28,9 @@ from app.trainees.repair import applying, rules, service
 from app.trainees.repair.models import NumberFile, NumberRepair, NumberRepairLine
 from app.trainees.repair.rules import Column, Known, Outcome, Problem, RepairState, Typed
 from app.trainees.services.identity import Person
+from app.trainees.services.registration import Newcomer, register
 from tests.accounts.helpers import post, token
-from tests.actions.helpers import make_action, make_enrolment, make_nir, make_person
+from tests.actions.helpers import details, make_action, make_enrolment, make_nir, make_person
 from tests.architecture.markup import problems
 from tests.trainees.test_screens import registration_of
 
@@ -170,6 +171,18 @@ class Agora:
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """The pace is a matter of its own test."""
     monkeypatch.setattr(applying, "SEARCHES_PER_SECOND", 1_000_000)
+
+
+def test_no_number_is_taken_where_none_is_asked(as_user: AsUser) -> None:
+    """A reference of the portal that its file never gave: somebody of an AVENIR action, whom no number is asked of."""
+    registration_id = register(make_action(programme="AVENIR").id, Newcomer(make_person("AVENIR"), IdentitySource.TYPED, None), details())
+    trainee_id = db.session.get_one(Registration, registration_id).trainee_id
+    browser = as_user("principal")
+    answer = send(browser, "\n".join([HEAD, row(trainee_id, make_nir(), "AVENIR")]))
+    assert f"STG-{trainee_id} est inconnue" in browser.get(answer.location).text
+    confirm(browser, answer.location, 1)
+    db.session.expire_all()
+    assert db.session.get_one(Trainee, trainee_id).nir_kind is None
 
 
 @pytest.mark.parametrize("kind", ["xlsx", "ods", "csv"])

@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 import structlog
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.orm import undefer
 
 from app.actions.services import actor_name
@@ -25,7 +25,8 @@ from app.core.tabular import CellKind, Limits, MissingColumns, read_table
 from app.core.tenancy import current_scope, whole_organisation
 from app.core.transaction import after_commit, transaction
 
-from ..models import Trainee
+from ..models import Registration, Trainee
+from ..queries import without_nir
 from . import rules
 from .models import NumberRepair, NumberRepairLine
 from .rules import Column, Known, Outcome, Plan, Problem, RepairState, Typed
@@ -160,10 +161,14 @@ def _plan(repair: NumberRepair) -> Plan:
 
 
 def _known(ids: set[int], lines: Sequence[rules.Line], hashes: dict[int, tuple[bytes, ...]]) -> dict[int, Known]:
-    """The trainees of these references that the account may see: those it could find in its own file, or already have their number."""
+    """The trainees of these references that the account may see: those of its own file (``queries.without_nir``), or that have their number already.
+
+    Nobody else: where no number may be asked (AVENIR) none is taken.
+    """
     given = {line.trainee_id: hashes[line.number] for line in lines if line.number in hashes}
     columns = (Trainee.id, Trainee.birth_name, Trainee.birth_date, Trainee.gender, Trainee.nir_kind, Trainee.nir_hash)
-    rows = db.session.execute(select(*columns).where(Trainee.id.in_(ids or {-1})))
+    asked = or_(Trainee.nir_kind == NirKind.NIR.value, Trainee.id.in_(select(Registration.trainee_id).where(without_nir())))
+    rows = db.session.execute(select(*columns).where(Trainee.id.in_(ids or {-1}), asked))
     return {
         row.id: Known(row.birth_name, row.birth_date, row.gender, row.nir_kind == NirKind.NIR, row.nir_hash in given.get(row.id, ()))
         for row in rows

@@ -20,6 +20,7 @@ from app.actions.queries import tile_count
 from app.actions.services import actor_name
 from app.core import clock, context, crypto
 from app.core.concurrency import check_version
+from app.core.documents.intake import Incoming, check_all
 from app.core.extensions import db
 from app.core.mail import public_link, send_mail
 from app.core.mail.services import InvalidAddress
@@ -32,6 +33,7 @@ from app.core.transaction import transaction
 from ..domain import CorrectionState, IdentitySource, Problem, ProblemCode, Refused, birth_date_problem
 from ..identity_models import IdentityCorrection
 from ..models import Enrolment, Registration, Trainee
+from . import identity_documents
 from .correction import may_correct, settle
 from .identity import Person, bearer_of
 from .locking import locked
@@ -76,11 +78,13 @@ def registration_of(trainee_id: int) -> int | None:
     return db.session.scalar(statement)
 
 
-def ask(registration_id: int, person: Person, nir: Nir | None, reason: str, *, version: int) -> int:
-    """Ask for another civil status, or another NIR; ``version`` is the trainee's, as the page showed it.
+def ask(registration_id: int, person: Person, nir: Nir | None, reason: str, *, version: int, documents: Sequence[Incoming] = ()) -> int:
+    """Ask for another civil status, or another NIR, with the documents that show it; ``version`` is the trainee's, as the page showed it.
 
-    Raises LookupError, ``core.concurrency.StaleError``, Refused, or IntegrityError when a request waits already.
+    Raises LookupError, ``core.concurrency.StaleError``, Refused, ``core.documents.intake.FilesRefused``, or IntegrityError when a request
+    waits already.
     """
+    checked = check_all(documents)
     with transaction() as session:
         registration = session.get(Registration, registration_id)
         if registration is None:
@@ -109,13 +113,15 @@ def ask(registration_id: int, person: Person, nir: Nir | None, reason: str, *, v
         if nir is not None and not same_number:
             store_nir(correction, nir)
             session.flush()
+        identity_documents.put_with(correction, checked)
         return correction.id
 
 
 def withdraw(correction_id: int, *, version: int) -> None:
-    """Give up a request that waits.  Raises LookupError, StaleError, or Refused when it was decided meanwhile."""
+    """Give up a request that waits: its documents go.  Raises LookupError, StaleError, or Refused when it was decided meanwhile."""
     with transaction():
         correction = _waiting(correction_id, version)
+        identity_documents.drop_of(correction)
         _close(correction, CorrectionState.WITHDRAWN, "")
 
 
