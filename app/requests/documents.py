@@ -21,7 +21,6 @@ from . import services
 from .document_models import DocumentRole, RequestDocument, RequestDocumentContent, RequestSignature
 from .models import ModificationRequest
 
-
 # ---- reads ------------------------------------------------------------------------------------------------------------
 
 

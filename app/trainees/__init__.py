@@ -15,9 +15,9 @@ def register(appbuilder: AppBuilder) -> None:
     from app.accounts.observations import hide_from_observers
     from app.actions.ports import register_trainee_side
     from app.actions.tabs import register_action_tab
+    from app.core.documents.intake import register_documents
     from app.core.fab.supervision import name_subject
     from app.core.jobs import register_periodic
-    from app.core.documents.intake import register_documents
     from app.core.nir.storage import register_nir_column
     from app.core.rotation import register_encrypted_column
     from app.core.ui import SearchProvider, register_menu, register_private_search, register_search

@@ -61,7 +61,7 @@ NOT_EDITS: dict[str, str] = {
         (
             "SessionsView.add", "SessionsView.add_meeting", "SessionsView.add_site", "EnrolmentView.add", "OrganisationAccountsView.create",
             "OrganisationCreationView.create", "DelegationsView.list", "BulkAccountsView.index", "TokensView.create", "ObservationView.start",
-            "RequestDocumentsView.attach_letter", "NumberRepairView.index", "IdentityCorrectionsView.ask",
+            "RequestDocumentsView.attach_letter", "NumberRepairView.index", "IdentityCorrectionsView.ask", "IdentityCorrectionsView.attach",
         ),
         _NEW,
     ),

@@ -159,9 +159,9 @@ def test_bytes_are_encrypted_under_a_key_of_their_own(as_user: AsUser, db_sessio
         assert entry.aad_fn({"seal_uid": card.seal_uid}) == identity_documents.document_aad("seal", card.seal_uid)
         written = db_session.scalars(text("SELECT e::text FROM audit_entry e WHERE table_name = 'identity_document' AND row_id = :id"), {"id": str(card.id)}).all()
         assert len(written) == 1 and card.sha256 in written[0] and "carte" not in written[0]
-        db_session.execute(update(IdentityDocumentContent).where(IdentityDocumentContent.id == card.id).values(data=stored[back.id]))
-        with pytest.raises(crypto.TamperedCiphertext):
-            identity_documents.read(correction_of(asked.location).id, card.id)
         for values in ("size = 0", "name = ''", "organisation_id = organisation_id + 1", f"sha256 = '{back.sha256}'"):
             with pytest.raises(IntegrityError), db_session.begin_nested():
                 db_session.execute(text(f"UPDATE identity_document SET {values} WHERE id = {card.id}"))
+        db_session.execute(update(IdentityDocumentContent).where(IdentityDocumentContent.id == card.id).values(data=stored[back.id]))
+        with pytest.raises(crypto.TamperedCiphertext):
+            identity_documents.read(correction_of(asked.location).id, card.id)

@@ -37,7 +37,8 @@ def problem_text(problem: str, detail: str = "", shown: str = "") -> str:
     value = f"« {shown} »" if shown else _("This value")
     sentences = {
         Problem.NO_REFERENCE: _("The reference is empty: copy it from the file taken out of the portal."),
-        Problem.UNKNOWN: _("%(value)s is unknown: no trainee of your organisation who waits for a NIR has this reference. Take the file out again.", value=value),
+        Problem.UNKNOWN: _("%(value)s is unknown: no trainee of your organisation who waits for a NIR has this reference."
+                           " Take the file out again.", value=value),
         Problem.SAME_LINE: _("%(value)s is on line %(line)s already: keep one of the two.", value=value, line=detail),
         Problem.NAME: _("%(value)s is not the birth name of this reference: lines may have been shifted or sorted apart. Check the reference; if the"
                         " name itself is wrong, correct it on the sheet of the trainee.", value=value),
