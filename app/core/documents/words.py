@@ -42,21 +42,22 @@ def fault_text(fault: FileFault, name: str) -> str:
 def size_text(size: int) -> str:
     """ "340 ko", "2,1 Mo"."""
     if size < 1_000_000:
-        return _("%(num)s kB", num=max(1, round(size / 1000)))
-    return _("%(num)s MB", num=f"{size / 1_000_000:.1f}".replace(".", ","))
+        return str(_("%(num)s kB", num=max(1, round(size / 1000))))
+    return str(_("%(num)s MB", num=f"{size / 1_000_000:.1f}".replace(".", ",")))
 
 
 def one_limit_text() -> str:
     """What one document may be."""
-    return _("PDF, ODT, DOCX, JPEG or PNG; %(size)s MB at most.", size=current_app.config["DOCUMENT_MAX_MB"])
+    return str(_("PDF, ODT, DOCX, JPEG or PNG; %(size)s MB at most.", size=current_app.config["DOCUMENT_MAX_MB"]))
 
 
 def limits_text() -> str:
     """What may be attached, and how much of it at once."""
-    return _(
+    words = _(
         "PDF, ODT, DOCX, JPEG or PNG; %(size)s MB each, %(count)s documents at most. "
         "Less than %(total)s MB at once: beyond that, attach them in several times.",
         size=current_app.config["DOCUMENT_MAX_MB"],
         count=intake.limits().most,
         total=current_app.config["MAX_CONTENT_LENGTH"] // (1024 * 1024),
     )
+    return str(words)
