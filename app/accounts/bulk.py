@@ -1,4 +1,4 @@
-"""Rules of a file of accounts: which columns, what each line asks for, what is wrong with it. Standard library only.
+"""Rules of a file of accounts: which columns, what each line asks for, what is wrong with it. Pure: no database, no request.
 
 One line is one account. A « principal » line also brings its organisation when it does not exist yet. The same file twice
 asks for nothing more: an account is known by its organisation's SIRET, its e-mail and its name.
@@ -7,13 +7,14 @@ asks for nothing more: an account is known by its organisation's SIRET, its e-ma
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
 from app.accounts import domain
+from app.core.tabular.columns import columns_of as _columns_of
+from app.core.textsearch import fold
 
 MAX_LINES: Final = 5_000
 
@@ -126,12 +127,6 @@ class Plan:
         return {finding.line for finding in self.errors}
 
 
-def fold(text: str) -> str:
-    """A text as it is compared: without case, accents, nor marks."""
-    plain = "".join(mark for mark in unicodedata.normalize("NFKD", text.casefold().replace("œ", "oe")) if not unicodedata.combining(mark))
-    return re.sub(r"[^a-z0-9]+", " ", plain).strip()
-
-
 def key_of(last_name: str, first_name: str, email: str) -> str:
     """What makes two lines of one organisation the same account."""
     return f"{email.strip().casefold()}|{fold(last_name)}|{fold(first_name)}"
@@ -139,13 +134,8 @@ def key_of(last_name: str, first_name: str, email: str) -> str:
 
 def columns_of(header: Sequence[str]) -> tuple[dict[Column, int], list[Column]]:
     """Where each column is, and the required ones that are missing; accents, case and unknown columns do not matter."""
-    names = {fold(words): column for column, words in HEADERS.items()} | {column.value.replace("_", " "): column for column in Column}
-    found: dict[Column, int] = {}
-    for place, words in enumerate(header):
-        column = names.get(fold(words))
-        if column is not None:
-            found.setdefault(column, place)
-    return found, [column for column in REQUIRED if column not in found]
+    names = {words: column for column, words in HEADERS.items()} | {column.value: column for column in Column}
+    return _columns_of(header, names, REQUIRED)
 
 
 def read_line(number: int, cells: Mapping[Column, tuple[str, bool]]) -> tuple[Line, list[Finding]]:

@@ -31,6 +31,8 @@ from .models import (
 
 #: Beyond, the exact number helps nobody and would cost a scan of everything.
 COUNT_CAP = 10_000
+#: And on the tiles of the home page, which is read all day.
+TILE_CAP = 999
 PAGE_SIZES = (25, 50, 100)
 
 
@@ -110,6 +112,11 @@ def capped_count(statement: Select[Any]) -> tuple[int, bool]:
     limited = statement.limit(COUNT_CAP + 1).subquery()
     count = db.session.scalar(select(func.count()).select_from(limited)) or 0
     return min(count, COUNT_CAP), count > COUNT_CAP
+
+
+def tile_count(statement: Select[Any]) -> ScalarSelect[int]:
+    """How many rows ``statement`` has, for a tile: counted one further than ``TILE_CAP``, which says that there are more."""
+    return select(func.count()).select_from(statement.limit(TILE_CAP + 1).subquery()).scalar_subquery()
 
 
 def advance_requested_at(action_id: int) -> datetime | None:

@@ -44,13 +44,19 @@ MAX_REQUESTS = 5
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """A number, what it counts, where it leads, and in which tone."""
+    """A number, what it counts, where it leads, and in which tone; ``exact`` when it is counted beyond ``TILE_CAP``."""
 
     label: str
     number: int
     href: str | None
     tone: str = "neutral"
     detail: str | None = None
+    exact: bool = False
+
+    @property
+    def most(self) -> int | None:
+        """The number that there is more than; None when the number is the true one."""
+        return actions.TILE_CAP if not self.exact and self.number > actions.TILE_CAP else None
 
 
 class HomeView(IndexView):  # type: ignore[misc]  # Flask-AppBuilder is only partly typed
@@ -84,11 +90,11 @@ def _action_tiles() -> Iterator[Tile]:
     def to(status: StatusFilter) -> str:
         return url_for("ActionsView.index", statut=status.value)
 
-    yield Tile(_("Actions waiting to be opened"), counted.waiting, to(StatusFilter.WAITING))
-    yield Tile(_("Actions running"), counted.running, to(StatusFilter.RUNNING))
-    yield Tile(_("Actions late to be closed"), counted.late, to(StatusFilter.LATE), "warning" if counted.late else "neutral")
+    yield Tile(_("Actions waiting to be opened"), counted.waiting, to(StatusFilter.WAITING), exact=True)
+    yield Tile(_("Actions running"), counted.running, to(StatusFilter.RUNNING), exact=True)
+    yield Tile(_("Actions late to be closed"), counted.late, to(StatusFilter.LATE), "warning" if counted.late else "neutral", exact=True)
     if allowed("can_close", "Actions") and counted.declared:
-        yield Tile(_("Actions declared finished, to be closed"), counted.declared, to(StatusFilter.DECLARED), "info")
+        yield Tile(_("Actions declared finished, to be closed"), counted.declared, to(StatusFilter.DECLARED), "info", exact=True)
     if allowed("can_queue", REQUESTS) and (waiting := requests.pending_count()):
         yield Tile(_("Modification requests to decide"), waiting, url_for("RequestsView.queue"), "info")
 
@@ -121,8 +127,14 @@ def _survey_tiles() -> Iterator[Tile]:
             counted.waiting[moment],
             url_for("SurveysView.index", moment=MOMENT_WORDS[moment], etat=SurveyFilter.DUE.value),
             "warning" if late else "info",
-            ngettext("%(num)s late", "%(num)s late", late) if late else None,
+            _late(late) if late else None,
         )
+
+
+def _late(count: int) -> str:
+    if count > actions.TILE_CAP:
+        return _("more than %(num)s late", num=actions.TILE_CAP)
+    return ngettext("%(num)s late", "%(num)s late", count)
 
 
 def _named(found_requests: Iterable[ModificationRequest]) -> list[dict[str, str]]:
@@ -137,7 +149,8 @@ def _named(found_requests: Iterable[ModificationRequest]) -> list[dict[str, str]
 
 def _account_tiles() -> Iterator[Tile]:
     blocked = queries.blocked_accounts()
-    yield Tile(ngettext("Blocked account", "Blocked accounts", blocked), blocked, safe_url("AccountConsoleView.list"), "warning" if blocked else "neutral")
+    label = ngettext("Blocked account", "Blocked accounts", blocked)
+    yield Tile(label, blocked, safe_url("AccountConsoleView.list"), "warning" if blocked else "neutral", exact=True)
 
 
 def _drafts() -> list[dict[str, Any]]:

@@ -20,6 +20,7 @@ from app.actions.forms import options
 from app.core import clock
 from app.core.requests import row_number
 from app.core.ui.forms import Required
+from app.trainees.forms import no_number
 
 from . import batch, labels, presenters
 from .batch import Chosen, Fate, Item, Result
@@ -42,7 +43,7 @@ class BatchForm(FlaskForm):  # type: ignore[misc]  # WTForms is only partly type
         csrf = False  # checked once, for the whole application
 
     decision = RadioField(_l("Decision"), [Required()], choices=options(labels.DECISIONS))
-    observations = TextAreaField(_l("Observations"), [Length(max=MAX_TEXT)], filters=[_clean])
+    observations = TextAreaField(_l("Observations"), [no_number, Length(max=MAX_TEXT)], filters=[_clean])
 
 
 class BatchView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only partly typed

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Any
 
-from flask import current_app, url_for
+from flask import url_for
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
 from app.actions.labels import told_actor
+from app.core.documents.words import ACCEPT, limits_text, one_limit_text, size_text
 from app.core.ui import allowed
 from app.core.ui.format import fr_datetime
 
 from . import documents, labels, signing
 from .document_models import DocumentRole, RequestDocument
 from .domain import RequestState
-from .domain.files import EXTENSIONS, FileFault
 from .domain.market import Outcome
 from .forms import LetterForm
 from .models import ModificationRequest
@@ -27,41 +27,6 @@ ROLE_LABELS: dict[str, Any] = {
     DocumentRole.LETTER: _l("Signed letter"),
     DocumentRole.AMENDMENT: _l("Amendment"),
 }
-#: For browsers, which then offer these files only; what comes is judged by its content.
-ACCEPT: Final = ",".join([*EXTENSIONS.values(), ".jpeg"])
-
-
-def fault_text(fault: FileFault, name: str) -> str:
-    """Which file, which rule, what to do."""
-    words: dict[FileFault, Any] = {
-        FileFault.EMPTY: _("“%(name)s” is empty: choose another file.", name=name),
-        FileFault.TOO_LARGE: _("“%(name)s” is larger than %(most)s MB: make it lighter, or split it.", name=name, most=current_app.config["DOCUMENT_MAX_MB"]),
-        FileFault.TOO_MANY: _(
-            "“%(name)s” was not added: a request has %(most)s documents at most. Put several into one.", name=name, most=documents.limits().most
-        ),
-        FileFault.UNKNOWN_TYPE: _(
-            "“%(name)s” is none of the types accepted, whatever its name says: save it as PDF, ODT, DOCX, JPEG or PNG.", name=name
-        ),
-        FileFault.DAMAGED: _("“%(name)s” is incomplete or damaged: open it, save it again, then choose it again.", name=name),
-        FileFault.MACROS: _("“%(name)s” contains macros: save it without them, for instance as PDF.", name=name),
-        FileFault.PROTECTED: _("“%(name)s” is protected by a password: save it without one.", name=name),
-        FileFault.FULL: _(
-            "“%(name)s” was not added: the documents of your organisation would weigh more than %(most)s MB together. "
-            "Make it lighter, or write to the assistance.",
-            name=name,
-            most=current_app.config["DOCUMENT_QUOTA_MB"],
-        ),
-        FileFault.TWICE: _("“%(name)s” is attached already.", name=name),
-    }
-    return str(words[fault])
-
-
-def size_text(size: int) -> str:
-    """ "340 ko", "2,1 Mo"."""
-    if size < 1_000_000:
-        return _("%(num)s kB", num=max(1, round(size / 1000)))
-    return _("%(num)s MB", num=f"{size / 1_000_000:.1f}".replace(".", ","))
-
 
 def rows(found: Iterable[RequestDocument]) -> list[dict[str, Any]]:
     """Documents as the templates list them."""
@@ -78,11 +43,6 @@ def rows(found: Iterable[RequestDocument]) -> list[dict[str, Any]]:
         }
         for one in found
     ]
-
-
-def one_limit_text() -> str:
-    """What one document may be."""
-    return _("PDF, ODT, DOCX, JPEG or PNG; %(size)s MB at most.", size=current_app.config["DOCUMENT_MAX_MB"])
 
 
 def cut_text() -> str:
@@ -141,17 +101,6 @@ def letter_acts(found: ModificationRequest, form: LetterForm) -> dict[str, Any]:
         "letter_hint": one_limit_text(),
         "confirmation": confirmation_text(found),
     }
-
-
-def limits_text() -> str:
-    """What may be attached, and how much of it at once."""
-    return _(
-        "PDF, ODT, DOCX, JPEG or PNG; %(size)s MB each, %(count)s documents at most. "
-        "Less than %(total)s MB at once: beyond that, attach them in several times.",
-        size=current_app.config["DOCUMENT_MAX_MB"],
-        count=documents.limits().most,
-        total=current_app.config["MAX_CONTENT_LENGTH"] // (1024 * 1024),
-    )
 
 
 def step_values(state: Any) -> dict[str, Any]:

@@ -6,28 +6,17 @@ from typing import Any
 
 from flask import flash, g, request
 from flask_babel import gettext as _
-from werkzeug.datastructures import FileStorage
 from wtforms import Form
 
+from app.core.documents.files import FileRefused
+from app.core.documents.intake import Incoming, all_incoming
+from app.core.documents.words import fault_text
 from app.core.requests import row_number
 
 from . import documents
-from .document_labels import fault_text
-from .documents import Incoming
-from .domain.files import FileFault, FileRefused
 
 #: The field of the files, the button that only attaches, and those that take one away.
 FILES, ATTACH, REMOVE = "documents", "joindre", "retirer"
-
-
-def incoming(sent: FileStorage | None) -> Incoming | None:
-    """A file of the request, read up to one byte more than allowed; None when none was chosen."""
-    if sent is None or not sent.filename:
-        return None
-    try:
-        return Incoming(sent.filename, sent.stream.read(documents.limits().most_bytes + 1))
-    finally:
-        sent.close()
 
 
 def take_in(state: Any) -> list[str]:
@@ -64,10 +53,7 @@ def _take_in(state: Any) -> list[str]:
     chosen = [one for one in request.files.getlist(FILES) if one.filename]
     if ATTACH in request.form and not chosen:
         return [_("Choose a file first: PDF, ODT, DOCX, JPEG or PNG.")]
-    for sent in chosen:
-        file = incoming(sent)
-        if file is None:
-            continue
+    for file in all_incoming(chosen):
         refusals += _refusal(token, subject, file)
     return refusals
 
@@ -82,5 +68,5 @@ def _refusal(token: Any, subject: Any, file: Incoming) -> list[str]:
             request_id=subject.correcting.id if subject.correcting is not None else None,
         )
     except FileRefused as refused:
-        return [fault_text(FileFault(refused.fault), file.name)]
+        return [fault_text(refused.fault, file.name)]
     return []

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from urllib.parse import quote
-
-from flask import Response, abort, flash, redirect, request, url_for
+from flask import abort, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_appbuilder import BaseView, expose
 from flask_appbuilder.security.decorators import has_access, permission_name
@@ -13,12 +11,14 @@ from flask_babel import lazy_gettext as _l
 
 from app.actions.tabs import page_values
 from app.actions.views import crumbs, found_or_404
+from app.core.documents.files import FileRefused, MediaType
+from app.core.documents.giving import attachment
+from app.core.documents.intake import incoming
+from app.core.documents.words import fault_text
 from app.core.requests import row_number
 from app.core.ui import allowed
 
 from . import document_labels, documents, labels, presenters, services, signing
-from .document_step import incoming
-from .domain.files import FileRefused, MediaType
 from .forms import LetterForm
 from .models import ModificationRequest
 from .permissions import DECIDE, VIEW
@@ -94,7 +94,7 @@ class RequestDocumentsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder 
             flash(presenters.overtaken_text(late), "warning")
             return redirect(url_for("RequestsView.show", request_id=request_id))
         except FileRefused as refused:
-            form.letter.errors = [document_labels.fault_text(refused.fault, file.name)]
+            form.letter.errors = [fault_text(refused.fault, file.name)]
             return self._letter_page(request_or_404(request_id), form), 422
         flash(_("The signed letter is attached: the Région sees it with the request."), "success")
         return redirect(url_for("RequestsView.show", request_id=request_id))
@@ -151,13 +151,4 @@ class RequestDocumentsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder 
         )
 
 
-def attachment(content: bytes, name: str, media_type: str) -> Response:
-    """A file that browsers save, and never show within the portal; like all its pages, no cache keeps it."""
-    plain = name.encode("ascii", "replace").decode().replace("?", "_").replace('"', "_").replace("\\", "_")
-    answer = Response(content, content_type=media_type)
-    answer.headers["Content-Disposition"] = f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
-    answer.headers["X-Content-Type-Options"] = "nosniff"
-    return answer
-
-
-__all__ = ["RequestDocumentsView", "attachment"]
+__all__ = ["RequestDocumentsView"]

@@ -5,58 +5,21 @@ The bytes are read one document at a time, by who downloads it.
 
 from __future__ import annotations
 
-import hashlib
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from flask import current_app
-from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy import ColumnElement, or_, select
 
 from app.actions.services import actor_name
 from app.core import context
+from app.core.documents.files import FileRefused
+from app.core.documents.intake import Checked, Incoming, check, room_fault
 from app.core.extensions import db
-from app.core.tenancy import Scope, bound_scope
 from app.core.transaction import transaction
 
 from . import services
 from .document_models import DocumentRole, RequestDocument, RequestDocumentContent, RequestSignature
-from .domain.files import FileFault, FileRefused, MediaType, identify, safe_name
 from .models import ModificationRequest
-
-
-@dataclass(frozen=True, slots=True)
-class Incoming:
-    """A file as it came."""
-
-    name: str
-    content: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Checked:
-    """A file that may be taken in, as it will be kept."""
-
-    name: str
-    kind: MediaType
-    content: bytes
-    sha256: str
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How much a document may weigh, how many a request may have, and how much all those of an organisation may weigh."""
-
-    most_bytes: int
-    most: int
-    quota: int
-
-
-def limits() -> Limits:
-    """As the installation sets them (``DOCUMENT_MAX_MB``, ``DOCUMENT_MAX_COUNT``, ``DOCUMENT_QUOTA_MB``)."""
-    config = current_app.config
-    return Limits(config["DOCUMENT_MAX_MB"] * 1024 * 1024, config["DOCUMENT_MAX_COUNT"], config["DOCUMENT_QUOTA_MB"] * 1024 * 1024)
-
 
 # ---- reads ------------------------------------------------------------------------------------------------------------
 
@@ -137,41 +100,23 @@ def send_with(token: uuid.UUID, request_id: int) -> None:
 
 
 def attach(request: ModificationRequest, role: DocumentRole, file: Checked, *, stated: str | None = None) -> RequestDocument:
-    """Add a document to a request that was sent, which the caller locked, after its action.  Raises FileRefused."""
+    """Add the letter or the amendment to a request that was sent, which the caller locked, after its action.  Raises FileRefused.
+
+    Pieces come with the draft that sends or corrects it (``send_with``): its letter lists them.
+    """
     fresh = RequestDocument(
         organisation_id=request.organisation_id, action_id=request.action_id, request_id=request.id, role=role.value, stated=stated
     )  # fmt: skip
-    stored = _store(file, RequestDocument.request_id == request.id, fresh)
-    if role is DocumentRole.SUPPORTING:
-        services.restate(request)
-    return stored
-
-
-def check(file: Incoming) -> Checked:
-    """Look at a file, which takes time: before anything is locked.  Raises FileRefused for one that could not be taken in."""
-    if len(file.content) > limits().most_bytes:
-        raise FileRefused(FileFault.TOO_LARGE)
-    kind = identify(file.content)
-    return Checked(safe_name(file.name, kind), kind, file.content, hashlib.sha256(file.content).hexdigest())
-
-
-def weight_of(organisation_id: int) -> int:
-    """Bytes of all the documents of an organisation, drafts included, whoever asks: a limited account fills the same room."""
-    with bound_scope(Scope.system()):
-        statement = select(func.coalesce(func.sum(RequestDocument.size), 0)).where(RequestDocument.organisation_id == organisation_id)
-        return int(db.session.scalars(statement).one())
+    return _store(file, RequestDocument.request_id == request.id, fresh)
 
 
 def _store(file: Checked, present: ColumnElement[bool], fresh: RequestDocument) -> RequestDocument:
     # Counted by role: the pieces of a request never bar the way to its letter or to its amendment. Refused
     # before the transaction is joined: one that is under way goes on without this file.
     digests: Sequence[str] = db.session.scalars(select(RequestDocument.sha256).where(present, RequestDocument.role == fresh.role)).all()
-    if file.sha256 in digests:
-        raise FileRefused(FileFault.TWICE)
-    if len(digests) >= limits().most:
-        raise FileRefused(FileFault.TOO_MANY)
-    if weight_of(fresh.organisation_id) + len(file.content) > limits().quota:
-        raise FileRefused(FileFault.FULL)
+    fault = room_fault(file, digests, fresh.organisation_id)
+    if fault is not None:
+        raise FileRefused(fault)
     with transaction() as session:
         fresh.name, fresh.media_type = file.name, file.kind.value
         fresh.size, fresh.sha256 = len(file.content), file.sha256

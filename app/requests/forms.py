@@ -11,6 +11,7 @@ from wtforms.validators import Length
 
 from app.actions.forms import options
 from app.core.ui.forms import Required
+from app.trainees.forms import no_number
 
 from .domain import Change
 from .domain.notes import MAX_NOTE
@@ -38,7 +39,7 @@ class ValuesForm(_Form):
 class MotivationForm(_Form):
     """« Motivation de la demande »."""
 
-    motivation = TextAreaField(_l("Motivation of the request"), [Required(), Length(max=MAX_TEXT)], filters=[_clean])
+    motivation = TextAreaField(_l("Motivation of the request"), [Required(), no_number, Length(max=MAX_TEXT)], filters=[_clean])
     documents = MultipleFileField(_l("Documents to attach"))
 
 
@@ -51,7 +52,7 @@ class LetterForm(_Form):
 
 def lines_form(changes: Iterable[Change]) -> type[_Form]:
     """What is to be said of each line of the MODIFICATIONS, a control each."""
-    controls = {LINE + line_name(one.key): StringField(field_label(one), [Length(max=MAX_NOTE)], filters=[_clean]) for one in changes}
+    controls = {LINE + line_name(one.key): StringField(field_label(one), [no_number, Length(max=MAX_NOTE)], filters=[_clean]) for one in changes}
     return type("LinesForm", (_Form,), controls)
 
 
@@ -59,7 +60,7 @@ class DecisionForm(_Form):
     """What the validator decides, on the request as the page showed it."""
 
     decision = RadioField(_l("Decision"), [Required()], choices=options(DECISIONS))
-    observations = TextAreaField(_l("Observations"), [Length(max=MAX_TEXT)], filters=[_clean])
+    observations = TextAreaField(_l("Observations"), [no_number, Length(max=MAX_TEXT)], filters=[_clean])
     amendment_number = StringField(_l("Amendment number"), [Length(max=40)], filters=[_clean])
     amendment_file = FileField(_l("Amendment document"))
     confirmed = BooleanField(_l("I have seen the present values and validate the new ones all the same"))

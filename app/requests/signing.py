@@ -12,12 +12,12 @@ from sqlalchemy import select
 
 from app.actions.services import ActionNotFound, actor_name, lock_action
 from app.core import context
+from app.core.documents.intake import Incoming, check
 from app.core.extensions import db
 from app.core.transaction import transaction
 
 from . import documents, queries, services
 from .document_models import DocumentRole, RequestDocument, RequestSignature
-from .documents import Incoming
 from .domain import RequestState
 from .models import ModificationRequest
 
@@ -51,7 +51,7 @@ def letter_state(request: ModificationRequest, attached: Sequence[RequestDocumen
 
 def attach_letter(request_id: int, file: Incoming, *, version: int) -> None:
     """Keep the signed letter with its request.  Raises RequestNotFound, Overtaken when it changed since the page, or FileRefused."""
-    checked = documents.check(file)
+    checked = check(file)
     with transaction():
         action_id = db.session.scalars(select(ModificationRequest.action_id).where(ModificationRequest.id == request_id)).one_or_none()
         if action_id is None:

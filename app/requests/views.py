@@ -18,15 +18,17 @@ from app.actions.queries import PAGE_SIZES, Cursor
 from app.actions.tabs import page_values
 from app.actions.views import crumbs, found_or_404, page_size
 from app.core import clock, page_drafts, presence
+from app.core.documents.files import FileRefused
+from app.core.documents.intake import incoming
+from app.core.documents.words import fault_text
 from app.core.errors_db import translate
 from app.core.extensions import db
 from app.core.requests import row_number
 from app.core.ui import allowed
 from app.core.ui.components import url_without
 
-from . import document_labels, document_step, documents, labels, market_labels, presenters, queries, reminders, services
+from . import document_labels, documents, labels, market_labels, presenters, queries, reminders, services
 from .domain import LetterFilter, Note, ObstacleCode, RequestEvent, RequestKind, RequestState, StateFilter
-from .domain.files import FileRefused
 from .domain.notes import MAX_NOTE
 from .forms import LINE, DecisionForm, LetterForm, lines_form
 from .models import ModificationRequest
@@ -151,14 +153,14 @@ class RequestsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only 
             without_letter=bool(form.without_letter.data),
             notes=_notes(found, lines),
         )
-        amendment = document_step.incoming(request.files.get("amendment_file"))
+        amendment = incoming(request.files.get("amendment_file"))
         if amendment is not None and decision.event is not RequestEvent.VALIDATE:
             form.amendment_file.errors = [_("An amendment goes with a validation: choose “Validate the request”, or no document.")]
             return self._page(found, form=form), 422
         try:
             documents.decide_with(request_id, decision, amendment)
         except FileRefused as refused:
-            form.amendment_file.errors = [document_labels.fault_text(refused.fault, amendment.name if amendment is not None else "")]
+            form.amendment_file.errors = [fault_text(refused.fault, amendment.name if amendment is not None else "")]
             return self._page(request_or_404(request_id), form=form), 422
         except services.RequestNotFound:
             abort(404)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import joinedload
 
 from app.actions.models import Action
-from app.actions.queries import PAGE_SIZES, Cursor, Page, keyset_page
+from app.actions.queries import PAGE_SIZES, Cursor, Page, keyset_page, tile_count
 from app.core import clock
 from app.core.extensions import db
 from app.partners.agora.port import CertificationResult, ExitSurvey
@@ -111,21 +111,20 @@ def opted_out(trainee_id: int) -> SurveyOptOut | None:
 
 
 def waiting_counts(today: date) -> Counts:
-    """What waits for an answer, by moment, for the tiles of the home page: one statement over a partial index."""
-    rows = db.session.execute(
-        select(
-            SituationSurvey.moment,
-            func.count().label("waiting"),
-            func.count().filter(SituationSurvey.due_on < today - LATE_AFTER).label("late"),
+    """What waits for an answer, by moment, for the tiles of the home page: one statement over a partial index; see ``actions.queries.tile_count``."""
+
+    def due(moment: Moment, by: date) -> Select[int]:
+        return select(SituationSurvey.id).where(
+            SituationSurvey.state == SurveyState.WAITING.value,
+            SituationSurvey.due_on.is_not(None),
+            SituationSurvey.due_on <= by,
+            SituationSurvey.moment == moment.value,
         )
-        .where(SituationSurvey.state == SurveyState.WAITING.value, SituationSurvey.due_on.is_not(None), SituationSurvey.due_on <= today)
-        .group_by(SituationSurvey.moment)
-    ).all()
-    found = {row.moment: row for row in rows}
-    return Counts(
-        waiting={moment: found[moment].waiting if moment in found else 0 for moment in Moment},
-        late={moment: found[moment].late if moment in found else 0 for moment in Moment},
-    )
+
+    limits = (today, today - LATE_AFTER - timedelta(days=1))
+    row = db.session.execute(select(*(tile_count(due(moment, by)) for by in limits for moment in Moment))).one()
+    moments = len(Moment)
+    return Counts(waiting=dict(zip(Moment, row[:moments], strict=True)), late=dict(zip(Moment, row[moments:], strict=True)))
 
 
 def registrations_due() -> ColumnElement[bool]:

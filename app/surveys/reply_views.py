@@ -1,6 +1,6 @@
 """The survey as the trainee answers it: pages that need no account, opened by a personal link (decision 0020).
 
-The secret stands in the address of one request only, which moves it into the sealed cookie.  A link that never was and one that is no
+The secret goes from its address into the sealed cookie (``core.secret_links``).  A link that never was and one that is no
 longer good get the same page.  Nothing is shown of the person beyond the first name and the training.
 """
 
@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from flask import make_response, redirect, request, session, url_for
+from flask import make_response, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_appbuilder import BaseView, expose
+
+from app.core.secret_links import into_cookie, secret_of
 
 from . import replies
 from .forms import ReplyForm
@@ -20,8 +22,6 @@ PREFIX: Final = "/enquete/"
 PUBLIC_PARTS: Final = ("repondre", "merci", "ne-plus-recevoir")
 #: Where the cookie keeps the secret of the link that was opened.
 _LINK: Final = "survey_link"
-#: A longer one is none of ours, and would not fit into a cookie.
-_LONGEST: Final = 128
 
 
 class SurveyReplyView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only partly typed
@@ -33,24 +33,24 @@ class SurveyReplyView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is on
     @expose("/<token>")
     def open(self, token: str) -> ResponseReturnValue:
         """Take the secret out of the address, on the way to the questions."""
-        return _into_cookie(token, ".answer")
+        return into_cookie(_LINK, token, ".answer")
 
     @expose("/<token>/ne-plus-recevoir")
     def open_stop(self, token: str) -> ResponseReturnValue:
         """The same, on the way to the refusal of further messages."""
-        return _into_cookie(token, ".stop")
+        return into_cookie(_LINK, token, ".stop")
 
     @expose("/repondre", methods=("GET", "POST"))
     def answer(self) -> ResponseReturnValue:
         """The questions; they can be answered again as long as the link is good."""
         try:
-            asked = replies.look_up(_token())
+            asked = replies.look_up(secret_of(_LINK))
         except replies.LinkUnusable:
             return self._unusable()
         form = ReplyForm()
         if request.method == "POST" and form.validate():
             try:
-                replies.reply(_token(), form.answers())
+                replies.reply(secret_of(_LINK), form.answers())
             except replies.LinkUnusable:
                 return self._unusable()
             return redirect(url_for(".thanks"), 303)
@@ -60,7 +60,7 @@ class SurveyReplyView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is on
     def thanks(self) -> ResponseReturnValue:
         """What becomes of the answers, and how to change them."""
         try:
-            asked = replies.look_up(_token())
+            asked = replies.look_up(secret_of(_LINK))
         except replies.LinkUnusable:
             return self._unusable()
         return self._page("surveys/reply/thanks.html", asked=asked)
@@ -70,9 +70,9 @@ class SurveyReplyView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is on
         """No more messages; asked first, since links are opened by machines too."""
         try:
             if request.method == "POST":
-                replies.stop(_token())
+                replies.stop(secret_of(_LINK))
                 return redirect(url_for(".stop"), 303)
-            asked = replies.look_up(_token())
+            asked = replies.look_up(secret_of(_LINK))
         except replies.LinkUnusable:
             return self._unusable()
         return self._page("surveys/reply/stop.html", asked=asked)
@@ -82,12 +82,3 @@ class SurveyReplyView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is on
 
     def _page(self, template: str, status: int = 200, **values: Any) -> ResponseReturnValue:
         return make_response(self.render_template(template, **values), status)
-
-
-def _token() -> str:
-    return str(session.get(_LINK) or "")
-
-
-def _into_cookie(token: str, endpoint: str) -> ResponseReturnValue:
-    session[_LINK] = token if len(token) <= _LONGEST else ""
-    return redirect(url_for(endpoint), 303)

@@ -15,6 +15,7 @@ def register(appbuilder: AppBuilder) -> None:
     from app.accounts.observations import hide_from_observers
     from app.actions.ports import register_trainee_side
     from app.actions.tabs import register_action_tab
+    from app.core.documents.intake import register_documents
     from app.core.fab.supervision import name_subject
     from app.core.jobs import register_periodic
     from app.core.nir.storage import register_nir_column
@@ -22,12 +23,13 @@ def register(appbuilder: AppBuilder) -> None:
     from app.core.ui import SearchProvider, register_menu, register_private_search, register_search
 
     from . import agora, names, side, views
-    from .identity_models import IdentityCorrection
+    from .identity_models import IdentityCorrection, IdentityDocument
     from .models import IdentityRequest, Trainee
     from .permissions import READ, REPAIR, VIEW
     from .repair.models import NumberRepair
     from .repair.service import repair_aad
     from .services.identity import request_aad
+    from .services.identity_documents import document_aad
 
     names.register_names()
     hide_from_observers(VIEW, "TraineeRegistration", trainees=True)
@@ -42,6 +44,8 @@ def register(appbuilder: AppBuilder) -> None:
     register_encrypted_column(IdentityRequest, "question", lambda row: request_aad("question", row["seal_uid"]))
     register_encrypted_column(IdentityRequest, "answer", lambda row: request_aad("answer", row["seal_uid"]))
     register_encrypted_column(NumberRepair, "content", lambda row: repair_aad(row["seal_uid"]))
+    register_encrypted_column(IdentityDocument, "seal", lambda row: document_aad("seal", row["seal_uid"]))
+    register_documents(IdentityDocument)
     agora.register()
     register_periodic(
         name="purge-identity-requests", func="app.trainees.jobs:purge_identity_requests", every=600,

@@ -1,4 +1,4 @@
-"""Requests for the correction of an identity, and the reminders about provisional numbers."""
+"""Requests for the correction of an identity, their documents, and the reminders about provisional numbers."""
 
 from __future__ import annotations
 
@@ -38,6 +38,7 @@ class IdentityCorrection(TenantMixin, VersionedMixin, Model):
         "observations",
     )  # fmt: skip
     __table_args__ = (
+        UniqueConstraint("organisation_id", "id"),
         ForeignKeyConstraint(["organisation_id", "trainee_id"], ["trainee.organisation_id", "trainee.id"], name="fk_identity_correction_trainee"),
         CheckConstraint(one_of("state", CorrectionState), name="state"),
         CheckConstraint("(state = 'pending') = (decided_at IS NULL)", name="decided"),
@@ -48,9 +49,8 @@ class IdentityCorrection(TenantMixin, VersionedMixin, Model):
         CheckConstraint(one_of("gender", Gender), name="gender"),
         CheckConstraint(one_of("civility", Civility), name="civility"),
         Index("uq_identity_correction_pending", "trainee_id", unique=True, postgresql_where="state = 'pending'"),
-        Index("ix_identity_correction_trainee", "trainee_id", "id"),
         Index("ix_identity_correction_queue", "asked_at", "id", postgresql_where="state = 'pending'"),
-        Index("ix_identity_correction_list", "organisation_id", "id"),
+        Index("ix_identity_correction_decided", "decided_at", "id", postgresql_where="state <> 'pending'"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -85,6 +85,60 @@ class IdentityCorrection(TenantMixin, VersionedMixin, Model):
     )
 
 
+class IdentityDocument(TenantMixin, Model):
+    """A document that shows who somebody is (identity card, certificate of social security), put in with a request and never changed.
+
+    It goes with a request that is withdrawn, and stays with one that was decided.
+    """
+
+    __tablename__ = "identity_document"
+    __rls_limited__ = "correction_id IN (SELECT c.id FROM identity_correction c)"
+    #: What files are called may speak of people.
+    __audit_redact__ = ("name", "seal")
+    __table_args__ = (
+        UniqueConstraint("organisation_id", "id"),
+        ForeignKeyConstraint(
+            ["organisation_id", "correction_id"], ["identity_correction.organisation_id", "identity_correction.id"], name="fk_identity_document_correction"
+        ),
+        CheckConstraint("size > 0", name="size"),
+        CheckConstraint("name <> ''", name="name"),
+        UniqueConstraint("correction_id", "sha256", name="uq_identity_document"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    correction_id: Mapped[int] = mapped_column(Integer)
+    seal_uid: Mapped[uuid.UUID] = mapped_column(Uuid, default=uuid.uuid4)
+    #: The key of the content, which is this document's alone, encrypted: a change of keys touches no content.
+    seal: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)
+    #: As it was called, made safe.
+    name: Mapped[str] = mapped_column(String(160))
+    media_type: Mapped[str] = mapped_column(String(100))
+    size: Mapped[int] = mapped_column(Integer)
+    sha256: Mapped[str] = mapped_column(String(64))
+    account_id: Mapped[int | None] = mapped_column(Integer)
+    #: The name as it was.
+    account_name: Mapped[str] = mapped_column(String(140), default="", server_default="")
+    added_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=clock.now)
+
+
+class IdentityDocumentContent(TenantMixin, Model):
+    """The encrypted bytes of a document; its line, which the journal holds, has their digest."""
+
+    __tablename__ = "identity_document_content"
+    __rls_limited__ = "id IN (SELECT d.id FROM identity_document d)"
+    __audit__ = False
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["organisation_id", "id"], ["identity_document.organisation_id", "identity_document.id"],
+            name="fk_identity_document_content_document", ondelete="CASCADE",
+        ),
+    )  # fmt: skip
+
+    #: That of the document.
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    data: Mapped[bytes] = mapped_column(LargeBinary)
+
+
 class NiaReminder(TenantMixin, Model):
     """When an organisation was last told by mail that NIA wait: one row each, so that nothing is told twice."""
 
@@ -104,5 +158,14 @@ def _visible(account_id: int) -> Any:
     return select(table.c.trainee_id).where(table.c.action_id.in_(given_actions(account_id)))
 
 
+def _documents(account_id: int) -> Any:
+    document: Any = IdentityDocument.__table__
+    correction: Any = IdentityCorrection.__table__
+    corrections = select(correction.c.id).where(correction.c.trainee_id.in_(_visible(account_id)))
+    return select(document.c.id).where(document.c.correction_id.in_(corrections))
+
+
+tenancy.register_limit(IdentityDocument, lambda account: IdentityDocument.id.in_(_documents(account)))
+tenancy.register_limit(IdentityDocumentContent, lambda account: IdentityDocumentContent.id.in_(_documents(account)))
 tenancy.register_limit(IdentityCorrection, lambda account: IdentityCorrection.trainee_id.in_(_visible(account)))
 register_constraint("uq_identity_correction_pending", _l("A correction of this identity waits for its decision already."))

@@ -12,6 +12,7 @@ from sqlalchemy.orm import undefer
 
 from app.core import clock
 from app.core.extensions import db
+from app.core.jobs import enqueue
 from app.core.nir.reading import reveal_for_partner
 from app.core.outbox.circuit import guard
 from app.core.transaction import transaction
@@ -164,5 +165,7 @@ def sweep_repairs() -> None:
 
     service.purge_unconfirmed()
     applying.give_up_old()
-    for repair_id in applying.due():
-        repair_numbers(repair_id)
+    due = applying.due()
+    db.session.rollback()
+    for repair_id in due:
+        enqueue(service.JOB, repair_id)

@@ -16,7 +16,7 @@ from app.partners.agora.port import Civility, DisabilityStatus, FileStatus, Gend
 
 from .domain import ESF_LIMIT, AgoraState, CorrectionState, EsfAnswer, EsfRate, EsfState, IdentitySource, Problem, ProblemCode
 from .life import EnrolmentEvent, InterruptionReason
-from .queries import FURTHER_TODOS, Todo
+from .queries import tasks
 from .services.enrolment import EXIT, INTERRUPT, RESUME
 from .services.identity import Person
 
@@ -59,15 +59,6 @@ AGORA_STATE_LABELS: dict[str, tuple[Any, str]] = {
     AgoraState.WAITING_NIR: (_l("NIR awaited"), "warning"),
     AgoraState.WAITING: (_l("AGORA number awaited"), "info"),
     AgoraState.REJECTED: (_l("To be mended for AGORA"), "danger"),
-}
-TODO_LABELS: dict[Todo, Any] = {
-    Todo.AGORA_REJECTED: _l("To be mended for AGORA"),
-    Todo.AGORA_WAITING: _l("Without AGORA number"),
-    Todo.NIA: _l("NIA to regularise"),
-    Todo.TO_COMPLETE: _l("Sheets to complete"),
-    Todo.ESF: _l("ESF data to complete"),
-    Todo.NOT_ENROLLED: _l("Not enrolled on a component"),
-    Todo.STILL_IN: _l("Without exit"),
 }
 #: Outcome of an enrolment (réalisation), and its tone.
 OUTCOME_LABELS: dict[str, Any] = {
@@ -148,8 +139,7 @@ _EVENT_PATH_LABELS: dict[tuple[str, str], Any] = {
 
 def todo_choices() -> list[tuple[str, Any]]:
     """The choices of the filter "To do", those of other features included."""
-    own = [(todo.value, label) for todo, label in TODO_LABELS.items()]
-    return own + [(word, further.label) for word, further in FURTHER_TODOS.items()]
+    return [(word, task.label) for word, task in tasks().items()]
 
 
 def todo_label(word: str) -> str:
@@ -184,8 +174,13 @@ def correction_rows(correction: Any) -> list[tuple[str, str | None, str | None]]
     """What a request for a correction changes; the numbers masked."""
     rows = identity_rows(Person.from_json(correction.before), Person.of(correction))
     if correction.nir_masked:
-        rows.insert(0, (_("NIR / NIA"), correction.before.get("nir_masked") or None, correction.nir_masked))
+        rows.insert(0, number_row(correction.before["nir_masked"], correction.nir_masked))
     return rows
+
+
+def number_row(before: str, after: str) -> tuple[str, str | None, str | None]:
+    """That the number becomes another one, both masked: two numbers may look the same so."""
+    return _("NIR / NIA"), before or None, _("%(number)s (another number)", number=after) if before == after else after
 
 
 def esf_title(rate: EsfRate) -> str:

@@ -403,7 +403,3 @@ register_constraint("uq_enrolment_current", _l("This trainee is already enrolled
 register_constraint("uq_enrolment_agora_number", _l("AGORA gave a number that another enrolment already bears."))
 register_constraint("ck_enrolment_planned_dates", _l("The planned end comes before the planned start."), field="planned_end")
 register_constraint("ck_enrolment_actual_end", _l("The exit comes before the entry."), field="actual_end")
-
-# What hangs on the persons above: the metadata is whole once this module is imported.
-from . import identity_models  # noqa: E402, F401
-from .repair import models as repair_models  # noqa: E402, F401

@@ -27,6 +27,12 @@ def register_names() -> None:
         _l("Corrections of identities"),
         lambda count: ngettext("%(num)s correction of an identity", "%(num)s corrections of identities", count),
     )
+    name_table(
+        "identity_document",
+        _l("Documents of the corrections of identities"),
+        lambda count: ngettext("%(num)s document of a correction", "%(num)s documents of corrections", count),
+    )
+    name_table("identity_document_content", _l("Contents of the documents of corrections"))
     name_table("nia_reminder", _l("Reminders about NIA"), lambda count: ngettext("%(num)s reminder about NIA", "%(num)s reminders about NIA", count))
     name_table("number_file", _l("Files of trainees without NIR"), lambda count: ngettext("%(num)s file taken out", "%(num)s files taken out", count))
     name_table("number_repair", _l("Files of NIRs"), lambda count: ngettext("%(num)s file of NIRs", "%(num)s files of NIRs", count))

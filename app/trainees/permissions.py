@@ -10,18 +10,20 @@ READ = ("can_read", VIEW)
 #: The Région decides on the corrections of identities.
 DECIDE_IDENTITY = ("can_decide_identity", VIEW)
 REPAIR = ("can_repair", VIEW)
+#: Downloading what shows who somebody is: whoever asks for a correction, and whoever decides on it.
+READ_DOCUMENTS = ("can_read_identity_document", VIEW)
 _ALL = [
     READ, ("can_use", "TraineeRegistration"), ("can_register", VIEW), ("can_enrol", VIEW), ("can_exit", VIEW), ("can_judge", VIEW), ("can_reveal_nir", VIEW),
-    REPAIR,
+    REPAIR, READ_DOCUMENTS,
 ]  # fmt: skip
 
 GRANTS: Grants = {
     Role.PRINCIPAL: _ALL,
     Role.SECONDARY: _ALL,
     Role.READ_ONLY: [READ],
-    Role.REGION_ADMIN: [READ, ("can_reveal_nir", VIEW), ("can_judge", VIEW), DECIDE_IDENTITY],
+    Role.REGION_ADMIN: [READ, ("can_reveal_nir", VIEW), ("can_judge", VIEW), DECIDE_IDENTITY, READ_DOCUMENTS],
     Role.REGION_MANAGER: [READ, ("can_judge", VIEW)],
-    Role.REGION_VALIDATOR: [READ, DECIDE_IDENTITY],
+    Role.REGION_VALIDATOR: [READ, DECIDE_IDENTITY, READ_DOCUMENTS],
 }
 
 FUNCTIONS: FunctionGrants = {Function.CONSULT: [READ], Function.TRAINEES: [grant for grant in _ALL if grant != READ]}

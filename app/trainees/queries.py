@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
+from functools import partial
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, String, func, literal_column, or_, select, union, union_all
+from flask_babel import lazy_gettext as _l
+from sqlalchemy import ColumnElement, Select, func, or_, select, union
 from sqlalchemy.orm import aliased, contains_eager, joinedload, selectinload
 
 from app.actions.domain import ActionStatus, EntryFacts, Missing, MissingKind
 from app.actions.models import Action, Component, ComponentSite, Contract
-from app.actions.queries import PAGE_SIZES, Cursor, Page, keyset_page, tsquery
+from app.actions.queries import PAGE_SIZES, Cursor, Page, keyset_page, tile_count, tsquery
 from app.core import textsearch
 from app.core.extensions import db
-from app.core.nir import Nir
+from app.core.nir import Nir, NirKind
 from app.core.nir.storage import nir_candidates
+from app.reference.models import Programme
 
 from .domain import ESF_LIMIT, AgoraState, CorrectionState, EsfRate, EsfState
 from .identity_models import IdentityCorrection
@@ -48,31 +51,31 @@ TODO_OF_MISSING = {
 
 
 @dataclass(frozen=True, slots=True)
-class FurtherTodo:
-    """Something to do about trainees that another feature knows of: its words, and the registrations concerned."""
+class Task:
+    """A choice of the filter "To do": its words, and the registrations concerned."""
 
     label: Any
     condition: Callable[[], ColumnElement[bool]]
 
 
-#: By the word that stands in the address.
-FURTHER_TODOS: dict[str, FurtherTodo] = {}
-
-
-def register_todo(word: str, label: Any, condition: Callable[[], ColumnElement[bool]]) -> None:
+def register_task(word: str, label: Any, condition: Callable[[], ColumnElement[bool]]) -> None:
     """Add a choice to the filter "To do" of the lists: ``condition()`` narrows ``Registration``.  Again replaces it."""
     if word in set(Todo):
         raise ValueError(f"the word {word!r} is taken")
-    FURTHER_TODOS[word] = FurtherTodo(label, condition)
+    _TASKS[word] = Task(label, condition)
+
+
+def tasks() -> Mapping[str, Task]:
+    """The choices of the filter "To do" by the word that stands in the address: this feature's own, then those of others."""
+    return _TASKS
 
 
 @dataclass(frozen=True, slots=True)
 class TraineeFilter:
-    """What a trainee list is narrowed to: ``further`` is a word of ``FURTHER_TODOS``, ``people`` those whose number was looked for."""
+    """What a trainee list is narrowed to: ``todo`` is a word of ``tasks``, ``people`` those whose number was looked for."""
 
     text: str = ""
-    todo: Todo | None = None
-    further: str = ""
+    todo: str = ""
     people: tuple[int, ...] = ()
 
     @property
@@ -125,11 +128,35 @@ def _counts() -> ColumnElement[bool]:
     return enrolments.where(STANDING).exists() | ~enrolments.exists()
 
 
+_TASKS: dict[str, Task] = {
+    todo.value: Task(label, partial(_todo, todo))
+    for todo, label in (
+        (Todo.AGORA_REJECTED, _l("To be mended for AGORA")),
+        (Todo.AGORA_WAITING, _l("Without AGORA number")),
+        (Todo.NIA, _l("NIA to regularise")),
+        (Todo.TO_COMPLETE, _l("Sheets to complete")),
+        (Todo.ESF, _l("ESF data to complete")),
+        (Todo.NOT_ENROLLED, _l("Not enrolled on a component")),
+        (Todo.STILL_IN, _l("Without exit")),
+    )
+}
+
+
 def without_nir() -> ColumnElement[bool]:
-    """Known by an NIA, or enrolled without any number where one is asked: two small partial indexes rather than every row."""
-    by_nia: Any = aliased(Registration)
-    waiting = select(Enrolment.registration_id).where(Enrolment.agora_state == AgoraState.WAITING_NIR.value)
-    known_by_nia = select(by_nia.id).join(Trainee, Trainee.id == by_nia.trainee_id).where(Trainee.nir_kind == "NIA")
+    """Registrations whose NIR is to be given: by an NIA, or enrolled without any number, where the programme asks for one and the action goes on.
+
+    What every list, count, file and reminder means by it; two small partial indexes rather than every row.
+    """
+
+    def asked(sheet: Any) -> Select[int]:
+        joined = select(sheet.id).join(Trainee, Trainee.id == sheet.trainee_id).join(Action, Action.id == sheet.action_id)
+        joined = joined.join(Contract, Contract.id == Action.contract_id).join(Programme, Programme.id == Contract.programme_id)
+        return joined.where(Programme.nir_required, Action.status != ActionStatus.CANCELLED).correlate(None)
+
+    provisional, bare = aliased(Registration), aliased(Registration)
+    known_by_nia = asked(provisional).where(Trainee.nir_kind == NirKind.NIA.value)
+    waiting = asked(bare).join(Enrolment, Enrolment.registration_id == bare.id)
+    waiting = waiting.where(Enrolment.agora_state == AgoraState.WAITING_NIR.value, Trainee.nir_kind.is_(None))
     return Registration.id.in_(union(known_by_nia, waiting)) & _counts()
 
 
@@ -156,10 +183,8 @@ def _named(typed: str) -> ColumnElement[bool]:
 
 def _conditions(narrowed: TraineeFilter) -> list[ColumnElement[bool]]:
     found: list[ColumnElement[bool]] = []
-    if narrowed.todo is not None:
-        found.append(_todo(narrowed.todo))
-    if narrowed.further:
-        found.append(FURTHER_TODOS[narrowed.further].condition())
+    if narrowed.todo:
+        found.append(_TASKS[narrowed.todo].condition())
     if narrowed.people:
         found.append(Registration.trainee_id.in_(narrowed.people))
     if narrowed.text.strip():
@@ -186,16 +211,15 @@ def list_registrations(narrowed: TraineeFilter, *, action_id: int | None = None,
 
 def list_without_nir(*, cursor: Cursor | None = None, size: int = PAGE_SIZES[0]) -> Page:
     """« NIA à régulariser »: registrations in scope whose NIR is awaited, the oldest first."""
-    conditions = (without_nir(), Registration.action_id.in_(select(Action.id).where(Action.status != ActionStatus.CANCELLED)))
     statement = (
         select(Registration)
-        .where(*conditions)
+        .where(without_nir())
         .options(
             joinedload(Registration.trainee, innerjoin=True),
             joinedload(Registration.action, innerjoin=True).joinedload(Action.organisation, innerjoin=True),
         )
     )
-    return keyset_page(statement, Registration.created_at, Registration.id, cursor=cursor, size=size, counted=select(Registration.id).where(*conditions))
+    return keyset_page(statement, Registration.created_at, Registration.id, cursor=cursor, size=size, counted=select(Registration.id).where(without_nir()))
 
 
 def list_corrections(*, decided: bool, cursor: Cursor | None = None, size: int = PAGE_SIZES[0]) -> Page:
@@ -364,20 +388,23 @@ def enrolments_outside(component_id: int, start: date, end: date) -> int:
 
 
 def todo_counts() -> TodoCounts:
-    """The counts of the home page, in one statement over small partial indexes."""
+    """The counts of the home page, in one statement over small partial indexes; see ``actions.queries.tile_count``."""
 
-    def count(label: str, column: Any, *where: ColumnElement[bool]) -> Select[str, int]:
-        counted = select(literal_column(f"'{label}'", String).label("what"), func.count(column).label("number"))
-        return counted.where(*where)
+    def files(*where: ColumnElement[bool]) -> Select[int]:
+        return select(Enrolment.registration_id).where(*where).distinct()
 
-    statement = union_all(
-        count("rejected", func.distinct(Enrolment.registration_id), Enrolment.agora_state == AgoraState.REJECTED.value),
-        count("waiting", func.distinct(Enrolment.registration_id), *_WITHOUT_NUMBER),
-        count("nia", Registration.id, _todo(Todo.NIA)),
-        count("esf", Registration.id, _todo(Todo.ESF)),
-    )
-    found = {row.what: row.number for row in db.session.execute(statement)}
-    return TodoCounts(found["rejected"], found["waiting"], found["nia"], found["esf"])
+    def sheets(todo: Todo) -> Select[int]:
+        return select(Registration.id).where(_todo(todo))
+
+    row = db.session.execute(
+        select(
+            tile_count(files(Enrolment.agora_state == AgoraState.REJECTED.value)),
+            tile_count(files(*_WITHOUT_NUMBER)),
+            tile_count(sheets(Todo.NIA)),
+            tile_count(sheets(Todo.ESF)),
+        )
+    ).one()
+    return TodoCounts(*row)
 
 
 def esf_rate(action_id: int) -> EsfRate:

@@ -8,6 +8,7 @@ import phonenumbers
 from flask import url_for
 from flask_babel import gettext as _
 
+from app.actions.domain import registration_blockers
 from app.core.ui import allowed
 from app.core.ui.format import fr_date, nl2br
 
@@ -111,7 +112,7 @@ def esf_rows(registration: Registration) -> list[Row]:
 
 def of_registration(registration: Registration, *, may_correct: bool = False) -> list[dict[str, Any]]:
     """The parts of the sheet, each with the address that modifies it when the account may."""
-    may = allowed("can_register", VIEW) and registration.action.status in ("AO", "EC")
+    may = allowed("can_register", VIEW) and not registration_blockers(registration.action.status)
     parts: list[dict[str, Any]] = [
         {"title": _("Identity"), "rows": identity_rows(registration.trainee), "href": None},
         {"title": _("Address and contact details"), "rows": contact_rows(registration), "href": "contact"},

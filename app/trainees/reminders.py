@@ -13,8 +13,7 @@ from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from app.accounts.models import Organisation, User
-from app.actions.domain import ActionStatus
-from app.actions.models import Action
+from app.accounts.queries import OPEN
 from app.core import clock
 from app.core.extensions import db
 from app.core.mail import public_link, send_mail
@@ -51,18 +50,19 @@ def remind() -> int:
 
 
 def _waiting(now: datetime) -> list[tuple[int, int]]:
-    """The organisations with trainees without NIR for too long, that were not told lately: (organisation, number of people)."""
+    """The organisations with trainees without NIR for too long, that were not told lately and have somebody to tell: (organisation, number of people)."""
     told = select(NiaReminder.id).where(NiaReminder.organisation_id == Registration.organisation_id, NiaReminder.sent_at > now - timedelta(days=INTERVAL))
+    # Who has nobody to tell takes the place of nobody in a run.
+    listens = select(User.id).where(User.organisation_id == Registration.organisation_id, User.is_principal.is_(True), OPEN)
     statement = (
         select(Registration.organisation_id, func.count(func.distinct(Registration.trainee_id)))
-        .join(Action, Action.id == Registration.action_id)
         .join(Organisation, Organisation.id == Registration.organisation_id)
         .where(
             without_nir(),
             Registration.created_at <= now - timedelta(days=PATIENCE),
-            Action.status != ActionStatus.CANCELLED,
             Organisation.active,
             ~told.exists(),
+            listens.exists(),
         )
         .group_by(Registration.organisation_id)
         .order_by(Registration.organisation_id)
@@ -73,8 +73,7 @@ def _waiting(now: datetime) -> list[tuple[int, int]]:
 
 def _principal(organisation_id: int) -> User | None:
     """Who is told: the principal account, if it may sign in; else another day."""
-    open_one = (User.is_principal.is_(True), User.active.is_(True), User.deleted_at.is_(None), User.deactivated_at.is_(None))
-    return db.session.scalars(select(User).where(User.organisation_id == organisation_id, *open_one)).unique().first()
+    return db.session.scalars(select(User).where(User.organisation_id == organisation_id, User.is_principal.is_(True), OPEN)).unique().first()
 
 
 def _claimed(organisation_id: int, count: int, now: datetime) -> bool:

@@ -1,4 +1,4 @@
-"""NIRs from a file, requests for the correction of an identity, reminders about provisional numbers.
+"""NIRs from a file, requests for the correction of an identity with their documents, reminders about provisional numbers.
 
 The grants, policies and triggers stand in the SQL file beside this one, written from the models and frozen.
 
@@ -60,12 +60,50 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["organisation_id", "trainee_id"], ["trainee.organisation_id", "trainee.id"], name="fk_identity_correction_trainee"),
         sa.ForeignKeyConstraint(["organisation_id"], ["organisation.id"], name=op.f("fk_identity_correction_organisation_id_organisation")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_identity_correction")),
+        sa.UniqueConstraint("organisation_id", "id", name=op.f("uq_identity_correction_organisation_id_id")),
     )
-    op.create_index("ix_identity_correction_list", "identity_correction", ["organisation_id", "id"], unique=False)
+    op.create_index("ix_identity_correction_decided", "identity_correction", ["decided_at", "id"], unique=False, postgresql_where="state <> 'pending'")
     op.create_index(op.f("ix_identity_correction_organisation_id"), "identity_correction", ["organisation_id"], unique=False)
     op.create_index("ix_identity_correction_queue", "identity_correction", ["asked_at", "id"], unique=False, postgresql_where="state = 'pending'")
-    op.create_index("ix_identity_correction_trainee", "identity_correction", ["trainee_id", "id"], unique=False)
     op.create_index("uq_identity_correction_pending", "identity_correction", ["trainee_id"], unique=True, postgresql_where="state = 'pending'")
+    op.create_table(
+        "identity_document",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("correction_id", sa.Integer(), nullable=False),
+        sa.Column("seal_uid", sa.Uuid(), nullable=False),
+        sa.Column("seal", sa.LargeBinary(), nullable=False),
+        sa.Column("name", sa.String(length=160), nullable=False),
+        sa.Column("media_type", sa.String(length=100), nullable=False),
+        sa.Column("size", sa.Integer(), nullable=False),
+        sa.Column("sha256", sa.String(length=64), nullable=False),
+        sa.Column("account_id", sa.Integer(), nullable=True),
+        sa.Column("account_name", sa.String(length=140), server_default="", nullable=False),
+        sa.Column("added_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("organisation_id", sa.Integer(), nullable=False),
+        sa.CheckConstraint("name <> ''", name=op.f("ck_identity_document_name")),
+        sa.CheckConstraint("size > 0", name=op.f("ck_identity_document_size")),
+        sa.ForeignKeyConstraint(
+            ["organisation_id", "correction_id"], ["identity_correction.organisation_id", "identity_correction.id"], name="fk_identity_document_correction"
+        ),
+        sa.ForeignKeyConstraint(["organisation_id"], ["organisation.id"], name=op.f("fk_identity_document_organisation_id_organisation")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_identity_document")),
+        sa.UniqueConstraint("correction_id", "sha256", name="uq_identity_document"),
+        sa.UniqueConstraint("organisation_id", "id", name=op.f("uq_identity_document_organisation_id_id")),
+    )
+    op.create_index(op.f("ix_identity_document_organisation_id"), "identity_document", ["organisation_id"], unique=False)
+    op.create_table(
+        "identity_document_content",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("data", sa.LargeBinary(), nullable=False),
+        sa.Column("organisation_id", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["organisation_id", "id"], ["identity_document.organisation_id", "identity_document.id"],
+            name="fk_identity_document_content_document", ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(["organisation_id"], ["organisation.id"], name=op.f("fk_identity_document_content_organisation_id_organisation")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_identity_document_content")),
+    )  # fmt: skip
+    op.create_index(op.f("ix_identity_document_content_organisation_id"), "identity_document_content", ["organisation_id"], unique=False)
     op.create_table(
         "nia_reminder",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -104,7 +142,6 @@ def upgrade() -> None:
         sa.Column("lines", sa.Integer(), nullable=False),
         sa.Column("valid", sa.Integer(), server_default="0", nullable=False),
         sa.Column("done", sa.Integer(), server_default="0", nullable=False),
-        sa.Column("partial", sa.Boolean(), server_default="false", nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("confirmed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
@@ -158,5 +195,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    for table in ("number_repair_line", "number_repair", "number_file", "nia_reminder", "identity_correction"):
+    for table in ("number_repair_line", "number_repair", "number_file", "nia_reminder", "identity_document_content", "identity_document", "identity_correction"):
         op.drop_table(table)

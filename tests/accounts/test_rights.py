@@ -167,6 +167,10 @@ BY_ACTION = {
     "survey_link": "SELECT l.id, s.action_id FROM survey_link l JOIN situation_survey s ON s.id = l.survey_id",
     "survey_opt_out": "SELECT o.id, r.action_id FROM survey_opt_out o JOIN registration r ON r.trainee_id = o.trainee_id",
     "identity_correction": "SELECT c.id, r.action_id FROM identity_correction c JOIN registration r ON r.trainee_id = c.trainee_id",
+    "identity_document": "SELECT d.id, r.action_id FROM identity_document d JOIN identity_correction c ON c.id = d.correction_id "
+    "JOIN registration r ON r.trainee_id = c.trainee_id",
+    "identity_document_content": "SELECT x.id, r.action_id FROM identity_document_content x JOIN identity_document d USING (id) "
+    "JOIN identity_correction c ON c.id = d.correction_id JOIN registration r ON r.trainee_id = c.trainee_id",
     "contract": "SELECT c.id, a.id AS action_id FROM contract c JOIN action a ON a.contract_id = c.id",
     "trainee": "SELECT trainee_id AS id, action_id FROM registration",
     "outbox_attempt": "SELECT t.id, e.action_id FROM outbox_attempt t JOIN outbox_message m ON m.id = t.message_id "

@@ -200,6 +200,8 @@ def _all() -> dict[str, Route]:
         "IdentityCorrectionsView.show": Route(READERS, owner=True),
         "IdentityCorrectionsView.ask": Route(WRITERS, owner=True),
         "IdentityCorrectionsView.withdraw": Route(WRITERS, owner=True),
+        "IdentityCorrectionsView.attach": Route(WRITERS, owner=True),
+        "IdentityCorrectionsView.download": Route(WRITERS | DECIDERS, owner=True),
         "IdentityCorrectionsView.decide": Route(DECIDERS, owner=False),
         "NumberRepairView.index": Route(WRITERS),
         "NumberRepairView.file": Route(WRITERS),

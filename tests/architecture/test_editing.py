@@ -61,7 +61,7 @@ NOT_EDITS: dict[str, str] = {
         (
             "SessionsView.add", "SessionsView.add_meeting", "SessionsView.add_site", "EnrolmentView.add", "OrganisationAccountsView.create",
             "OrganisationCreationView.create", "DelegationsView.list", "BulkAccountsView.index", "TokensView.create", "ObservationView.start",
-            "RequestDocumentsView.attach_letter", "NumberRepairView.index", "IdentityCorrectionsView.ask",
+            "RequestDocumentsView.attach_letter", "NumberRepairView.index", "IdentityCorrectionsView.ask", "IdentityCorrectionsView.attach",
         ),
         _NEW,
     ),
@@ -104,6 +104,7 @@ UNVERSIONED: dict[str, str] = {
     "ab_user": "sign-ins write it too: its holder, and its rights, are compared with the values that the form showed",
     "action_access": "belongs to the rights of an account, compared whole",
     **dict.fromkeys(("request_document", "request_document_content", "request_signature"), "put in whole; taken away before the request is sent, never changed"),
+    **dict.fromkeys(("identity_document", "identity_document_content"), "put in whole, never changed; they go with a request that is withdrawn"),
     **dict.fromkeys(("number_repair", "number_repair_line"), "sent whole, confirmed under a lock, then written by a job"),
     **dict.fromkeys(("number_file", "nia_reminder"), "written by the product, not on screen"),
     "component_site": "a site is added to a component or taken away, never changed",

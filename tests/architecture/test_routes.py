@@ -9,12 +9,16 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import text
+from sqlalchemy import select, text
 from werkzeug.routing import Rule
 
+from app.core.documents.files import MediaType
+from app.core.documents.intake import Checked
 from app.core.extensions import db
 from app.core.tenancy import Scope, bound_scope
 from app.core.transaction import transaction
+from app.trainees.identity_models import IdentityCorrection
+from app.trainees.services import identity_documents
 from tests.architecture.routes import ACTORS, ROUTES, Route
 
 SIGN_IN = "/connexion"
@@ -129,6 +133,9 @@ def world(site: Flask) -> World:
         session.execute(text(_RUN))
         session.execute(text(_DIFFERENCE))
         session.execute(text(_CORRECTION))
+        for correction in session.scalars(select(IdentityCorrection)):
+            if not identity_documents.of_correction(correction.id):
+                identity_documents.put_with(correction, [Checked("carte.pdf", MediaType.PDF, b"%PDF-1.4", "0" * 64)])
         session.execute(text(_REPAIR))
         found = _world(lambda statement: db.session.scalar(text(statement)))
     for view in site.appbuilder.baseviews:  # type: ignore[attr-defined]  # set by Flask-AppBuilder
@@ -153,6 +160,9 @@ def _world(one: Callable[[str], Any]) -> World:
         ),
         "trainee_id": one(f"SELECT id FROM trainee WHERE organisation_id = {own} ORDER BY id LIMIT 1"),
         "correction_id": one(f"SELECT id FROM identity_correction WHERE organisation_id = {own} ORDER BY id LIMIT 1"),
+        "piece_id": one(
+            f"SELECT id FROM identity_document WHERE correction_id = (SELECT min(id) FROM identity_correction WHERE organisation_id = {own})"
+        ),
         "repair_id": one(f"SELECT id FROM number_repair WHERE organisation_id = {own} ORDER BY id LIMIT 1"),
         "delegation_id": one("SELECT id FROM delegation WHERE ended_at IS NULL ORDER BY id LIMIT 1"),
         "user_id": one("SELECT id FROM ab_user WHERE username = 'secondaire'"),

@@ -45,6 +45,8 @@ NOT_EDITED = {
     "AccountReview",
     "Observation",
     "IdentityRequest",
+    "IdentityDocument",
+    "IdentityDocumentContent",
     "NiaReminder",
     "NumberFile",
     "NumberRepair",

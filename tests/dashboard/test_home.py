@@ -11,14 +11,20 @@ from sqlalchemy import text
 
 from app.accounts.domain import MAX_FAILED_ATTEMPTS
 from app.accounts.queries import Shown, find_accounts
+from app.actions import queries as actions
 from app.actions.services import declare_finished
+from app.core import clock
 from app.core.extensions import db
 from app.core.tenancy import Scope, bound_scope
 from app.dashboard import queries
 from app.requests import services as requests
 from app.requests.domain import RequestEvent
+from app.surveys import queries as surveys
+from app.surveys.domain import Moment
+from app.surveys.labels import TILE_LABELS
 from tests.actions.helpers import make_action, make_enrolment, make_finished, statements
 from tests.requests.helpers import ask, decision, open_action
+from tests.surveys.helpers import left
 
 if TYPE_CHECKING:
     from flask.testing import FlaskClient
@@ -128,3 +134,19 @@ def test_the_region_sees_what_waits_for_it(as_user: AsUser) -> None:
     page = browsers["principal"].get("/").text
     assert "Demandes de modification à corriger" in page and f'/demandes-de-modification/{request_id}"' in page
     assert f'/demandes-de-modification/{request_id}"' not in as_user("autre-of").get("/").text
+
+
+def test_what_waits_is_counted_up_to_a_bound(as_user: AsUser, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody needs to know how many beyond, and the page is read all day."""
+    action = make_action()
+    for number in range(3):
+        left(action, name=f"PARTI {number}")
+    browser, label = as_user("principal"), str(TILE_LABELS[Moment.EXIT])
+    assert (number_of(browser.get("/").text, label) or 0) >= 3
+    monkeypatch.setattr(actions, "TILE_CAP", 2)
+    counted = surveys.waiting_counts(clock.today())
+    assert counted.waiting[Moment.EXIT] == 3, "counted one further than the bound, and no more"
+    page = browser.get("/").text
+    assert re.search(rf'tile-label">\s*{label}.*?tile-number">plus de 2<', page, re.DOTALL)
+    exact = "Actions en attente d’ouverture"
+    assert number_of(page, exact) is not None, "the actions are counted whole"

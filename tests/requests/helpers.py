@@ -14,8 +14,10 @@ from app.actions import services as actions
 from app.actions.domain import BillingPeriod, DeclarationFrequency
 from app.actions.models import Action, Component
 from app.core import clock
+from app.core.documents.intake import Incoming, check
 from app.core.extensions import db
-from app.requests import services
+from app.requests import documents, services
+from app.requests.document_models import DocumentRole, RequestDocument
 from app.requests.domain import Field, Key, RequestEvent, RequestKind, Target
 from app.requests.models import ModificationRequest
 from tests.actions.helpers import make_action, make_enrolment
@@ -78,3 +80,11 @@ def decision(event: RequestEvent, request_id: int, **values: Any) -> services.De
 def account(username: str) -> int:
     """Its id."""
     return db.session.scalars(select(User.id).where(User.username == username)).one()
+
+
+def attach_piece(request_id: int, name: str, content: bytes) -> RequestDocument:
+    """A request with one more piece, as if its draft had brought it."""
+    request = reread(request_id)
+    piece = documents.attach(request, DocumentRole.SUPPORTING, check(Incoming(name, content)))
+    services.restate(request)
+    return piece

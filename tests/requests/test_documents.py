@@ -17,17 +17,17 @@ from sqlalchemy.exc import IntegrityError
 from app.accounts.seeds import ORGANISATION_B
 from app.actions.models import Action
 from app.actions.services import lock_action
+from app.core.documents import intake
+from app.core.documents.files import FileRefused, MediaType, identify
 from app.core.extensions import db
 from app.core.tenancy import Scope, bound_scope
 from app.requests import documents, services, signing
 from app.requests.document_models import DocumentRole, RequestDocument, RequestDocumentContent
-from app.requests.documents import Incoming
 from app.requests.domain import RequestEvent, RequestState
-from app.requests.domain.files import FileRefused, MediaType, identify
 from app.requests.models import ModificationRequest
 from tests.accounts.helpers import post
 from tests.actions.helpers import organisation, statements
-from tests.requests.helpers import ask, components, decision, later_end, open_action, reread
+from tests.requests.helpers import ask, attach_piece, components, decision, later_end, open_action, reread
 from tests.requests.test_files import DOCX, JPEG, PDF, PNG
 from tests.requests.test_screens import END, day, fr, hidden, plain, wizard
 from tests.requests.test_services import own_session
@@ -119,9 +119,9 @@ def test_how_large_and_how_many_are_settings(as_user: AsUser, app: Flask, monkey
     monkeypatch.setitem(app.config, "DOCUMENT_MAX_MB", 1)
     monkeypatch.setitem(app.config, "DOCUMENT_MAX_COUNT", 2)
     monkeypatch.setitem(app.config, "DOCUMENT_QUOTA_MB", 3)
-    assert documents.limits() == documents.Limits(1024 * 1024, 2, 3 * 1024 * 1024)
+    assert intake.limits() == intake.Limits(1024 * 1024, 2, 3 * 1024 * 1024)
     # smaller: the browser of the tests leaves a file open for what does not fit into its memory
-    monkeypatch.setattr(documents, "limits", lambda: documents.Limits(50_000, 2, 10**9))
+    monkeypatch.setattr(intake, "limits", lambda: intake.Limits(50_000, 2, 10**9))
     action = open_action()
     browser = as_user("principal")
     form = at_recap(browser, action)
@@ -135,8 +135,8 @@ def test_how_large_and_how_many_are_settings(as_user: AsUser, app: Flask, monkey
 def test_the_documents_of_an_organisation_have_a_quota_whoever_sends_them(as_user: AsUser, monkeypatch: pytest.MonkeyPatch) -> None:
     action = open_action()
     first, other = as_user("principal"), as_user("secondaire")
-    weight = documents.weight_of(action.organisation_id)
-    monkeypatch.setattr(documents, "limits", lambda: documents.Limits(50_000, 9, weight + len(PDF) + 10))
+    weight = intake.weight_of(action.organisation_id)
+    monkeypatch.setattr(intake, "limits", lambda: intake.Limits(50_000, 9, weight + len(PDF) + 10))
     mine = at_recap(first, action)
     assert upload(first, recap_url(action), mine | {"motivation": "x", "joindre": "1"}, (PDF, "une.pdf")).status_code == 200
     form = at_recap(other, action)  # the draft of a colleague weighs too, though nobody else sees it
@@ -181,7 +181,7 @@ def test_another_organisation_gets_404(as_user: AsUser) -> None:
     action = open_action(siret=ORGANISATION_B)
     request_id = ask(action)
     with bound_scope(Scope.system()):
-        document = documents.attach(reread(request_id), DocumentRole.SUPPORTING, documents.check(Incoming("a.pdf", PDF)))
+        document = attach_piece(request_id, "a.pdf", PDF)
         db.session.commit()
         document_id = document.id
     browser = as_user("principal")
@@ -196,14 +196,14 @@ def test_another_organisation_gets_404(as_user: AsUser) -> None:
 @pytest.mark.parametrize("values", ["draft_token = gen_random_uuid()", "size = 0", "role = 'x'", "name = ''", "organisation_id = organisation_id + 1"])
 def test_the_database_holds_it_too(db_session: Session, values: str) -> None:
     request_id = ask(open_action())
-    documents.attach(reread(request_id), DocumentRole.SUPPORTING, documents.check(Incoming("a.pdf", PDF)))
+    attach_piece(request_id, "a.pdf", PDF)
     with pytest.raises(IntegrityError):
         db_session.execute(text(f"UPDATE request_document SET {values} WHERE request_id = {request_id}"))
 
 
 def test_lists_never_read_the_bytes(db_session: Session) -> None:
     request_id = ask(open_action())
-    document = documents.attach(reread(request_id), DocumentRole.SUPPORTING, documents.check(Incoming("a.pdf", PDF)))
+    document = attach_piece(request_id, "a.pdf", PDF)
     with statements() as executed:
         documents.of_request(request_id)
         documents.of_action(document.action_id)
@@ -214,7 +214,7 @@ def test_lists_never_read_the_bytes(db_session: Session) -> None:
 
 
 def test_the_journal_does_not_tell_what_a_file_was_called(db_session: Session) -> None:
-    document = documents.attach(reread(ask(open_action())), DocumentRole.SUPPORTING, documents.check(Incoming("arret de Jeanne MARTIN.pdf", PDF)))
+    document = attach_piece(ask(open_action()), "arret de Jeanne MARTIN.pdf", PDF)
     written = db_session.execute(text("SELECT e::text FROM audit_entry e WHERE table_name = 'request_document' AND row_id = :id"), {"id": str(document.id)})
     (line,) = written.scalars()
     assert document.sha256 in line and "MARTIN" not in line
@@ -223,7 +223,7 @@ def test_the_journal_does_not_tell_what_a_file_was_called(db_session: Session) -
 def test_a_list_that_is_cut_says_so(as_user: AsUser, monkeypatch: pytest.MonkeyPatch) -> None:
     request_id = ask(open_action())
     for number in range(3):
-        documents.attach(reread(request_id), DocumentRole.SUPPORTING, documents.check(Incoming(f"{number}.pdf", PDF + str(number).encode())))
+        attach_piece(request_id, f"{number}.pdf", PDF + str(number).encode())
     db.session.commit()
     url = f"/demandes-de-modification/action/{reread(request_id).action_id}/documents"
     monkeypatch.setattr(documents, "MOST_LISTED", 3)
@@ -373,9 +373,9 @@ def test_another_piece_calls_for_another_signature(as_user: AsUser) -> None:
     values = {change.key: change.after for change in asked.asked}
     services.send_again(request_id, services.Asked(values, asked.motivation), version=asked.version)
     assert reread(request_id).stated == confirmed, "the same as before"
-    documents.attach(reread(request_id), DocumentRole.AMENDMENT, documents.check(Incoming("autre.pdf", PDF)))
+    documents.attach(reread(request_id), DocumentRole.AMENDMENT, intake.check(intake.Incoming("autre.pdf", PDF)))
     assert reread(request_id).stated == confirmed, "the letter does not list it"
-    documents.attach(reread(request_id), DocumentRole.SUPPORTING, documents.check(Incoming("devis.pdf", PDF)))
+    attach_piece(request_id, "devis.pdf", PDF)
     db.session.commit()
     state = signing.letter_state(reread(request_id), documents.of_request(request_id))
     assert (state.confirmation, state.outdated) == (None, True)
@@ -398,7 +398,7 @@ def test_no_letter_is_asked_for_once_the_request_is_over(as_user: AsUser) -> Non
 def test_whoever_attaches_a_letter_locks_the_action_before_the_request(db_session: Session) -> None:
     request_id = ask(open_action())
     with statements() as executed:
-        signing.attach_letter(request_id, Incoming("scan.jpg", JPEG), version=reread(request_id).version)
+        signing.attach_letter(request_id, intake.Incoming("scan.jpg", JPEG), version=reread(request_id).version)
     first = [next(number for number, one in enumerate(executed) if mark in one) for mark in ("FOR SHARE", "FOR UPDATE", "INSERT INTO request_document ")]
     assert first == sorted(first)
     assert "FROM action" in executed[first[0]] and "FROM modification_request" in executed[first[1]]
@@ -407,11 +407,11 @@ def test_whoever_attaches_a_letter_locks_the_action_before_the_request(db_sessio
 def test_a_file_is_looked_at_once_and_before_anything_is_locked(db_session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     request_id = ask(open_action())
     looked: list[bytes] = []
-    monkeypatch.setattr(documents, "identify", lambda content: looked.append(content) or identify(content))
-    signing.attach_letter(request_id, Incoming("scan.jpg", JPEG), version=reread(request_id).version)
+    monkeypatch.setattr(intake, "identify", lambda content: looked.append(content) or identify(content))
+    signing.attach_letter(request_id, intake.Incoming("scan.jpg", JPEG), version=reread(request_id).version)
     assert looked == [JPEG]
     with statements() as executed, pytest.raises(FileRefused):
-        signing.attach_letter(request_id, Incoming("scan.jpg", JPEG[:10]), version=1)
+        signing.attach_letter(request_id, intake.Incoming("scan.jpg", JPEG[:10]), version=1)
     assert not any("FOR UPDATE" in one or "FOR SHARE" in one for one in executed)
 
 
@@ -423,7 +423,7 @@ def test_a_letter_and_a_decision_never_wait_for_each_other(committed: Flask) -> 
 
     def attach() -> None:
         with own_session(committed, Scope.organisation(organisation_id)):
-            signing.attach_letter(request_id, Incoming("scan.jpg", JPEG), version=version)
+            signing.attach_letter(request_id, intake.Incoming("scan.jpg", JPEG), version=version)
 
     with ThreadPoolExecutor(1) as pool, own_session(committed, Scope.system()):
         lock_action(action_id)  # as a decision starts

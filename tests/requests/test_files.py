@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.requests.domain.files import EXTENSIONS, FileFault, FileRefused, MediaType, identify, safe_name
+from app.core.documents.files import EXTENSIONS, FileFault, FileRefused, MediaType, identify, safe_name
 
 PDF = b"%PDF-1.7\n1 0 obj\n<<>>\nendobj\ntrailer\n<<>>\n%%EOF\n"
 PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + bytes(17) + b"\x00\x00\x00\x00IEND\xaeB`\x82"

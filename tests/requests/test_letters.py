@@ -9,10 +9,10 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
+from app.core.documents.intake import Incoming
 from app.core.extensions import db
 from app.requests import batch, queries, services, signing
 from app.requests.batch import Fate, Item
-from app.requests.documents import Incoming
 from app.requests.domain import LetterFilter, ObstacleCode, RequestEvent, RequestState
 from app.requests.models import ModificationRequest, ModificationRequestEvent
 from tests.accounts.helpers import post

@@ -28,7 +28,13 @@ from app.trainees.domain import IdentitySource, IdentityState
 from app.trainees.models import IdentityRequest, Registration
 from app.trainees.repair import applying
 from tests.accounts.helpers import post, token
+from tests.accounts.test_tokens import call, make
 from tests.actions.helpers import make_action, make_enrolment, make_registration
+from tests.requests.helpers import ask, open_action, reread
+from tests.requests.test_documents import at_recap, recap_url
+from tests.requests.test_files import PDF
+from tests.surveys.helpers import job, left, survey_of
+from tests.surveys.test_screens import sent as fill_in
 from tests.trainees.test_identity_correction import Correction
 from tests.trainees.test_identity_requests import RIGHT, confirmed, version_on
 from tests.trainees.test_number_repair import HEAD, HOME, Agora
@@ -115,6 +121,17 @@ def _redis(app: Flask, watcher: Watcher) -> None:
                     continue
 
 
+def text_of_pdf(made: bytes) -> str:
+    """What a letter prints, as its pages write it: the library keeps ASCII readable in the fonts it embeds."""
+    found: list[str] = []
+    for head, stream in re.findall(rb"<<(.*?)>>\s*stream\r?\n(.*?)\r?\n?endstream", made, re.DOTALL):
+        content = base64.a85decode(b"<~" + stream.strip(), adobe=True) if b"ASCII85Decode" in head else stream
+        if b"FlateDecode" in head:
+            content = zlib.decompress(content)
+        found += [re.sub(r"\\([()\\])", r"\1", words.decode("latin-1")) for words in re.findall(rb"\(((?:[^()\\]|\\.)*)\) Tj", content)]
+    return "\n".join(found)
+
+
 def test_no_number_stands_in_clear(
     app: Flask, as_user: AsUser, db_session: Session, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -170,7 +187,10 @@ def test_no_number_stands_in_clear(
         registration_id, _enrolment = confirmed()
         address = f"/stagiaires/corrections-identite/fiche/{registration_id}"
         version = version_on(browser.get(address).text)
-        asked = post(browser, address, {**RIGHT, "version": version, "nir": nir.number, "key": nir.key})
+        proof = (io.BytesIO(PDF + f"% {nir.grouped} {nir.value}\n".encode()), f"attestation {nir.grouped}.pdf")
+        typed = {**RIGHT, "version": version, "nir": nir.number, "key": nir.key, "documents": [proof]}
+        asked = post(browser, address, typed, content_type="multipart/form-data")
+        assert asked.status_code == 303
         pages.append(as_user("region").get(asked.location).text)
     decided = post(as_user("region"), f"{asked.location}/decision", {"what": "validate", "version": version_on(pages[-1])})
     assert decided.status_code == 303
@@ -190,6 +210,23 @@ def test_no_number_stands_in_clear(
     pages.append(browser.get(sent.location).text)
     watcher.check("the file to mend", browser.get(f"{sent.location}/a-corriger.csv").data)
     jobs.recheck_identities()
+    # free texts of the surveys and of the requests: refused with a number, and what is printed holds none
+    survey = survey_of(left(make_action(), name="SORTI", nir=nirs[170]))
+    for box in ("company", "job_title"):
+        assert fill_in(browser, survey.id, job(**{box: f"chez {nirs[171].grouped}"})).status_code == 422
+    assert fill_in(browser, survey.id, job()).status_code == 302
+    pages.append(browser.get(f"/bilans-de-situation/{survey.id}").text)
+    asked_about = open_action()
+    make_enrolment(asked_about, name="COURRIER", nir=nirs[172])
+    said = post(browser, recap_url(asked_about), at_recap(browser, asked_about) | {"motivation": f"Pour {nirs[172].grouped}, un mois de plus."})
+    assert said.status_code == 422
+    request_id = ask(asked_about)
+    decision = {"decision": "refuse", "version": str(reread(request_id).version), "observations": f"Pas pour {nirs[172].value}."}
+    said = post(as_user("region"), f"/demandes-de-modification/{request_id}/decision", decision)
+    assert said.status_code == 422
+    printed = text_of_pdf(browser.get(f"/demandes-de-modification/{request_id}/courrier.pdf").data)
+    assert asked_about.number in printed, "the text of the letter is read"
+    watcher.check("the letter", printed)
     # what goes out: files, pages, the interface, mails
     for address, data in ((f"{HOME}fichier", {"format": "xlsx"}), ("/actions-de-formation/export/actions", {"format": "csv", "colonnes": "action"})):
         taken = post(browser, address, data)
@@ -201,6 +238,11 @@ def test_no_number_stands_in_clear(
     )  # fmt: skip
     for shown in (*pages, *(browser.get(address).text for address in shown_at)):
         watcher.check("a page", shown)
+    key = make("principal")
+    for path in ("/compte", "/organisme", "/comptes"):
+        answered = call(app.test_client(), path, key)
+        assert answered.status_code == 200
+        watcher.check(f"the interface, {path}", answered.text)
     jobs.remind_about_nia()
     with bound_scope(Scope.system()):
         for message in db_session.scalars(select(MailMessage)):

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import select, text, update
+from sqlalchemy import inspect, select, text, update
 
 from app.core.extensions import db
 from app.core.outbox.models import MessageState, OutboxMessage
@@ -14,6 +14,7 @@ from app.partners.agora.port import PartnerRejected
 from app.trainees import agora
 from app.trainees.domain import IdentitySource, IdentityState, is_refused_for_identity
 from app.trainees.models import Enrolment, IdentityRequest, Registration
+from app.trainees.services import identity
 from app.trainees.services.registration import Newcomer, register
 from tests.accounts.helpers import post
 from tests.actions.helpers import details, make_action, make_enrolment, make_nir, make_person, make_registration
@@ -108,6 +109,32 @@ def test_a_name_that_agora_refused_is_mended_and_sent_again(as_user: AsUser) -> 
     assert trainee_of(page.registration_id).birth_name == "AUTRENOM"
     assert operations(enrolment_id) == [("create_file", "pending")]
     assert db.session.get_one(Enrolment, enrolment_id, populate_existing=True).agora_refusal is None
+
+
+def test_another_number_of_the_same_look_is_shown_as_another(as_user: AsUser) -> None:
+    registration_id, nir = make_registration(make_action(), source=IdentitySource.TYPED), make_nir()
+    assert trainee_of(registration_id).nir_masked == nir.masked
+    page = Correction(as_user("principal"), registration_id)
+    page.ask(nir)
+    answer(IdentityState.FOUND)
+    assert f"{nir.masked} (un autre numéro)" in page.browser.get(page.address).text.replace("\u00a0", " ")
+    assert page.save().status_code == 302
+    again = Correction(page.browser, make_registration(make_action(), name="MEME", nir=make_nir(), source=IdentitySource.TYPED))
+    again.ask(None, "MEME")
+    answer(IdentityState.FOUND, "MEME")
+    assert "Rien ne change" in again.browser.get(again.address).text
+
+
+def test_an_answered_search_leaves_what_the_page_read(as_user: AsUser) -> None:
+    registration_id = make_registration(make_action(), kind="7", source=IdentitySource.TYPED)
+    Correction(as_user("principal"), registration_id).ask(make_nir())
+    answer(IdentityState.FOUND)
+    uid = db.session.scalars(select(IdentityRequest.seal_uid).order_by(IdentityRequest.id.desc())).first()
+    assert uid is not None
+    action = db.session.get_one(Registration, registration_id).action
+    assert action.title == "Essai"
+    identity.await_search(uid)
+    assert not inspect(action).expired
 
 
 @pytest.mark.parametrize("state", [IdentityState.UNAVAILABLE, IdentityState.UNKNOWN])

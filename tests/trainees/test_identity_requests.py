@@ -10,14 +10,17 @@ import pytest
 from sqlalchemy import select, text, update
 from sqlalchemy.exc import IntegrityError
 
+from app.accounts.models import User
+from app.accounts.seeds import ORGANISATION_B
 from app.core import clock
 from app.core.extensions import db
-from app.core.nir.storage import nir_candidates
+from app.core.nir.storage import nir_candidates, store_nir
 from app.core.tenancy import Scope, bound_scope
 from app.trainees import jobs, queries, reminders
 from app.trainees.domain import CorrectionState, IdentitySource, IdentityState
 from app.trainees.identity_models import IdentityCorrection, NiaReminder
 from app.trainees.models import Enrolment, Registration, Trainee
+from app.trainees.repair import files
 from app.trainees.services.enrolment import enrol
 from app.trainees.services.registration import Newcomer, register
 from tests.accounts.helpers import post
@@ -170,6 +173,64 @@ def test_changed_since_is_not_applied(as_user: AsUser) -> None:
     assert trainee_of(registration_id).birth_name == "ESSAI"
 
 
+def test_another_number_of_the_same_look_is_told_and_never_overwritten(as_user: AsUser) -> None:
+    """The masked form shows the sex, the year and the month alone: all the numbers of these tests look the same."""
+    registration_id, _enrolment = confirmed()
+    nir, meanwhile = make_nir(), make_nir()
+    browser, region = as_user("principal"), as_user("region")
+    asked = ask(browser, registration_id, birth_name="ESSAI", nir=nir.number, key=nir.key)
+    trainee = trainee_of(registration_id)
+    assert trainee.nir_masked == nir.masked
+    page = region.get(asked.location).text.replace("\u00a0", " ")
+    assert f"{nir.masked} (un autre numéro)" in page
+    store_nir(trainee, meanwhile)
+    db.session.flush()
+    refused = decide(region, asked.location, "validate")
+    assert refused.status_code == 422
+    assert "a changé après cette demande" in refused.text
+    trainee = trainee_of(registration_id)
+    db.session.refresh(trainee, ["nir_hash"])
+    assert trainee.nir_hash in nir_candidates(meanwhile)
+    kept = correction_of(asked.location).before
+    assert "nir_hash" in kept
+    assert decide(region, asked.location, "refuse", "Le numéro a changé depuis.").status_code == 303
+    assert "nir_hash" not in correction_of(asked.location).before, "needed no longer"
+    assert f"{nir.masked} (un autre numéro)" in region.get(asked.location).text.replace("\u00a0", " ")
+
+
+def test_no_number_is_taken_where_none_is_asked(as_user: AsUser) -> None:
+    avenir = make_action(programme="AVENIR")
+    registration_id = register(avenir.id, Newcomer(make_person("AVENIR"), IdentitySource.TYPED, None), details())
+    nir = make_nir()
+    asked = ask(as_user("principal"), registration_id, nir=nir.number, key=nir.key)
+    assert asked.status_code == 303
+    assert correction_of(asked.location).nir_masked == ""
+    region = as_user("region")
+    assert decide(region, asked.location, "validate").status_code == 303
+    trainee = trainee_of(registration_id)
+    assert (trainee.birth_name, trainee.nir_kind, trainee.nir_masked) == ("ESSAIX", None, "")
+    assert "AGORA en est informée pour les dossiers qu’elle tient ouverts" in region.get(asked.location).text, "true also where it holds none"
+
+
+def test_who_asked_and_the_principal_are_told_while_they_may_sign_in(as_user: AsUser, db_session: Session) -> None:
+    def told() -> set[str]:
+        found = set(db_session.scalars(text("SELECT recipient FROM mail_message WHERE template = 'identity_correction_decided'")))
+        db_session.execute(text("DELETE FROM mail_message WHERE template = 'identity_correction_decided'"))
+        return found
+
+    registration_id, _enrolment = confirmed()
+    asker, principal = (db_session.scalars(select(User).where(User.username == name)).one() for name in ("secondaire", "principal"))
+    with bound_scope(Scope.system()):
+        for changed, expected in (
+            ({}, {asker.email, principal.email}),
+            ({"deactivated_at": clock.now()}, {principal.email}),
+        ):
+            asked = ask(as_user("secondaire"), registration_id)
+            db_session.execute(update(User).where(User.id == asker.id).values(**changed) if changed else text("SELECT 1"))
+            decide(as_user("region"), asked.location, "refuse", "Non.")
+            assert told() == expected
+
+
 def test_nobody_else(as_user: AsUser) -> None:
     registration_id, _enrolment = confirmed()
     asked = ask(as_user("principal"), registration_id)
@@ -262,5 +323,48 @@ def test_the_organisation_is_reminded_once_a_month_without_a_name(as_user: AsUse
     assert all("SECRET" not in str(body) for body in bodies)
     assert all("/stagiaires/nia-a-regulariser" in str(body) for body in bodies)
     assert queries.list_without_nir().rows
+
+
+def test_who_can_be_told_does_not_wait_behind_who_cannot(db_session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reminders, "BATCH", 1)
+    with bound_scope(Scope.system()):
+        for action in (make_action(), make_action(siret=ORGANISATION_B)):
+            make_registration(action, name="ATTEND", kind="7", source=IdentitySource.TYPED)
+        db_session.execute(update(Registration).values(created_at=clock.now() - timedelta(days=31)))
+        first = min(db_session.scalars(select(Registration.organisation_id).distinct()))
+        db_session.execute(update(User).where(User.organisation_id == first).values(deactivated_at=clock.now()))
+        db_session.expire_all()
+        assert jobs.remind_about_nia() == 1
+        assert db_session.scalars(select(NiaReminder.organisation_id)).one() != first
+
+
+def test_one_meaning_of_without_nir(db_session: Session) -> None:
+    """The tile, the filter, the standing list, the file and the reminders speak of the same people."""
+    numberless = "nir_hash = NULL, nir_ciphertext = NULL, nir_kind = NULL, nir_masked = ''"
+
+    def bare(enrolment_id: int) -> int:
+        registration_id = registration_of(enrolment_id)
+        db_session.execute(text(f"UPDATE trainee SET {numberless} WHERE id = (SELECT trainee_id FROM registration WHERE id = :r)"), {"r": registration_id})
+        return registration_id
+
+    gone, given = make_action(), make_enrolment(make_action(), name="DONNÉ", kind="8", source=IdentitySource.TYPED)
+    make_registration(gone, name="ANNULÉ", kind="7", source=IdentitySource.TYPED)
+    bare(make_enrolment(gone, name="ANNULÉE", kind="8", source=IdentitySource.TYPED))
+    db_session.execute(text("UPDATE action SET status = 'AN' WHERE id = :id"), {"id": gone.id})
+    store_nir(db_session.get_one(Registration, registration_of(given)).trainee, make_nir())
+    db_session.flush()
+    wanted = {
+        make_registration(make_action(), name="PROVISOIRE", kind="7", source=IdentitySource.TYPED),
+        bare(make_enrolment(make_action(), name="SANS", kind="8", source=IdentitySource.TYPED)),
+    }
+    db_session.execute(update(Registration).values(created_at=clock.now() - timedelta(days=31)))
+    db_session.expire_all()
+    listed = {one.id: one for one in queries.list_without_nir(size=100).rows}
+    assert wanted <= set(listed)
+    assert not {"ANNULÉ", "ANNULÉE", "DONNÉ"} & {one.trainee.birth_name for one in listed.values()}
+    assert queries.todo_counts().nia == len(listed)
+    assert {one.id for one in queries.list_registrations(queries.TraineeFilter(todo=queries.Todo.NIA), size=100).rows} == set(listed)
+    assert files.count_without_nir() == len({one.trainee_id for one in listed.values()})
+    assert sum(count for _organisation, count in reminders._waiting(clock.now())) == len({one.trainee_id for one in listed.values()})
 
 

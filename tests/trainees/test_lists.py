@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import text
 
+from app.accounts.domain import is_siret
 from app.core.extensions import db
 from app.trainees import queries
 from app.trainees.domain import EsfRate, IdentitySource
@@ -81,6 +82,9 @@ def test_any_other_text_becomes_an_address(as_user: AsUser) -> None:
     assert f"/stagiaires/fiche/{registration_id}" in browser.get(answer.location).text
     assert "NUMÉROTÉ" in browser.get(post(browser, "/stagiaires/recherche", {"texte": "30444380"}).location).text
     assert post(browser, "/recherche", {"q": "12345678913000"}).location.endswith("/recherche?q=12345678913000"), "a SIRET is no number of a person"
+    cut_short = make_nir().value[:-1]
+    cut_short = cut_short if not is_siret(cut_short) else f"{cut_short[:-1]}{(int(cut_short[-1]) + 1) % 10}"
+    assert cut_short not in post(browser, "/stagiaires/recherche", {"texte": cut_short}).location, "14 digits are no SIRET yet"
 
 
 # ---- filters -----------------------------------------------------------------------------------------------------------
@@ -107,18 +111,16 @@ def test_what_there_is_to_do(db_session: Session) -> None:
 
 
 def test_another_feature_adds_a_choice(as_user: AsUser, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(queries, "FURTHER_TODOS", {})
-    monkeypatch.setattr("app.trainees.labels.FURTHER_TODOS", queries.FURTHER_TODOS)
-    monkeypatch.setattr("app.trainees.views.common.FURTHER_TODOS", queries.FURTHER_TODOS)
+    monkeypatch.setattr(queries, "_TASKS", dict(queries.tasks()))
     action = make_action()
     one, other = make_registration(action, name="CONCERNÉ"), make_registration(action, name="INDEMNE")
-    queries.register_todo("enquete", "Enquête à saisir", lambda: Registration.id == one)
+    queries.register_task("enquete", "Enquête à saisir", lambda: Registration.id == one)
     page = as_user("principal").get(f"/stagiaires/action/{action.id}?a_faire=enquete").text
     assert f"/stagiaires/fiche/{one}" in page
     assert f"/stagiaires/fiche/{other}" not in page
     assert "Enquête à saisir" in page
     with pytest.raises(ValueError, match="taken"):
-        queries.register_todo("nia", "?", lambda: Registration.id == one)
+        queries.register_task("nia", "?", lambda: Registration.id == one)
 
 
 # ---- ESF ---------------------------------------------------------------------------------------------------------------

@@ -28,9 +28,11 @@ from app.trainees.repair import applying, rules, service
 from app.trainees.repair.models import NumberFile, NumberRepair, NumberRepairLine
 from app.trainees.repair.rules import Column, Known, Outcome, Problem, RepairState, Typed
 from app.trainees.services.identity import Person
+from app.trainees.services.registration import Newcomer, register
 from tests.accounts.helpers import post, token
-from tests.actions.helpers import make_action, make_enrolment, make_nir, make_person
+from tests.actions.helpers import details, make_action, make_enrolment, make_nir, make_person
 from tests.architecture.markup import problems
+from tests.requests.test_screens import plain
 from tests.trainees.test_screens import registration_of
 
 if TYPE_CHECKING:
@@ -172,6 +174,18 @@ def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(applying, "SEARCHES_PER_SECOND", 1_000_000)
 
 
+def test_no_number_is_taken_where_none_is_asked(as_user: AsUser) -> None:
+    """A reference of the portal that its file never gave: somebody of an AVENIR action, whom no number is asked of."""
+    registration_id = register(make_action(programme="AVENIR").id, Newcomer(make_person("AVENIR"), IdentitySource.TYPED, None), details())
+    trainee_id = db.session.get_one(Registration, registration_id).trainee_id
+    browser = as_user("principal")
+    answer = send(browser, "\n".join([HEAD, row(trainee_id, make_nir(), "AVENIR")]))
+    page = plain(browser.get(answer.location).text)
+    assert "NIR à enregistrer 0" in page and "aucun stagiaire de votre organisme en attente de NIR ne porte cette référence" in page
+    confirm(browser, answer.location, 1)
+    assert "NIR à enregistrer 0" in plain(browser.get(answer.location).text), "and it cannot be confirmed"
+
+
 @pytest.mark.parametrize("kind", ["xlsx", "ods", "csv"])
 def test_the_file_holds_those_without_nir_and_no_number(as_user: AsUser, kind: str) -> None:
     trainee_id, _enrolment = without_number("ÉVRARD")
@@ -259,7 +273,9 @@ def test_errors_say_value_rule_and_remedy(as_user: AsUser) -> None:
     assert "AUTRUI" not in page.partition("<table")[0]
     assert nir.number not in page
     assert nir.value not in page
-    csv = browser.get(f"{answer.location}/a-corriger.csv").data.decode("utf-8-sig")
+    to_mend = browser.get(f"{answer.location}/a-corriger.csv")
+    assert to_mend.headers["X-Content-Type-Options"] == "nosniff"
+    csv = to_mend.data.decode("utf-8-sig")
     assert nir.number not in csv
     assert len(csv.splitlines()) == len(rows)
     assert confirm(browser, answer.location, 0).status_code == 303
@@ -339,7 +355,42 @@ def test_what_agora_says_otherwise_is_not_saved(as_user: AsUser, monkeypatch: py
     assert "Sophie" not in page, "AGORA's own data are shown on the sheet alone"
 
 
-def test_agora_down_waits_and_goes_on(as_user: AsUser, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def queued(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
+    """What the sweeper gives to the workers."""
+    found: list[tuple[str, int]] = []
+    monkeypatch.setattr(jobs, "enqueue", lambda func, number: found.append((func, number)))
+    return found
+
+
+@pytest.mark.parametrize("barred", ["paused = true, pause_reason = 'Maintenance'", "hold_until = clock_timestamp() + interval '1 hour'"])
+def test_an_operator_or_a_429_stops_the_file(as_user: AsUser, monkeypatch: pytest.MonkeyPatch, queued: list[tuple[str, int]], barred: str) -> None:
+    trainee_id, enrolment_id = without_number("PAUSE")
+    browser = as_user("principal")
+    answer = send(browser, "\n".join([HEAD, row(trainee_id, make_nir(), "PAUSE")]))
+    confirm(browser, answer.location, 1)
+    repair_id = repair_of(answer.location).id
+    agora = Agora()
+    monkeypatch.setattr(jobs, "ask", agora)
+    with bound_scope(Scope.system()):
+        db.session.execute(text("INSERT INTO outbox_partner (name) VALUES ('agora') ON CONFLICT DO NOTHING"))
+        db.session.execute(text(f"UPDATE outbox_partner SET {barred} WHERE name = 'agora'"))
+    jobs.repair_numbers(repair_id)
+    assert agora.asked == []
+    assert outcomes(answer.location) == {2: (Outcome.PENDING, None)}
+    jobs.sweep_repairs()
+    assert queued == [], "not before the pause is over"
+    with bound_scope(Scope.system()):
+        db.session.execute(text("UPDATE outbox_partner SET paused = false, pause_reason = NULL, hold_until = NULL WHERE name = 'agora'"))
+    db.session.execute(update(NumberRepair).values(leased_until=clock.now() - timedelta(seconds=1)))
+    jobs.sweep_repairs()
+    assert queued == [(service.JOB, repair_id)]
+    jobs.repair_numbers(repair_id)
+    assert agora.asked == ["PAUSE"]
+    assert sent_of(enrolment_id) == ["create_file"]
+
+
+def test_agora_down_waits_and_goes_on(as_user: AsUser, monkeypatch: pytest.MonkeyPatch, queued: list[tuple[str, int]]) -> None:
     made = {name: without_number(name) for name in ("UN", "DEUX")}
     browser = as_user("principal")
     answer = send(browser, "\n".join([HEAD, *(row(trainee, make_nir(), name) for name, (trainee, _e) in made.items())]))
@@ -349,11 +400,14 @@ def test_agora_down_waits_and_goes_on(as_user: AsUser, monkeypatch: pytest.Monke
     jobs.repair_numbers(repair_of(answer.location).id)
     assert outcomes(answer.location) == {2: (Outcome.SAVED, None), 3: (Outcome.PENDING, None)}
     jobs.sweep_repairs()
-    assert down.asked == ["UN", "DEUX"], "not before the pause is over"
+    assert queued == [], "not before the pause is over"
+    assert down.asked == ["UN", "DEUX"]
     db.session.execute(update(NumberRepair).values(leased_until=clock.now() - timedelta(seconds=1)))
     up = Agora()
     monkeypatch.setattr(jobs, "ask", up)
     jobs.sweep_repairs()
+    assert (queued, up.asked) == ([(service.JOB, repair_of(answer.location).id)], []), "a worker does it, not the sweeper"
+    jobs.repair_numbers(repair_of(answer.location).id)
     assert up.asked == ["DEUX"]
     assert repair_of(answer.location).state == RepairState.DONE
     assert all(sent_of(enrolment) == ["create_file"] for _t, enrolment in made.values())
@@ -370,10 +424,11 @@ def test_killed_anywhere_it_gives_each_number_once(as_user: AsUser, monkeypatch:
     class Killed(Exception):
         """As if the process ended there."""
 
-    settle, hold = applying.settle, applying._hold
-    deaths = iter(["ask", "settle", "hold", ""])
+    settle, following = applying.settle, applying._next
+    deaths = iter(["ask", "settle", "next", ""])
     for _attempt in range(4):
         death = next(deaths)
+        steps: list[int] = []
 
         def dies(*_args: Any, **_named: Any) -> Any:
             raise Killed
@@ -382,10 +437,14 @@ def test_killed_anywhere_it_gives_each_number_once(as_user: AsUser, monkeypatch:
             settle(*args, **named)
             raise Killed
 
+        def once(*args: Any, steps: list[int] = steps) -> Any:
+            steps.append(1)
+            return dies() if len(steps) > 1 else following(*args)
+
         with monkeypatch.context() as patch:
             patch.setattr(jobs, "ask", dies if death == "ask" else Agora())
             patch.setattr(applying, "settle", half if death == "settle" else settle)
-            patch.setattr(applying, "_hold", dies if death == "hold" else hold)
+            patch.setattr(applying, "_next", once if death == "next" else following)
             if death:
                 with pytest.raises(Killed):
                     jobs.repair_numbers(repair_id)

@@ -26,7 +26,7 @@ from app.accounts.services.addresses import (
     resend_own_email,
 )
 from app.accounts.services.blocking import tell_blocked
-from app.accounts.services.bulk import BatchChanged, BatchGone, MissingColumns, apply_batch, check_file, preview
+from app.accounts.services.bulk import BatchChanged, BatchGone, apply_batch, check_file, preview
 from app.accounts.services.common import (
     AccountChanged,
     AccountNotFound,
@@ -102,7 +102,6 @@ __all__ = [
     "Invitation",
     "LinkUnusable",
     "LinkView",
-    "MissingColumns",
     "OrganisationCard",
     "OrganisationExists",
     "Person",

@@ -23,7 +23,7 @@ from app.core import clock, crypto
 from app.core.jobs import enqueue
 from app.core.locks import Lock
 from app.core.roles import Role
-from app.core.tabular import CellKind, Limits, read_table
+from app.core.tabular import CellKind, Limits, MissingColumns, read_table
 from app.core.transaction import after_commit
 
 log = structlog.get_logger(__name__)
@@ -33,14 +33,6 @@ LIMITS: Final = Limits(lines=bulk.MAX_LINES)
 _PORTION: Final = 50
 #: What the database says when somebody else wrote the same row, or took away the one it hangs on, since the plan was made.
 _RACES: Final = ("23505", "23503")
-
-
-class MissingColumns(Exception):
-    """The file lacks required columns."""
-
-    def __init__(self, columns: list[Column]) -> None:
-        super().__init__(", ".join(columns))
-        self.columns = columns
 
 
 class BatchGone(Exception):

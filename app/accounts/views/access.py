@@ -1,7 +1,6 @@
 """First access and recovery (guide 004 §1): pages that need no account.
 
-The secret of a link stands in the address of one request only, which answers with a redirect: it goes into the sealed cookie, so
-that no page, history, log or referrer holds it.
+The secret of a link goes from its address into the sealed cookie (``core.secret_links``).
 """
 
 from __future__ import annotations
@@ -18,14 +17,13 @@ from werkzeug.exceptions import TooManyRequests
 from app.accounts import authentication, labels, security, services
 from app.accounts.domain import LinkState
 from app.accounts.forms import ChooseCredentialsForm, RecoveryForm
+from app.core.secret_links import into_cookie, secret_of
 from app.core.ui.error_pages import leave_to_sign_in
 
 #: Where the cookie keeps the secret of the link that was opened.
 _LINK: Final = "access_link"
 #: And the secret of the link that confirms a new address.
 _EMAIL_LINK: Final = "email_link"
-#: A longer one is none of ours, and would not fit into a cookie.
-_LONGEST: Final = 128
 
 
 class AccessView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only partly typed
@@ -39,13 +37,12 @@ class AccessView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only pa
     @expose("/acces/<token>")
     def open(self, token: str) -> ResponseReturnValue:
         """Take the secret out of the address."""
-        session[_LINK] = token if len(token) <= _LONGEST else ""
-        return redirect(url_for(".choose"), 303)
+        return into_cookie(_LINK, token, ".choose")
 
     @expose("/acces/identifiants", methods=("GET", "POST"))
     def choose(self) -> ResponseReturnValue:
         """Choose identifiant and password; the form uses the link."""
-        token = str(session.get(_LINK) or "")
+        token = secret_of(_LINK)
         found = services.look_up_link(token)
         form = ChooseCredentialsForm()
         if found.state is not LinkState.USABLE:
@@ -104,7 +101,7 @@ class AccessView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only pa
     def renew(self) -> ResponseReturnValue:
         """Send a new link to the account's own mailbox, to whoever holds one that is no longer good."""
         try:
-            services.request_renewal(str(session.get(_LINK) or ""), ip=request.remote_addr)
+            services.request_renewal(secret_of(_LINK), ip=request.remote_addr)
         except authentication.TooManyAttempts as error:
             raise TooManyRequests(retry_after=error.retry_after) from error
         session.pop(_LINK, None)
@@ -115,13 +112,12 @@ class AccessView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only pa
     @expose("/acces/courriel/<token>")
     def open_email(self, token: str) -> ResponseReturnValue:
         """Take the secret out of the address."""
-        session[_EMAIL_LINK] = token if len(token) <= _LONGEST else ""
-        return redirect(url_for(".confirm_email"), 303)
+        return into_cookie(_EMAIL_LINK, token, ".confirm_email")
 
     @expose("/acces/courriel", methods=("GET", "POST"))
     def confirm_email(self) -> ResponseReturnValue:
         """Say what confirming does; the button uses the link. It signs nobody in, and asks nobody to be."""
-        token = str(session.get(_EMAIL_LINK) or "")
+        token = secret_of(_EMAIL_LINK)
         if request.method == "GET":
             found = services.look_up_email_link(token)
             if found.state is not LinkState.USABLE:

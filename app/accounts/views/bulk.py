@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 import io
-from typing import Any, Final
+from typing import Final
 
-from flask import Response, abort, flash, redirect, request, url_for
+from flask import abort, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_appbuilder import BaseView, expose
 from flask_appbuilder.security.decorators import has_access, permission_name
@@ -20,7 +19,8 @@ from app.accounts.bulk import HEADERS, Column, Plan
 from app.accounts.forms_console import FileForm
 from app.accounts.services.bulk import LIMITS
 from app.accounts.views.organisation_console import console_crumbs
-from app.core.tabular import Refused, safe_cell
+from app.core.tabular import MissingColumns, Refused
+from app.core.tabular.attached import attachment, csv_attachment
 
 _SHOWN: Final = 200
 _EXAMPLES: Final = (
@@ -54,7 +54,7 @@ class BulkAccountsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is o
                     return redirect(url_for(".show", batch_id=batch_id), 303)
                 except Refused as error:
                     form.file.errors = [bulk_labels.refused(error)]
-                except services.MissingColumns as missing:
+                except MissingColumns as missing:
                     names = ", ".join(f"« {HEADERS[column]} »" for column in missing.columns)
                     form.file.errors = [_("These columns are missing: %(names)s. Start from the template, whose first line names them.", names=names)]
                 except services.AccountRefused:
@@ -71,7 +71,7 @@ class BulkAccountsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is o
         """The template, with two lines of example; codes are typed as text."""
         rows = [tuple(HEADERS.values()), *_EXAMPLES]
         if kind == "csv":
-            return _csv("modele-comptes.csv", rows)
+            return csv_attachment("modele-comptes.csv", rows)
         if kind != "xlsx":
             abort(404)
         import xlsxwriter  # large, and asked for now and then
@@ -84,7 +84,7 @@ class BulkAccountsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is o
             for number, row in enumerate(rows):
                 for place, words in enumerate(row):
                     sheet.write_string(number, place, words, text)
-        return _attachment(target.getvalue(), "modele-comptes.xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet")
+        return attachment(target.getvalue(), "modele-comptes.xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet")
 
     @expose("/<int:batch_id>")
     @has_access
@@ -143,7 +143,7 @@ class BulkAccountsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is o
             (*(typed[number].get(column.value, "") for column in Column), " / ".join(wrong.get(number, ())))
             for number in sorted(wrong.keys() | {line.number for line in plan.create})
         ]
-        return _csv("comptes-a-corriger.csv", rows)
+        return csv_attachment("comptes-a-corriger.csv", rows)
 
     @staticmethod
     def _plan(batch_id: int) -> Plan:
@@ -151,14 +151,3 @@ class BulkAccountsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is o
             return services.preview(batch_id, actor_id=current_user.id)
         except services.BatchGone:
             abort(404)
-
-
-def _csv(name: str, rows: Any) -> Response:
-    """A CSV file that French spreadsheets open by a double click: semicolons, and the mark of UTF-8."""
-    target = io.StringIO()
-    csv.writer(target, delimiter=";", lineterminator="\r\n").writerows([[safe_cell(str(cell)) for cell in row] for row in rows])
-    return _attachment(("\ufeff" + target.getvalue()).encode(), name, "text/csv; charset=utf-8")
-
-
-def _attachment(content: bytes, name: str, kind: str) -> Response:
-    return Response(content, content_type=kind, headers={"Content-Disposition": f"attachment; filename={name}", "X-Content-Type-Options": "nosniff"})

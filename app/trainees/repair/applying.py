@@ -23,6 +23,8 @@ from app.core.jobs import enqueue
 from app.core.jobs.runner import interrupted
 from app.core.nir import Nir, parse
 from app.core.nir.storage import nir_candidates
+from app.core.outbox import circuit
+from app.core.outbox.breaker import Permission
 from app.core.tenancy import Scope, bound_scope
 from app.core.transaction import transaction
 from app.partners.agora.port import Caller, IdentityQuery
@@ -38,7 +40,8 @@ from .service import JOB, finish_if_done, opened_content
 
 log = structlog.get_logger(__name__)
 
-#: Searches of identities a file may ask of AGORA in a second: people in front of their screens go first.
+#: Searches of identities a file may ask of AGORA in a second: people in front of their screens go first.  Each worker that applies one
+#: counts for itself (docs/operations.md).
 SEARCHES_PER_SECOND: Final = 5
 #: Longer than the slowest line; another worker takes a silent one's file up after that.
 LEASE: Final = timedelta(seconds=90)
@@ -69,6 +72,8 @@ class _Task:
     nir: Nir
     person: Person
     asks: bool
+    #: An operator paused AGORA, or AGORA asked everybody to be silent (429): a file can wait.
+    barred: bool
 
 
 def run(repair_id: int, ask: Ask) -> None:
@@ -81,20 +86,21 @@ def run(repair_id: int, ask: Ask) -> None:
     while (task := _next(repair_id, numbers)) is not None:
         state, person = IdentityState.FOUND, None
         if task.asks:
+            if task.barred:
+                _wait(repair_id)
+                return
             time.sleep(pause(last, time.monotonic()))
             last = time.monotonic()
             caller = Caller(actor_id=str(account_id or "system"), siret=siret)
             state, person = ask(IdentityQuery(nir=task.nir.number, key=task.nir.key, birth_name=task.person.birth_name, caller=caller))
             if state is IdentityState.UNAVAILABLE:
-                _hold(repair_id, clock.now() + PAUSE)
-                log.info("number_repair_waits", repair=repair_id)
+                _wait(repair_id)
                 return
         _settle(repair_id, task, state, person, organisation_id=organisation_id, account_id=account_id)
         if interrupted() or time.monotonic() - begin > PORTION:
             _hold(repair_id, None)
             enqueue(JOB, repair_id)
             return
-        _hold(repair_id, clock.now() + LEASE)
     if finish_if_done(repair_id):
         log.info("number_repair_done", repair=repair_id)
 
@@ -150,6 +156,11 @@ def _taken(repair_id: int) -> tuple[int, int | None, str, dict[int, str]] | None
         return repair.organisation_id, repair.account_id, siret, {int(number): text for number, text in opened_content(repair) or ()}
 
 
+def _wait(repair_id: int) -> None:
+    _hold(repair_id, clock.now() + PAUSE)
+    log.info("number_repair_waits", repair=repair_id)
+
+
 def _hold(repair_id: int, until: Any) -> None:
     with transaction() as session:
         held = update(NumberRepair).where(NumberRepair.id == repair_id, NumberRepair.state == RepairState.RUNNING.value).values(leased_until=until)
@@ -167,7 +178,7 @@ def _next(repair_id: int, numbers: dict[int, str]) -> _Task | None:
         .where(Registration.trainee_id == Trainee.id)
         .scalar_subquery()
     )
-    with transaction() as session:
+    with bound_scope(Scope.system()), transaction() as session:
         row = session.execute(
             select(NumberRepairLine.id, NumberRepairLine.number, Trainee, flow)
             .join(Trainee, Trainee.id == NumberRepairLine.trainee_id)
@@ -178,7 +189,8 @@ def _next(repair_id: int, numbers: dict[int, str]) -> _Task | None:
         if row is None:
             return None
         line_id, number, trainee, asks = row
-        return _Task(line_id, trainee.id, parse(numbers[number]), Person.of(trainee), bool(asks))
+        barred = bool(asks) and circuit.read(session, "agora").permission is Permission.NOTHING
+        return _Task(line_id, trainee.id, parse(numbers[number]), Person.of(trainee), bool(asks), barred)
 
 
 #: What AGORA's answer means for a line.
@@ -224,7 +236,7 @@ def _give(repair_id: int, task: _Task, found: Person | None, *, organisation_id:
 
 
 def _note(repair_id: int, line_id: int, problem: Problem | None) -> bool:
-    """Mark the line, once: whether it still waited."""
+    """Mark the line, once, and keep the file for this worker: whether the line still waited."""
     outcome = Outcome.REFUSED if problem else Outcome.SAVED
     noted = db.session.execute(
         update(NumberRepairLine)
@@ -234,6 +246,6 @@ def _note(repair_id: int, line_id: int, problem: Problem | None) -> bool:
     )
     if not noted.rowcount:  # type: ignore[attr-defined]
         return False
-    counted = update(NumberRepair).where(NumberRepair.id == repair_id).values(done=NumberRepair.done + 1)
+    counted = update(NumberRepair).where(NumberRepair.id == repair_id).values(done=NumberRepair.done + 1, leased_until=clock.now() + LEASE)
     db.session.execute(counted.execution_options(synchronize_session=False))
     return True

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from sqlalchemy import Select, case, func, literal, select
+from sqlalchemy import ColumnElement, Select, case, func, literal, select
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 
-from app.actions.domain import ActionStatus
-from app.actions.models import Action, Contract
+from app.actions.models import Action
 from app.actions.services import actor_name
 from app.core import context
 from app.core.extensions import db
@@ -16,34 +15,23 @@ from app.core.nir import NirKind
 from app.core.tabular.journaled import JournaledFile
 from app.core.tabular.writing import ColumnKind, FileFormat, Heading
 from app.core.tenancy import current_scope
-from app.reference.models import Programme
 
 from ..models import Registration, Trainee
+from ..queries import without_nir
 from .models import NumberFile
 from .rules import HEADERS, PREFIX, Column
 
 _WIDTHS: Final = {Column.BIRTH_NAME: 28, Column.FIRST_NAME: 20, Column.ACTIONS: 30, Column.NIR: 22}
 
 
-def _concerned() -> Select[Any]:
-    """The registrations that ask for a NIR: the programme does, and the action was not cancelled."""
-    return (
-        select(Registration.trainee_id)
-        .join(Action, Action.id == Registration.action_id)
-        .join(Contract, Contract.id == Action.contract_id)
-        .join(Programme, Programme.id == Contract.programme_id)
-        .where(Programme.nir_required, Action.status != ActionStatus.CANCELLED)
-    )
-
-
-def without_nir() -> tuple[Any, ...]:
-    """Trainees in scope whose NIR is to be given: known by an NIA, or by no number where one is asked."""
-    return (Trainee.nir_kind.is_distinct_from(NirKind.NIR.value), Trainee.id.in_(_concerned()))
+def _without_nir() -> ColumnElement[bool]:
+    """The people of the list of the NIA to regularise."""
+    return Trainee.id.in_(select(Registration.trainee_id).where(without_nir()))
 
 
 def count_without_nir() -> int:
     """How many lines the file would have."""
-    return db.session.scalar(select(func.count()).select_from(Trainee).where(*without_nir())) or 0
+    return db.session.scalar(select(func.count()).select_from(Trainee).where(_without_nir())) or 0
 
 
 def list_files(limit: int = 20) -> list[NumberFile]:
@@ -61,7 +49,7 @@ def _statement() -> Select[Any]:
         literal(PREFIX).concat(Trainee.id), Trainee.birth_name, Trainee.first_name, Trainee.birth_date, func.coalesce(actions, ""),
         case((Trainee.nir_kind == NirKind.NIA.value, literal("NIA")), else_=literal("aucun")), literal(""), literal(""),
     )  # fmt: skip
-    return select(*columns).where(*without_nir()).order_by(Trainee.sort_name, Trainee.id)
+    return select(*columns).where(_without_nir()).order_by(Trainee.sort_name, Trainee.id)
 
 
 def number_file(file_format: FileFormat) -> JournaledFile:

@@ -66,8 +66,6 @@ class NumberRepair(TenantMixin, Model):
     lines: Mapped[int]
     valid: Mapped[int] = mapped_column(default=0, server_default="0")
     done: Mapped[int] = mapped_column(default=0, server_default="0")
-    #: Whether the lines in error were left aside.
-    partial: Mapped[bool] = mapped_column(default=False, server_default="false")
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=clock.now)
     confirmed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     finished_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))

@@ -1,4 +1,4 @@
-"""Rules of a file of NIRs: which columns, what each line gives, what is wrong with it.  Pure: standard library and the rules of numbers.
+"""Rules of a file of NIRs: which columns, what each line gives, what is wrong with it.  Pure: no database, no request.
 
 One line is one trainee, known by the reference that the portal wrote.  A spreadsheet damages long numbers in ways that can be told apart
 (domain-facts §5: lost zeros, numbers turned into figures): each is named with its cure, and nothing is guessed.
@@ -7,7 +7,6 @@ One line is one trainee, known by the reference that the portal wrote.  A spread
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -15,6 +14,8 @@ from enum import StrEnum
 from typing import Final
 
 from app.core.nir import Nir, NirError, NirKind, incoherences, parse
+from app.core.tabular.columns import columns_of as _columns_of
+from app.core.textsearch import fold
 
 MAX_LINES: Final = 5_000
 
@@ -139,6 +140,8 @@ class Plan:
     blank: list[Line] = field(default_factory=list)
     wrong: list[Finding] = field(default_factory=list)
     lines: list[Line] = field(default_factory=list)
+    #: The trainees of the organisation among those the lines speak of.
+    known: frozenset[int] = frozenset()
 
 
 def reference_of(trainee_id: int) -> str:
@@ -146,21 +149,9 @@ def reference_of(trainee_id: int) -> str:
     return f"{PREFIX}{trainee_id}"
 
 
-def fold(text: str) -> str:
-    """A text as it is compared: without case, accents, hyphens nor apostrophes."""
-    plain = unicodedata.normalize("NFKD", text.casefold().replace("œ", "oe").replace("æ", "ae"))
-    return re.sub(r"[^a-z0-9]+", " ", "".join(mark for mark in plain if not unicodedata.combining(mark))).strip()
-
-
 def columns_of(header: Sequence[str]) -> tuple[dict[Column, int], list[Column]]:
-    """Where each column that is read stands, and the required ones that are missing; accents, case and other columns do not matter."""
-    names = {fold(words): column for column, words in HEADERS.items()} | {"nir": Column.NIR, "cle": Column.KEY}
-    found: dict[Column, int] = {}
-    for place, words in enumerate(header):
-        column = names.get(fold(words))
-        if column is not None:
-            found.setdefault(column, place)
-    return found, [column for column in REQUIRED if column not in found]
+    """Where each column stands, and the required ones that are missing; accents, case and other columns do not matter."""
+    return _columns_of(header, {words: column for column, words in HEADERS.items()} | {"NIR": Column.NIR, "Clé": Column.KEY}, REQUIRED)
 
 
 def shown(text: str) -> str:
@@ -228,7 +219,7 @@ def _damage(column: Column, cell: Typed) -> Problem | None:
 
 def plan_of(lines: Sequence[Line], known: Mapping[int, Known], bearers: Mapping[str, int]) -> Plan:
     """What a file does to what is known.  ``known`` holds the organisation's trainees, nobody else's; ``bearers`` who has these numbers there."""
-    plan = Plan(lines=list(lines))
+    plan = Plan(lines=list(lines), known=frozenset(known))
     seen: dict[int, int] = {}
     numbers: dict[str, int] = {}
     for line in lines:
@@ -262,7 +253,7 @@ def _among(
     if line.trainee_id in seen:
         return wrong(Column.REFERENCE, Problem.SAME_LINE, str(seen[line.trainee_id]), reference)
     if fold(line.birth_name) != fold(person.birth_name):
-        return wrong(Column.BIRTH_NAME, Problem.NAME, person.birth_name, shown(line.birth_name))
+        return wrong(Column.BIRTH_NAME, Problem.NAME, words=shown(line.birth_name))
     return _of_number(line, person, bearers, numbers)
 
 

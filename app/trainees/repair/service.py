@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 import structlog
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.orm import undefer
 
 from app.actions.services import actor_name
@@ -21,11 +21,12 @@ from app.core.extensions import db
 from app.core.jobs import enqueue
 from app.core.nir import NirKind
 from app.core.nir.storage import nir_candidates
-from app.core.tabular import CellKind, Limits, read_table
+from app.core.tabular import CellKind, Limits, MissingColumns, read_table
 from app.core.tenancy import current_scope, whole_organisation
 from app.core.transaction import after_commit, transaction
 
-from ..models import Trainee
+from ..models import Registration, Trainee
+from ..queries import without_nir
 from . import rules
 from .models import NumberRepair, NumberRepairLine
 from .rules import Column, Known, Outcome, Plan, Problem, RepairState, Typed
@@ -36,14 +37,6 @@ log = structlog.get_logger(__name__)
 LIFETIME: Final = timedelta(hours=2)
 LIMITS: Final = Limits(lines=rules.MAX_LINES)
 JOB: Final = "app.trainees.jobs:repair_numbers"
-
-
-class MissingColumns(Exception):
-    """The file lacks required columns."""
-
-    def __init__(self, columns: list[Column]) -> None:
-        super().__init__(", ".join(columns))
-        self.columns = columns
 
 
 class RepairGone(Exception):
@@ -105,7 +98,7 @@ def confirm(repair_id: int, *, expected: int, partial: bool) -> None:
         session.add_all(_rows(repair, plan))
         repair.content = _sealed(repair, [[line.number, line.nir.value] for line in plan.apply if line.nir is not None])
         repair.state, repair.confirmed_at = RepairState.RUNNING.value, clock.now()
-        repair.valid, repair.partial = len(plan.apply), bool(plan.wrong)
+        repair.valid = len(plan.apply)
         session.flush()
         after_commit(lambda: enqueue(JOB, repair_id))
     log.info("number_repair_confirmed", repair=repair_id, valid=expected)
@@ -168,10 +161,14 @@ def _plan(repair: NumberRepair) -> Plan:
 
 
 def _known(ids: set[int], lines: Sequence[rules.Line], hashes: dict[int, tuple[bytes, ...]]) -> dict[int, Known]:
-    """The trainees of these references that the account may see: those it could find in its own file, or already have their number."""
+    """The trainees of these references that the account may see: those of its own file (``queries.without_nir``), or that have their number already.
+
+    Nobody else: where no number may be asked (AVENIR) none is taken.
+    """
     given = {line.trainee_id: hashes[line.number] for line in lines if line.number in hashes}
     columns = (Trainee.id, Trainee.birth_name, Trainee.birth_date, Trainee.gender, Trainee.nir_kind, Trainee.nir_hash)
-    rows = db.session.execute(select(*columns).where(Trainee.id.in_(ids or {-1})))
+    asked = or_(Trainee.nir_kind == NirKind.NIR.value, Trainee.id.in_(select(Registration.trainee_id).where(without_nir())))
+    rows = db.session.execute(select(*columns).where(Trainee.id.in_(ids or {-1}), asked))
     return {
         row.id: Known(row.birth_name, row.birth_date, row.gender, row.nir_kind == NirKind.NIR, row.nir_hash in given.get(row.id, ()))
         for row in rows
@@ -196,12 +193,10 @@ def _rows(repair: NumberRepair, plan: Plan) -> list[NumberRepairLine]:
         )  # fmt: skip
 
     references = {line.number: line.trainee_id for line in plan.lines}
-    visible = set(db.session.scalars(select(Trainee.id).where(Trainee.id.in_([one for one in references.values() if one is not None] or [-1]))))
     found = [row(line.number, Outcome.PENDING, line.trainee_id) for line in plan.apply]
     for finding in plan.wrong:
-        whose = references[finding.line] if references[finding.line] in visible else None
-        kept = "" if finding.problem is Problem.NAME else finding.detail  # a name stands with its person alone
-        found.append(row(finding.line, Outcome.WRONG, whose, finding.problem, kept))
+        whose = references[finding.line] if references[finding.line] in plan.known else None
+        found.append(row(finding.line, Outcome.WRONG, whose, finding.problem, finding.detail))
     return found
 
 
@@ -258,7 +253,7 @@ def finish_if_done(repair_id: int) -> bool:
 
 
 __all__ = [
-    "JOB", "LIMITS", "SHOWN", "MissingColumns", "RepairChanged", "RepairGone", "check_file", "confirm", "counts_of", "finish_if_done", "forget",
+    "JOB", "LIMITS", "SHOWN", "RepairChanged", "RepairGone", "check_file", "confirm", "counts_of", "finish_if_done", "forget",
     "get_repair", "list_repairs", "opened_content", "preview", "purge_unconfirmed", "repair_aad", "report_lines",
 ]  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""The words of a file of NIRs: what is wrong with a line (value, rule, remedy), what became of it."""
+"""The words of a file of NIRs: what is wrong with a line (value, rule, remedy), where a file stands."""
 
 from __future__ import annotations
 
@@ -11,18 +11,12 @@ from app.core.nir import Incoherence
 from app.core.nir.messages import INCOHERENCE_MESSAGES, problem_message
 from app.core.nir.number import NirProblem
 
-from .rules import HEADERS, Column, Finding, Outcome, Problem, RepairState
+from .rules import HEADERS, Column, Finding, Problem, RepairState
 
+#: Of a file that was confirmed.
 STATE_LABELS: dict[str, tuple[Any, str]] = {
-    RepairState.CHECKED: (_l("Checked, not confirmed"), "info"),
     RepairState.RUNNING: (_l("Being applied"), "info"),
     RepairState.DONE: (_l("Finished (file)"), "success"),
-}
-OUTCOME_LABELS: dict[str, Any] = {
-    Outcome.SAVED: _l("NIR saved"),
-    Outcome.REFUSED: _l("Refused when applied"),
-    Outcome.WRONG: _l("In error"),
-    Outcome.PENDING: _l("Still to apply"),
 }
 
 
@@ -43,7 +37,8 @@ def problem_text(problem: str, detail: str = "", shown: str = "") -> str:
     value = f"« {shown} »" if shown else _("This value")
     sentences = {
         Problem.NO_REFERENCE: _("The reference is empty: copy it from the file taken out of the portal."),
-        Problem.UNKNOWN: _("%(value)s is unknown: your organisation has no trainee under this reference. Take the file out again.", value=value),
+        Problem.UNKNOWN: _("%(value)s is unknown: no trainee of your organisation who waits for a NIR has this reference."
+                           " Take the file out again.", value=value),
         Problem.SAME_LINE: _("%(value)s is on line %(line)s already: keep one of the two.", value=value, line=detail),
         Problem.NAME: _("%(value)s is not the birth name of this reference: lines may have been shifted or sorted apart. Check the reference; if the"
                         " name itself is wrong, correct it on the sheet of the trainee.", value=value),

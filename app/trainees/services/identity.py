@@ -64,8 +64,8 @@ class Person:
         )
 
     @classmethod
-    def of(cls, trainee: Trainee) -> Person:
-        """The civil status of a known trainee."""
+    def of(cls, trainee: Any) -> Person:
+        """The civil status of a known trainee, or the one that a request asks for."""
         return cls(
             Civility(trainee.civility),
             trainee.birth_name,
@@ -191,13 +191,13 @@ def read_search(uid: uuid.UUID) -> Search | None:
 
 
 def await_search(uid: uuid.UUID) -> None:
-    """Return as soon as the search is answered, or is no longer young; no transaction is open meanwhile."""
+    """Return as soon as the search is answered, or is no longer young; no transaction is open while it waits."""
     looked_for = select(IdentityRequest.state, IdentityRequest.created_at).where(IdentityRequest.seal_uid == uid)
     until = time.monotonic() + PROMPT.total_seconds()
     while (row := db.session.execute(looked_for).one_or_none()) is not None and time.monotonic() < until:
-        db.session.rollback()
         if row.state != IdentityState.PENDING or not timedelta() <= clock.now() - row.created_at < PROMPT:
             return
+        db.session.rollback()
         time.sleep(_LOOKED_EVERY)
 
 

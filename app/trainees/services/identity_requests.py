@@ -10,14 +10,17 @@ from collections.abc import Sequence
 from typing import Any
 
 import structlog
-from sqlalchemy import func, select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import joinedload, undefer
 
 from app.accounts.models import User
+from app.accounts.queries import OPEN
 from app.actions.domain import ActionStatus
+from app.actions.queries import tile_count
 from app.actions.services import actor_name
 from app.core import clock, context, crypto
 from app.core.concurrency import check_version
+from app.core.documents.intake import Incoming, check_all
 from app.core.extensions import db
 from app.core.mail import public_link, send_mail
 from app.core.mail.services import InvalidAddress
@@ -30,6 +33,7 @@ from app.core.transaction import transaction
 from ..domain import CorrectionState, IdentitySource, Problem, ProblemCode, Refused, birth_date_problem
 from ..identity_models import IdentityCorrection
 from ..models import Enrolment, Registration, Trainee
+from . import identity_documents
 from .correction import may_correct, settle
 from .identity import Person, bearer_of
 from .locking import locked
@@ -38,6 +42,8 @@ from .registration import put_person
 log = structlog.get_logger(__name__)
 
 MAX_REASON = 2_000
+#: Key of ``before`` under which the number of that moment is known, until the decision.
+_HASH = "nir_hash"
 
 
 def may_ask(registration: Registration, enrolments: Sequence[Enrolment]) -> bool:
@@ -62,8 +68,8 @@ def get_correction(correction_id: int) -> IdentityCorrection | None:
 
 
 def pending_count() -> int:
-    """How many requests wait for a decision."""
-    return db.session.scalar(select(func.count()).select_from(IdentityCorrection).where(IdentityCorrection.state == CorrectionState.PENDING.value)) or 0
+    """How many requests wait for a decision, for a tile of the home page: see ``actions.queries.tile_count``."""
+    return db.session.scalar(select(tile_count(select(IdentityCorrection.id).where(IdentityCorrection.state == CorrectionState.PENDING.value)))) or 0
 
 
 def registration_of(trainee_id: int) -> int | None:
@@ -72,11 +78,13 @@ def registration_of(trainee_id: int) -> int | None:
     return db.session.scalar(statement)
 
 
-def ask(registration_id: int, person: Person, nir: Nir | None, reason: str, *, version: int) -> int:
-    """Ask for another civil status, or another NIR; ``version`` is the trainee's, as the page showed it.
+def ask(registration_id: int, person: Person, nir: Nir | None, reason: str, *, version: int, documents: Sequence[Incoming] = ()) -> int:
+    """Ask for another civil status, or another NIR, with the documents that show it; ``version`` is the trainee's, as the page showed it.
 
-    Raises LookupError, ``core.concurrency.StaleError``, Refused, or IntegrityError when a request waits already.
+    Raises LookupError, ``core.concurrency.StaleError``, Refused, ``core.documents.intake.FilesRefused``, or IntegrityError when a request
+    waits already.
     """
+    checked = check_all(documents)
     with transaction() as session:
         registration = session.get(Registration, registration_id)
         if registration is None:
@@ -86,7 +94,10 @@ def ask(registration_id: int, person: Person, nir: Nir | None, reason: str, *, v
         problem = birth_date_problem(person.birth_date, clock.today())
         if problem is not None:
             raise Refused(problem)
-        same_number = nir is None or _has(trainee, nir)
+        session.refresh(trainee, ["nir_hash"])
+        if trainee.nir_kind is None:
+            nir = None  # where no number was asked (AVENIR) none is taken: the page has no box for it
+        same_number = nir is None or trainee.nir_hash in nir_candidates(nir)
         if same_number and person == Person.of(trainee):
             raise Refused(Problem("", ProblemCode.NOTHING_CHANGES))
         if nir is not None and not same_number:
@@ -95,20 +106,22 @@ def ask(registration_id: int, person: Person, nir: Nir | None, reason: str, *, v
         correction = IdentityCorrection(
             organisation_id=trainee.organisation_id, trainee_id=trainee.id, reason=reason.strip()[:MAX_REASON],
             asked_by_id=actor, asked_by_name=actor_name(actor),
-            before={**Person.of(trainee).to_json(), "nir_masked": trainee.nir_masked}, **_columns(person),
+            before={**Person.of(trainee).to_json(), "nir_masked": trainee.nir_masked, _HASH: _hex(trainee)}, **_columns(person),
         )  # fmt: skip
         session.add(correction)
         session.flush()
         if nir is not None and not same_number:
             store_nir(correction, nir)
             session.flush()
+        identity_documents.put_with(correction, checked)
         return correction.id
 
 
 def withdraw(correction_id: int, *, version: int) -> None:
-    """Give up a request that waits.  Raises LookupError, StaleError, or Refused when it was decided meanwhile."""
+    """Give up a request that waits: its documents go.  Raises LookupError, StaleError, or Refused when it was decided meanwhile."""
     with transaction():
         correction = _waiting(correction_id, version)
+        identity_documents.drop_of(correction)
         _close(correction, CorrectionState.WITHDRAWN, "")
 
 
@@ -125,17 +138,17 @@ def decide(correction_id: int, *, validate: bool, observations: str, version: in
             raise Refused(Problem("observations", ProblemCode.REASON_MISSING))
         if validate:
             nir = _number(correction)
-            person = _person(correction)
-            before = Person.from_json(correction.before)
+            person = Person.of(correction)
+            before, number_before = Person.from_json(correction.before), correction.before[_HASH]
 
             def write(trainee: Trainee) -> None:
-                if Person.of(trainee) != before or trainee.nir_masked != correction_masked:
+                session.refresh(trainee, ["nir_hash"])
+                if Person.of(trainee) != before or _hex(trainee) != number_before:
                     raise Refused(Problem("", ProblemCode.CHANGED_SINCE))
                 put_person(trainee, person)
                 trainee.identity_source = IdentitySource.TYPED.value  # AGORA is asked again, and confirms it
                 trainee.identity_finding = trainee.identity_checked_at = None
 
-            correction_masked = correction.before["nir_masked"]
             with bound_scope(Scope.organisation(organisation_id)):
                 settle(organisation_id, trainee_id, nir, write)
             correction = _waiting(correction_id, version)
@@ -156,18 +169,9 @@ def _columns(person: Person) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _person(correction: Any) -> Person:
-    return Person.of(correction)
-
-
-def asked_person(correction: IdentityCorrection) -> Person:
-    """The civil status that is asked for."""
-    return _person(correction)
-
-
-def _has(trainee: Trainee, nir: Nir) -> bool:
-    db.session.refresh(trainee, ["nir_hash"])
-    return trainee.nir_hash in nir_candidates(nir)
+def _hex(trainee: Trainee) -> str | None:
+    """Which number somebody has, for ``before``: the masked form is that of many numbers."""
+    return trainee.nir_hash.hex() if trainee.nir_hash is not None else None
 
 
 def _refuse_if_taken(trainee: Trainee, nir: Nir) -> None:
@@ -207,24 +211,25 @@ def _close(correction: IdentityCorrection, state: CorrectionState, observations:
     masked = correction.nir_masked
     store_nir(correction, None)
     correction.nir_masked = masked
+    correction.before = {name: value for name, value in correction.before.items() if name != _HASH}
     actor = context.actor_id()
     correction.state, correction.observations, correction.decided_at = state.value, observations, clock.now()
     correction.decided_by_id, correction.decided_by_name = actor, actor_name(actor)
 
 
 def _tell(correction: IdentityCorrection) -> None:
-    """To who asked: what the Région decided, without a word about the person."""
-    user = db.session.get(User, correction.asked_by_id) if correction.asked_by_id else None
-    if user is None or not user.active or user.deleted_at is not None or user.organisation_id != correction.organisation_id:
-        return
-    variables = {
-        "first_name": user.first_name,
-        "last_name": user.last_name,
-        "validated": correction.state == CorrectionState.VALIDATED,
-        "asked_at": correction.asked_at,
-        "link": public_link("IdentityCorrectionsView.show", correction_id=correction.id),
-    }
-    try:
-        send_mail(user.email, "identity_correction_decided", variables, organisation_id=correction.organisation_id)
-    except InvalidAddress:
-        log.warning("mail_not_sent", account=user.id, reason="address")
+    """To who asked and to the principal of the organisation, as long as they may sign in: what the Région decided, without a word about the person."""
+    told = or_(User.id == correction.asked_by_id, User.is_principal.is_(True))
+    for user in db.session.scalars(select(User).where(User.organisation_id == correction.organisation_id, OPEN, told).order_by(User.id)).unique():
+        variables = {
+            "first_name": user.first_name,
+            "last_name": user.last_name,
+            "validated": correction.state == CorrectionState.VALIDATED,
+            "asked_at": correction.asked_at,
+            "asked_by": correction.asked_by_name,
+            "link": public_link("IdentityCorrectionsView.show", correction_id=correction.id),
+        }
+        try:
+            send_mail(user.email, "identity_correction_decided", variables, organisation_id=correction.organisation_id)
+        except InvalidAddress:
+            log.warning("mail_not_sent", account=user.id, reason="address")

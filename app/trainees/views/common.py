@@ -12,20 +12,22 @@ from flask_babel import gettext as _
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from wtforms.fields import SelectChoice
 
+from app.accounts.domain import is_siret
 from app.actions.models import Action, Component
 from app.actions.views import crumbs as action_crumbs
 from app.core import clock
 from app.core.concurrency import StaleError
 from app.core.errors_db import field_of, translate
 from app.core.extensions import db
-from app.core.nir import Incoherence, NirError, incoherences, normalise, parse
+from app.core.nir import Incoherence, Nir, NirError, NirKind, incoherences, normalise, parse
 from app.core.nir.messages import INCOHERENCE_MESSAGES, problem_message
+from app.partners.agora.port import Civility, Gender
 
 from .. import labels, queries
 from ..domain import CIVILITY_GENDER, EnrolmentPlan, Problem, Refused, ft_date_problem
 from ..forms import EnrolmentForm
 from ..models import Enrolment, Registration
-from ..queries import FURTHER_TODOS, Todo, TraineeFilter
+from ..queries import TraineeFilter, tasks
 from ..services.identity import Person
 
 
@@ -140,6 +142,37 @@ def fits(form: Any, birth_date: date) -> bool:
     return problem is None
 
 
+def typed_person(form: Any) -> Person:
+    """The civil status of a form."""
+    return Person(
+        civility=Civility(form["civility"].data),
+        birth_name=form["birth_name"].data,
+        usual_name=form["usual_name"].data or None,
+        first_name=form["first_name"].data,
+        birth_date=form["birth_date"].data,
+        gender=Gender(form["gender"].data),
+    )
+
+
+def left_blank(form: Any) -> bool:
+    """Whether both boxes of the number are empty."""
+    return not (form.nir.data or "").strip() and not (form.key.data or "").strip()
+
+
+def typed_nir(form: Any) -> Nir | None:
+    """The NIR of a form; None with the message at the box at fault."""
+    try:
+        number = parse(form.nir.data, form.key.data)
+    except NirError as error:
+        box = form.key if error.problem.field == "key" else form.nir
+        box.errors = [*box.errors, problem_message(error.problem)]
+        return None
+    if number.kind is not NirKind.NIR:
+        form.nir.errors = [*form.nir.errors, _("This is an NIA: enter here the NIR, which begins with 1 or 2.")]
+        return None
+    return number
+
+
 def agrees_with_number(form: Any, person: Person, asked: Sequence[str] | None) -> bool:
     """Whether a typed civil status fits the number, or was confirmed although it does not.
 
@@ -181,8 +214,7 @@ def filter_from_address() -> TraineeFilter:
     text = searched_text(request.args.get("texte", ""))
     return TraineeFilter(
         text=text,
-        todo=Todo(todo) if todo in set(Todo) else None,
-        further=todo if todo in FURTHER_TODOS else "",
+        todo=todo if todo in tasks() else "",
         people=tuple(people[: queries.MAX_PEOPLE]),
     )
 
@@ -195,11 +227,7 @@ def searched_text(typed: str) -> str:
 def holds_number(text: str) -> bool:
     """Whether a text is meant as a NIR or NIA, right or wrong: it must stand in no address."""
     figures = normalise(text)
-    return 13 <= len(figures) <= 16 and figures[:5].isdecimal() and sum(figure.isdecimal() for figure in figures) >= 12 and not _is_siret(figures)
-
-
-def _is_siret(figures: str) -> bool:
-    return len(figures) == 14 and figures.isdecimal()
+    return 13 <= len(figures) <= 16 and figures[:5].isdecimal() and sum(figure.isdecimal() for figure in figures) >= 12 and not is_siret(figures)
 
 
 def address_of_number(text: str, *, action_id: int | None = None, todo: str = "") -> str | None:

@@ -10,30 +10,34 @@ from flask_appbuilder import BaseView, expose
 from flask_appbuilder.security.decorators import has_access, permission_name
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from flask_babel import ngettext
 from sqlalchemy.exc import IntegrityError
-from wtforms import StringField, TextAreaField
+from wtforms import MultipleFileField, StringField, TextAreaField
 from wtforms.validators import Length, Optional
 
+from app.actions.domain import registration_blockers
 from app.actions.queries import Cursor
 from app.actions.views import page_size
 from app.core.concurrency import StaleError
+from app.core.documents.giving import attachment
+from app.core.documents.intake import FilesRefused, all_incoming
+from app.core.documents.words import ACCEPT, fault_text, limits_text, size_text
+from app.core.errors_db import translate
 from app.core.extensions import db
 from app.core.fab.fields import clean_text
 from app.core.logs import mask_text
-from app.core.nir import Nir, NirError, NirKind, parse
-from app.core.nir.messages import problem_message
 from app.core.tenancy import current_scope
 from app.core.ui.forms import Required
 
 from .. import labels, presenters, queries
 from ..domain import CorrectionState, Refused
-from ..forms import CivilStatusForm, no_number
+from ..forms import CivilStatusForm, PortalBaseForm, no_number
 from ..identity_models import IdentityCorrection
 from ..models import Registration
 from ..permissions import VIEW
+from ..services import identity_documents
 from ..services import identity_requests as services
-from .common import agrees_with_number, registration_or_404, sheet_crumbs, show_database_refusal, show_problems
-from .identity import _person
+from .common import agrees_with_number, left_blank, registration_or_404, sheet_crumbs, show_database_refusal, show_problems, typed_nir, typed_person
 
 
 class CorrectionForm(CivilStatusForm):
@@ -46,6 +50,13 @@ class CorrectionForm(CivilStatusForm):
         [Required(), no_number, Length(min=10, message=_l("Say why in at least 10 characters.")), Length(max=services.MAX_REASON)],
         filters=[clean_text],
     )
+    documents = MultipleFileField(_l("Documents that show it"))
+
+
+class DocumentsForm(PortalBaseForm):
+    """Documents for a request that was sent already."""
+
+    documents = MultipleFileField(_l("Documents to add"))
 
 
 class IdentityCorrectionsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only partly typed
@@ -85,16 +96,20 @@ class IdentityCorrectionsView(BaseView):  # type: ignore[misc]  # Flask-AppBuild
         trainee = registration.trainee
         form: Any = CorrectionForm(obj=trainee, nir="", key="") if request.method == "GET" else CorrectionForm()
         version = request.form.get("version", 0, type=int)
+        files = all_incoming(request.files.getlist("documents"))
         if request.method == "POST" and form.validate():
-            number, fine = _number(form)
-            person = _person(form)
-            if fine and agrees_with_number(form, person, [number.value] if number else None):
+            number = None if left_blank(form) else typed_nir(form)
+            person = typed_person(form)
+            if (number is not None or left_blank(form)) and agrees_with_number(form, person, [number.value] if number else None):
                 try:
-                    correction_id = services.ask(registration_id, person, number, form.reason.data, version=version)
+                    correction_id = services.ask(registration_id, person, number, form.reason.data, version=version, documents=files)
                 except LookupError:
                     abort(404)
                 except Refused as refusal:
                     show_problems(form, refusal.problems)
+                except FilesRefused as refused:
+                    db.session.rollback()
+                    form.documents.errors = [fault_text(fault, name) for name, fault in refused.faults]
                 except StaleError:
                     db.session.rollback()
                     form.form_errors.append(_("Somebody modified this trainee meanwhile: check what stands here, then send again."))
@@ -106,6 +121,8 @@ class IdentityCorrectionsView(BaseView):  # type: ignore[misc]  # Flask-AppBuild
                     flash(_("The request was sent to the Région. You will be told of its decision by e-mail."), "success")
                     return redirect(url_for(".show", correction_id=correction_id), 303)
                 registration = registration_or_404(registration_id)
+        if files:  # no browser sends them a second time by itself
+            form.documents.errors = [*form.documents.errors, _("Choose the documents again: the request was not sent, and they were not kept.")]
         page = self.render_template(
             "trainees/correction_ask.html",
             breadcrumb=sheet_crumbs(registration, (_("Request for the correction of the identity"), None)),
@@ -116,6 +133,8 @@ class IdentityCorrectionsView(BaseView):  # type: ignore[misc]  # Flask-AppBuild
             version=version or registration.trainee.version,
             labels=labels,
             cancel_url=url_for("RegistrationPages.show", registration_id=registration_id),
+            accept=ACCEPT,
+            documents_hint=_hint(),
         )
         return page, (422 if request.method == "POST" else 200)
 
@@ -125,6 +144,44 @@ class IdentityCorrectionsView(BaseView):  # type: ignore[misc]  # Flask-AppBuild
     def show(self, correction_id: int) -> ResponseReturnValue:
         """Before and after, the reason, the decision."""
         return self._page(_found_or_404(correction_id), [])
+
+    @expose("/<int:correction_id>/pieces", methods=("GET", "POST"))
+    @has_access
+    @permission_name("register")
+    def attach(self, correction_id: int) -> ResponseReturnValue:
+        """Add documents to a request that waits."""
+        correction, address = _found_or_404(correction_id), url_for(".show", correction_id=correction_id)
+        if request.method == "GET":
+            return redirect(address)
+        form: Any = DocumentsForm()
+        files = all_incoming(request.files.getlist("documents"))
+        if not files:
+            form.documents.errors = [_("Choose a file first: PDF, ODT, DOCX, JPEG or PNG.")]
+            return self._page(correction, [], documents_form=form), 422
+        try:
+            count = identity_documents.attach(correction_id, files)
+        except LookupError:
+            abort(404)
+        except Refused as refusal:
+            db.session.rollback()
+            flash(" ".join(labels.problem_text(one) for one in refusal.problems), "warning")
+        except FilesRefused as refused:
+            db.session.rollback()
+            form.documents.errors = [fault_text(fault, name) for name, fault in refused.faults]
+            return self._page(_found_or_404(correction_id), [], documents_form=form), 422
+        else:
+            flash(ngettext("%(num)s document is attached: the Région sees it.", "%(num)s documents are attached: the Région sees them.", count), "success")
+        return redirect(address, 303)
+
+    @expose("/<int:correction_id>/pieces/<int:piece_id>")
+    @has_access
+    @permission_name("read_identity_document")
+    def download(self, correction_id: int, piece_id: int) -> ResponseReturnValue:
+        """One document, as a file; the journal keeps that it was read."""
+        found = identity_documents.read(correction_id, piece_id)
+        if found is None:
+            abort(404)
+        return attachment(found[1], found[0].name, found[0].media_type)
 
     @expose("/<int:correction_id>/decision", methods=("POST",))
     @has_access
@@ -149,18 +206,31 @@ class IdentityCorrectionsView(BaseView):  # type: ignore[misc]  # Flask-AppBuild
             return self._page(_found_or_404(correction_id), [_("Somebody modified this request meanwhile: read it again.")], observations), 422
         except IntegrityError as error:
             db.session.rollback()
-            form: Any = CorrectionForm(formdata=None)
-            show_database_refusal(form, error)
-            return self._page(_found_or_404(correction_id), [str(one) for errors in form.errors.values() for one in errors], observations), 422
-        validated = _("The correction is validated: the identity is changed, and AGORA is told.")
+            return self._page(_found_or_404(correction_id), [translate(error)], observations), 422
+        validated = _("The correction is validated: the identity is changed, and AGORA is told for the files it holds open.")
         flash(validated if what == "validate" else _("The correction is refused."), "success")
         return redirect(url_for(".show", correction_id=correction_id), 303)
 
-    @expose("/<int:correction_id>/retrait", methods=("POST",))
+    @expose("/<int:correction_id>/retrait", methods=("GET", "POST"))
     @has_access
     @permission_name("register")
     def withdraw(self, correction_id: int) -> ResponseReturnValue:
-        """The organisation gives its request up."""
+        """The organisation gives its request up; asked first, since its documents go with it."""
+        if request.method == "GET":
+            correction, address = _found_or_404(correction_id), url_for(".show", correction_id=correction_id)
+            if correction.state != CorrectionState.PENDING:
+                return redirect(address)
+            return self.render_template(
+                "portal/confirm.html",
+                breadcrumb=[*_path(), (correction.trainee.display_name, address), (_("Withdraw the request"), None)],
+                menu_current="IdentityCorrectionsView.index",
+                heading=_("Withdraw the request?"),
+                body=_withdrawal(),
+                action_url=url_for(".withdraw", correction_id=correction_id),
+                verb=_("Withdraw the request"),
+                cancel_url=address,
+                fields={"version": correction.version},
+            )
         try:
             services.withdraw(correction_id, version=request.form.get("version", 0, type=int))
         except LookupError:
@@ -172,14 +242,10 @@ class IdentityCorrectionsView(BaseView):  # type: ignore[misc]  # Flask-AppBuild
             flash(_("The request was withdrawn."), "success")
         return redirect(url_for(".show", correction_id=correction_id), 303)
 
-    def _page(self, correction: IdentityCorrection, problems: list[str], observations: str = "") -> str:
+    def _page(self, correction: IdentityCorrection, problems: list[str], observations: str = "", documents_form: Any = None) -> str:
         page: str = self.render_template(
             "trainees/correction.html",
-            breadcrumb=[
-                (_("Trainees"), url_for("TraineesView.index")),
-                (_("Corrections of identities"), url_for("IdentityCorrectionsView.index")),
-                (correction.trainee.display_name, None),
-            ],
+            breadcrumb=[*_path(), (correction.trainee.display_name, None)],
             menu_current="IdentityCorrectionsView.index",
             correction=correction,
             before_after=labels.correction_rows(correction),
@@ -188,9 +254,26 @@ class IdentityCorrectionsView(BaseView):  # type: ignore[misc]  # Flask-AppBuild
             sheet=services.registration_of(correction.trainee_id),
             problems=problems,
             observations=observations,
+            documents=[(one, size_text(one.size)) for one in identity_documents.of_correction(correction.id)],
+            withdrawal=_withdrawal(),
+            documents_form=documents_form or DocumentsForm(formdata=None),
+            documents_hint=_hint(),
+            accept=ACCEPT,
             labels=labels,
         )
         return page
+
+
+def _path() -> list[tuple[str, str | None]]:
+    return [(_("Trainees"), url_for("TraineesView.index")), (_("Corrections of identities"), url_for("IdentityCorrectionsView.index"))]
+
+
+def _withdrawal() -> str:
+    return _("The Région no longer decides on it, and the documents attached to it are deleted. The identity stays as it is.")
+
+
+def _hint() -> str:
+    return " ".join((_("A copy of the identity card, the certificate of social security…"), limits_text()))
 
 
 def _elsewhere(registration: Registration) -> ResponseReturnValue | None:
@@ -201,7 +284,7 @@ def _elsewhere(registration: Registration) -> ResponseReturnValue | None:
         return redirect(url_for("IdentityCorrectionsView.show", correction_id=waiting.id), 303)
     if services.may_ask(registration, queries.enrolments_of(registration.id)):
         return None
-    if registration.action.status in ("AO", "EC"):
+    if not registration_blockers(registration.action.status):
         return redirect(url_for("IdentityPages.edit", registration_id=registration.id), 303)
     flash(presenters.over_text(registration.action), "danger")
     return redirect(url_for("RegistrationPages.show", registration_id=registration.id), 303)
@@ -212,22 +295,6 @@ def _found_or_404(correction_id: int) -> IdentityCorrection:
     if found is None:
         abort(404)
     return found
-
-
-def _number(form: Any) -> tuple[Nir | None, bool]:
-    """The number typed, if any, and whether it is right; else said at the box at fault."""
-    if not (form.nir.data or "").strip() and not (form.key.data or "").strip():
-        return None, True
-    try:
-        number = parse(form.nir.data, form.key.data)
-    except NirError as error:
-        box = form.key if error.problem.field == "key" else form.nir
-        box.errors = [*box.errors, problem_message(error.problem)]
-        return None, False
-    if number.kind is not NirKind.NIR:
-        form.nir.errors = [*form.nir.errors, _("This is an NIA: enter here the NIR, which begins with 1 or 2.")]
-        return None, False
-    return number, True
 
 
 __all__ = ["IdentityCorrectionsView"]

@@ -15,9 +15,8 @@ from sqlalchemy.exc import IntegrityError
 
 from app.core.concurrency import StaleError, conflict_context
 from app.core.extensions import db
-from app.core.nir import Nir, NirError, NirKind, parse
-from app.core.nir.messages import problem_message
-from app.partners.agora.port import Civility, Gender
+from app.core.nir import Nir, NirKind
+from app.core.nir.storage import nir_candidates
 
 from .. import labels, presenters, queries
 from ..domain import IdentityState, Refused
@@ -26,7 +25,7 @@ from ..models import Registration
 from ..permissions import VIEW
 from ..services import correction, identity
 from ..services.identity import Person, Search
-from .common import agrees_with_number, registration_or_404, sheet_crumbs, show_database_refusal, show_problems
+from .common import agrees_with_number, left_blank, registration_or_404, sheet_crumbs, show_database_refusal, show_problems, typed_nir, typed_person
 
 
 class IdentityPages(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only partly typed
@@ -82,7 +81,7 @@ class IdentityPages(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only
         if fine and found.person is None and found.state is not IdentityState.PENDING:
             fine = form.validate()
             if fine:
-                typed = _person(form)
+                typed = typed_person(form)
                 fine = agrees_with_number(form, typed, [found.nir.value])
         if fine:
             try:
@@ -131,20 +130,8 @@ class IdentityPages(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only
     @staticmethod
     def _number(form: Any, registration: Registration) -> Nir | None:
         """The number typed, or the one the trainee has; None with the message at the box at fault."""
-        if not (form.nir.data or "").strip() and not (form.key.data or "").strip():
-            present = correction.present_number(registration.trainee)
-            if present is not None:
-                return present
-        try:
-            number = parse(form.nir.data, form.key.data)
-        except NirError as error:
-            box = form.key if error.problem.field == "key" else form.nir
-            box.errors = [*box.errors, problem_message(error.problem)]
-            return None
-        if number.kind is not NirKind.NIR:
-            form.nir.errors = [*form.nir.errors, _("This is an NIA: enter here the NIR, which begins with 1 or 2.")]
-            return None
-        return number
+        present = correction.present_number(registration.trainee) if left_blank(form) else None
+        return present if present is not None else typed_nir(form)
 
     def _page(self, registration: Registration, form: Any, found: Search | None) -> str:
         trainee = registration.trainee
@@ -174,28 +161,9 @@ def _search(uid: str, registration: Registration) -> Search | None:
     return found if found is not None and found.action_id == registration.action_id else None
 
 
-def _person(form: Any) -> Person:
-    return Person(
-        civility=Civility(form.civility.data),
-        birth_name=form.birth_name.data,
-        usual_name=form.usual_name.data or None,
-        first_name=form.first_name.data,
-        birth_date=form.birth_date.data,
-        gender=Gender(form.gender.data),
-    )
-
-
 def _before_after(trainee: Any, person: Person, number: Nir) -> list[tuple[str, str | None, str | None]]:
     """What the correction changes, in words; the number masked."""
-    from app.core.ui.format import fr_date
-
-    rows = [
-        (_("NIR / NIA"), trainee.nir_masked or None, number.masked),
-        (_("Civility"), str(labels.CIVILITY_LABELS[trainee.civility]), str(labels.CIVILITY_LABELS[person.civility])),
-        (_("Name"), trainee.birth_name, person.birth_name),
-        (_("Usual name"), trainee.usual_name, person.usual_name),
-        (_("First name"), trainee.first_name, person.first_name),
-        (_("Date of birth"), fr_date(trainee.birth_date), fr_date(person.birth_date)),
-        (_("Gender"), str(labels.GENDER_LABELS[trainee.gender]), str(labels.GENDER_LABELS[person.gender])),
-    ]
-    return [row for row in rows if row[1] != row[2]]
+    rows = labels.identity_rows(Person.of(trainee), person)
+    if trainee.nir_hash not in nir_candidates(number):
+        rows.insert(0, labels.number_row(trainee.nir_masked, number.masked))
+    return rows

@@ -25,7 +25,6 @@ from app.core.textsearch import fold
 from app.core.wizard.several import SeveralDrafts
 from app.core.wizard.steps import Step, StepRefused, WizardState
 from app.core.wizard.view import CONCERNS
-from app.partners.agora.port import Civility, Gender
 
 from .. import labels, queries
 from ..domain import IdentitySource, IdentityState, Refused
@@ -33,7 +32,7 @@ from ..forms import CIVIL_FIELDS, IDENTITY_FIELDS, IdentificationForm, Situation
 from ..services import identity
 from ..services.identity import Person
 from ..services.registration import AlreadyRegistered, Newcomer, register
-from .common import agrees_with_number, crumbs, fits
+from .common import agrees_with_number, crumbs, fits, typed_person
 
 VERIFY, IDENTIFY, SITUATION, RECAP = "verification", "identification", "situation-initiale", "recapitulatif"
 
@@ -170,7 +169,7 @@ class RegistrationView(SeveralDrafts):
         action, memo = state.subject, state.memo
         first_page = (request.view_args or {}).get("step_name") == VERIFY
         if not action.contract.programme.nir_required:
-            person = _typed(form)
+            person = typed_person(form)
             known = identity.known_by_civil_status(person, action.id)
             if self._on_action(form, known, "first_name"):
                 return False
@@ -244,7 +243,7 @@ class RegistrationView(SeveralDrafts):
                 form[name].errors = [_("Fill in this field.")]
         if missing:
             return False
-        person = _typed(form)
+        person = typed_person(form)
         if not agrees_with_number(form, person, state.memo.get("asked")):
             return False
         state.memo.update(typed={"person": person.to_json(), "state": found.state.value if found.state else None}, about=full_name(person))
@@ -347,7 +346,7 @@ class RegistrationView(SeveralDrafts):
         if form.errors and "nir" in form and form.number is not None:
             known = identity.known_by_number(form.number, state.subject.id)
         elif form.errors and "nir" not in form and form["birth_date"].data:
-            known = identity.known_by_civil_status(_typed(form), state.subject.id)
+            known = identity.known_by_civil_status(typed_person(form), state.subject.id)
         else:
             known = None
         if known is None or known.registration_id is None:
@@ -419,14 +418,3 @@ def _field_names(step: Step) -> list[str]:
 
 def _same_name(left: str, right: str) -> bool:
     return fold(left) == fold(right)
-
-
-def _typed(form: Any) -> Person:
-    return Person(
-        civility=Civility(form["civility"].data),
-        birth_name=form["birth_name"].data,
-        usual_name=form["usual_name"].data or None,
-        first_name=form["first_name"].data,
-        birth_date=form["birth_date"].data,
-        gender=Gender(form["gender"].data),
-    )

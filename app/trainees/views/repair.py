@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from typing import Any
 
 from flask import Response, abort, flash, redirect, request, url_for
@@ -16,7 +14,8 @@ from flask_wtf.file import FileField
 
 from app.accounts.bulk_labels import refused as refused_file
 from app.core.requests import row_number
-from app.core.tabular import Refused, safe_cell
+from app.core.tabular import MissingColumns, Refused
+from app.core.tabular.attached import csv_attachment
 from app.core.tabular.writing import FileFormat
 
 from ..forms import PortalBaseForm
@@ -56,7 +55,7 @@ class NumberRepairView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is o
                     return redirect(url_for(".show", repair_id=service.check_file(content)), 303)
                 except Refused as error:
                     form.file.errors = [refused_file(error)]
-                except service.MissingColumns as missing:
+                except MissingColumns as missing:
                     names = ", ".join(f"« {HEADERS[column]} »" for column in missing.columns)
                     form.file.errors = [_("These columns are missing: %(names)s. Start from the file taken out of the portal.", names=names)]
         repairs = service.list_repairs()
@@ -160,10 +159,7 @@ class NumberRepairView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is o
         else:
             found = service.report_lines(repair_id, limit=rules.MAX_LINES)
             rows += [_row(line.trainee_id, who.birth_name if who else "", words.problem_text(line.problem or "", line.detail)) for line, who in found]
-        target = io.StringIO()
-        csv.writer(target, delimiter=";", lineterminator="\r\n").writerows([[safe_cell(cell) for cell in row] for row in rows])
-        headers = {"Content-Disposition": "attachment; filename=nir-a-corriger.csv"}
-        return Response(("\ufeff" + target.getvalue()).encode(), content_type="text/csv; charset=utf-8", headers=headers)
+        return csv_attachment("nir-a-corriger.csv", rows)
 
     # ---- parts
 

@@ -49,7 +49,7 @@ class TraineesView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only 
             narrowed=narrowed,
             limited=current_scope().limited_account is not None,
             all_organisations=current_scope().sees_all,
-            alarms=queries.esf_alarms() if narrowed.todo is Todo.ESF else [],
+            alarms=queries.esf_alarms() if narrowed.todo == Todo.ESF else [],
             chips=_chips(narrowed),
             labels=labels,
             presenters=presenters,
@@ -82,6 +82,7 @@ class TraineesView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only 
             page=page,
             all_organisations=current_scope().sees_all,
             now=clock.now(),
+            registration_blockers=registration_blockers,
         )
 
     @expose("/action/<int:action_id>")
@@ -156,10 +157,8 @@ def _chips(narrowed: TraineeFilter) -> list[tuple[str, str, str]]:
     found: list[tuple[str, str, str]] = []
     if narrowed.text:
         found.append((_("Text"), narrowed.text, url_without("texte")))
-    if narrowed.todo is not None:
-        found.append((_("To do"), labels.todo_label(narrowed.todo.value), url_without("a_faire")))
-    if narrowed.further:
-        found.append((_("To do"), labels.todo_label(narrowed.further), url_without("a_faire")))
+    if narrowed.todo:
+        found.append((_("To do"), labels.todo_label(narrowed.todo), url_without("a_faire")))
     if narrowed.people:
         found.append((_("NIR / NIA"), _("the number looked for"), url_without("personnes")))
     return found
