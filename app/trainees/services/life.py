@@ -27,6 +27,7 @@ from ..domain import AgoraState, EnrolmentPlan, Problem, ProblemCode, Refused
 from ..life import KNOWN_TO_AGORA, EnrolmentEvent, InterruptionReason, interruption_problems, resumption_problems
 from ..models import Enrolment, EnrolmentAct, Interruption, Registration
 from . import enrolment as services
+from .awaiting import say_again
 from .enrolment import CANCEL, CHANGE, CREATE, EXIT, INTERRUPT, RESUME, UNDO_EXIT, Held
 from .locking import locked
 
@@ -211,13 +212,7 @@ def _was_sent(enrolment_id: int, operation: str) -> bool:
 
 def _settle(enrolment: Enrolment, message_ids: Sequence[int], reason: str) -> None:
     """Take messages back, and say again what the enrolment awaits of AGORA."""
-    if message_ids:
-        with bound_scope(Scope.system()):
+    with bound_scope(Scope.system()):
+        if message_ids:
             mark_settled(message_ids, reason=reason)
-    states = {message.state for message in services.hold_messages(enrolment.id)}
-    if MessageState.REJECTED in states:
-        return
-    enrolment.agora_refusal = None
-    waiting = states or enrolment.agora_number is None
-    enrolment.agora_state = (AgoraState.WAITING if waiting else AgoraState.REGISTERED).value
-    db.session.flush()
+        say_again([enrolment.id])
