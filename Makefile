@@ -13,7 +13,7 @@ lint: ## style, types, direction of imports, templates
 	@$(PYTHON) run.py setup --dev && .venv/bin/python -m launcher.lint
 e2e: ## browser tests of the whole portal, accessibility included
 	@$(IN_VENV) run.py browser && .venv/bin/python -m pytest tests/e2e -p no:randomly -n 2 --dist loadgroup $(ARGS)
-bench: ## measures: lists at a million trainees, outbox, memory
+bench: ## measures: lists and exports at their largest, outbox, registration, memory
 	@$(IN_VENV) -m tests.bench $(ARGS)
 chaos: ## processes killed at random: nothing lost, nothing twice
 	@$(IN_VENV) -m pytest tests/chaos -s -p no:randomly $(ARGS)

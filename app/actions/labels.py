@@ -111,8 +111,8 @@ def _requests_wait(count: int, *, acts: bool) -> str:
             count,
         )
     return ngettext(
-        "%(num)d modification request has no answer yet: decide on it first. Once the action is closed, nobody could.",
-        "%(num)d modification requests have no answer yet: decide on them first. Once the action is closed, nobody could.",
+        "%(num)d modification request has no answer yet: a validator of the Région decides on it first. Once the action is closed, nobody could.",
+        "%(num)d modification requests have no answer yet: a validator of the Région decides on them first. Once the action is closed, nobody could.",
         count,
     )
 

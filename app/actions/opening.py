@@ -62,11 +62,16 @@ class OpeningView(Wizard):
             names = account_names((line.actor_id, line.on_behalf_of_id))
             who, when = chronicle.actor_of(line, names), fr_datetime(line.happened_at)
             told = [_("%(name)s opened the action on %(when)s.", name=who, when=when) if who else _("The action was opened on %(when)s.", when=when)]
-            if line.details and "opening" in line.details:
-                told.append(labels.opening_text(line.details["opening"]))
+        opening = (line.details or {}).get("opening") if line is not None else None
+        if opening is not None:
+            told.append(labels.opening_text(opening))
         mine = drafts.find_draft(self.kind, self.draft_key(action_id=action.id))
         if mine is not None and mine.steps and (line is None or line.actor_id != context.actor_id()):
-            told.append(_("What you had typed was not kept: the date and the frequency are those above."))
+            told.append(
+                _("What you had typed was not kept: the date and the frequency are those above.")
+                if opening is not None
+                else _("What you had typed was not kept: the page of the action says the date and the frequency.")
+            )
         return " ".join(told)
 
     @staticmethod

@@ -1,4 +1,4 @@
-"""Bulk files.  Nothing is read yet: the page says so, and where the same work is done by hand."""
+"""Bulk files of trainees.  None is read yet: the page says so, and where the same work is done."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ VIEW = "Imports"
 
 
 class ImportsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only partly typed
-    """What can be sent as a file; today nothing, said plainly."""
+    """What can be sent as a file; of trainees nothing yet, said plainly."""
 
     route_base = "/imports"
     default_view = "index"
@@ -23,5 +23,5 @@ class ImportsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only p
     @has_access
     @permission_name("read")
     def index(self) -> ResponseReturnValue:
-        """Say what is not there yet and where the same work is done by hand."""
+        """Say what is not there yet, and where the same work is done by hand or by another file."""
         return self.render_template("imports/index.html", breadcrumb=[(_("Imports"), None)])

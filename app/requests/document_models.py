@@ -74,7 +74,7 @@ class RequestDocument(TenantMixin, Model):
     media_type: Mapped[str] = mapped_column(String(100))
     size: Mapped[int] = mapped_column(Integer)
     sha256: Mapped[str] = mapped_column(String(64))
-    #: What the request asked when a letter was attached (``signing.fingerprint_of_request``): a corrected request asks for another letter.
+    #: What the request asked when a letter was attached (``services.restate``): a corrected request asks for another letter.
     stated: Mapped[str | None] = mapped_column(String(24))
     account_id: Mapped[int | None] = mapped_column(Integer)
     #: The name as it was.

@@ -320,7 +320,10 @@ def obstacle_text(obstacle: Obstacle) -> str:
         case ObstacleCode.AMENDMENT_UNDUE:
             return _("An amendment number goes with a validation: choose “Validate the request”, or empty this field.")
         case ObstacleCode.LETTER:
-            return _("The request as it is has neither signed letter nor confirmation on screen: wait for the letter, or tick this to validate without it.")
+            return _(
+                "The request as it is has neither signed letter nor confirmation on screen: wait for the letter, "
+                "or open the request and tick the box that validates it without."
+            )
         case ObstacleCode.AMENDMENT:
             return _("The market rules ask for an amendment: enter its number.")
         case ObstacleCode.RULES:

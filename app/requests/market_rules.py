@@ -152,8 +152,8 @@ def begin_draft() -> int:
 
 def place_taken(rule: MarketRule) -> bool:
     """Whether another rule of the same version has its order."""
-    others = select(MarketRule.id).where(MarketRule.version_id == rule.version_id, MarketRule.position == rule.position)
-    return db.session.scalar(others.where(MarketRule.id != rule.id) if rule.id is not None else others) is not None
+    others = select(MarketRule.id).where(MarketRule.version_id == rule.version_id, MarketRule.position == rule.position, MarketRule.id != rule.id)
+    return db.session.scalar(others) is not None
 
 
 def next_position(version_id: int) -> int:

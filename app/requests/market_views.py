@@ -228,20 +228,21 @@ class MarketRuleView(PortalModelView):
             raise Refused(_("A version holds %(most)s rules at most.", most=market_rules.MAX_RULES))
         item.version_id = draft.id
         item.position = market_rules.next_position(draft.id)
-        self.pre_update(item)
+        with db.session.no_autoflush:
+            self._check(item)
 
     def pre_update(self, item: market_models.MarketRule) -> None:
         """A rule that can never match, or that nobody understands, is none."""
         with db.session.no_autoflush:  # what is wrong is said here, before the database refuses it in its own words
+            if market_rules.place_taken(item):
+                told = _("Another rule already has the order %(position)s: each has its own, since the first that matches decides.", position=item.position)
+                raise Refused(told, field="position")
             self._check(item)
 
     @staticmethod
     def _check(item: market_models.MarketRule) -> None:
         if item.programme is not None:
             item.programme_id = item.programme.id
-        if market_rules.place_taken(item):
-            told = _("Another rule already has the order %(position)s: each has its own, since the first that matches decides.", position=item.position)
-            raise Refused(told, field="position")
         for problem in rule_problems(item.as_rule()):
             field, sentence = market_labels.PROBLEMS[problem]
             raise Refused(str(sentence), field=field)

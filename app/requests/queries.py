@@ -192,7 +192,7 @@ def _conditions(narrowed: QueueFilter, now: datetime) -> list[ColumnElement[bool
     if narrowed.days is not None:
         found.append(ModificationRequest.sent_at <= now - timedelta(days=narrowed.days))
     if narrowed.letter is not None:
-        found.append(letter_awaited() if narrowed.letter is LetterFilter.AWAITED else ~letter_awaited())
+        found.append(letter_awaited() if narrowed.letter is LetterFilter.AWAITED else _letter_stands())
     if narrowed.text.strip():
         found.append(_matches(narrowed.text))
     return found
@@ -211,12 +211,17 @@ def _matches(typed: str) -> ColumnElement[bool]:
 
 def letter_awaited() -> ColumnElement[bool]:
     """Requests that wait for a decision, and for which neither signed letter nor confirmation on screen stands as they are now (guide 003 §2)."""
+    return (ModificationRequest.state == RequestState.PENDING.value) & ~_letter_stands()
+
+
+def _letter_stands() -> ColumnElement[bool]:
+    """Requests for which, as they are now, a signed letter or a confirmation on screen stands."""
     asked = ModificationRequest
     letters = select(RequestDocument.id).where(
         RequestDocument.request_id == asked.id, RequestDocument.role == DocumentRole.LETTER.value, RequestDocument.stated == asked.stated
     )
     confirmations = select(RequestSignature.id).where(RequestSignature.request_id == asked.id, RequestSignature.stated == asked.stated)
-    return (asked.state == RequestState.PENDING.value) & ~exists(letters) & ~exists(confirmations)
+    return or_(exists(letters), exists(confirmations))
 
 
 def without_letter(request_ids: Collection[int]) -> set[int]:

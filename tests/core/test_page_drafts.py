@@ -299,6 +299,14 @@ def test_a_row_deleted_meanwhile_breaks_nothing(as_user: AsUser, found: Training
     assert gone.status_code == 404 and "Salle C" in gone.text, "what was typed is shown, to be copied"
 
 
+def test_a_page_that_cannot_give_a_draft_back_keeps_none(as_user: AsUser, address: str) -> None:
+    """The decision on a request and the rights of an account say who else is there, and hold no values to come back to."""
+    browser = as_user("principal")
+    page = opened(browser, address)
+    fields = {"row_page": page["row_page"][0], "row_path": address, "observations": "Vu"}
+    assert post(browser, "/brouillon", fields).status_code == 400
+
+
 def test_a_draft_sealed_with_a_lost_key_is_passed_over(as_user: AsUser, address: str) -> None:
     browser = as_user("principal")
     typed(browser, address, places="17")

@@ -122,6 +122,21 @@ def test_without_letter_a_validation_is_knowing_and_kept(as_user: AsUser) -> Non
         assert "Validée sans courrier" in plain(as_user("principal").get(address).text)
 
 
+def test_a_request_decided_without_letter_has_none(as_user: AsUser) -> None:
+    """Among all requests, « Courrier reçu » shows those that have one."""
+    action = open_action()
+    request_id = ask(action)
+    region = as_user("region")
+
+    def received() -> bool:
+        address = f"/demandes-de-modification/?texte={action.number}&etat=all&courrier=recu"
+        return action.number in region.get(address).text.partition("<tbody")[2]
+
+    assert action.number in region.get(f"/demandes-de-modification/?texte={action.number}&etat=all").text.partition("<tbody")[2]
+    services.decide(request_id, decision(RequestEvent.VALIDATE, request_id, without_letter=True))
+    assert not received()
+
+
 def test_with_its_letter_nothing_is_ticked_nor_told(as_user: AsUser) -> None:
     request_id = ask(open_action())
     confirm(request_id)

@@ -12,8 +12,9 @@ from app.core.extensions import db
 from app.core.tenancy import Scope, bound_scope
 from app.surveys import asking, jobs, replies
 from app.surveys.models import SurveyLink
+from app.trainees.domain import EnrolmentPlan
 from app.trainees.models import Enrolment
-from tests.actions.helpers import make_action, make_nir
+from tests.actions.helpers import leave, make_action, make_nir
 
 from .helpers import answered, left, mails, moved, quiet, search, survey_of, token_in
 
@@ -35,6 +36,39 @@ def test_written_to_at_the_exit_then_reminded_twice_at_most(db_session: Session)
     told = [subject for _to, subject, body in mails() if "Vous avez quitté la formation" in body]
     assert len(told) == 3
     assert [subject.startswith("Rappel") for subject in told] == [False, True, True]
+
+
+def test_who_changes_component_is_written_to_once_the_training_is_left(db_session: Session) -> None:
+    """An exit that goes on with another enrolment is none for the person; of two exits the last one is asked about."""
+    quiet()
+    action = make_action()
+    first = left(action)
+    registration = db_session.get_one(Enrolment, first).registration_id
+    second = copied(db_session, first)
+    assert jobs.ask_trainees() == 0, "still in the training"
+    leave(second)
+    assert [jobs.ask_trainees() for _ in range(2)] == [1, 0], "once, for both"
+    assert db_session.get_one(Enrolment, second).registration_id == registration
+    assert [link.survey_id for link in db_session.query(SurveyLink).all() if link.survey_id in (survey_of(first).id, survey_of(second).id)] == [survey_of(second).id]
+
+
+def test_nobody_is_looked_at_between_two_messages(db_session: Session) -> None:
+    quiet()
+    enrolment_id = left()
+    assert survey_of(enrolment_id).id in asking._candidates(0)
+    jobs.ask_trainees()
+    assert asking._candidates(0) == []
+    moved(enrolment_id, 7)
+    assert survey_of(enrolment_id).id in asking._candidates(0)
+
+
+def copied(db_session: Session, enrolment_id: int) -> int:
+    """The same person enrolled again, from today on."""
+    from app.trainees.services.enrolment import enrol
+
+    former = db_session.get_one(Enrolment, enrolment_id)
+    plan = EnrolmentPlan(former.planned_start, former.planned_end, former.site_id, former.hours_centre, former.hours_company)
+    return enrol(former.registration_id, former.component_id, plan)
 
 
 def test_three_months_later_too(db_session: Session) -> None:

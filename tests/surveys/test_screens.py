@@ -118,6 +118,51 @@ def test_an_account_limited_to_some_actions_sees_theirs_only(as_user: AsUser, db
     assert sent(browser, mine.id, search()).status_code == 302
 
 
+def test_what_is_to_do_in_the_list_of_trainees_names_the_survey(as_user: AsUser) -> None:
+    action = make_action()
+    enrolment_id = left(action)
+    browser = as_user("principal")
+    address = f"/stagiaires/action/{action.id}?a_faire=bilan-a-saisir"
+    sheet = f"/stagiaires/fiche/{db.session.get_one(Enrolment, enrolment_id).registration_id}"
+    page = browser.get(address).text
+    assert "Bilan de situation à saisir" in page
+    assert sheet in page
+    answered(enrolment_id, search())
+    assert sheet not in browser.get(address).text
+
+
+@pytest.mark.parametrize("field", ["company", "job_title"])
+def test_no_number_of_a_person_is_kept_in_an_answer(as_user: AsUser, field: str) -> None:
+    enrolment_id = left()
+    browser = as_user("principal")
+    address = f"/bilans-de-situation/{survey_of(enrolment_id).id}/saisie"
+    hidden = hidden_of(browser.get(address).text)
+    bad = post(browser, address, {**hidden, **as_posted(job(**{field: "2 85 06 97 123 456"}))})
+    assert bad.status_code == 422
+    assert f'id="{field}-error"' in bad.text
+
+
+def test_an_answer_that_comes_after_the_closing_says_so(as_user: AsUser) -> None:
+    enrolment_id = left()
+    browser = as_user("principal")
+    address = f"/bilans-de-situation/{survey_of(enrolment_id).id}"
+    told = "AGORA a reçu la clôture de ce dossier"
+    assert told not in browser.get(address).text
+    db.session.execute(text("UPDATE enrolment SET agora_number = '99887766', agora_status = 'closed_partial' WHERE id = :id"), {"id": enrolment_id})
+    db.session.commit()
+    assert told in browser.get(address).text
+    assert told in browser.get(f"{address}/saisie").text
+
+
+@pytest.mark.parametrize("version", ["9" * 5000, "²", "-1", "x"])
+def test_a_mangled_version_changes_nothing(as_user: AsUser, version: str) -> None:
+    enrolment_id = left()
+    browser = as_user("principal")
+    answer = post(browser, f"/bilans-de-situation/{survey_of(enrolment_id).id}/non-joint", {"version": version}, follow_redirects=True)
+    assert answer.status_code == 200
+    assert survey_of(enrolment_id).unreached_at is None
+
+
 def test_links_from_the_trainee_and_from_the_list_of_the_action(as_user: AsUser, db_session: Session) -> None:
     action = make_action()
     enrolment_id = left(action)
