@@ -6,9 +6,13 @@ from collections.abc import Sequence
 from typing import Final
 
 from sqlalchemy import ARRAY, Integer, bindparam, text
+from sqlalchemy.orm.attributes import set_committed_value
+from sqlalchemy.orm.util import identity_key
 
 from app.core import clock
 from app.core.extensions import db
+
+from ..models import Enrolment
 
 _IDS: Final = bindparam("ids", type_=ARRAY(Integer))
 _LOCK: Final = text("SELECT id FROM enrolment WHERE id = ANY(:ids) ORDER BY id FOR UPDATE").bindparams(_IDS)
@@ -24,6 +28,7 @@ _AGAIN: Final = text(
       AND (enrolment.agora_state <> said.state OR enrolment.agora_refusal IS NOT NULL)
       AND NOT EXISTS (SELECT FROM outbox_message m WHERE m.subject_type = 'enrolment' AND m.subject_id = enrolment.id AND m.partner = 'agora'
                          AND m.state = 'rejected')
+    RETURNING enrolment.id, enrolment.agora_state
     """
 ).bindparams(_IDS)
 
@@ -33,7 +38,13 @@ def say_again(enrolment_ids: Sequence[int]) -> None:
 
     In the transaction under way, which holds the messages; in two statements whatever the number.  The version that people edit does not move.
     """
-    if enrolment_ids:
-        db.session.flush()
-        db.session.execute(_LOCK, {"ids": list(enrolment_ids)})
-        db.session.execute(_AGAIN, {"ids": list(enrolment_ids), "moment": clock.now()})
+    if not enrolment_ids:
+        return
+    db.session.flush()
+    moment = clock.now()
+    db.session.execute(_LOCK, {"ids": list(enrolment_ids)})
+    for row in db.session.execute(_AGAIN, {"ids": list(enrolment_ids), "moment": moment}):
+        # who holds one decides further from what it is now: the act that takes a message back may tell another one
+        if (held := db.session.identity_map.get(identity_key(Enrolment, row.id))) is not None:
+            for name, value in (("agora_state", row.agora_state), ("agora_refusal", None), ("updated_at", moment)):
+                set_committed_value(held, name, value)
