@@ -19,7 +19,7 @@ from app.core.extensions import db
 from app.core.outbox.models import BLOCKING, ErrorKind, MessageState, OutboxAttempt, OutboxIntervention, OutboxMessage, OutboxPartner
 from app.trainees.models import Enrolment, Registration, Trainee
 
-from .domain import CodeSet, DifferenceState, Nature, RunState, Show
+from .domain import Assignee, CodeSet, DifferenceState, Nature, RunState, Show
 from .models import ReconciliationDifference, ReconciliationRun
 
 STUCK: Final = (MessageState.REJECTED, MessageState.DEAD)
@@ -201,6 +201,11 @@ def is_paused(partner: str) -> bool:
     return bool(db.session.scalar(select(OutboxPartner.paused).where(OutboxPartner.name == partner)))
 
 
+def paused() -> Sequence[str]:
+    """The partners to which the Région stopped the sending."""
+    return db.session.scalars(select(OutboxPartner.name).where(OutboxPartner.paused).order_by(OutboxPartner.name)).all()
+
+
 def ahead_of(message: OutboxMessage) -> OutboxMessage | None:
     """What holds this exchange up: the first of its dossier that is not finished, when it is another one."""
     statement = select(OutboxMessage).where(
@@ -269,5 +274,5 @@ def open_differences() -> dict[str, int]:
 def differences_for_organisation(*, limit: int = 50) -> Sequence[ReconciliationDifference]:
     """Those that the organisation in scope has to look at, the most pressing first."""
     difference = ReconciliationDifference
-    statement = select(difference).where(difference.state == DifferenceState.OPEN.value, difference.assignee == "organisation")
+    statement = select(difference).where(difference.state == DifferenceState.OPEN.value, difference.assignee == Assignee.ORGANISATION.value)
     return db.session.scalars(statement.order_by(difference.due_on, difference.id).limit(limit)).all()

@@ -240,6 +240,7 @@ class ExchangesView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only
                 )
             )
         body.append(_("Nothing is doubled at the partner: each leaves under its former key."))
+        body += [_("The sending to %(partner)s is stopped: what is sent again waits until it is resumed.", partner=partner_label(name)) for name in queries.paused()]
         return self._confirm(
             form,
             back,
@@ -263,7 +264,10 @@ class ExchangesView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only
             console.pause(partner, reason=form.reason.data)
             flash(_("Nothing more is sent to %(partner)s until the sending is resumed. What people do is kept, and waits.", partner=name), "success")
             return redirect(url_for("ExchangesView.index"))
-        body = _("What is under way ends; what people do from now on is kept and waits. Searches of identities go on.")
+        body = [
+            _("What is under way ends; what people do from now on is kept and waits. Searches of identities go on."),
+            _("Comparisons with the partner’s files wait too. Nothing is lost: all leaves when the sending is resumed, in the order of each file."),
+        ]
         return self._confirm(
             form, url_for("ExchangesView.index"), request.path,
             heading=_("Stop the sending to %(partner)s?", partner=name), body=body, verb=_("Stop the sending"),

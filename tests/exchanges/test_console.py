@@ -340,6 +340,16 @@ def missing_of(action: Any) -> set[MissingKind]:
         return {one.kind for one in entry_facts(action.id, clock.today()).missing}
 
 
+def test_a_stop_and_a_replay_say_what_becomes_of_what(as_user: AsUser, exchange: int) -> None:
+    browser = as_user("admin")
+    question = f"/echanges/renvoi?choix={exchange}"
+    assert "attend la reprise" not in browser.get(question).text
+    assert "dans l’ordre de chaque dossier" in browser.get("/echanges/partenaire/agora/arret").text
+    post(browser, "/echanges/partenaire/agora/arret", {"reason": "maintenance"})
+    assert "Les comparaisons attendent aussi" in browser.get("/echanges/").text
+    assert "attend la reprise" in browser.get(question).text
+
+
 # ---- families of codes -------------------------------------------------------------------------------------------------
 
 

@@ -146,6 +146,21 @@ def test_a_settled_difference_comes_back_only_as_another(partner: Agora) -> None
     assert [(one.kind, one.ours["number"]) for one in differences()] == [("absent", "85300001")]
 
 
+def test_what_an_organisation_was_asked_and_somebody_settled_stays_settled_once_taken(partner: Agora) -> None:
+    """The night after, the portal's side is AGORA's: that is no other difference."""
+    enrolment_id = make_enrolment(make_action())
+    registered(enrolment_id)
+    partner.hold(enrolment_id, status=FileStatus.EXITED, version=2)
+    reconcile(partner)
+    [asked] = differences()
+    assert (asked.assignee, of(enrolment_id).agora_status) == ("organisation", "exited")
+    services.settle_difference(asked.id, version=asked.version, reason="AGORA corrige")
+    assert (found(reconcile(partner)), differences()) == ({}, [])
+    partner.hold(enrolment_id, status=FileStatus.CANCELLED, version=3)
+    reconcile(partner)
+    assert [one.theirs["status"] for one in differences()] == ["cancelled"]
+
+
 # ---- locks -----------------------------------------------------------------------------------------------------------------
 
 
