@@ -240,7 +240,9 @@ class ExchangesView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only
                 )
             )
         body.append(_("Nothing is doubled at the partner: each leaves under its former key."))
-        body += [_("The sending to %(partner)s is stopped: what is sent again waits until it is resumed.", partner=partner_label(name)) for name in queries.paused()]
+        body.extend(
+            _("The sending to %(partner)s is stopped: what is sent again waits until it is resumed.", partner=partner_label(name)) for name in queries.paused()
+        )
         return self._confirm(
             form,
             back,

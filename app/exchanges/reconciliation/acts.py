@@ -115,9 +115,13 @@ def assigned(
     """Give a difference to somebody, with a day; one that is open already keeps its day, and one settled by hand comes back only as another."""
     ours, others = side(known.ours) if known else {}, side(theirs) if theirs else {}
     former = _latest(reference)
-    if former is not None and former.state == DifferenceState.SETTLED.value and (former.kind, former.theirs) == (kind.value, others):
-        if ours in (former.ours, others):  # the portal's side as it was, or once AGORA's was taken
-            return
+    if (
+        former is not None
+        and former.state == DifferenceState.SETTLED.value
+        and (former.kind, former.theirs) == (kind.value, others)
+        and ours in (former.ours, others)  # the portal's side as it was, or once AGORA's was taken
+    ):
+        return
     tally.note(kind, "found")
     tally.note(kind, "assigned")
     if former is not None and former.state == DifferenceState.OPEN.value:
