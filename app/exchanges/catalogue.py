@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -16,7 +16,7 @@ from app.core.outbox.models import ErrorKind
 from app.core.outbox.registry import partner_label
 
 from .codes import ANY_FAULT, ANY_HTTP
-from .domain import Actor, Nature
+from .domain import Actor, CodeSet, Nature
 from .models import PartnerCode
 
 _HTTP: Final = re.compile(r"HTTP_4\d\d")
@@ -53,13 +53,19 @@ class Catalogue:
             return _unknown(partner, code, kind)
         return entry if entry.code == code else replace(entry, code=code)
 
-    def technical(self) -> list[str]:
+    def technical(self) -> CodeSet:
         """Codes of refusals that nobody mends by mending data."""
-        return sorted({entry.code for entry in self.entries.values() if entry.nature is Nature.TECHNICAL})
+        return self._codes(lambda entry: entry.nature is Nature.TECHNICAL)
 
-    def without_replay(self) -> list[str]:
+    def without_replay(self) -> CodeSet:
         """Codes for which sending the same again helps nobody."""
-        return sorted({entry.code for entry in self.entries.values() if not entry.replay})
+        return self._codes(lambda entry: not entry.replay)
+
+    def _codes(self, chosen: Callable[[Explanation], bool]) -> CodeSet:
+        """As ``explain`` finds them: the entry of the family speaks for the HTTP statuses without their own."""
+        codes = {entry.code for entry in self.entries.values() if chosen(entry)}
+        own = {code for _partner, code in self.entries if _HTTP.fullmatch(code)}
+        return CodeSet(tuple(sorted(codes)), ANY_HTTP in codes, tuple(sorted(own)))
 
 
 def _unknown(partner: str, code: str, kind: ErrorKind | None) -> Explanation:

@@ -17,6 +17,8 @@ from .domain import Actor, Nature
 ANY_HTTP: Final = "HTTP_4XX"
 ANY_FAULT: Final = "FAULT"
 NOTHING_TO_SEND: Final = "nothing_to_send"
+#: A list of files whose pages come to no end.
+ENDLESS: Final = "endless_pages"
 
 
 class Code(NamedTuple):
@@ -138,6 +140,10 @@ CODES: Final[tuple[Code, ...]] = (
         "Rien à faire : un essai a lieu toutes les 30 secondes, et tout repart dès qu’AGORA répond.",
     ),
     Code(Cause.THROTTLED.value, _T, _NOBODY, "AGORA demande de ralentir.", _BY_ITSELF),
+    Code(
+        ENDLESS, _T, _AGORA, "La liste des dossiers d’AGORA n’a pas de fin : ses pages tournent en rond.",
+        "La nuit suivante essaie de nouveau. Si cela dure, la Région le signale à AGORA.", False,
+    ),
     Code(
         WORKER_LOST, _T, _SUPPORT, "Le programme qui traitait cet échange s’est arrêté plusieurs fois de suite sans réponse.",
         "L’assistance cherche la cause dans les journaux avant que la Région ne renvoie l’échange : il part alors seul.",

@@ -19,6 +19,15 @@ class Nature(StrEnum):
     FUNCTIONAL = "functional"
 
 
+@dataclass(frozen=True, slots=True)
+class CodeSet:
+    """Codes of refusals: those listed, and with ``family`` every HTTP status that has no entry of its own (``but`` are those that have)."""
+
+    codes: tuple[str, ...] = ()
+    family: bool = False
+    but: tuple[str, ...] = ()
+
+
 class Actor(StrEnum):
     """Who can do something about it."""
 
@@ -103,7 +112,8 @@ class Ours:
     number: str | None
     status: FileStatus | None
     version: int
-    left: bool  # the exit of the trainee is entered
+    left: bool  # the exit of the trainee is entered, or was and is cancelled: AGORA's file stays at "sortie" (decision 36)
+    cancelled: bool = False  # the enrolment was made by mistake
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +139,7 @@ _AFTER_EXIT: Final = frozenset({FileStatus.EXITED, FileStatus.CLOSED_FULL, FileS
 
 def contradicts(status: FileStatus, ours: Ours) -> bool:
     """Whether AGORA's status says something that only the organisation can enter: the trainee left, or the file was cancelled."""
-    return status is FileStatus.CANCELLED or (status in _AFTER_EXIT and not ours.left and status is not FileStatus.CLOSED_NOT_DONE)
+    return (status is FileStatus.CANCELLED and not ours.cancelled) or (status in _AFTER_EXIT and not ours.left and status is not FileStatus.CLOSED_NOT_DONE)
 
 
 def compare(ours: Ours, theirs: Theirs) -> Finding | None:

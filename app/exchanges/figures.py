@@ -6,7 +6,6 @@ from app.core import clock
 from app.core.metrics import register_gauge
 
 from . import queries
-from .domain import RunState
 
 
 def register() -> None:
@@ -20,5 +19,5 @@ def _differences() -> dict[tuple[str, ...], float]:
 
 
 def _age() -> float:
-    over = next((run for run in queries.last_runs(limit=50) if run.state in (RunState.DONE, RunState.PARTIAL)), None)
-    return (clock.now() - over.finished_at).total_seconds() if over is not None and over.finished_at is not None else -1.0
+    ended = queries.last_end()
+    return (clock.now() - ended).total_seconds() if ended is not None else -1.0

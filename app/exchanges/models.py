@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
 from flask_appbuilder import Model
@@ -24,19 +24,16 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core import clock, tenancy
 from app.core.db import TimestampMixin, VersionedMixin, one_of
 from app.core.errors_db import register_constraint
 from app.core.outbox.models import OutboxAttempt, OutboxMessage
 from app.partners.agora.port import FileStatus
-from app.trainees.models import Enrolment, enrolments_given
+from app.trainees.models import enrolments_given
 
 from .domain import Actor, Assignee, DifferenceKind, DifferenceState, Nature, Phase, RunState, Trigger
-
-if TYPE_CHECKING:
-    from app.accounts.models import Organisation
 
 _OWN = "organisation_id = NULLIF(current_setting('app.organisation_id', true), '')::integer"
 
@@ -154,6 +151,8 @@ class ReconciliationDifference(VersionedMixin, Model):
         # found again each night, told once
         Index("uq_reconciliation_difference_open", "partner", "reference", unique=True, postgresql_where=text("state = 'open'")),
         Index("ix_reconciliation_difference_run", "run_id", "id"),
+        # the last word about a file
+        Index("ix_reconciliation_difference_reference", "partner", "reference", "id"),
         Index("ix_reconciliation_difference_enrolment", "organisation_id", "enrolment_id"),
         Index("ix_reconciliation_difference_due", "due_on", "id", postgresql_where=text("state = 'open'")),
     )
@@ -177,9 +176,6 @@ class ReconciliationDifference(VersionedMixin, Model):
     closed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     closed_by_id: Mapped[int | None] = mapped_column(Integer)
     reason: Mapped[str | None] = mapped_column(String(500))
-
-    enrolment: Mapped[Enrolment | None] = relationship("Enrolment", primaryjoin="foreign(ReconciliationDifference.enrolment_id) == Enrolment.id", viewonly=True)
-    organisation: Mapped[Organisation | None] = relationship("Organisation", viewonly=True)
 
 
 tenancy.register_tenant_entity(ReconciliationDifference, "organisation_id")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, false, func, literal_column, or_, select, union_all
@@ -18,7 +19,7 @@ from app.core.extensions import db
 from app.core.outbox.models import BLOCKING, ErrorKind, MessageState, OutboxAttempt, OutboxIntervention, OutboxMessage, OutboxPartner
 from app.trainees.models import Enrolment, Registration, Trainee
 
-from .domain import DifferenceState, Nature, Show
+from .domain import Assignee, CodeSet, DifferenceState, Nature, RunState, Show
 from .models import ReconciliationDifference, ReconciliationRun
 
 STUCK: Final = (MessageState.REJECTED, MessageState.DEAD)
@@ -39,7 +40,7 @@ class ExchangeFilter:
     operation: str = ""
     code: str = ""
     by_name: bool = False
-    technical: tuple[str, ...] = field(default=(), compare=False)
+    technical: CodeSet = field(default=CodeSet(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +51,19 @@ class Tabs:
     technical: int
 
 
-def _nature(nature: Nature, technical: Sequence[str]) -> ColumnElement[bool]:
-    """Refusals are functional, but for those that speak of the call; silence and our own faults are technical."""
+def last_error_among(chosen: CodeSet) -> ColumnElement[bool]:
+    """Whether the last error of an exchange is one of these codes."""
     code = OutboxMessage.last_error_code
+    listed = code.in_(chosen.codes)
+    return or_(listed, code.regexp_match(r"^HTTP_4\d\d$") & code.not_in(chosen.but)) if chosen.family else listed
+
+
+def _nature(nature: Nature, technical: CodeSet) -> ColumnElement[bool]:
+    """Refusals are functional, but for those that speak of the call; silence and our own faults are technical."""
+    refused, call = OutboxMessage.error_kind == ErrorKind.REJECTED, last_error_among(technical)
     if nature is Nature.FUNCTIONAL:
-        return (OutboxMessage.error_kind == ErrorKind.REJECTED) & code.not_in(technical)
-    silent = OutboxMessage.error_kind.in_((ErrorKind.UNAVAILABLE, ErrorKind.FAULT))
-    return or_(silent, (OutboxMessage.error_kind == ErrorKind.REJECTED) & code.in_(technical)) if technical else silent
+        return refused & ~call
+    return or_(OutboxMessage.error_kind.in_((ErrorKind.UNAVAILABLE, ErrorKind.FAULT)), refused & call)
 
 
 def _states(show: Show) -> tuple[MessageState, ...] | None:
@@ -126,7 +133,7 @@ def list_exchanges(narrowed: ExchangeFilter, *, cursor: Cursor | None, size: int
     return keyset_page(statement, (), identity, cursor=cursor, size=size, counted=select(identity).where(*where), descending=True)
 
 
-def tabs(technical: Sequence[str]) -> Tabs:
+def tabs(technical: CodeSet) -> Tabs:
     """What is held up, functional and technical, in one statement."""
 
     def count(label: str, nature: Nature) -> Any:
@@ -184,9 +191,19 @@ def interventions(exchange_id: int) -> Sequence[OutboxIntervention]:
     return db.session.scalars(select(OutboxIntervention).where(OutboxIntervention.message_id == exchange_id).order_by(OutboxIntervention.id).limit(200)).all()
 
 
+def rate_of(partner: str) -> int | None:
+    """Messages a minute that the Région lets leave for a partner; None: as many as it takes."""
+    return db.session.scalar(select(OutboxPartner.rate_per_minute).where(OutboxPartner.name == partner))
+
+
 def is_paused(partner: str) -> bool:
     """Whether the Région stopped the sending to a partner."""
     return bool(db.session.scalar(select(OutboxPartner.paused).where(OutboxPartner.name == partner)))
+
+
+def paused() -> Sequence[str]:
+    """The partners to which the Région stopped the sending."""
+    return db.session.scalars(select(OutboxPartner.name).where(OutboxPartner.paused).order_by(OutboxPartner.name)).all()
 
 
 def ahead_of(message: OutboxMessage) -> OutboxMessage | None:
@@ -215,6 +232,11 @@ def last_run_and_waiting() -> tuple[ReconciliationRun | None, int]:
     return (row[0], row[1]) if row is not None else (None, 0)
 
 
+def last_end() -> datetime | None:
+    """When the last comparison that read the whole list came to its end."""
+    return db.session.scalar(select(func.max(ReconciliationRun.finished_at)).where(ReconciliationRun.state == RunState.DONE.value))
+
+
 def get_run(run_id: int) -> ReconciliationRun | None:
     """One comparison."""
     return db.session.scalars(select(ReconciliationRun).where(ReconciliationRun.id == run_id).execution_options(populate_existing=True)).one_or_none()
@@ -232,7 +254,7 @@ def list_differences(
         where.append(difference.kind == kind)
     if state:
         where.append(difference.state == state)
-    statement = select(difference).where(*where).options(joinedload(difference.organisation))
+    statement = select(difference).where(*where)
     return keyset_page(statement, (), difference.id, cursor=cursor, size=size, counted=select(difference.id).where(*where), descending=True)
 
 
@@ -252,5 +274,5 @@ def open_differences() -> dict[str, int]:
 def differences_for_organisation(*, limit: int = 50) -> Sequence[ReconciliationDifference]:
     """Those that the organisation in scope has to look at, the most pressing first."""
     difference = ReconciliationDifference
-    statement = select(difference).where(difference.state == DifferenceState.OPEN.value, difference.assignee == "organisation")
+    statement = select(difference).where(difference.state == DifferenceState.OPEN.value, difference.assignee == Assignee.ORGANISATION.value)
     return db.session.scalars(statement.order_by(difference.due_on, difference.id).limit(limit)).all()

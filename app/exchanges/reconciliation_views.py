@@ -26,6 +26,7 @@ from app.trainees.permissions import READ as READ_TRAINEES
 from app.trainees.permissions import VIEW as TRAINEES
 
 from . import labels, queries, reconciliation, services
+from .catalogue import catalogue
 from .domain import Assignee, DifferenceKind, DifferenceState, RunState, Trigger
 from .forms import ReasonForm
 from .models import ReconciliationDifference, ReconciliationRun
@@ -137,7 +138,11 @@ class ReconciliationView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is
             action_url=url_for("ReconciliationView.settle", difference_id=difference_id),
             fields=[("version", str(version or found.version))],
             heading=_("Settle the difference?"),
-            body=[f"{line['who']} – {line['kind']}", line["text"], _("It is no longer followed; it comes back if a later comparison finds it again.")],
+            body=[
+                f"{line['who']} – {line['kind']}",
+                line["text"],
+                _("It is no longer followed; it comes back only if a later comparison finds something else about this file."),
+            ],
             verb=_("Declare settled"),
             kind="danger",
         )
@@ -184,6 +189,7 @@ def run_line(run: ReconciliationRun) -> dict[str, Any]:
         **{name: int(counts.get(name, 0)) for name in ("files", "compared", "skipped", "unchecked", "untold", "gone", "lookups")},
         "duration": labels.duration(((run.finished_at or clock.now()) - run.started_at).total_seconds()),
         "state": labels.RUN_STATES[RunState(run.state)],
+        "failure": catalogue().explain(run.partner, run.failure, None).cause if run.failure else None,
     }
 
 

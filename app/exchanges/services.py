@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any
 
-from sqlalchemy import ColumnElement, Row, func, or_, select, update
+from sqlalchemy import ColumnElement, func, or_, select
 
-from app.actions.services import recheck_declarations
 from app.core import clock, context
 from app.core.concurrency import check_version
 from app.core.extensions import db
@@ -16,13 +13,11 @@ from app.core.outbox import console
 from app.core.outbox.models import MessageState, OutboxMessage
 from app.core.tenancy import Scope, bound_scope
 from app.core.transaction import transaction
-from app.trainees.domain import AgoraState
-from app.trainees.models import Enrolment
 
 from .catalogue import catalogue
 from .domain import DifferenceState
 from .models import ReconciliationDifference
-from .queries import STUCK, ExchangeFilter, conditions
+from .queries import STUCK, ExchangeFilter, conditions, last_error_among
 
 
 class Impossible(Exception):
@@ -63,9 +58,7 @@ def _where(selection: Selection) -> list[ColumnElement[bool]]:
 
 def _useful() -> list[ColumnElement[bool]]:
     """Refused or given up, for a reason that sending again can get over."""
-    never = catalogue().without_replay()
-    code = OutboxMessage.last_error_code
-    return [OutboxMessage.state.in_(STUCK), or_(code.is_(None), code.not_in(never))]
+    return [OutboxMessage.state.in_(STUCK), or_(OutboxMessage.last_error_code.is_(None), ~last_error_among(catalogue().without_replay()))]
 
 
 def extent(selection: Selection) -> Extent:
@@ -82,10 +75,7 @@ def extent(selection: Selection) -> Extent:
 def replay(selection: Selection, *, reason: str | None = None) -> int:
     """Send again what can be; returns how many. At most ``console.MOST_AT_ONCE`` at once, the oldest first."""
     chosen = select(OutboxMessage.id).where(*_where(selection), *_useful()).order_by(OutboxMessage.id).limit(console.MOST_AT_ONCE)
-    with transaction():
-        rows = console.replay_those(chosen, reason=reason)
-        _await_again(rows)
-    return len(rows)
+    return len(console.replay_those(chosen, reason=reason))
 
 
 def resend_own(exchange_id: int) -> bool:
@@ -99,21 +89,7 @@ def resend_own(exchange_id: int) -> bool:
         with bound_scope(Scope.system()):
             chosen = select(OutboxMessage.id).where(OutboxMessage.id == exchange_id, OutboxMessage.state == MessageState.REJECTED, *_useful())
             rows = console.replay_those(chosen, reason="renvoyé par l’organisme")
-            _await_again(rows)
     return bool(rows)
-
-
-def _await_again(rows: Collection[Row[Any]]) -> None:
-    """The enrolments of what was sent again await AGORA: their sheets follow it live."""
-    ids = [row.subject_id for row in rows if row.subject_type == "enrolment"]
-    if not ids:
-        return
-    table: Any = Enrolment.__table__
-    refused = table.c.agora_state == AgoraState.REJECTED.value
-    statement = update(table).where(table.c.id.in_(ids), refused).values(agora_state=AgoraState.WAITING.value, agora_refusal=None, updated_at=clock.now())
-    concerned = db.session.execute(statement.returning(table.c.action_id)).scalars().all()
-    if concerned:
-        recheck_declarations(sorted(set(concerned)))
 
 
 def settle(exchange_id: int, *, reason: str) -> bool:

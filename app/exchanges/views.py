@@ -23,6 +23,7 @@ from app.core.requests import row_number
 from app.core.ui import allowed
 from app.core.ui.components import url_without
 from app.core.ui.format import fr_number
+from app.core.ui.search import private_answer
 from app.trainees.permissions import READ as READ_TRAINEES
 
 from . import labels, presenters, queries, services
@@ -53,6 +54,8 @@ class ExchangesView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only
     def index(self) -> ResponseReturnValue:
         """The console: state of each partner, and all exchanges."""
         narrowed = filter_from_address()
+        if elsewhere := private_answer(narrowed.text):  # typed into the address by hand: the page would repeat it in its links
+            return redirect(elsewhere, 303)
         page = queries.list_exchanges(narrowed, cursor=Cursor.of(request.args.get("after"), request.args.get("before")), size=page_size())
         counted = queries.tabs(narrowed.technical)
         return self.render_template(
@@ -70,6 +73,21 @@ class ExchangesView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only
             **_state(),
         )
 
+    @expose("/recherche", methods=("POST",))
+    @has_access
+    @permission_name("supervise")
+    def search(self) -> ResponseReturnValue:
+        """The filter of the console. It is posted, so that the number of a person typed in the box stands in no address."""
+        return redirect(private_answer(_typed()) or _back(), 303)
+
+    @expose("/a-suivre/recherche", methods=("POST",))
+    @has_access
+    @permission_name("follow")
+    def search_own(self) -> ResponseReturnValue:
+        """The same on the organisation's own list."""
+        text = _typed()
+        return redirect(private_answer(text) or url_for("ExchangesView.own", etat=request.form.get("etat", "")[:20] or None, texte=text or None), 303)
+
     @expose("/etat")
     @has_access
     @permission_name("supervise")
@@ -85,6 +103,8 @@ class ExchangesView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only
         asked = request.args.get("etat", Show.TO_MEND.value)
         show = Show(asked) if asked in (Show.TO_MEND, Show.WAITING, Show.DONE) else Show.TO_MEND
         narrowed = ExchangeFilter(text=_typed(), show=show, by_name=True)
+        if elsewhere := private_answer(narrowed.text):
+            return redirect(elsewhere, 303)
         page = queries.list_exchanges(narrowed, cursor=Cursor.of(request.args.get("after"), request.args.get("before")), size=page_size())
         counted = queries.own_counts()
         return self.render_template(
@@ -220,6 +240,9 @@ class ExchangesView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only
                 )
             )
         body.append(_("Nothing is doubled at the partner: each leaves under its former key."))
+        body.extend(
+            _("The sending to %(partner)s is stopped: what is sent again waits until it is resumed.", partner=partner_label(name)) for name in queries.paused()
+        )
         return self._confirm(
             form,
             back,
@@ -243,7 +266,10 @@ class ExchangesView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only
             console.pause(partner, reason=form.reason.data)
             flash(_("Nothing more is sent to %(partner)s until the sending is resumed. What people do is kept, and waits.", partner=name), "success")
             return redirect(url_for("ExchangesView.index"))
-        body = _("What is under way ends; what people do from now on is kept and waits. Searches of identities go on.")
+        body = [
+            _("What is under way ends; what people do from now on is kept and waits. Searches of identities go on."),
+            _("Comparisons with the partner’s files wait too. Nothing is lost: all leaves when the sending is resumed, in the order of each file."),
+        ]
         return self._confirm(
             form, url_for("ExchangesView.index"), request.path,
             heading=_("Stop the sending to %(partner)s?", partner=name), body=body, verb=_("Stop the sending"),
@@ -265,8 +291,7 @@ class ExchangesView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only
     def rate(self, partner: str) -> ResponseReturnValue:
         """Limit how many messages leave a minute."""
         name = _partner_or_404(partner)
-        found = next((gauge for gauge in gauges() if gauge.partner == partner), None)
-        form = RateForm(formdata=request.form if request.method == "POST" else None, data={"rate": found.rate_per_minute if found else None})
+        form = RateForm(formdata=request.form if request.method == "POST" else None, data={"rate": queries.rate_of(partner)})
         if request.method == "POST" and form.validate():
             console.set_rate(partner, form.rate.data, reason=form.reason.data)
             if form.rate.data is None:
@@ -318,7 +343,7 @@ def filter_from_address() -> ExchangeFilter:
         operation=operation if operation in known else "",
         code="".join(character for character in request.values.get("code", "").strip() if character.isprintable())[:64],
         by_name=allowed(*READ_TRAINEES),
-        technical=tuple(catalogue().technical()),
+        technical=catalogue().technical(),
     )
 
 

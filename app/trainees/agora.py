@@ -24,6 +24,7 @@ from app.core.nir.reading import reveal_for_partner
 from app.core.outbox import Message, register_handler
 from app.core.outbox.errors import Duplicate, Rejected
 from app.core.outbox.models import MessageState, OutboxMessage
+from app.core.outbox.registry import register_subject
 from app.core.tenancy import Scope, bound_scope
 from app.core.transaction import transaction
 from app.partners.agora.port import (
@@ -47,6 +48,7 @@ from .answers import answers_told, let_go
 from .domain import AgoraState
 from .life import ENROLLED_BY_MISTAKE, UNDONE_EXIT, EnrolmentEvent, told_as
 from .models import Enrolment, Registration, Trainee
+from .services.awaiting import say_again
 from .services.enrolment import CANCEL, CHANGE, CLOSE, CREATE, EXIT, INTERRUPT, PARTNER, RESUME, UNDO_EXIT
 from .standing import file_status, outcome_of
 
@@ -90,6 +92,7 @@ def register() -> None:
     for operation in (EXIT, INTERRUPT, RESUME, UNDO_EXIT, CANCEL):
         register_handler(PARTNER, operation, build_many=build_events, apply_many=apply_states, reject_many=note_refusals, summary=_summary)
     register_handler(PARTNER, CLOSE, build_many=build_closings, apply_many=apply_states, reject_many=note_refusals, summary=_summary)
+    register_subject("enrolment", decided=say_again)
 
 
 # ---- building ----------------------------------------------------------------------------------------------------------

@@ -178,6 +178,7 @@ def upgrade() -> None:
     )
     op.create_index("ix_reconciliation_difference_due", "reconciliation_difference", ["due_on", "id"], unique=False, postgresql_where=sa.text("state = 'open'"))
     op.create_index("ix_reconciliation_difference_enrolment", "reconciliation_difference", ["organisation_id", "enrolment_id"], unique=False)
+    op.create_index("ix_reconciliation_difference_reference", "reconciliation_difference", ["partner", "reference", "id"], unique=False)
     op.create_index("ix_reconciliation_difference_run", "reconciliation_difference", ["run_id", "id"], unique=False)
     op.create_index(
         "uq_reconciliation_difference_open", "reconciliation_difference", ["partner", "reference"], unique=True, postgresql_where=sa.text("state = 'open'")

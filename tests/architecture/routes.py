@@ -216,8 +216,8 @@ def _all() -> dict[str, Route]:
         **{f"SurveysView.{name}": Route(WRITERS, owner=True) for name in ("edit", "unreached", "retry")},
         **{f"SurveyReplyView.{name}": PUBLIC for name in ("open", "open_stop", "answer", "thanks", "stop")},
         # partner console
-        **{f"ExchangesView.{name}": Route(REGION) for name in ("index", "state")},
-        "ExchangesView.own": Route(ORGANISATION),
+        **{f"ExchangesView.{name}": Route(REGION) for name in ("index", "state", "search")},
+        **{f"ExchangesView.{name}": Route(ORGANISATION) for name in ("own", "search_own")},
         "ExchangesView.show": Route(READERS, owner=True),
         "ExchangesView.resend": Route(WRITERS, owner=True),
         **{f"ExchangesView.{name}": Route(ADMIN) for name in ("settle", "replay", "stop", "resume", "rate")},

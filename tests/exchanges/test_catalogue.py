@@ -13,7 +13,7 @@ from app.core.outbox.errors import Cause
 from app.core.outbox.models import ErrorKind
 from app.core.outbox.store import WORKER_LOST
 from app.exchanges import catalogue
-from app.exchanges.codes import ANY_FAULT, ANY_HTTP, CODES, NOTHING_TO_SEND
+from app.exchanges.codes import ANY_FAULT, ANY_HTTP, CODES, ENDLESS, NOTHING_TO_SEND
 from app.exchanges.domain import Actor, Nature
 from app.exchanges.models import PartnerCode
 from app.partners.agora import problems
@@ -54,7 +54,7 @@ def test_every_code_that_can_be_met_is_in_the_catalogue(db_session: Session) -> 
     contract, sandbox = _contract_codes(), _sandbox_codes()
     assert {"ID_INCONNUE", "NIR_INVALIDE", "NOM_DISCORDANT", "DOSSIER_EXISTANT", "TRANSITION_INTERDITE"} <= contract
     assert {"DONNEES_INVALIDES", "VECTEUR_INVALIDE", "VOLUME_NUL"} <= sandbox
-    own = {cause.value for cause in Cause} | {WORKER_LOST, NOTHING_TO_SEND, NO_NUMBER, FILE_OVER, ANY_HTTP, ANY_FAULT}
+    own = {cause.value for cause in Cause} | {WORKER_LOST, NOTHING_TO_SEND, NO_NUMBER, FILE_OVER, ANY_HTTP, ANY_FAULT, ENDLESS}
     assert catalogue.missing(contract | sandbox | own | set(problems._REFUSALS) | {problems.DUPLICATE_CODE}) == set()
 
 

@@ -6,18 +6,25 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from flask import g
 from sqlalchemy import select, text, update
 
 from app.accounts.seeds import ORGANISATION_B
+from app.actions.domain import MissingKind
+from app.core import clock
 from app.core.extensions import db
+from app.core.outbox import publish
 from app.core.outbox.models import ErrorKind, MessageState, OutboxIntervention, OutboxMessage, OutboxPartner
 from app.core.tenancy import Scope, bound_scope
+from app.core.transaction import transaction
 from app.exchanges import services
 from app.exchanges.domain import Show
+from app.exchanges.models import PartnerCode
 from app.exchanges.queries import ExchangeFilter
 from app.exchanges.services import Selection
 from app.trainees.domain import AgoraState
 from app.trainees.models import Enrolment
+from app.trainees.queries import entry_facts
 from tests.accounts.helpers import post
 from tests.actions.helpers import make_action, make_enrolment, make_nir, organisation, statements
 
@@ -269,3 +276,121 @@ def test_the_panel_and_metrics_say_the_same(as_user: AsUser, client: FlaskClient
     said = client.get("/metrics", environ_base={"REMOTE_ADDR": "127.0.0.1"}).text
     for name in ("portal_outbox_per_minute", "portal_outbox_lag_seconds_95", "portal_outbox_rate_limit", "portal_reconciliation_age_seconds"):
         assert name in said
+
+
+# ---- what follows from an act ------------------------------------------------------------------------------------------
+
+
+def refused_exit(action: Any, *, number: str | None = "9988776600") -> tuple[int, int]:
+    """Somebody whose file AGORA has, and whose exit it refused; returns the enrolment and the exchange."""
+    enrolment_id = make_enrolment(action, nir=make_nir())
+    message_id = refused(enrolment_id, code="DATE_INCOHERENTE")
+    db.session.execute(update(Enrolment).where(Enrolment.id == enrolment_id).values(agora_number=number))
+    db.session.execute(update(OutboxMessage).where(OutboxMessage.id == message_id).values(operation="exit_file"))
+    return enrolment_id, message_id
+
+
+def stands(enrolment_id: int) -> tuple[str, Any]:
+    with bound_scope(Scope.system()):
+        row = db.session.execute(select(Enrolment.agora_state, Enrolment.agora_refusal).where(Enrolment.id == enrolment_id)).one()
+    return row.agora_state, row.agora_refusal
+
+
+@pytest.mark.parametrize("screen", ["/echanges/{}/reglement", "/supervision/messages/settle/{}"])
+def test_once_settled_the_enrolment_is_no_longer_to_be_mended(as_user: AsUser, db_session: Session, screen: str) -> None:
+    """Else the action could never be declared finished."""
+    action = make_action()
+    enrolment_id, message_id = refused_exit(action)
+    assert MissingKind.AGORA_REFUSED in missing_of(action)
+    assert post(as_user("admin"), screen.format(message_id), {"reason": "vu avec AGORA"}).status_code == 302
+    assert state_of(message_id) is MessageState.CANCELLED
+    assert stands(enrolment_id) == (AgoraState.REGISTERED, None)
+    assert MissingKind.AGORA_REFUSED not in missing_of(action)
+
+
+def test_a_settled_creation_still_waits_for_its_number(as_user: AsUser, exchange: int) -> None:
+    with bound_scope(Scope.system()):
+        enrolment_id = db.session.scalars(select(OutboxMessage.subject_id).where(OutboxMessage.id == exchange)).one()
+    post(as_user("admin"), f"/echanges/{exchange}/reglement", {"reason": "créé à la main"})
+    assert stands(enrolment_id) == (AgoraState.WAITING, None)
+
+
+def test_what_is_settled_ahead_of_another_refusal_changes_nothing(db_session: Session) -> None:
+    enrolment_id, message_id = refused_exit(make_action())
+    with transaction():
+        again = publish(
+            partner="agora", operation="close_file", subject_type="enrolment", subject_id=enrolment_id, ordering_key=f"enrolment:{enrolment_id}",
+            organisation_id=organisation().id,
+        )  # fmt: skip
+    db.session.execute(update(OutboxMessage).where(OutboxMessage.id == again).values(state=MessageState.REJECTED, last_error_code="X"))
+    assert services.settle(message_id, reason="vu avec AGORA")
+    assert stands(enrolment_id)[0] == AgoraState.REJECTED
+    assert services.settle(again, reason="vu avec AGORA")
+    assert stands(enrolment_id) == (AgoraState.REGISTERED, None)
+
+
+def test_sent_again_from_supervision_the_enrolment_awaits_its_answer(as_user: AsUser, db_session: Session) -> None:
+    enrolment_id, message_id = refused_exit(make_action())
+    post(as_user("admin"), f"/supervision/messages/action/replay/{message_id}", {"confirmed": "1"})
+    assert (state_of(message_id), stands(enrolment_id)) == (MessageState.PENDING, (AgoraState.WAITING, None))
+
+
+def missing_of(action: Any) -> set[MissingKind]:
+    with bound_scope(Scope.system()):
+        return {one.kind for one in entry_facts(action.id, clock.today()).missing}
+
+
+def test_a_stop_and_a_replay_say_what_becomes_of_what(as_user: AsUser, exchange: int) -> None:
+    browser = as_user("admin")
+    question = f"/echanges/renvoi?choix={exchange}"
+    assert "attend la reprise" not in browser.get(question).text
+    assert "dans l’ordre de chaque dossier" in browser.get("/echanges/partenaire/agora/arret").text
+    post(browser, "/echanges/partenaire/agora/arret", {"reason": "maintenance"})
+    assert "Les comparaisons attendent aussi" in browser.get("/echanges/").text
+    assert "attend la reprise" in browser.get(question).text
+
+
+# ---- families of codes -------------------------------------------------------------------------------------------------
+
+
+def test_an_http_status_without_entry_is_where_its_family_is(as_user: AsUser, db_session: Session) -> None:
+    action = make_action()
+    forbidden = refused(make_enrolment(action, nir=make_nir()), code="HTTP_403")
+    own = refused(make_enrolment(action, nir=make_nir()), code="HTTP_418")
+    db_session.add(PartnerCode(code="HTTP_418", nature="functional", actor="region", cause="Théière.", remedy="Attendre.", replay=False))
+    db_session.flush()
+    browser = as_user("admin")
+    for nature, shown, hidden in (("technical", forbidden, own), ("functional", own, forbidden)):
+        page = browser.get(f"/echanges/?nature={nature}").text
+        assert f'/echanges/{shown}"' in page and f'/echanges/{hidden}"' not in page
+    db_session.execute(update(PartnerCode).where(PartnerCode.code == "HTTP_4XX").values(replay=False))
+    g.pop("partner_catalogue", None)
+    assert services.replay(Selection(ids=(forbidden, own))) == 0
+    db_session.execute(update(PartnerCode).where(PartnerCode.code == "HTTP_418").values(replay=True))
+    g.pop("partner_catalogue", None)
+    assert services.replay(Selection(ids=(forbidden, own))) == 1
+
+
+# ---- searching ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("account", "address", "shown_at"), [("admin", "/echanges/recherche", "/echanges/"), ("principal", "/echanges/a-suivre/recherche", "/echanges/a-suivre")])
+def test_the_search_is_posted_and_a_number_of_a_person_stands_in_no_address(
+    as_user: AsUser, exchange: int, account: str, address: str, shown_at: str
+) -> None:
+    browser, nir = as_user(account), make_nir()
+    found = post(browser, address, {"texte": "refuse", "etat": "a-corriger"})
+    assert found.status_code == 303 and found.location.startswith(f"{shown_at}?") and "texte=refuse" in found.location
+    assert f"/echanges/{exchange}" in browser.get(found.location).text
+    for said in (post(browser, address, {"texte": nir.grouped}), browser.get(shown_at, query_string={"texte": nir.number})):
+        assert said.status_code == 303
+        assert nir.number[1:7] not in said.location.replace("+", "").replace("%20", "") and said.location.startswith("/stagiaires/")
+
+
+def test_the_rate_is_read_in_one_statement(as_user: AsUser, db_session: Session) -> None:
+    browser = as_user("admin")
+    post(browser, "/echanges/partenaire/agora/debit", {"rate": "60", "reason": "nuit de paie"})
+    with statements() as sent:
+        page = browser.get("/echanges/partenaire/agora/debit").text
+    assert 'value="60"' in page
+    assert not any("outbox_message" in statement for statement in sent)

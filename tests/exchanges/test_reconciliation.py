@@ -42,7 +42,7 @@ E, X, C = FileStatus.ENTERED, FileStatus.EXITED, FileStatus.CANCELLED
 # ---- rules ---------------------------------------------------------------------------------------------------------------
 
 _STATUS = st.sampled_from(list(FileStatus))
-_OURS = st.builds(Ours, st.sampled_from([None, "30000001", "30000002"]), _STATUS, st.integers(0, 4), st.booleans())
+_OURS = st.builds(Ours, st.sampled_from([None, "30000001", "30000002"]), _STATUS, st.integers(0, 4), st.booleans(), st.booleans())
 _THEIRS = st.builds(Theirs, st.sampled_from(["30000001", "30000002"]), _STATUS, st.integers(0, 4))
 
 
@@ -356,7 +356,7 @@ def test_cursors_that_turn_in_circles(partner: Agora) -> None:
     partner.page = lambda cursor: FilePage(files=files, next_cursor="b" if cursor == "a" else "a")
     run = reconcile(partner)
     assert (run.state, run.pages) == ("partial", 1 + engine.MOST_IDLE)
-    assert run.failure == "the pages do not come to an end"
+    assert run.failure == "endless_pages"
     assert found(run) == {}, "what was not seen is not missed"
 
 
@@ -379,7 +379,7 @@ def test_an_unreadable_list_changes_nothing(partner: Agora) -> None:
 
     partner.page = unreadable
     run = reconcile(partner)
-    assert (run.state, run.failure, found(run)) == ("failed", "answer against the contract", {})
+    assert (run.state, run.failure, found(run)) == ("failed", "bad_answer", {})
     assert run.finished_at is not None and len(partner.calls) == engine.MOST_FAILURES
 
 

@@ -333,3 +333,31 @@ def test_the_scheduler_imports_neither_the_application_nor_its_frameworks() -> N
 
     code = "import sys, app.core.jobs.scheduler; print([m for m in ('flask_appbuilder', 'sqlalchemy', 'app.core.extensions', 'flask') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+
+
+def test_the_tries_of_what_is_long_over_are_forgotten_by_batches(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And only those: a message that still waits keeps its tries however old, and no message goes."""
+    from app.core.jobs import PERIODIC
+    from app.core.outbox import jobs, store
+
+    over, settled, recent, waiting = (world.publish(subject) for subject in range(4))
+    ages = {over: ("done", 91), settled: ("cancelled", 200), recent: ("done", 89), waiting: ("pending", None)}
+    for message, (state, days) in ages.items():
+        world.sql(
+            "UPDATE outbox_message SET state = :state, done_at = CASE WHEN :days > 0 THEN now() - make_interval(days => :days) END WHERE id = :id",
+            state=state, days=days or 0, id=message,
+        )  # fmt: skip
+        world.sql(
+            "INSERT INTO outbox_attempt (organisation_id, message_id, at, state, error_kind, code) "
+            "SELECT 1, :id, now() - interval '300 days', 'pending', 'unavailable', 'network' FROM generate_series(1, 5)",
+            id=message,
+        )
+    monkeypatch.setattr(store, "PURGED_AT_ONCE", 3)
+    batches: list[int] = []
+    purge_attempts = store.purge_attempts
+    monkeypatch.setattr(store, "purge_attempts", lambda session: batches.append(purge_attempts(session, limit=3)) or batches[-1])
+    jobs.purge()
+    assert {row.message_id for row in world.sql("SELECT DISTINCT message_id FROM outbox_attempt")} == {recent, waiting}
+    assert batches == [3, 3, 3, 1]
+    assert sum(world.states().values()) == 4
+    assert [one.cron for one in PERIODIC if one.name == "outbox-purge"] == ["50 3 * * *"]

@@ -139,7 +139,7 @@ def test_no_number_stands_in_clear(
     watcher = Watcher(nirs)
     monkeypatch.setattr(applying, "SEARCHES_PER_SECOND", 1_000_000)
     monkeypatch.setattr(jobs, "ask", Agora())
-    browser, pages = as_user("principal"), []
+    browser, region, pages = as_user("principal"), as_user("admin"), []
     action = make_action(title="Canaris")
     of_action = action.id
     # registered, enrolled, sent: what leaves for AGORA is built, and not kept
@@ -172,6 +172,13 @@ def test_no_number_stands_in_clear(
         pages.append(browser.get(found.location).text)
         for address in ("/stagiaires/", "/recherche"):
             watcher.check("an address", browser.get(address, query_string={"texte": nir.value, "q": nir.value}).location)
+        for who, lists in ((region, ("/echanges/", "/echanges/recherche")), (browser, ("/echanges/a-suivre", "/echanges/a-suivre/recherche"))):
+            for typed in (nir.value, nir.grouped, nir.number):
+                answers = (who.get(lists[0], query_string={"texte": typed}), post(who, lists[1], {"texte": typed}))
+                assert [answer.status_code for answer in answers] == [303, 303]
+                for said in answers:
+                    watcher.check("an address", said.location)
+            pages.append(who.get(lists[0]).text)
     sheet = registration_of(enrolments[0])
     said = post(browser, f"/stagiaires/fiche/{sheet}/coordonnees", contact_form(other_information=f"NIR {nirs[72].grouped}"))
     assert said.status_code == 422

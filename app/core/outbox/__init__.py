@@ -19,7 +19,7 @@ __all__ = ["Handler", "Message", "Transport", "publish", "register", "register_h
 
 
 def register(_builder: AppBuilder) -> None:
-    """Declare the sweeper and the figures for /metrics."""
+    """Declare the periodic jobs and the figures for /metrics."""
     from flask_babel import lazy_gettext as _l
 
     from app.core.jobs import register_periodic
@@ -31,6 +31,12 @@ def register(_builder: AppBuilder) -> None:
         every=15,
         queue="partners",
         label=_l("Pick up messages to partners that were left behind"),
+    )
+    register_periodic(
+        name="outbox-purge",
+        func="app.core.outbox.jobs:purge",
+        cron="50 3 * * *",
+        label=_l("Forget the tries of messages that were over 90 days ago"),
     )
     figures.register()
 

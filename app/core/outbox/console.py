@@ -10,7 +10,7 @@ from sqlalchemy import ARRAY, BigInteger, Row, Select, bindparam, func, insert, 
 from sqlalchemy.orm import Session
 
 from app.core import clock, context
-from app.core.outbox import policy, throttle
+from app.core.outbox import policy, registry, throttle
 from app.core.outbox.models import SEALED, InterventionKind, MessageState, OutboxIntervention, OutboxMessage, OutboxPartner
 from app.core.outbox.nudge import nudge
 from app.core.transaction import after_commit, transaction
@@ -65,6 +65,7 @@ def replay_those(chosen: Select[Any], *, reason: str | None = None) -> list[Row[
                 execution_options={"synchronize_session": False},
             )
             _journal(session, rows, InterventionKind.REPLAY, reason)
+            _tell(rows)
             _nudge(row.partner for row in rows)
     return rows
 
@@ -85,6 +86,7 @@ def mark_settled(message_ids: Collection[int], *, reason: str) -> int:
                 execution_options={"synchronize_session": False},
             )
             _journal(session, rows, InterventionKind.SETTLE, cleaned)
+            _tell(rows)
             _nudge(row.partner for row in rows)
     return len(rows)
 
@@ -127,8 +129,6 @@ def resume(partner: str) -> None:
 
 
 def _row(session: Session, partner: str) -> None:
-    from app.core.outbox import registry
-
     if partner not in registry.partners():
         raise ConsoleError("partner")
     session.execute(text("INSERT INTO outbox_partner (name) VALUES (:name) ON CONFLICT DO NOTHING"), {"name": partner})
@@ -196,6 +196,12 @@ def _journal_partner(session: Session, partner: str, kind: InterventionKind, rea
             }
         ],
     )
+
+
+def _tell(rows: Collection[Row[Any]]) -> None:
+    """What these messages were about follows what was decided (``registry.register_subject``)."""
+    for subject_type in sorted({row.subject_type for row in rows}):
+        registry.tell_decided(subject_type, sorted({row.subject_id for row in rows if row.subject_type == subject_type}))
 
 
 def _nudge(partners: Iterable[str]) -> None:

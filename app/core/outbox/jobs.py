@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import structlog
-from sqlalchemy import text
 
 from app.core.jobs.runner import interrupted
 from app.core.outbox import circuit, registry, store
@@ -14,8 +13,6 @@ from app.core.tenancy import Scope, bound_scope
 from app.core.transaction import transaction
 
 log = structlog.get_logger(__name__)
-
-_WAITING = "SELECT EXISTS (SELECT 1 FROM outbox_message WHERE partner = :partner AND state = 'pending' AND (:any OR next_attempt_at <= clock_timestamp()))"
 
 
 def drain(partner: str) -> None:
@@ -35,6 +32,20 @@ def sweep() -> None:
         for partner in registry.partners():
             with transaction() as session:
                 permission = circuit.read(session, partner).permission
-                waiting = permission is not Permission.NOTHING and session.scalar(text(_WAITING), {"partner": partner, "any": permission is Permission.PROBE})
+                waiting = permission is not Permission.NOTHING and store.any_due(session, partner, early=permission is Permission.PROBE)
             if waiting:
                 nudge(partner)
+
+
+def purge() -> None:
+    """Forget the tries of messages that are over for long, a batch in each transaction."""
+    forgotten = 0
+    with bound_scope(Scope.system()):
+        while True:
+            with transaction() as session:
+                count = store.purge_attempts(session)
+            forgotten += count
+            if count < store.PURGED_AT_ONCE or interrupted():
+                break
+    if forgotten:
+        log.info("outbox_attempts_purged", count=forgotten)

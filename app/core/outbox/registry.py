@@ -61,6 +61,7 @@ Apply = Callable[[Message, Any], None]
 BuildMany = Callable[[Sequence[Message]], Mapping[int, Any]]
 ApplyMany = Callable[[Sequence[tuple[Message, Any]]], None]
 RejectMany = Callable[[Sequence[tuple[Message, Rejected]]], None]
+Decided = Callable[[Sequence[int]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +105,7 @@ class _Registry:
     partners: dict[str, Callable[[], Transport]] = field(default_factory=dict)
     handlers: dict[tuple[str, str], Handler] = field(default_factory=dict)
     labels: dict[str, Any] = field(default_factory=dict)
+    decided: dict[str, Decided] = field(default_factory=dict)
 
 
 _registry = _Registry()
@@ -137,6 +139,21 @@ def register_handler(
     if apply is None and apply_many is None:
         raise ValueError("a handler needs apply or apply_many")
     _registry.handlers[(partner, operation)] = Handler(build, apply, build_many, apply_many, reject_many, summary)
+
+
+def register_subject(subject_type: str, *, decided: Decided) -> None:
+    """Declare who has to know that messages about subjects of this type were settled or sent again by hand.
+
+    ``decided(subject_ids)`` runs in the transaction that does it, after the messages: whoever settles, and from whichever screen, what the
+    subject awaits of the partner is said again.
+    """
+    _registry.decided[subject_type] = decided
+
+
+def tell_decided(subject_type: str, subject_ids: Sequence[int]) -> None:
+    """Let the feature know, if it wants to."""
+    if (follow := _registry.decided.get(subject_type)) is not None:
+        follow(subject_ids)
 
 
 def partners() -> tuple[str, ...]:

@@ -24,6 +24,9 @@ from app.core.outbox.registry import Message
 log = structlog.get_logger(__name__)
 
 LEASE_SECONDS: Final = 30
+#: Days during which the tries of a message that is over are kept.
+KEEP_DAYS: Final = 90
+PURGED_AT_ONCE: Final = 10_000
 #: The error code of a message given up because its workers die with it.
 WORKER_LOST: Final = "worker_lost"
 _FAILED: Final = (MessageState.PENDING, MessageState.REJECTED, MessageState.DEAD)
@@ -142,7 +145,18 @@ FROM unnest(CAST(:organisations AS integer[]), CAST(:ids AS bigint[]), CAST(:sta
 """
 )
 
-_ANY_DUE: Final = text("SELECT EXISTS (SELECT FROM outbox_message WHERE partner = :partner AND state = 'pending' AND next_attempt_at <= clock_timestamp())")
+_ANY_DUE: Final = text(
+    "SELECT EXISTS (SELECT FROM outbox_message WHERE partner = :partner AND state = 'pending' AND (:early OR next_attempt_at <= clock_timestamp()))"
+)
+
+_PURGE: Final = text(
+    """
+DELETE FROM outbox_attempt WHERE id IN (
+    SELECT a.id FROM outbox_attempt a JOIN outbox_message m ON m.id = a.message_id
+    WHERE m.state IN ('done', 'cancelled') AND m.done_at < clock_timestamp() - make_interval(days => :days)
+    ORDER BY a.id LIMIT :limit)
+"""
+)
 
 _PULL_FORWARD: Final = text(
     """
@@ -272,9 +286,14 @@ def _note(session: Session, failed: Sequence[Settlement]) -> None:
         )
 
 
-def any_due(session: Session, partner: str) -> bool:
-    """Whether a message could leave now."""
-    return bool(session.scalar(_ANY_DUE, {"partner": partner}))
+def any_due(session: Session, partner: str, *, early: bool = False) -> bool:
+    """Whether a message could leave now; ``early``: one that would wait for its next try too (a probe takes any)."""
+    return bool(session.scalar(_ANY_DUE, {"partner": partner, "early": early}))
+
+
+def purge_attempts(session: Session, *, days: int = KEEP_DAYS, limit: int = PURGED_AT_ONCE) -> int:
+    """Forget the tries of messages that are over since so long, ``limit`` of them at most. Returns how many."""
+    return int(session.execute(_PURGE, {"days": days, "limit": limit}).rowcount)  # type: ignore[attr-defined]
 
 
 def pull_forward(session: Session, partner: str) -> None:

@@ -17,7 +17,7 @@ from app.core.extensions import db
 from app.core.outbox import Message, console, publish
 from app.core.outbox.models import MessageState, OutboxMessage
 from app.partners.agora.port import AgoraFileState
-from app.trainees.agora import apply_states
+from app.trainees.agora import NO_NUMBER, apply_states
 from app.trainees.services.enrolment import CREATE, PARTNER, ordering_key
 
 from ..domain import DEADLINES, Assignee, DifferenceKind, DifferenceState, Finding, Ours, Theirs
@@ -30,8 +30,9 @@ MOST_WRITTEN: Final = 5_000
 
 @dataclass(slots=True)
 class Tally:
-    """What a step found, to be added to the report."""
+    """What a step found, to be added to the report. ``before``: differences that the run had written down already."""
 
+    before: int = 0
     numbers: Counter[str] = field(default_factory=Counter)
 
     def note(self, kind: DifferenceKind, what: str) -> None:
@@ -61,24 +62,25 @@ def take(known: Known, theirs: Theirs) -> bool:
     state = AgoraFileState(number=theirs.number, external_reference=known.reference, status=theirs.status, version=theirs.version, modified_at=clock.now())
     try:
         with db.session.begin_nested():
+            # first, so that the answer finds nothing more ahead than what really follows
+            _free_what_waits(known, theirs)
             apply_states([(message, state)])
     except IntegrityError:
         return False
-    if known.held == CREATE:
-        _settle_creation(known, theirs)
     return True
 
 
-def _settle_creation(known: Known, theirs: Theirs) -> None:
-    """AGORA has the file after all: what waits behind its creation goes on."""
-    stuck = select(OutboxMessage.id).where(
-        OutboxMessage.partner == PARTNER,
-        OutboxMessage.subject_type == "enrolment",
-        OutboxMessage.subject_id == known.enrolment_id,
-        OutboxMessage.operation == CREATE,
-        OutboxMessage.state.in_((MessageState.REJECTED, MessageState.DEAD)),
-    )
-    console.mark_settled(list(db.session.scalars(stuck)), reason=f"rapprochement : AGORA tient le dossier {theirs.number}")
+def _free_what_waits(known: Known, theirs: Theirs) -> None:
+    """AGORA has the file after all: its creation is settled, and what the portal refused for want of a number leaves again."""
+    if known.held is None or known.ours.number is not None:
+        return
+    of_file = (OutboxMessage.partner == PARTNER, OutboxMessage.subject_type == "enrolment", OutboxMessage.subject_id == known.enrolment_id)
+    reason = f"rapprochement : AGORA tient le dossier {theirs.number}"
+    stuck = (MessageState.REJECTED, MessageState.DEAD)
+    creations = select(OutboxMessage.id).where(*of_file, OutboxMessage.operation == CREATE, OutboxMessage.state.in_(stuck))
+    console.mark_settled(list(db.session.scalars(creations)), reason=reason)
+    unnamed = select(OutboxMessage.id).where(*of_file, OutboxMessage.state == MessageState.REJECTED, OutboxMessage.last_error_code == NO_NUMBER)
+    console.replay_those(unnamed, reason=reason)
 
 
 def create_again(known: Known) -> None:
@@ -94,8 +96,8 @@ def healed(run_id: int, known: Known, kind: DifferenceKind, theirs: Theirs | Non
     tally.note(kind, "found")
     tally.note(kind, "healed")
     now = clock.now()
-    former = _open(known.reference)
-    if former is not None:
+    former = _latest(known.reference)
+    if former is not None and former.state == DifferenceState.OPEN.value:
         former.state, former.closed_at, former.last_run_id = DifferenceState.HEALED.value, now, run_id
         former.theirs = side(theirs) if theirs else {}
         return
@@ -110,31 +112,39 @@ def healed(run_id: int, known: Known, kind: DifferenceKind, theirs: Theirs | Non
 def assigned(
     run_id: int, kind: DifferenceKind, assignee: Assignee, tally: Tally, *, reference: str, known: Known | None = None, theirs: Theirs | None = None
 ) -> None:
-    """Give a difference to somebody, with a day; one that is open already keeps its day."""
+    """Give a difference to somebody, with a day; one that is open already keeps its day, and one settled by hand comes back only as another."""
+    ours, others = side(known.ours) if known else {}, side(theirs) if theirs else {}
+    former = _latest(reference)
+    if (
+        former is not None
+        and former.state == DifferenceState.SETTLED.value
+        and (former.kind, former.theirs) == (kind.value, others)
+        and ours in (former.ours, others)  # the portal's side as it was, or once AGORA's was taken
+    ):
+        return
     tally.note(kind, "found")
     tally.note(kind, "assigned")
-    former = _open(reference)
-    ours = side(known.ours) if known else {}
-    if former is not None:
-        former.kind, former.last_run_id, former.ours, former.theirs = kind.value, run_id, ours, side(theirs) if theirs else {}
+    if former is not None and former.state == DifferenceState.OPEN.value:
+        former.kind, former.last_run_id, former.ours, former.theirs = kind.value, run_id, ours, others
         former.assignee = assignee.value
         return
     _write(
         tally,
         run_id=run_id, last_run_id=run_id, partner=PARTNER, kind=kind.value, organisation_id=known.organisation_id if known else None,
-        enrolment_id=known.enrolment_id if known else None, reference=reference, ours=ours, theirs=side(theirs) if theirs else {},
+        enrolment_id=known.enrolment_id if known else None, reference=reference, ours=ours, theirs=others,
         state=DifferenceState.OPEN.value, assignee=assignee.value, due_on=clock.today() + timedelta(days=DEADLINES[assignee]), found_at=clock.now(),
     )  # fmt: skip
 
 
-def _open(reference: str) -> ReconciliationDifference | None:
+def _latest(reference: str) -> ReconciliationDifference | None:
+    """The last difference about a file: an open one is always the last."""
     difference = ReconciliationDifference
-    statement = select(difference).where(difference.partner == PARTNER, difference.reference == reference, difference.state == DifferenceState.OPEN.value)
-    return db.session.scalars(statement.with_for_update()).one_or_none()
+    statement = select(difference).where(difference.partner == PARTNER, difference.reference == reference).order_by(difference.id.desc()).limit(1)
+    return db.session.scalars(statement.with_for_update().execution_options(populate_existing=True)).one_or_none()
 
 
 def _write(tally: Tally, **values: Any) -> None:
-    if tally.numbers["written"] >= MOST_WRITTEN:
+    if tally.before + tally.numbers["written"] >= MOST_WRITTEN:
         tally.add("untold")
         return
     tally.add("written")

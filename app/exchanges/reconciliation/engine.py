@@ -15,14 +15,16 @@ from sqlalchemy.dialects.postgresql import insert
 from app.core import clock, context
 from app.core.extensions import db
 from app.core.outbox.circuit import guard
-from app.core.outbox.errors import PartnerError, Rejected
+from app.core.outbox.errors import Cause, PartnerError, Rejected, Unavailable
 from app.core.outbox.models import OutboxPartner
+from app.core.outbox.policy import clamp_retry_after
 from app.core.tenancy import Scope, bound_scope
 from app.core.transaction import transaction
 from app.partners.agora.port import AgoraFileState, AgoraPort, FilePage, Refusal
 from app.trainees.jobs import agora
 
-from ..domain import Assignee, DifferenceKind, DifferenceState, Phase, RunState, Theirs, compare
+from ..codes import ENDLESS
+from ..domain import Assignee, DifferenceKind, DifferenceState, Finding, Phase, RunState, Theirs, compare
 from ..models import ReconciliationDifference, ReconciliationFile, ReconciliationRun
 from . import acts, facts
 from .acts import Tally
@@ -38,6 +40,8 @@ MOST_PAGES: Final = 20_000
 MOST_FAILURES: Final = 8
 #: Single files asked for in one run, to be sure before something is done about them.
 MOST_LOOKUPS: Final = 2_000
+#: Readings begun again because the partner forgot where they were.
+MOST_RESTARTS: Final = 3
 LONGEST_CURSOR: Final = 2_048
 LEASE_SECONDS: Final = 120
 
@@ -158,7 +162,7 @@ class _Work:
                 _enter(run, Phase.COMPARING)
             elif run.idle_pages >= MOST_IDLE or run.pages >= MOST_PAGES or len(page.next_cursor) > LONGEST_CURSOR:
                 run.cursor = None
-                run.failure = "the pages do not come to an end"
+                run.failure = ENDLESS
                 _enter(run, Phase.COMPARING)
 
     # ---- comparing ----------------------------------------------------------------------------------------------------
@@ -169,12 +173,13 @@ class _Work:
         fresh, asked = self._look_up(found, seen)
         with transaction():
             run = self._held()
-            tally = Tally()
+            tally = _tally(run)
             tally.add("lookups", asked)
-            tally.numbers["written"] += int(run.counts.get("written", 0))
-            present = facts.now_of([one.known.enrolment_id for one in found])
+            # the others, nearly all, are equal: neither locked nor read again
+            differing = {one.known.enrolment_id for one in found if one.copies > 1 or compare(one.known.ours, one.theirs) is not None}
+            present = facts.now_of(differing)
             for one in found:
-                known = present.get(one.known.enrolment_id)
+                known = present.get(one.known.enrolment_id) if one.known.enrolment_id in differing else one.known
                 if known is None:
                     continue
                 if known.to_leave_alone:
@@ -224,8 +229,7 @@ class _Work:
         with transaction():
             run = self._held()
             found = facts.strangers(self.run_id, seen.position)
-            tally = Tally()
-            tally.numbers["written"] += int(run.counts.get("written", 0))
+            tally = _tally(run)
             for one in found:
                 acts.assigned(self.run_id, DifferenceKind.UNKNOWN, Assignee.REGION, tally, reference=one.reference, theirs=one.theirs)
             _note(run, tally)
@@ -246,9 +250,8 @@ class _Work:
             answers[one.enrolment_id] = self._by_reference(one.reference)
         with transaction():
             run = self._held()
-            tally = Tally()
+            tally = _tally(run)
             tally.add("lookups", len(answers))
-            tally.numbers["written"] += int(run.counts.get("written", 0))
             present = facts.now_of([one.enrolment_id for one in candidates])
             for one in candidates:
                 known = present.get(one.enrolment_id)
@@ -303,7 +306,7 @@ class _Work:
                 answers[row.id] = self._by_reference(row.reference)
         with transaction():
             run = self._held()
-            tally = Tally()
+            tally = _tally(run)
             tally.add("lookups", len(answers))
             present = facts.now_of([row.enrolment_id for row in rows if row.enrolment_id is not None])
             for row in rows:
@@ -349,15 +352,19 @@ class _Work:
         with transaction() as session:
             run = self._held()
             run.failures += 1
-            reason = str(error)[:200]
-            log.warning("reconciliation_call_failed", run=self.run_id, phase=run.phase, failures=run.failures, reason=reason)
-            if isinstance(error, Rejected) and run.phase == Phase.READING.value:
-                run.cursor = None  # it does not know its own cursor any more: from the beginning, what was read is kept
+            code = _code(error)
+            log.warning("reconciliation_call_failed", run=self.run_id, phase=run.phase, failures=run.failures, code=code, reason=str(error)[:200])
+            forgotten = isinstance(error, Rejected) and run.phase == Phase.READING.value and run.cursor is not None
+            if forgotten and int(run.counts.get("restarts", 0)) < MOST_RESTARTS:
+                self._read_again(run)
+            elif forgotten:
+                run.failures = MOST_FAILURES  # it forgets each time: what was read is used
             if run.failures < MOST_FAILURES:
-                _put_off(run, min(300.0, 5.0 * 2 ** (run.failures - 1)))
+                asked = clamp_retry_after(getattr(error, "retry_after", None)) or 0.0
+                _put_off(run, max(min(300.0, 5.0 * 2 ** (run.failures - 1)), asked))
                 return False
             run.failures = 0
-            run.failure = reason
+            run.failure = code
             if run.phase == Phase.READING.value and run.counts.get("files"):
                 run.cursor = None
                 _enter(run, Phase.COMPARING)
@@ -368,10 +375,21 @@ class _Work:
         self.over = True
         return False
 
+    def _read_again(self, run: ReconciliationRun) -> None:
+        """The partner does not know its own cursor any more: from the beginning, as if nothing had been read."""
+        db.session.execute(delete(ReconciliationFile).where(ReconciliationFile.run_id == self.run_id))
+        run.cursor, run.idle_pages = None, 0
+        run.counts = {**run.counts, "files": 0, "restarts": int(run.counts.get("restarts", 0)) + 1}
+
     # ---- asking -------------------------------------------------------------------------------------------------------
 
+    def _renew(self) -> None:
+        """A step may ask for hundreds of files: the lease starts anew before each, and no transaction stays open while a partner is slow."""
+        with transaction():
+            self._held()
+
     def _ask(self, call: Callable[[], FilePage]) -> FilePage:
-        db.session.rollback()  # no transaction stays open while a partner is slow
+        self._renew()
         with guard("agora"):
             return call()
 
@@ -380,7 +398,7 @@ class _Work:
 
     def _file(self, number: str) -> AgoraFileState | None:
         """A file by its number; None when AGORA knows none."""
-        db.session.rollback()
+        self._renew()
         try:
             with guard("agora"):
                 return self.port.get_file(number)
@@ -390,18 +408,19 @@ class _Work:
             raise
 
 
-def _sure(known: Known, state: AgoraFileState | None, one: Staged) -> tuple[Theirs, Any]:
+def _code(error: PartnerError) -> str:
+    """What the catalogue explains."""
+    if isinstance(error, Rejected):
+        return error.code[:64]
+    return (error.cause if isinstance(error, Unavailable) else Cause.UNAVAILABLE).value
+
+
+def _sure(known: Known, state: AgoraFileState | None, one: Staged) -> tuple[Theirs, Finding | None]:
     """The difference as it is on second thoughts: with the file just read, if it is about this enrolment."""
     if state is None or state.external_reference != known.reference:
-        return one.theirs, _not_ours()
+        return one.theirs, Finding(DifferenceKind.NUMBER, assignee=Assignee.REGION)
     theirs = _theirs(state)
     return theirs, compare(known.ours, theirs)
-
-
-def _not_ours() -> Any:
-    from ..domain import Finding
-
-    return Finding(DifferenceKind.NUMBER, assignee=Assignee.REGION)
 
 
 def _theirs(state: AgoraFileState) -> Theirs:
@@ -412,8 +431,11 @@ def _enter(run: ReconciliationRun, phase: Phase) -> None:
     run.phase, run.position = phase.value, 0
 
 
+def _tally(run: ReconciliationRun) -> Tally:
+    return Tally(int(run.counts.get("written", 0)))
+
+
 def _note(run: ReconciliationRun, tally: Tally) -> None:
-    tally.numbers["written"] -= int(run.counts.get("written", 0))
     run.counts = tally.onto(run.counts)
     run.failures = 0
 

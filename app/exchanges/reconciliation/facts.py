@@ -11,6 +11,7 @@ from sqlalchemy import text
 
 from app.core.extensions import db
 from app.partners.agora.port import FileStatus
+from app.trainees.agora import NO_NUMBER
 from app.trainees.domain import AgoraState
 from app.trainees.services.enrolment import CREATE, PARTNER
 
@@ -21,17 +22,19 @@ BATCH: Final = 500
 WINDOW: Final = 20_000
 
 _HELD = """
-    EXISTS (SELECT FROM outbox_message m WHERE m.subject_type = 'enrolment' AND m.subject_id = e.id AND m.partner = :partner
-            AND m.state IN ('pending', 'sending')) AS under_way,
+    COALESCE((SELECT m.state FROM outbox_message m WHERE m.subject_type = 'enrolment' AND m.subject_id = e.id AND m.partner = :partner
+              AND m.state IN ('pending', 'sending', 'rejected', 'dead') ORDER BY m.id LIMIT 1) IN ('pending', 'sending'), false) AS under_way,
     (SELECT m.operation FROM outbox_message m WHERE m.subject_type = 'enrolment' AND m.subject_id = e.id AND m.partner = :partner
             AND m.state IN ('rejected', 'dead') ORDER BY m.id LIMIT 1) AS held,
     EXISTS (SELECT FROM outbox_message m JOIN outbox_intervention i ON i.message_id = m.id AND i.kind = 'settle'
             WHERE m.subject_type = 'enrolment' AND m.subject_id = e.id AND m.partner = :partner AND m.operation = :create AND m.state = 'cancelled')
         AS settled_by_hand
 """
+#: A cancelled exit is an exit for the comparison: AGORA's file stays at "sortie" (decision 36).
 _OURS = (
     "e.id AS enrolment_id, e.organisation_id, e.external_reference AS uid, e.agora_number, e.agora_status, e.agora_version, e.agora_state, "
-    "e.actual_end IS NOT NULL AS gone, " + _HELD
+    "(e.actual_end IS NOT NULL OR EXISTS (SELECT FROM enrolment_act a WHERE a.enrolment_id = e.id AND a.kind = 'undo_exit')) AS gone, "
+    "e.cancelled_at IS NOT NULL AS cancelled, " + _HELD
 )
 
 _STAGED = text(
@@ -55,6 +58,9 @@ SELECT {_OURS} FROM enrolment e
 WHERE e.id > :position AND e.id <= :end
   AND NOT EXISTS (SELECT FROM reconciliation_file f WHERE f.run_id = :run AND f.uid = e.external_reference)
   AND (e.agora_number IS NULL AND e.agora_state = 'waiting'
+       OR e.agora_number IS NULL AND e.agora_state = 'rejected'  -- the portal refused for want of a number, and promised to look for it
+          AND EXISTS (SELECT FROM outbox_message m WHERE m.subject_type = 'enrolment' AND m.subject_id = e.id AND m.partner = :partner
+                      AND m.state = 'rejected' AND m.last_error_code = :no_number)
        OR e.agora_number IS NOT NULL
           AND (CAST(:since AS timestamptz) IS NULL
                OR EXISTS (SELECT FROM outbox_message m WHERE m.subject_type = 'enrolment' AND m.subject_id = e.id AND m.partner = :partner
@@ -62,7 +68,14 @@ WHERE e.id > :position AND e.id <= :end
 ORDER BY e.id LIMIT :limit
 """  # noqa: S608 - constants
 )
-_THESE = text(f"SELECT {_OURS} FROM enrolment e WHERE e.id = ANY(:ids) ORDER BY e.id FOR UPDATE OF e")  # noqa: S608 - constants
+_LOCK_MESSAGES = text(
+    """
+SELECT m.id FROM outbox_message m WHERE m.subject_type = 'enrolment' AND m.subject_id = ANY(:ids) AND m.partner = :partner
+   AND m.state IN ('rejected', 'dead') ORDER BY m.id FOR UPDATE
+"""
+)
+_LOCK_ENROLMENTS = text("SELECT e.id FROM enrolment e WHERE e.id = ANY(:ids) ORDER BY e.id FOR UPDATE")
+_THESE = text(f"SELECT {_OURS} FROM enrolment e WHERE e.id = ANY(:ids) ORDER BY e.id")  # noqa: S608 - constants
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +88,7 @@ class Known:
     ours: Ours
     state: str
     under_way: bool
-    held: str | None  # the operation that is refused or given up
+    held: str | None  # the first operation that is refused or given up
     settled_by_hand: bool
 
     @property
@@ -90,8 +103,8 @@ class Known:
 
     @property
     def to_leave_alone(self) -> bool:
-        """An exchange is under way, or held up in the console: it says itself what becomes of it. A lost creation may be found again."""
-        return self.under_way or (self.held is not None and not (self.held == CREATE and self.ours.number is None))
+        """An exchange is under way, or held up in the console: it says itself what becomes of it. A number that is missing is looked for."""
+        return self.under_way or (self.held is not None and self.ours.number is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +141,7 @@ def strangers(run_id: int, position: int) -> list[Stranger]:
 def missing(run_id: int, position: int, *, since: Any) -> tuple[list[Known], int]:
     """The next enrolments that the files read should hold and do not; and how far was looked."""
     end = position + WINDOW
-    values = {"run": run_id, "position": position, "end": end, "since": since, "limit": BATCH, "partner": PARTNER, "create": CREATE}
+    values = {"run": run_id, "position": position, "end": end, "since": since, "limit": BATCH, "partner": PARTNER, "create": CREATE, "no_number": NO_NUMBER}
     found = [_known(row) for row in db.session.execute(_MISSING, values)]
     return found, (found[-1].enrolment_id if len(found) == BATCH else end)
 
@@ -139,16 +152,22 @@ def last_enrolment() -> int:
 
 
 def now_of(ids: Collection[int]) -> dict[int, Known]:
-    """These enrolments as they are now, locked in their order."""
+    """These enrolments as they are now, locked in their order after what of theirs is held up: the order in which a drain and the console lock.
+
+    Read once all is locked: what was committed while this waited is seen.
+    """
     if not ids:
         return {}
-    rows = db.session.execute(_THESE, {"ids": sorted(set(ids)), "partner": PARTNER, "create": CREATE})
+    these = {"ids": sorted(set(ids))}
+    db.session.execute(_LOCK_MESSAGES, {**these, "partner": PARTNER})
+    db.session.execute(_LOCK_ENROLMENTS, these)
+    rows = db.session.execute(_THESE, {**these, "partner": PARTNER, "create": CREATE})
     return {row.enrolment_id: _known(row) for row in rows}
 
 
 def _known(row: Any) -> Known:
     status = FileStatus(row.agora_status) if row.agora_status is not None else None
-    ours = Ours(row.agora_number, status, row.agora_version, row.gone)
+    ours = Ours(row.agora_number, status, row.agora_version, row.gone, row.cancelled)
     return Known(row.enrolment_id, row.organisation_id, row.uid, ours, row.agora_state, row.under_way, row.held, row.settled_by_hand)
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, and_, select
 from sqlalchemy.exc import IntegrityError
 
 from app.core import clock, context
 from app.core.extensions import db
+from app.core.jobs import enqueue
 from app.core.outbox.models import OutboxPartner
 from app.core.transaction import after_commit, transaction
 
@@ -33,8 +34,6 @@ class PartnerStopped(RuntimeError):
 
 def start(trigger: Trigger, *, whole: bool, partner: str = PARTNER) -> int:
     """Make a run and queue its work; returns its id. Raises AlreadyRunning or PartnerStopped."""
-    from app.core.jobs import enqueue
-
     with transaction() as session:
         if session.scalar(select(OutboxPartner.paused).where(OutboxPartner.name == partner)):
             raise PartnerStopped(partner)
@@ -49,24 +48,15 @@ def start(trigger: Trigger, *, whole: bool, partner: str = PARTNER) -> int:
             session.rollback()
             raise AlreadyRunning(partner) from None
         run_id = run.id
-        after_commit(lambda: _enqueue(enqueue, run_id))
+        after_commit(lambda: enqueue("app.exchanges.jobs:reconcile", run_id, queue="default"))
     return run_id
-
-
-def _enqueue(enqueue: object, run_id: int) -> None:
-    import structlog
-
-    try:
-        enqueue("app.exchanges.jobs:reconcile", run_id, queue="default")  # type: ignore[operator]
-    except Exception as error:  # Redis is away: the periodic job picks the run up
-        structlog.get_logger(__name__).warning("reconciliation_nudge_failed", error=type(error).__name__)
 
 
 def nightly() -> int | None:
     """The night's comparison: whole once a week, else of what changed. None when one is under way or the partner is stopped."""
     last_whole = db.session.scalar(
         select(ReconciliationRun.started_at)
-        .where(ReconciliationRun.state == RunState.DONE.value, ReconciliationRun.complete, ReconciliationRun.since.is_(None))
+        .where(_to_its_end(), ReconciliationRun.since.is_(None))
         .order_by(ReconciliationRun.id.desc())
         .limit(1)
     )
@@ -76,10 +66,16 @@ def nightly() -> int | None:
         return None
 
 
+def _to_its_end() -> ColumnElement[bool]:
+    """Of the comparisons that left nothing for the next: one that did asks again for all that it asked for."""
+    run = ReconciliationRun
+    return and_(run.state == RunState.DONE.value, run.complete, ~run.counts.has_key("unchecked"))  # type: ignore[attr-defined]  # JSONB's own
+
+
 def _since(partner: str) -> datetime | None:
     last = db.session.scalar(
         select(ReconciliationRun.started_at)
-        .where(ReconciliationRun.partner == partner, ReconciliationRun.state == RunState.DONE.value, ReconciliationRun.complete)
+        .where(ReconciliationRun.partner == partner, _to_its_end())
         .order_by(ReconciliationRun.id.desc())
         .limit(1)
     )

@@ -278,24 +278,6 @@ def hold_back_closings(action: Action) -> int:
         if not messages:
             return 0
         mark_settled(messages, reason="action rouverte")
-        cancelled = select(OutboxMessage.subject_id).where(OutboxMessage.id.in_(messages), OutboxMessage.state == MessageState.CANCELLED)
-        ahead = select(OutboxMessage.id).where(
-            OutboxMessage.partner == PARTNER,
-            OutboxMessage.subject_type == "enrolment",
-            OutboxMessage.subject_id == Enrolment.id,
-            OutboxMessage.state.not_in((MessageState.DONE, MessageState.CANCELLED)),
-        )
-        db.session.execute(
-            update(Enrolment)
-            .where(
-                Enrolment.id.in_(cancelled),
-                Enrolment.agora_number.is_not(None),
-                Enrolment.agora_state.in_((AgoraState.WAITING.value, AgoraState.REJECTED.value)),
-                ~ahead.exists(),
-            )
-            .values(agora_state=AgoraState.REGISTERED.value, agora_refusal=None)
-            .execution_options(synchronize_session=False)
-        )
     return len(messages)
 
 

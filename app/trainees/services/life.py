@@ -15,9 +15,7 @@ from app.actions.models import Action
 from app.actions.services import actor_name, lock_action, recheck_declarations
 from app.core import clock, context
 from app.core.concurrency import check_version
-from app.core.extensions import db
 from app.core.outbox.console import mark_settled
-from app.core.outbox.models import MessageState
 from app.core.tenancy import Scope, bound_scope, current_scope
 from app.core.transaction import transaction
 from app.partners.agora.port import FileStatus, Outcome
@@ -27,6 +25,7 @@ from ..domain import AgoraState, EnrolmentPlan, Problem, ProblemCode, Refused
 from ..life import KNOWN_TO_AGORA, EnrolmentEvent, InterruptionReason, interruption_problems, resumption_problems
 from ..models import Enrolment, EnrolmentAct, Interruption, Registration
 from . import enrolment as services
+from .awaiting import say_again
 from .enrolment import CANCEL, CHANGE, CREATE, EXIT, INTERRUPT, RESUME, UNDO_EXIT, Held
 from .locking import locked
 
@@ -201,13 +200,7 @@ def _note(enrolment: Enrolment, kind: EnrolmentEvent, *, reason: str = "", detai
 
 def _settle(enrolment: Enrolment, message_ids: Sequence[int], reason: str) -> None:
     """Take messages back, and say again what the enrolment awaits of AGORA."""
-    if message_ids:
-        with bound_scope(Scope.system()):
+    with bound_scope(Scope.system()):
+        if message_ids:
             mark_settled(message_ids, reason=reason)
-    states = {message.state for message in services.hold_messages(enrolment.id)}
-    if MessageState.REJECTED in states:
-        return
-    enrolment.agora_refusal = None
-    waiting = states or enrolment.agora_number is None
-    enrolment.agora_state = (AgoraState.WAITING if waiting else AgoraState.REGISTERED).value
-    db.session.flush()
+        say_again([enrolment.id])
