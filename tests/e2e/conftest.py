@@ -28,6 +28,7 @@ _BESIDE = ("test_design_system.py", "test_exports_in_office.py", "test_pages.py"
 _CONTEXTS = pytest.StashKey[list[BrowserContext]]()
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in this same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Everything in this folder needs a browser. The journeys share one world and follow one another in order."""
     for item in items:
