@@ -86,6 +86,7 @@ NOT_EDITS: dict[str, str] = {
     "NumberRepairView.file": "reads, and journals the reading",
     "BulkAccountsView.apply": "applies what was previewed, once; what moved since is shown again",
     "IdentityPages.edit": "asks AGORA; writes nothing to the trainee",
+    "IdentityCorrectionsView.download": "reads, and journals the reading",
     "RegistrationPages.reveal": "reads, and journals the reading",
     "RequestsView.choose": "leads to the form of the kind that was chosen",
     "OutboxMessageView.action": _STATE,

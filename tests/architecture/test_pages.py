@@ -24,7 +24,7 @@ _WITHOUT_PATH = {"HomeView.index", "SignInView.login"}
 _NOT_PAGES = {
     "assets.file", "ui.theme", "ui.favicon", "ui.robots", "ui.token", "metrics.metrics", "health.healthz", "health.readyz", "TownLookup.communes",
     "api_v1.describe", "RegistrationPages.agora", "RegistrationPages.towns", "SessionsView.towns", "RegistrationView.identity", "TraineesView.panel", "IdentityPages.check",
-    "DemoMailView.source", "ui.styleguide", "RequestDocumentsView.download", "IdentityCorrectionsView.download", "RequestDocumentsView.letter",
+    "DemoMailView.source", "ui.styleguide", "RequestDocumentsView.download", "RequestDocumentsView.letter",
     "BulkAccountsView.template", "BulkAccountsView.show", "BulkAccountsView.errors",  # a file, and what only follows one: tests/accounts/test_bulk.py
     "ExchangesView.state",  # a part of the console
     # behind a link sent by mail: tests/surveys/test_screens.py, and the browser journey of the surveys

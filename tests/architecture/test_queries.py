@@ -26,7 +26,7 @@ MOST = 14
 #: Files and figures: their length is what is asked for, or they are not pages.
 _NOT_PAGES = {
     "assets.file", "ui.theme", "ui.favicon", "ui.robots", "metrics.metrics", "health.healthz", "health.readyz", "api_v1.describe",
-    "RequestDocumentsView.download", "IdentityCorrectionsView.download", "RequestDocumentsView.letter",
+    "RequestDocumentsView.download", "RequestDocumentsView.letter",
 }  # fmt: skip
 
 VISITORS = ("principal", "admin", "support")

@@ -63,13 +63,13 @@ def test_attached_with_the_request_read_by_the_region_kept_after_the_decision(as
     assert "Carte d’identité.pdf" in page and f"{asked.location}/pieces/{card.id}" in page
     readings = select(NirReading.actor_id).where(NirReading.subject_type == "trainee", NirReading.subject_id == trainee_id, NirReading.purpose == "document")
     assert db_session.scalars(readings).all() == [], "the page reads none"
-    taken = region.get(f"{asked.location}/pieces/{card.id}")
+    taken = post(region, f"{asked.location}/pieces/{card.id}")
     assert (taken.status_code, taken.data, taken.content_type) == (200, PDF, "application/pdf")
     assert taken.headers["Content-Disposition"].startswith("attachment;") and taken.headers["X-Content-Type-Options"] == "nosniff"
     assert len(db_session.scalars(readings).all()) == 1
     assert decide(region, asked.location, "validate").status_code == 303
-    assert region.get(f"{asked.location}/pieces/{proof.id}").data == JPEG, "kept with what was decided"
-    assert browser.get(f"{asked.location}/pieces/{card.id}").data == PDF
+    assert post(region, f"{asked.location}/pieces/{proof.id}").data == JPEG, "kept with what was decided"
+    assert post(browser, f"{asked.location}/pieces/{card.id}").data == PDF
     late = upload(browser, f"{asked.location}/pieces", {}, (PNG, "trop-tard.png"))
     assert late.status_code == 303
     assert len(kept(asked.location)) == 2, "nothing is added once it is decided"
@@ -97,7 +97,7 @@ def test_added_while_the_request_waits_and_gone_with_a_withdrawal(as_user: AsUse
     assert list(problems(sure.text, path=True)) == []
     assert post(browser, f"{asked.location}/retrait", {"version": version_on(browser.get(asked.location).text)}).status_code == 303
     assert kept(asked.location) == []
-    assert browser.get(f"{asked.location}/pieces/{first}").status_code == 404
+    assert post(browser, f"{asked.location}/pieces/{first}").status_code == 404
     with bound_scope(Scope.system()):
         left = select(IdentityDocumentContent.id).where(IdentityDocumentContent.id == first)
         assert db.session.scalars(left).all() == []
@@ -137,11 +137,11 @@ def test_another_organisation_reads_and_adds_none(as_user: AsUser, db_session: S
     (document,) = kept(asked.location)
     address = f"{asked.location}/pieces/{document.id}"
     other = as_user("autre-of")
-    assert other.get(address).status_code == 404
+    assert post(other, address).status_code == 404
     assert upload(other, f"{asked.location}/pieces", {}, (PNG, "x.png")).status_code == 404
     next_one, _enrolment = confirmed()
     mine = ask(as_user("principal"), next_one)
-    assert as_user("principal").get(f"{mine.location}/pieces/{document.id}").status_code == 404, "by its own request only"
+    assert post(as_user("principal"), f"{mine.location}/pieces/{document.id}").status_code == 404, "by its own request only"
     with bound_scope(Scope.organisation(organisation(ORGANISATION_B).id)):
         assert db_session.scalars(text("SELECT count(*) FROM identity_document")).one() == 0
         assert db_session.scalars(text("SELECT count(*) FROM identity_document_content")).one() == 0

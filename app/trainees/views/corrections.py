@@ -173,11 +173,11 @@ class IdentityCorrectionsView(BaseView):  # type: ignore[misc]  # Flask-AppBuild
             flash(ngettext("%(num)s document is attached: the Région sees it.", "%(num)s documents are attached: the Région sees them.", count), "success")
         return redirect(address, 303)
 
-    @expose("/<int:correction_id>/pieces/<int:piece_id>")
+    @expose("/<int:correction_id>/pieces/<int:piece_id>", methods=("POST",))
     @has_access
     @permission_name("read_identity_document")
     def download(self, correction_id: int, piece_id: int) -> ResponseReturnValue:
-        """One document, as a file; the journal keeps that it was read."""
+        """One document, as a file; by a POST, since the journal keeps that it was read."""
         found = identity_documents.read(correction_id, piece_id)
         if found is None:
             abort(404)
