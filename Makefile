@@ -12,7 +12,7 @@ test: ## unit and integration tests, on a PostgreSQL and a Redis of their own
 lint: ## style, types, direction of imports, templates
 	@$(PYTHON) run.py setup --dev && .venv/bin/python -m launcher.lint
 e2e: ## browser tests of the whole portal, accessibility included
-	@$(IN_VENV) run.py browser && .venv/bin/python -m pytest tests/e2e -p no:randomly -n 2 --dist loadgroup $(ARGS)
+	@$(IN_VENV) run.py browser && .venv/bin/python -m pytest tests/e2e -p no:randomly -n 2 --dist loadscope $(ARGS)
 bench: ## measures: lists and exports at their largest, outbox, registration, memory
 	@$(IN_VENV) -m tests.bench $(ARGS)
 chaos: ## processes killed at random: nothing lost, nothing twice

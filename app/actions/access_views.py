@@ -50,10 +50,10 @@ class AccountRightsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is 
         if request.method == "GET":
             rights = access.rights_of(user)
             presence.open_page(user, RIGHTS_PAGE)
-            typed = page_drafts.by_hand(request.path, lambda fields: _posted(fields) not in (rights, _base(fields)))
-            if typed is not None:  # with the rights that its author had seen
-                limited = typed.get("actions_scope") == SOME
-                return self._page(user, _posted(typed), seen=typed.get("seen", ""), base=_base(typed), limited=limited)
+            typed = page_drafts.by_hand(request.path, lambda fields: _says_more(fields, rights))
+            if typed is not None:  # with the rights that its author had seen, and what is ticked under "all actions" too
+                given, limited = Rights.of(typed.getlist("functions"), _ticked(typed)), typed.get("actions_scope") == SOME
+                return self._page(user, given, seen=typed.get("seen", "")[:64], base=_base(typed), limited=limited)
             return self._page(user, rights, seen=rights.fingerprint, base=rights)
         page_drafts.note_sent(None if request.form.get("verb") == "search" else request.form.get(presence.PAGE))
         posted = _posted(request.form)
@@ -153,6 +153,11 @@ def _ticked(form: Any) -> frozenset[int]:
 def _base(form: Any) -> Rights | None:
     """The rights that the form was made from."""
     return Rights.read(form.get("base", ""), form.get("seen", "")[:64])
+
+
+def _says_more(form: Any, rights: Rights) -> bool:
+    """Whether a draft says anything else than what stands, and than what its author had seen."""
+    return _posted(form) not in (rights, _base(form)) or bool(_ticked(form) - (rights.action_ids or frozenset()))
 
 
 def _posted(form: Any) -> Rights:

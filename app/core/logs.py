@@ -71,10 +71,11 @@ _PRIVATE_WORDS = frozenset(
 _HARMLESS = frozenset({"mail_id", "session_epoch", "token_id", "login_id", "nir_kind", "nir_key_id", "mail_count", "payload_bytes", "mail_status"})
 
 # 13 or 15 digits that begin as a NIR or NIA does, however they are spaced. Fourteen digits are a SIRET and stay readable.
-_GAP = r"[\s.\-/\u00a0\u202f]?"
-_NIR = re.compile(
-    rf"(?<![0-9A-Za-z])[1-478]{_GAP}[0-9]{{2}}{_GAP}[0-9]{{2}}{_GAP}(?:[0-9]{{2}}|2[ABab]){_GAP}[0-9]{{3}}{_GAP}[0-9]{{3}}(?:{_GAP}[0-9]{{2}})?(?![0-9A-Za-z])"
-)
+_GAP = r"[\s.\-/_]?"
+_FIGURES = rf"[1-478](?:{_GAP}[0-9]){{4}}{_GAP}(?:[0-9]{{2}}|2[ABab])(?:{_GAP}[0-9]){{6}}(?:(?:{_GAP}[0-9]){{2}})?"
+#: In a text, where codes of letters and digits are no such number; in the name of a file, where it may follow a word without a space.
+NUMBER_IN_TEXT = re.compile(rf"(?<![0-9A-Za-z]){_FIGURES}(?![0-9A-Za-z])")
+NUMBER_IN_NAME = re.compile(rf"(?<![0-9]){_FIGURES}(?![0-9])")
 _MAIL = re.compile(r"[A-Za-z0-9._%+\-]+@[A-Za-z0-9\-]+(?:\.[A-Za-z0-9\-]+)+")
 # What PostgreSQL and SQLAlchemy quote of a row in their messages.
 _QUOTED = re.compile(
@@ -108,7 +109,7 @@ def mask_text(text: str) -> str:
     if _secret_address is not None:
         text = _secret_address.sub(MASK, text)
     text = _QUOTED.sub(f" {MASK}", text)
-    text = _NIR.sub(MASK, text)
+    text = NUMBER_IN_TEXT.sub(MASK, text)
     return _MAIL.sub(MASK, text) if "@" in text else text
 
 

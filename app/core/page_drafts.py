@@ -120,14 +120,16 @@ def _of_page(path: str | None = None) -> Any:
     from app.core.wizard import drafts
 
     store = _store()
-    if _DRAFT not in store:
-        store[_DRAFT] = None
+    path = (path or request.path).removeprefix(request.script_root)
+    place = (_DRAFT, path)
+    if place not in store:
+        store[place] = None
         if context.actor_id() is not None and not tenancy.current_scope().observes:
             try:
-                store[_DRAFT] = drafts.find_draft(KIND, _key(path or request.path))
+                store[place] = drafts.find_draft(KIND, _key(path))
             except (CryptoError, ValueError) as error:  # sealed with a key that is gone: the page opens all the same
                 log.warning("page_draft_unreadable", error=type(error).__name__)
-    return store[_DRAFT]
+    return store[place]
 
 
 def _fields(draft: Any) -> MultiDict[str, str]:

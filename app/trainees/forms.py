@@ -5,7 +5,6 @@ Values are plain (numbers, text, days): they travel in the draft.  Only what a f
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Any
 
@@ -23,6 +22,7 @@ from app.actions.forms import options
 from app.core import clock
 from app.core.concurrency import ROW_FIELDS, VersionedForm
 from app.core.fab.fields import clean_text
+from app.core.logs import NUMBER_IN_TEXT
 from app.core.nir import Nir, NirError, parse
 from app.core.nir.messages import problem_message
 from app.core.textsearch import fold
@@ -56,14 +56,8 @@ def text(label: Any, *validators: Any, limit: int, **kwargs: Any) -> StringField
 
 def no_number(_form: Any, field: Any) -> None:
     """A free text is kept and shown as it is: the number of a person has no place in it."""
-    if _NUMBER_LIKE.search(field.data or ""):
+    if NUMBER_IN_TEXT.search(field.data or ""):
         raise ValidationError(_("Write no number of a person here: the NIR goes into its own box."))
-
-
-#: 13 or 15 digits that begin as a NIR or NIA does, however they are spaced.
-_NUMBER_LIKE = re.compile(
-    r"(?<![0-9A-Za-z])[1-478](?:[\s.\-/]?[0-9]){4}[\s.\-/]?(?:[0-9]{2}|2[ABab])(?:[\s.\-/]?[0-9]){6}(?:(?:[\s.\-/]?[0-9]){2})?(?![0-9A-Za-z])"
-)
 
 
 class ReferenceSelect(SelectField):

@@ -617,3 +617,14 @@ def test_rights_as_they_stand_are_not_offered(as_user: AsUser, db_session: Sessi
     shown = Filled(browser.get(path).text, "row_kept")
     assert post(browser, "/brouillon", shown.data() | {"row_path": path}).status_code == 204
     assert OFFER not in browser.get(path).text
+
+
+def test_ticks_under_all_actions_are_in_the_draft_too(as_user: AsUser, db_session: Session, actions: tuple[int, int]) -> None:
+    browser, user_id = as_user("principal"), id_of(db_session, "secondaire")
+    path = f"/gestion-organisme/droits/{user_id}"
+    shown = Filled(browser.get(path).text, "row_kept")
+    ticked = shown.data(actions_scope=["toutes"], actions=[str(actions[0])])
+    assert post(browser, "/brouillon", ticked | {"row_path": path}).status_code == 204
+    assert OFFER in browser.get(path).text
+    resumed = Filled(browser.get(f"{path}?brouillon=1").text, "row_kept")
+    assert (resumed["actions"], resumed["actions_scope"]) == ([str(actions[0])], ["toutes"])

@@ -15,26 +15,38 @@ import tempfile
 import time
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect, sync_playwright
 from playwright.sync_api import Error as PlaywrightError
+from xdist.scheduler import LoadScopeScheduling
 
 from tests.e2e.portal import CHROMIUM, ROOT, START_SECONDS, AgoraProcess, Product, free_port, sign_in, stop_process
 
-#: What looks at pages and changes nothing that a journey needs: it goes in a second product, at the same time.
-_BESIDE = ("test_design_system.py", "test_exports_in_office.py", "test_pages.py")
-
+#: Journeys of accounts, and what looks at pages and changes nothing: in a second product, at the same time as the journeys of the actions.
+_BESIDE = re.compile(r"/test_(accounts_\w+|design_system|exports_in_office|pages)\.py\b")
 _CONTEXTS = pytest.StashKey[list[BrowserContext]]()
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in this same hook
+class _TwoWorlds(LoadScopeScheduling):  # type: ignore[misc]  # pytest-xdist is not typed
+    """Tests that share a world follow one another in one process, in order."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "beside" if _BESIDE.search(nodeid) else "journeys"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> _TwoWorlds:
+    """Two worlds, whatever the number of processes."""
+    return _TwoWorlds(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Everything in this folder needs a browser. The journeys share one world and follow one another in order."""
+    """Everything in this folder needs a browser."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.e2e)
-            item.add_marker(pytest.mark.xdist_group("beside" if item.path.name in _BESIDE else "journeys"))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -71,7 +71,7 @@ def test_interrupted_back_out_in_again_and_on_another_component(signed_in: SignI
     act(page, "Saisir la reprise")
     fill(page, "Jour de la reprise", ago(31))
     page.get_by_role("button", name="Enregistrer la reprise").click()
-    expect(page.get_by_text("la reprise vient après").first).to_be_visible()
+    expect(page.get_by_text("saisissez un jour plus tard pour la reprise").first).to_be_visible()
     checked(page)
     fill(page, "Jour de la reprise", ago(20))
     confirm(page, "Enregistrer la reprise")

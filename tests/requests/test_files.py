@@ -9,10 +9,12 @@ import tracemalloc
 import zipfile
 
 import pytest
+from flask import Flask
 from hypothesis import given
 from hypothesis import strategies as st
 
 from app.core.documents.files import EXTENSIONS, FileFault, FileRefused, MediaType, identify, safe_name
+from app.core.documents.intake import Incoming, check
 
 PDF = b"%PDF-1.7\n1 0 obj\n<<>>\nendobj\ntrailer\n<<>>\n%%EOF\n"
 PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + bytes(17) + b"\x00\x00\x00\x00IEND\xaeB`\x82"
@@ -199,3 +201,12 @@ def test_no_name_is_dangerous(typed: str, kind: MediaType) -> None:
     name = safe_name(typed, kind)
     assert name.endswith(EXTENSIONS[kind]) and 4 < len(name) <= 160
     assert not re.search(r'[/\\<>:"|?*\x00-\x1f\x7f\u202a-\u202e\u2066-\u2069]', name) and not name.startswith((".", " "))
+
+
+@pytest.mark.parametrize(
+    "name", ["attestation1850675116001.pdf", "NIR 1 85 06 75 116 001 59.pdf", "1_85_06_75_116_001_59.pdf", "CNI_1850675116001_59.pdf", "né-185062A116001.pdf"]
+)
+def test_no_number_of_a_person_stays_in_a_name(app: Flask, name: str) -> None:
+    with app.app_context():
+        assert not any(figure in check(Incoming(name, PDF)).name for figure in ("5067", "75", "116", "001", "59"))
+        assert check(Incoming("SIRET 20005379100014.pdf", PDF)).name == "SIRET 20005379100014.pdf"

@@ -19,8 +19,9 @@ from app.accounts.bulk import HEADERS, Column, Plan
 from app.accounts.forms_console import FileForm
 from app.accounts.services.bulk import LIMITS
 from app.accounts.views.organisation_console import console_crumbs
+from app.core.documents.giving import attachment
 from app.core.tabular import MissingColumns, Refused
-from app.core.tabular.attached import attachment, csv_attachment
+from app.core.tabular.attached import csv_attachment
 
 _SHOWN: Final = 200
 _EXAMPLES: Final = (

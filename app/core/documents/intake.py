@@ -15,7 +15,7 @@ from sqlalchemy import func, select
 from werkzeug.datastructures import FileStorage
 
 from app.core.extensions import db
-from app.core.logs import mask_text
+from app.core.logs import MASK, NUMBER_IN_NAME, mask_text
 from app.core.tenancy import Scope, bound_scope
 
 from .files import FileFault, FileRefused, MediaType, identify, safe_name
@@ -82,7 +82,8 @@ def check(file: Incoming) -> Checked:
     if len(file.content) > limits().most_bytes:
         raise FileRefused(FileFault.TOO_LARGE)
     kind = identify(file.content)
-    return Checked(mask_text(safe_name(file.name, kind)), kind, file.content, hashlib.sha256(file.content).hexdigest())
+    name = mask_text(NUMBER_IN_NAME.sub(MASK, safe_name(file.name, kind)))
+    return Checked(name, kind, file.content, hashlib.sha256(file.content).hexdigest())
 
 
 def check_all(files: Sequence[Incoming]) -> list[Checked]:

@@ -4,11 +4,11 @@
 does not say (a leading zero lost by a spreadsheet) is not guessed: a cell tells whether it was a number.
 """
 
-from app.core.tabular.columns import MissingColumns, columns_of
+from app.core.tabular.columns import MissingColumns
 from app.core.tabular.faults import Fault, Refused
 from app.core.tabular.reading import read_table
 from app.core.tabular.table import Cell, CellKind, Limits, Row, Table, looks_like_formula, safe_cell
 
 __all__ = [
-    "Cell", "CellKind", "Fault", "Limits", "MissingColumns", "Refused", "Row", "Table", "columns_of", "looks_like_formula", "read_table", "safe_cell",
+    "Cell", "CellKind", "Fault", "Limits", "MissingColumns", "Refused", "Row", "Table", "looks_like_formula", "read_table", "safe_cell",
 ]  # fmt: skip
