@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import date
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _l
@@ -106,6 +106,10 @@ register_constraint(
 )
 
 
+#: Decree 2019-14 of 8 January 2019: the level of before 2020 in whose place each level stands; levels 1 and 2 had none.
+FORMER_LEVELS: Final = {3: "V", 4: "IV", 5: "III", 6: "II", 7: "I", 8: "I"}
+
+
 class Level(ReferenceValue, Model):
     """Level of qualification: the nomenclature 1–8 (decree 2019-14) with the former I–V beside it.
 
@@ -116,7 +120,7 @@ class Level(ReferenceValue, Model):
     __own_table_args__ = (
         CheckConstraint("number BETWEEN 1 AND 8", name="number"),
         UniqueConstraint("number", name="uq_level_number"),
-        CheckConstraint("old_label IN ('I', 'II', 'III', 'IV', 'V')", name="old_label"),
+        CheckConstraint(f"old_label IS NULL OR (number, old_label) IN ({', '.join(map(repr, FORMER_LEVELS.items()))})", name="old_label"),
     )
 
     number: Mapped[int] = mapped_column(SmallInteger, nullable=False)
@@ -136,7 +140,11 @@ class Level(ReferenceValue, Model):
 register_constraint("uq_level_code", _l("This level already exists."), field="number")  # its code is its number
 register_constraint("uq_level_number", _l("This level already exists."), field="number")
 register_constraint("ck_level_number", _l("The level goes from 1 to 8."), field="number")
-register_constraint("ck_level_old_label", _l("The former level is one of I, II, III, IV and V."), field="old_label")
+register_constraint(
+    "ck_level_old_label",
+    _l("The former level follows from the level: V for 3, IV for 4, III for 5, II for 6, I for 7 and 8, none for 1 and 2."),
+    field="old_label",
+)
 
 
 class PublicCategory(ReferenceValue, Model):

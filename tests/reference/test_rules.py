@@ -6,10 +6,14 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import UniqueConstraint, func, select
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import UniqueConstraint, func, select, update
+from sqlalchemy.exc import IntegrityError
 
 from app.core import errors_db
 from app.core.fab import names
+from app.reference.models import Level
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -95,6 +99,21 @@ def test_a_level_exists_once(browse: Any) -> None:
     typed = {"number": "5", "label": "Encore", "position": "1", "valid_from": "01/01/2026"}
     assert error_of(browse("admin").post("/referentiels/niveaux/add", typed), "number").startswith("Ce code est déjà utilisé par « 5")
     assert error_of(browse("admin").post("/referentiels/niveaux/add", typed | {"number": "9"}), "number") == "Le niveau va de 1 à 8."
+
+
+@given(number=st.integers(-1, 10), former=st.sampled_from([None, "I", "II", "III", "IV", "V", "VI", "5", "v", ""]))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)  # each example is taken back by itself
+def test_the_two_nomenclatures_go_together(db_session: Session, number: int, former: str | None) -> None:
+    """Old III is 5 and old V is 3 (decree 2019-14): nobody writes one beside the other's number."""
+    connection = db_session.connection()
+    place = connection.begin_nested()
+    try:
+        taken = connection.execute(update(Level).where(Level.number == number).values(old_label=former)).rowcount == 1
+    except IntegrityError:
+        taken = False
+    finally:
+        place.rollback()
+    assert taken == (1 <= number <= 8 and former in (None, {3: "V", 4: "IV", 5: "III", 6: "II", 7: "I", 8: "I"}.get(number)))
 
 
 def _written_views() -> list[Any]:
