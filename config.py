@@ -141,6 +141,8 @@ class Settings:
     document_max_mb: int = 10
     document_max_count: int = 10
     document_quota_mb: int = 2048
+    #: How long the documents of a correction of identity are kept after its decision.
+    identity_document_days: int = 90
 
     # -- building ----------------------------------------------------------------------------------------------------
 
@@ -171,6 +173,7 @@ class Settings:
             "document_max_mb": lambda name, value: _parse_int(name, value, 1, 20),
             "document_max_count": lambda name, value: _parse_int(name, value, 1, 50),
             "document_quota_mb": lambda name, value: _parse_int(name, value, 20, 1_000_000),
+            "identity_document_days": lambda name, value: _parse_int(name, value, 1, 3650),
             "debug": parse_bool,
             "ratelimit_enabled": parse_bool,
         }

@@ -363,7 +363,7 @@ def _instance_names(env: Mapping[str, str]) -> set[str]:
     """The variables another command needs to join this instance: everything given to or made by this start, and nothing of the shell."""
     own = {"HOST", "PORT", "DEMO", "DATA_DIR", "DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL", "AGORA_URL", "AGORA_CLIENT_ID", "AGORA_FUNDER_SIRET"}
     own |= set(keys.PORTAL_KEYS) | {"PUBLIC_URL", "SMTP_URL", "MAIL_FROM", "REGION_NAME", "PORTAL_NAME", "LOG_LEVEL", "LOG_FORMAT", "TRUSTED_PROXIES", "PORTAL_ENV", "SECOND_FACTOR_REQUIRED"}
-    own |= {"DOCUMENT_MAX_MB", "DOCUMENT_MAX_COUNT", "DOCUMENT_QUOTA_MB"}
+    own |= {"DOCUMENT_MAX_MB", "DOCUMENT_MAX_COUNT", "DOCUMENT_QUOTA_MB", "IDENTITY_DOCUMENT_DAYS"}
     return {name for name in own if env.get(name) and "\n" not in env[name]}
 
 

@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, or_, select
 from app.actions.services import actor_name
 from app.core import context
 from app.core.documents.files import FileRefused
-from app.core.documents.intake import Checked, Incoming, check, room_fault
+from app.core.documents.intake import Checked, Incoming, check, room_fault, weight_of
 from app.core.extensions import db
 from app.core.transaction import transaction
 
@@ -114,7 +114,7 @@ def _store(file: Checked, present: ColumnElement[bool], fresh: RequestDocument) 
     # Counted by role: the pieces of a request never bar the way to its letter or to its amendment. Refused
     # before the transaction is joined: one that is under way goes on without this file.
     digests: Sequence[str] = db.session.scalars(select(RequestDocument.sha256).where(present, RequestDocument.role == fresh.role)).all()
-    fault = room_fault(file, digests, fresh.organisation_id)
+    fault = room_fault(file, digests, weight_of(fresh.organisation_id))
     if fault is not None:
         raise FileRefused(fault)
     with transaction() as session:

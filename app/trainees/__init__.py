@@ -51,6 +51,10 @@ def register(appbuilder: AppBuilder) -> None:
         name="purge-identity-requests", func="app.trainees.jobs:purge_identity_requests", every=600,
         label=_l("Purge of the identity searches"),
     )  # fmt: skip
+    register_periodic(
+        name="purge-identity-documents", func="app.trainees.jobs:purge_identity_documents", cron="35 3 * * *",
+        label=_l("Deletion of the documents of corrections decided long ago"),
+    )  # fmt: skip
     register_periodic(name="recheck-identities", func="app.trainees.jobs:recheck_identities", every=900, label=_l("Check of the typed identities"))
     register_periodic(name="remind-nia", func="app.trainees.jobs:remind_about_nia", cron="30 7 * * 1-5", label=_l("Reminders about NIA"))
     register_periodic(name="sweep-number-repairs", func="app.trainees.jobs:sweep_repairs", every=60, label=_l("Files of NIRs to apply"))

@@ -88,7 +88,7 @@ class IdentityCorrection(TenantMixin, VersionedMixin, Model):
 class IdentityDocument(TenantMixin, Model):
     """A document that shows who somebody is (identity card, certificate of social security), put in with a request and never changed.
 
-    It goes with a request that is withdrawn, and stays with one that was decided.
+    It goes with a request that is withdrawn, and some time after the decision on the others (``services.identity_documents.purge``).
     """
 
     __tablename__ = "identity_document"

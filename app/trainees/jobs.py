@@ -13,14 +13,16 @@ from sqlalchemy.orm import undefer
 from app.core import clock
 from app.core.extensions import db
 from app.core.jobs import enqueue
+from app.core.jobs.runner import interrupted
 from app.core.nir.reading import reveal_for_partner
 from app.core.outbox.circuit import guard
+from app.core.tenancy import Scope, bound_scope
 from app.core.transaction import transaction
 from app.partners.agora.port import AgoraPort, Caller, IdentityQuery, PartnerRejected, PartnerUnavailable, Refusal
 
 from .domain import IdentitySource, IdentityState
 from .models import IdentityRequest, Trainee
-from .services import identity
+from .services import identity, identity_documents
 from .services.identity import Person
 
 log = structlog.get_logger(__name__)
@@ -89,6 +91,19 @@ def purge_identity_requests() -> None:
     deleted = identity.purge()
     if deleted:
         log.info("identity_requests_purged", count=deleted)
+
+
+def purge_identity_documents() -> None:
+    """Delete the documents of corrections decided long ago, a batch in each transaction: they are copies of identity cards."""
+    deleted = 0
+    with bound_scope(Scope.system()):
+        while True:
+            count = identity_documents.purge()
+            deleted += count
+            if count < identity_documents.PURGED_AT_ONCE or interrupted():
+                break
+    if deleted:
+        log.info("identity_documents_purged", count=deleted)
 
 
 def recheck_identities() -> None:

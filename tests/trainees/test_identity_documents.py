@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,21 +11,26 @@ from sqlalchemy import select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from app.accounts.seeds import ORGANISATION_B
-from app.core import crypto
+from app.core import clock, crypto
 from app.core.audit.models import NirReading
 from app.core.documents import intake
 from app.core.extensions import db
+from app.core.jobs import PERIODIC
 from app.core.rotation import registered_columns
 from app.core.tenancy import Scope, bound_scope
+from app.core.ui.format import fr_date
+from app.trainees import jobs
+from app.trainees.domain import CorrectionState
 from app.trainees.identity_models import IdentityCorrection, IdentityDocument, IdentityDocumentContent
 from app.trainees.services import identity_documents
 from tests.accounts.helpers import post
-from tests.actions.helpers import organisation
+from tests.actions.helpers import organisation, statements
 from tests.architecture.markup import problems
 from tests.requests.test_files import JPEG, PDF, PNG
 from tests.trainees.test_identity_requests import RIGHT, ask, confirmed, correction_of, decide, trainee_of, version_on
 
 if TYPE_CHECKING:
+    from flask import Flask
     from flask.testing import FlaskClient
     from sqlalchemy.orm import Session
 
@@ -165,3 +171,74 @@ def test_bytes_are_encrypted_under_a_key_of_their_own(as_user: AsUser, db_sessio
         db_session.execute(update(IdentityDocumentContent).where(IdentityDocumentContent.id == card.id).values(data=stored[back.id]))
         with pytest.raises(crypto.TamperedCiphertext):
             identity_documents.read(correction_of(asked.location).id, card.id)
+
+
+def test_nobody_decides_without_having_seen_a_document_added_meanwhile(as_user: AsUser) -> None:
+    registration_id, _enrolment = confirmed()
+    browser, region = as_user("principal"), as_user("region")
+    asked = ask(browser, registration_id)
+    seen = version_on(region.get(asked.location).text)
+    assert upload(browser, f"{asked.location}/pieces", {}, (PDF, "carte.pdf")).status_code == 303
+    late = decide(region, asked.location, "refuse", "Il manque une copie de la carte d’identité", version=seen)
+    assert late.status_code == 422
+    assert "a modifié cette demande entre-temps" in late.text and "carte.pdf" in late.text and "Il manque une copie" in late.text
+    assert correction_of(asked.location).state == CorrectionState.PENDING
+    # a withdrawal from a page opened before says the same, not that somebody decided
+    assert post(browser, f"{asked.location}/retrait", {"version": seen}).status_code == 303
+    page = browser.get(asked.location).text
+    assert "a modifié cette demande entre-temps" in page and "décidée entre-temps" not in page
+    assert correction_of(asked.location).state == CorrectionState.PENDING
+    with bound_scope(Scope.system()):
+        moves = "SELECT count(*) FROM audit_entry WHERE table_name = 'identity_correction' AND row_id = :id AND operation = 'UPDATE'"
+        assert db.session.scalar(text(moves), {"id": str(correction_of(asked.location).id)}) == 0, "a version alone is no change"
+    assert decide(region, asked.location, "validate").status_code == 303
+
+
+def test_the_room_is_weighed_once_for_files_sent_together(as_user: AsUser, monkeypatch: pytest.MonkeyPatch) -> None:
+    registration_id, _enrolment = confirmed()
+    browser, own = as_user("principal"), organisation().id
+    asked = ask(browser, registration_id)
+    before = intake.weight_of(own)
+    monkeypatch.setattr(intake, "limits", lambda: intake.Limits(50_000, 9, before + len(PDF) + len(PNG)))
+    over = upload(browser, f"{asked.location}/pieces", {}, (PDF, "carte.pdf"), (PNG, "verso.png"), (JPEG, "de-trop.jpg"))
+    assert over.status_code == 422 and "« de-trop.jpg »" in over.text and "« verso.png »" not in over.text
+    with statements() as sent:
+        assert upload(browser, f"{asked.location}/pieces", {}, (PDF, "carte.pdf"), (PNG, "verso.png")).status_code == 303
+    assert len([one for one in sent if "sum(identity_document.size)" in one]) == 1
+    assert len(kept(asked.location)) == 2 and {one.account_name for one in kept(asked.location)} != {""}
+
+
+def test_documents_are_deleted_some_time_after_the_decision(as_user: AsUser, db_session: Session, app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    addresses = []
+    browser, region = as_user("principal"), as_user("region")
+    for what in ("validate", "refuse", ""):
+        registration_id, _enrolment = confirmed()
+        asked = ask_with(browser, registration_id, (PDF, "recto.pdf"), (PNG, "verso.png"))
+        addresses.append(asked.location)
+        assert "Les pièces sont supprimées 90 jours après la décision." in browser.get(asked.location).text
+        if what:
+            assert decide(region, asked.location, what, "Observations").status_code == 303
+    old, refused, waiting = addresses
+    decided_at = clock.now() - timedelta(days=89, hours=23)
+    db_session.execute(update(IdentityCorrection).where(IdentityCorrection.id == correction_of(old).id).values(decided_at=decided_at))
+    db_session.expire_all()
+    page = browser.get(old).text
+    assert f"gardées jusqu’au {fr_date(decided_at + timedelta(days=90))}" in page
+    assert list(problems(page, path=True)) == []
+    weight = intake.weight_of(organisation().id)
+    jobs.purge_identity_documents()
+    assert len(kept(old)) == 2, "not a day too early"
+    monkeypatch.setitem(app.config, "IDENTITY_DOCUMENT_DAYS", 89)
+    monkeypatch.setattr(identity_documents, "PURGED_AT_ONCE", 1)
+    monkeypatch.setattr(identity_documents.purge, "__defaults__", (1,))
+    contents = select(IdentityDocumentContent.id).where(IdentityDocumentContent.id.in_([one.id for one in kept(old)]))
+    jobs.purge_identity_documents()
+    assert kept(old) == [], "several batches"
+    assert (len(kept(refused)), len(kept(waiting))) == (2, 2)
+    with bound_scope(Scope.system()):
+        assert db_session.scalars(contents).all() == []
+    assert intake.weight_of(organisation().id) == weight - len(PDF) - len(PNG)
+    page = browser.get(old).text
+    assert "Aucun document n’est joint" in page and "Les pièces sont supprimées 89 jours après la décision." in page
+    assert correction_of(old).state == CorrectionState.VALIDATED, "what was decided stays"
+    assert [one.cron for one in PERIODIC if one.name == "purge-identity-documents"] == ["35 3 * * *"]

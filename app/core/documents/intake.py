@@ -100,13 +100,16 @@ def check_all(files: Sequence[Incoming]) -> list[Checked]:
     return checked
 
 
-def room_fault(file: Checked, present: Sequence[str], organisation_id: int) -> FileFault | None:
-    """Why there is no room for a file beside those that are there, known by their SHA-256; None when there is."""
+def room_fault(file: Checked, present: Sequence[str], weight: int) -> FileFault | None:
+    """Why there is no room for a file beside those that are there, known by their SHA-256; None when there is.
+
+    ``weight`` is that of all the documents of the organisation (``weight_of``).
+    """
     if file.sha256 in present:
         return FileFault.TWICE
     if len(present) >= limits().most:
         return FileFault.TOO_MANY
-    return FileFault.FULL if weight_of(organisation_id) + len(file.content) > limits().quota else None
+    return FileFault.FULL if weight + len(file.content) > limits().quota else None
 
 
 # ---- the room of an organisation --------------------------------------------------------------------------------------

@@ -8,16 +8,18 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
-from sqlalchemy import delete, select
+from flask import current_app
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import undefer
 
 from app.actions.services import actor_name
-from app.core import context, crypto
+from app.core import clock, context, crypto
 from app.core.documents.files import FileFault
-from app.core.documents.intake import Checked, FilesRefused, Incoming, check_all, room_fault
+from app.core.documents.intake import Checked, FilesRefused, Incoming, check_all, room_fault, weight_of
 from app.core.extensions import db
 from app.core.nir.reading import journal_reading
 from app.core.transaction import transaction
@@ -33,6 +35,8 @@ PURPOSE: Final = "document"
 _REASON: Final = "pièce d’une demande de correction d’identité"
 #: The only key of a content.
 _KEY: Final = "d"
+#: How many go in one transaction.
+PURGED_AT_ONCE: Final = 200
 
 
 def document_aad(column: str, row_uid: uuid.UUID) -> bytes:
@@ -67,7 +71,7 @@ def read(correction_id: int, document_id: int) -> tuple[IdentityDocument, bytes]
 
 
 def attach(correction_id: int, files: Sequence[Incoming]) -> int:
-    """Add documents to a request that waits; gives how many: all of them, or none.
+    """Add documents to a request that waits; gives how many: all of them, or none.  Who has the page open reads it again before deciding.
 
     Raises LookupError, Refused when the request was decided or withdrawn, or FilesRefused.
     """
@@ -80,24 +84,31 @@ def attach(correction_id: int, files: Sequence[Incoming]) -> int:
         if correction.state != CorrectionState.PENDING:
             raise Refused(Problem("", ProblemCode.DECIDED))
         put_with(correction, checked)
+        seen = update(IdentityCorrection).where(IdentityCorrection.id == correction_id).values(version=IdentityCorrection.version + 1)
+        session.execute(seen.execution_options(synchronize_session=False))
+        session.expire(correction, ["version"])
     log.info("identity_documents_attached", correction=correction_id, count=len(checked))
     return len(checked)
 
 
 def put_with(correction: IdentityCorrection, files: Sequence[Checked]) -> None:
     """Keep documents with a request that is locked, or new, in the transaction under way.  Raises FilesRefused when there is no room."""
+    if not files:
+        return
     session, actor = db.session, context.actor_id()
+    author, weight = actor_name(actor), weight_of(correction.organisation_id)
     present = list(session.scalars(select(IdentityDocument.sha256).where(IdentityDocument.correction_id == correction.id)))
     faults: list[tuple[str, FileFault]] = []
     for file in files:
-        fault = room_fault(file, present, correction.organisation_id)
+        fault = room_fault(file, present, weight)
         if fault is not None:
             faults.append((file.name, fault))
             continue
         present.append(file.sha256)
+        weight += len(file.content)
         document = IdentityDocument(
             organisation_id=correction.organisation_id, correction_id=correction.id, seal_uid=uuid.uuid4(), name=file.name,
-            media_type=file.kind.value, size=len(file.content), sha256=file.sha256, account_id=actor, account_name=actor_name(actor),
+            media_type=file.kind.value, size=len(file.content), sha256=file.sha256, account_id=actor, account_name=author,
         )  # fmt: skip
         key = os.urandom(crypto.KEY_BYTES)
         document.seal = crypto.cipher().encrypt(key, document_aad("seal", document.seal_uid))
@@ -115,4 +126,33 @@ def drop_of(correction: IdentityCorrection) -> None:
     db.session.execute(delete(IdentityDocument).where(IdentityDocument.correction_id == correction.id).execution_options(synchronize_session=False))
 
 
-__all__ = ["PURPOSE", "attach", "document_aad", "drop_of", "of_correction", "put_with", "read"]
+# ---- how long they are kept --------------------------------------------------------------------------------------------
+
+
+def kept_for() -> timedelta:
+    """How long after the decision, as the installation sets it (``IDENTITY_DOCUMENT_DAYS``)."""
+    return timedelta(days=current_app.config["IDENTITY_DOCUMENT_DAYS"])
+
+
+def kept_until(correction: IdentityCorrection) -> datetime | None:
+    """When the documents of a request that was decided may go; None while it waits."""
+    return None if correction.decided_at is None else correction.decided_at + kept_for()
+
+
+def purge(limit: int = PURGED_AT_ONCE) -> int:
+    """Delete documents, ``limit`` of them at most, of requests decided long enough ago; gives how many.  In the system scope."""
+    with transaction() as session:
+        due = (
+            select(IdentityDocument.id)
+            .join(IdentityCorrection, IdentityCorrection.id == IdentityDocument.correction_id)
+            .where(IdentityCorrection.decided_at < clock.now() - kept_for())
+            .order_by(IdentityDocument.id)
+            .limit(limit)
+        )
+        ids = session.scalars(due).all()
+        if ids:
+            session.execute(delete(IdentityDocument).where(IdentityDocument.id.in_(ids)).execution_options(synchronize_session=False))
+    return len(ids)
+
+
+__all__ = ["PURGED_AT_ONCE", "PURPOSE", "attach", "document_aad", "drop_of", "kept_for", "kept_until", "of_correction", "purge", "put_with", "read"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from flask import abort, flash, redirect, request, url_for
@@ -18,6 +19,7 @@ from wtforms.validators import Length, Optional
 from app.actions.domain import registration_blockers
 from app.actions.queries import Cursor
 from app.actions.views import page_size
+from app.core import clock, context, page_drafts, presence
 from app.core.concurrency import StaleError
 from app.core.documents.giving import attachment
 from app.core.documents.intake import FilesRefused, all_incoming
@@ -25,16 +27,17 @@ from app.core.documents.words import ACCEPT, fault_text, limits_text, size_text
 from app.core.errors_db import translate
 from app.core.extensions import db
 from app.core.fab.fields import clean_text
-from app.core.logs import mask_text
 from app.core.tenancy import current_scope
+from app.core.ui import allowed
+from app.core.ui.format import fr_date
 from app.core.ui.forms import Required
 
 from .. import labels, presenters, queries
 from ..domain import CorrectionState, Refused
 from ..forms import CivilStatusForm, PortalBaseForm, no_number
-from ..identity_models import IdentityCorrection
+from ..identity_models import IdentityCorrection, IdentityDocument
 from ..models import Registration
-from ..permissions import VIEW
+from ..permissions import DECIDE_IDENTITY, VIEW
 from ..services import identity_documents
 from ..services import identity_requests as services
 from .common import agrees_with_number, left_blank, registration_or_404, sheet_crumbs, show_database_refusal, show_problems, typed_nir, typed_person
@@ -51,6 +54,12 @@ class CorrectionForm(CivilStatusForm):
         filters=[clean_text],
     )
     documents = MultipleFileField(_l("Documents that show it"))
+
+
+class DecisionForm(PortalBaseForm):
+    """What the Région says of a request; the button says what it decides."""
+
+    observations = TextAreaField(_l("Observations"), [no_number, Length(max=services.MAX_REASON)], filters=[clean_text])
 
 
 class DocumentsForm(PortalBaseForm):
@@ -121,6 +130,13 @@ class IdentityCorrectionsView(BaseView):  # type: ignore[misc]  # Flask-AppBuild
                     flash(_("The request was sent to the Région. You will be told of its decision by e-mail."), "success")
                     return redirect(url_for(".show", correction_id=correction_id), 303)
                 registration = registration_or_404(registration_id)
+        if request.method == "GET":
+            typed = page_drafts.to_resume()
+            if typed is not None:  # with the version that its author had seen
+                version = typed.get("version", 0, type=int)
+            # Each account's own page: what two people ask is never put together, the second is told that a request waits.
+            presence.open_page(registration.trainee, f"-correction-{context.actor_id()}")
+            page_drafts.tell_of(form, registration.trainee)
         if files:  # no browser sends them a second time by itself
             form.documents.errors = [*form.documents.errors, _("Choose the documents again: the request was not sent, and they were not kept.")]
         page = self.render_template(
@@ -143,7 +159,7 @@ class IdentityCorrectionsView(BaseView):  # type: ignore[misc]  # Flask-AppBuild
     @permission_name("read")
     def show(self, correction_id: int) -> ResponseReturnValue:
         """Before and after, the reason, the decision."""
-        return self._page(_found_or_404(correction_id), [])
+        return self._page(_found_or_404(correction_id))
 
     @expose("/<int:correction_id>/pieces", methods=("GET", "POST"))
     @has_access
@@ -157,7 +173,7 @@ class IdentityCorrectionsView(BaseView):  # type: ignore[misc]  # Flask-AppBuild
         files = all_incoming(request.files.getlist("documents"))
         if not files:
             form.documents.errors = [_("Choose a file first: PDF, ODT, DOCX, JPEG or PNG.")]
-            return self._page(correction, [], documents_form=form), 422
+            return self._page(correction, documents_form=form), 422
         try:
             count = identity_documents.attach(correction_id, files)
         except LookupError:
@@ -168,7 +184,7 @@ class IdentityCorrectionsView(BaseView):  # type: ignore[misc]  # Flask-AppBuild
         except FilesRefused as refused:
             db.session.rollback()
             form.documents.errors = [fault_text(fault, name) for name, fault in refused.faults]
-            return self._page(_found_or_404(correction_id), [], documents_form=form), 422
+            return self._page(_found_or_404(correction_id), documents_form=form), 422
         else:
             flash(ngettext("%(num)s document is attached: the Région sees it.", "%(num)s documents are attached: the Région sees them.", count), "success")
         return redirect(address, 303)
@@ -183,33 +199,43 @@ class IdentityCorrectionsView(BaseView):  # type: ignore[misc]  # Flask-AppBuild
             abort(404)
         return attachment(found[1], found[0].name, found[0].media_type)
 
-    @expose("/<int:correction_id>/decision", methods=("POST",))
+    @expose("/<int:correction_id>/decision", methods=("GET", "POST"))
     @has_access
     @permission_name("decide_identity")
     def decide(self, correction_id: int) -> ResponseReturnValue:
         """Validate or refuse; validated, the identity changes and AGORA is told."""
-        what = request.form.get("what", "")
+        correction, address = _found_or_404(correction_id), url_for(".show", correction_id=correction_id)
+        if request.method == "GET":  # where a draft that is given up leads back to
+            return redirect(address)
+        page_drafts.note_sent(request.form.get(presence.PAGE))
+        form, what = DecisionForm(formdata=request.form), request.form.get("what", "")
+        valid = form.validate()
         if what not in ("validate", "refuse"):
-            return self._page(_found_or_404(correction_id), [_("Choose: validate or refuse the correction.")]), 422
-        observations = mask_text(clean_text(request.form.get("observations", "")) or "")
+            form.form_errors.append(_("Choose: validate or refuse the correction."))
+            valid = False
+        if not valid:
+            return self._page(correction, decision=form), 422
         try:
             services.decide(
-                correction_id, validate=what == "validate", observations=observations, version=request.form.get("version", 0, type=int)
+                correction_id, validate=what == "validate", observations=form.observations.data or "", version=request.form.get("version", 0, type=int)
             )
         except LookupError:
             abort(404)
         except Refused as refusal:
             db.session.rollback()
-            return self._page(_found_or_404(correction_id), [labels.problem_text(one) for one in refusal.problems], observations), 422
+            show_problems(form, refusal.problems)
+            return self._page(_found_or_404(correction_id), decision=form), 422
         except StaleError:
             db.session.rollback()
-            return self._page(_found_or_404(correction_id), [_("Somebody modified this request meanwhile: read it again.")], observations), 422
+            form.form_errors.append(_("Somebody modified this request meanwhile: read it again."))
+            return self._page(_found_or_404(correction_id), decision=form), 422
         except IntegrityError as error:
             db.session.rollback()
-            return self._page(_found_or_404(correction_id), [translate(error)], observations), 422
+            form.form_errors.append(translate(error))
+            return self._page(_found_or_404(correction_id), decision=form), 422
         validated = _("The correction is validated: the identity is changed, and AGORA is told for the files it holds open.")
         flash(validated if what == "validate" else _("The correction is refused."), "success")
-        return redirect(url_for(".show", correction_id=correction_id), 303)
+        return redirect(address, 303)
 
     @expose("/<int:correction_id>/retrait", methods=("GET", "POST"))
     @has_access
@@ -235,26 +261,35 @@ class IdentityCorrectionsView(BaseView):  # type: ignore[misc]  # Flask-AppBuild
             services.withdraw(correction_id, version=request.form.get("version", 0, type=int))
         except LookupError:
             abort(404)
-        except (Refused, StaleError):
+        except Refused:
             db.session.rollback()
             flash(_("This request was decided meanwhile."), "warning")
+        except StaleError:
+            db.session.rollback()
+            flash(_("Somebody modified this request meanwhile: read it again."), "warning")
         else:
             flash(_("The request was withdrawn."), "success")
         return redirect(url_for(".show", correction_id=correction_id), 303)
 
-    def _page(self, correction: IdentityCorrection, problems: list[str], observations: str = "", documents_form: Any = None) -> str:
+    def _page(self, correction: IdentityCorrection, *, decision: Any = None, documents_form: Any = None) -> str:
+        pending = correction.state == CorrectionState.PENDING
+        if pending and allowed(*DECIDE_IDENTITY):
+            presence.open_page(correction, presence.DECISION)  # two validators see one another
+            decision = decision or DecisionForm(formdata=_resumed(correction.id))
+        documents = identity_documents.of_correction(correction.id)
         page: str = self.render_template(
             "trainees/correction.html",
             breadcrumb=[*_path(), (correction.trainee.display_name, None)],
             menu_current="IdentityCorrectionsView.index",
             correction=correction,
             before_after=labels.correction_rows(correction),
-            pending=correction.state == CorrectionState.PENDING,
+            pending=pending,
             of_region=current_scope().sees_all,
             sheet=services.registration_of(correction.trainee_id),
-            problems=problems,
-            observations=observations,
-            documents=[(one, size_text(one.size)) for one in identity_documents.of_correction(correction.id)],
+            decision=decision,
+            most_observations=services.MAX_REASON,
+            kept=_kept(correction, documents),
+            documents=[(one, size_text(one.size)) for one in documents],
             withdrawal=_withdrawal(),
             documents_form=documents_form or DocumentsForm(formdata=None),
             documents_hint=_hint(),
@@ -270,6 +305,22 @@ def _path() -> list[tuple[str, str | None]]:
 
 def _withdrawal() -> str:
     return _("The Région no longer decides on it, and the documents attached to it are deleted. The identity stays as it is.")
+
+
+def _resumed(correction_id: int) -> Any:
+    """The observations typed some other time, when the page is asked for with them."""
+    return page_drafts.by_hand(url_for("IdentityCorrectionsView.decide", correction_id=correction_id), lambda typed: bool(typed.get("observations")))
+
+
+def _kept(correction: IdentityCorrection, documents: Sequence[IdentityDocument]) -> str | None:
+    """Until when the documents are kept; or why there may be none left."""
+    until, days = identity_documents.kept_until(correction), identity_documents.kept_for().days
+    if documents and until is not None:
+        return _("The documents are kept until %(day)s.", day=fr_date(until))
+    over = until is not None and until <= clock.now() and correction.state != CorrectionState.WITHDRAWN
+    if not (documents or over):
+        return None
+    return ngettext("The documents are deleted %(num)s day after the decision.", "The documents are deleted %(num)s days after the decision.", days)
 
 
 def _hint() -> str:
