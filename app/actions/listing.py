@@ -20,7 +20,7 @@ from app.reference.models import SITE_WORDS, Site
 
 from .domain import ActionStatus, SortKey, StatusFilter
 from .models import COMPONENT_WORDS, Action, Component, ComponentSite, Contract, FinishDeclaration
-from .queries import PAGE_SIZES, Cursor, Page, distinct_values, keyset_page, tsquery
+from .queries import PAGE_SIZES, Cursor, Page, distinct_values, found_first, keyset_page, tsquery
 
 #: More territories than this are not a list to choose from.
 MOST_TERRITORIES: Final = 300
@@ -108,7 +108,7 @@ def conditions(narrowed: ActionFilter, today: date) -> list[ColumnElement[bool]]
     if narrowed.number:
         found.append(_begins(Action.number, narrowed.number))
     if narrowed.title:
-        found.append(_words(Action.search_vector, narrowed.title))
+        found.append(found_first(Action.id, select(Action.id).where(_words(Action.search_vector, narrowed.title))))
     of_contract = _of_contract(narrowed)
     if of_contract:
         found.append(Action.contract_id.in_(select(Contract.id).where(*of_contract)))
@@ -140,11 +140,11 @@ def _of_components(narrowed: ActionFilter) -> list[ColumnElement[bool]]:
     found: list[ColumnElement[bool]] = []
     if narrowed.component:
         words: ColumnElement[Any] = literal_column(COMPONENT_WORDS)
-        found.append(Action.id.in_(select(Component.action_id).where(_words(words, narrowed.component))))
+        found.append(found_first(Action.id, select(Component.action_id).where(_words(words, narrowed.component))))
     if narrowed.site:
         sites = select(Site.id).where(_words(literal_column(SITE_WORDS), narrowed.site))
         places = select(ComponentSite.component_id).where(ComponentSite.site_id.in_(sites))
-        found.append(Action.id.in_(select(Component.action_id).where(Component.id.in_(places))))
+        found.append(found_first(Action.id, select(Component.action_id).where(Component.id.in_(places))))
     return found
 
 
@@ -168,7 +168,8 @@ def _matches(typed: str) -> ColumnElement[bool]:
         return literal_column("false")
     by_contract = select(Contract.id).where(_begins(Contract.number, typed))
     # A union: with OR, neither index would be used and the whole list be read.
-    return Action.id.in_(union(select(Action.id).where(_words(Action.search_vector, typed)), select(Action.id).where(Action.contract_id.in_(by_contract))))
+    by_words = select(Action.id).where(_words(Action.search_vector, typed))
+    return found_first(Action.id, union(by_words, select(Action.id).where(Action.contract_id.in_(by_contract))))
 
 
 def list_actions(

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import ScalarSelect, Select, func, literal, literal_column, select, tuple_
+from sqlalchemy import ARRAY, ColumnElement, CompoundSelect, Integer, ScalarSelect, Select, any_, func, literal, literal_column, select, tuple_
 from sqlalchemy.orm import aliased, joinedload, selectinload
 
 from app.core.extensions import db
@@ -34,6 +34,8 @@ COUNT_CAP = 10_000
 #: And on the tiles of the home page, which is read all day.
 TILE_CAP = 999
 PAGE_SIZES = (25, 50, 100)
+#: Up to so many rows found by words are named one by one.
+_FEW = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,19 @@ class ActionCounters:
 def tsquery(query: str) -> Any:
     """``query`` (see ``textsearch.prefix_query``) for comparison with a generated vector."""
     return func.to_tsquery(literal_column("'simple'::regconfig"), query)
+
+
+def found_first(column: Any, statement: Select[Any] | CompoundSelect[Any]) -> ColumnElement[bool]:
+    """Whether ``column`` is among the ids that ``statement`` selects, which are looked for at once: when they are few, they are named.
+
+    How many rows hold some words is what PostgreSQL guesses worst: it may walk a list of half a million in its order, and look into each,
+    for the forty that hold them.
+    """
+    hits = statement.cte("hits").prefix_with("MATERIALIZED")
+    ids = db.session.scalars(select(*hits.c).limit(_FEW + 1)).all()
+    if len(ids) > _FEW:
+        return cast("ColumnElement[bool]", column.in_(statement))
+    return cast("ColumnElement[bool]", column == any_(literal(sorted(set(ids)), ARRAY(Integer))))
 
 
 def keyset_page(

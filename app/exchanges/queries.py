@@ -13,7 +13,7 @@ from sqlalchemy.orm import joinedload
 
 from app.accounts.models import Organisation
 from app.actions.models import Action, Contract
-from app.actions.queries import COUNT_CAP, PAGE_SIZES, Cursor, Page, keyset_page, tsquery
+from app.actions.queries import COUNT_CAP, PAGE_SIZES, Cursor, Page, found_first, keyset_page, tsquery
 from app.core import textsearch
 from app.core.extensions import db
 from app.core.outbox.models import BLOCKING, ErrorKind, MessageState, OutboxAttempt, OutboxIntervention, OutboxMessage, OutboxPartner
@@ -103,7 +103,8 @@ def _said(typed: str, *, by_name: bool) -> ColumnElement[bool]:
     query = textsearch.prefix_query(typed)
     if query is None or not by_name:
         return false()
-    return _enrolments_of(Trainee.search_vector.bool_op("@@")(tsquery(query)), Enrolment.registration, Registration.trainee)
+    people = select(Trainee.id).where(Trainee.search_vector.bool_op("@@")(tsquery(query)))
+    return _enrolments_of(found_first(Registration.trainee_id, people), Enrolment.registration)
 
 
 def conditions(narrowed: ExchangeFilter) -> list[ColumnElement[bool]]:

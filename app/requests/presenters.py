@@ -56,11 +56,13 @@ class Today:
     outside: Outside = field(default_factory=Outside)
 
 
-def lines(rows: Sequence[ModificationRequest], *, now: datetime, awaited: Collection[int] | None = None) -> list[Line]:
-    """Rows of the follow-up and of the queue: one statement for the names of all, one for their letters unless ``awaited`` says whose are."""
+def lines(
+    rows: Sequence[ModificationRequest], *, now: datetime, awaited: Collection[int] | None = None, names: Mapping[int, str] | None = None
+) -> list[Line]:
+    """Rows of the follow-up and of the queue: one statement for ``names``, one for their letters, unless they are given (``awaited``: whose are)."""
     if awaited is None:
         awaited = queries.without_letter({row.id for row in rows if row.state == RequestState.PENDING})
-    names = account_names(row.sender_id for row in rows)
+    names = account_names(row.sender_id for row in rows) if names is None else names
     asks, withdraws = allowed(*ASK), allowed(*WITHDRAW)
     return [
         Line(
@@ -125,18 +127,28 @@ def _leaves_outside(problems: Sequence[Problem]) -> bool:
     return any(problem.code is ProblemCode.TRAINEES_OUTSIDE for problem in problems)
 
 
+def names_told(found: ModificationRequest, events: Sequence[ModificationRequestEvent], papers: Mapping[str, Any]) -> dict[int, str]:
+    """The names of all those whom the page of a request names: one statement."""
+    accounts = [found.sender_id, *(number for one in (*events, *papers["signatures"]) for number in (_account_of(one), one.on_behalf_of_id))]
+    return account_names([*accounts, *(one.account_id for one in papers["attached"])])
+
+
+def _account_of(one: ModificationRequestEvent | RequestSignature) -> int | None:
+    return one.actor_id if isinstance(one, ModificationRequestEvent) else one.account_id
+
+
 def history(
-    events: Sequence[ModificationRequestEvent], documents: Sequence[RequestDocument] = (), signatures: Sequence[RequestSignature] = ()
+    events: Sequence[ModificationRequestEvent],
+    documents: Sequence[RequestDocument],
+    signatures: Sequence[RequestSignature],
+    names: Mapping[int, str],
 ) -> list[dict[str, Any]]:
     """The timeline: who did what, when, why; with what was asked, the letter confirmed on screen and the documents that came."""
-    accounts = [number for one in events for number in (one.actor_id, one.on_behalf_of_id)]
-    accounts += [number for one in signatures for number in (one.account_id, one.on_behalf_of_id)]
-    names = account_names([*accounts, *(one.account_id for one in documents)])
     lines = [*_steps(events, names), *(_signed(one, names) for one in signatures), *(_attached(one, names) for one in documents)]
     return sorted(lines, key=lambda one: one["at"], reverse=True)  # what has the same time stays in this order
 
 
-def _signed(one: RequestSignature, names: dict[int, str]) -> dict[str, Any]:
+def _signed(one: RequestSignature, names: Mapping[int, str]) -> dict[str, Any]:
     return {
         "text": _("The letter was confirmed on screen."),
         "at": one.signed_at,
@@ -145,7 +157,7 @@ def _signed(one: RequestSignature, names: dict[int, str]) -> dict[str, Any]:
     }
 
 
-def _attached(one: RequestDocument, names: dict[int, str]) -> dict[str, Any]:
+def _attached(one: RequestDocument, names: Mapping[int, str]) -> dict[str, Any]:
     sentences: dict[str, Any] = {
         DocumentRole.LETTER: _("The signed letter was attached: %(name)s.", name=one.name),
         DocumentRole.AMENDMENT: _("The document of the amendment was attached: %(name)s.", name=one.name),
@@ -158,7 +170,7 @@ def _attached(one: RequestDocument, names: dict[int, str]) -> dict[str, Any]:
     }
 
 
-def _steps(events: Sequence[ModificationRequestEvent], names: dict[int, str]) -> list[dict[str, Any]]:
+def _steps(events: Sequence[ModificationRequestEvent], names: Mapping[int, str]) -> list[dict[str, Any]]:
     return [
         {
             "text": labels.history_text(one.event, one.from_state),
@@ -184,7 +196,7 @@ def _comment(one: ModificationRequestEvent) -> str | None:
     return "\n".join(lines) or None
 
 
-def _name(names: dict[int, str], account: int | None, then: str) -> str:
+def _name(names: Mapping[int, str], account: int | None, then: str) -> str:
     return (names.get(account) if account is not None else None) or then
 
 

@@ -229,7 +229,9 @@ class RequestsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only 
             lines.validate()
         rows = labels.change_rows(found.asked, found.noted)
         of_action = url_for("RequestsView.of_action", action_id=found.action_id)
+        events = queries.history_of(found.id)
         papers = document_labels.page_values(found) | document_labels.letter_acts(found, LetterForm(formdata=None))
+        names = presenters.names_told(found, events, papers)
         if decides:
             path = [(_("Modification requests"), url_for("RequestsView.queue")), (found.action.number, None)]
         else:
@@ -241,13 +243,13 @@ class RequestsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only 
                 menu_current="RequestsView.queue" if decides else "ActionsView.index",
                 found=found,
                 today=today,
-                line=presenters.lines([found], now=clock.now(), awaited={found.id} if papers["letter_awaited"] else ())[0],
+                line=presenters.lines([found], now=clock.now(), awaited={found.id} if papers["letter_awaited"] else (), names=names)[0],
                 rows=rows,
                 rule_name=market_labels.rule_text(found.rule, found.rule_version, named=decides),
                 line_controls=[(row, lines[LINE + row["name"]]) for row in rows],
                 lines_form=lines,
                 most_of_a_line=MAX_NOTE,
-                history=presenters.history(queries.history_of(found.id), papers["attached"], papers["signatures"]),
+                history=presenters.history(events, papers["attached"], papers["signatures"], names),
                 of_action_url=of_action,
                 **papers,
                 decision=decision,

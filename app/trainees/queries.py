@@ -15,7 +15,7 @@ from sqlalchemy.orm import aliased, contains_eager, joinedload, selectinload
 
 from app.actions.domain import ActionStatus, EntryFacts, Missing, MissingKind
 from app.actions.models import Action, Component, ComponentSite, Contract
-from app.actions.queries import PAGE_SIZES, Cursor, Page, keyset_page, tile_count, tsquery
+from app.actions.queries import PAGE_SIZES, Cursor, Page, found_first, keyset_page, tile_count, tsquery
 from app.core import textsearch
 from app.core.extensions import db
 from app.core.nir import Nir, NirKind
@@ -178,7 +178,7 @@ def _named(typed: str) -> ColumnElement[bool]:
     query = textsearch.prefix_query(typed)
     if query is None:
         return Registration.id == -1
-    return Registration.trainee_id.in_(select(Trainee.id).where(Trainee.search_vector.bool_op("@@")(tsquery(query))))
+    return found_first(Registration.trainee_id, select(Trainee.id).where(Trainee.search_vector.bool_op("@@")(tsquery(query))))
 
 
 def _conditions(narrowed: TraineeFilter) -> list[ColumnElement[bool]]:

@@ -58,7 +58,7 @@ class DatesKind(ChangeKind):
             today=today,
             opened=action.status != ActionStatus.WAITING,
             first_entry=_first_entry(snapshot, today) if _moves_actual_start(changes) else None,
-            outside=queries.outside_counts(periods),
+            outside=_outside_counts(snapshot, periods),
             sessions=sessions_outside({number: Period(*dates) for number, dates in periods.items()}),
             year=action.year,
         )
@@ -83,8 +83,17 @@ class DatesKind(ChangeKind):
         """Those whose enrolment would leave the new dates of its component."""
         kept = [change for change in changes if change.key in snapshot.values]
         periods = periods_changed(snapshot, apply(kept, snapshot.values))
-        count = sum(queries.outside_counts(periods).values())
+        count = sum(_outside_counts(snapshot, periods).values())
         return Outside(count, queries.outside_enrolments(periods) if count else ())
+
+
+def _outside_counts(snapshot: Snapshot, periods: Mapping[int, tuple[date, date]]) -> dict[int, int]:
+    """How many enrolments of each component these dates would leave outside; the rules and the impact shown read it once."""
+    name = f"outside {sorted(periods.items())}"
+    if name not in snapshot.read:
+        snapshot.read[name] = queries.outside_counts(periods)
+    found: dict[int, int] = snapshot.read[name]
+    return found
 
 
 def _first_entry(snapshot: Snapshot, today: date) -> date | None:
