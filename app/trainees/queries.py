@@ -365,7 +365,7 @@ def entry_facts(action_id: int, today: date) -> EntryFacts:
             sheets().label("registered"),
             people(STANDING, Enrolment.actual_end.is_(None)).label(MissingKind.EXIT),
             people(Enrolment.agora_state == AgoraState.REJECTED.value).label(MissingKind.AGORA_REFUSED),
-            people(*_WITHOUT_NUMBER).label(MissingKind.AGORA_NUMBER),
+            people(STANDING, *_WITHOUT_NUMBER).label(MissingKind.AGORA_NUMBER),
             sheets(_todo(Todo.NIA)).label(MissingKind.NIR),
             sheets(_todo(Todo.ESF)).label(MissingKind.ESF),
         ).where(Enrolment.action_id == action_id)

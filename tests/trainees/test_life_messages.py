@@ -119,7 +119,7 @@ def test_nothing_happens_behind_a_closing_that_left(db_session: Session, double:
     actions.reopen_action(action.id, reason="Sortie oubliée")
     with pytest.raises(Refused) as refused:
         undo(enrolment_id)
-    assert codes(refused) == [ProblemCode.FILE_CLOSED]
+    assert codes(refused) == [ProblemCode.CLOSING_AWAITED]
     correct(enrolment_id, "Jeanne")
     assert told(enrolment_id) == ["create_file done", "exit_file done", "close_file pending"]
 
