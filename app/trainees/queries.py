@@ -94,8 +94,8 @@ class TodoCounts:
     esf: int
 
 
-#: Written in the outbox, and AGORA gave no number yet.
-_WITHOUT_NUMBER = (Enrolment.agora_state == AgoraState.WAITING.value, Enrolment.agora_number.is_(None))
+#: Written in the outbox, and AGORA gave no number yet; an enrolment cancelled meanwhile lacks none.
+_WITHOUT_NUMBER = (STANDING, Enrolment.agora_state == AgoraState.WAITING.value, Enrolment.agora_number.is_(None))
 
 
 def _todo(todo: Todo) -> ColumnElement[bool]:
@@ -365,7 +365,7 @@ def entry_facts(action_id: int, today: date) -> EntryFacts:
             sheets().label("registered"),
             people(STANDING, Enrolment.actual_end.is_(None)).label(MissingKind.EXIT),
             people(Enrolment.agora_state == AgoraState.REJECTED.value).label(MissingKind.AGORA_REFUSED),
-            people(STANDING, *_WITHOUT_NUMBER).label(MissingKind.AGORA_NUMBER),
+            people(*_WITHOUT_NUMBER).label(MissingKind.AGORA_NUMBER),
             sheets(_todo(Todo.NIA)).label(MissingKind.NIR),
             sheets(_todo(Todo.ESF)).label(MissingKind.ESF),
         ).where(Enrolment.action_id == action_id)

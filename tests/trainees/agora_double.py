@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -105,12 +106,16 @@ class AgoraDouble:
         self.wires.append(" ".join(filter(None, (body["type"], body.get("motif"), body.get("realisation")))))
         return file.answer()
 
-    def check_keys(self) -> None:
-        """The same key goes with the same body, always; the same body, tried again, with the same key."""
+    def check_keys(self) -> Counter[str]:
+        """The same key goes with the same body, always; the same body, tried again, with the same key.  How many tries kept and renewed it."""
+        found: Counter[str] = Counter()
         bodies: dict[str, tuple[int, str]] = {}
         last: dict[int, tuple[str, str]] = {}
         for message_id, key, digest in self.tries:
             assert bodies.setdefault(key, (message_id, digest)) == (message_id, digest)
             before = last.get(message_id)
             assert before is None or (before[0] == key) is (before[1] == digest)
+            if before is not None:
+                found["kept" if before[0] == key else "renewed"] += 1
             last[message_id] = (key, digest)
+        return found

@@ -317,12 +317,20 @@ def hold_messages(*enrolment_ids: int) -> list[Held]:
 
 def closing_left(messages: Sequence[Held]) -> tuple[Problem, ...]:
     """The action was reopened after a closing had left: AGORA has it or may have it, and then takes nothing more of this file."""
-    return (Problem("", ProblemCode.CLOSING_AWAITED),) if _closed_or_may_be(messages) else ()
+    return (Problem("", ProblemCode.CLOSING_AWAITED),) if _closings_awaited(messages) else ()
 
 
-def _closed_or_may_be(messages: Sequence[Held]) -> frozenset[int]:
+def _closings_awaited(messages: Sequence[Held]) -> frozenset[int]:
     """The enrolments whose closing left, with its answer awaited."""
     return frozenset(one.enrolment_id for one in messages if one.operation == CLOSE and not one.not_taken)
+
+
+def closing_awaited(trainee_id: int) -> bool:
+    """Whether a closing of this trainee left and its answer is awaited: a change made now is not told for its file (``tell_changes``)."""
+    with bound_scope(Scope.system()):
+        of_trainee = select(Enrolment.id).join(Registration, Registration.id == Enrolment.registration_id).where(Registration.trainee_id == trainee_id)
+        left = _closings().where(OutboxMessage.subject_id.in_(of_trainee), OutboxMessage.state.in_(UNFINISHED), ~not_taken())
+        return db.session.scalar(left.limit(1)) is not None
 
 
 def resend_refused(registration_id: int) -> int:
@@ -355,7 +363,7 @@ def tell_changes(changes: Sequence[NewMessage], messages: Sequence[Held]) -> Non
     is not published.  A creation tried again says what stands now, under another key (``outbox.keys``): AGORA answers that the file exists,
     and the event brings the change.  ``messages``: those of these enrolments, held.
     """
-    over = _closed_or_may_be(messages)
+    over = _closings_awaited(messages)
     told = {change.subject_id: change for change in changes if change.subject_id not in over}
     waiting = [one for one in messages if one.operation == CLOSE and one.enrolment_id in told]
     if waiting:
