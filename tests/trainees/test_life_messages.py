@@ -16,17 +16,19 @@ from app.actions.domain import BillingPeriod, DeclarationFrequency, MissingKind
 from app.core import clock
 from app.core.extensions import db
 from app.core.outbox.console import mark_settled
+from app.core.outbox.errors import Rejected
 from app.core.outbox.models import SEALED, MessageState, OutboxMessage
 from app.core.tenancy import Scope, bound_scope
 from app.core.transaction import transaction
 from app.trainees import queries, reminders
+from app.trainees.agora import note_refusals
 from app.trainees.answers import answers_told
 from app.trainees.domain import IdentitySource, ProblemCode, Refused
 from app.trainees.models import Enrolment, Registration, Trainee
 from app.trainees.queries import Todo, TraineeFilter
 from app.trainees.services import life
 from app.trainees.services.correction import settle
-from app.trainees.services.enrolment import enrol
+from app.trainees.services.enrolment import enrol, resend_refused
 from tests.accounts.helpers import post
 from tests.actions.helpers import make_action, make_enrolment, plan_of, statements
 from tests.surveys.helpers import answered, job, search
@@ -454,3 +456,17 @@ def test_the_page_of_a_cancelled_exit_says_that_the_declaration_falls(as_user: A
     _action, enrolment_id = finished(double)
     page = as_user("principal").get(f"/stagiaires/inscription/{enrolment_id}/annulation-sortie").text
     assert "cette déclaration tombe : elle est à refaire après la nouvelle sortie" in page.replace("\u00a0", " ").replace("\u202f", " ")
+
+
+def test_a_key_that_agora_says_served_already_is_not_used_again(db_session: Session, double: AgoraDouble) -> None:
+    """What the catalogue of codes promises of sending it again."""
+    enrolment_id = make_enrolment(make_action(), entered=20)
+    double.step(enrolment_id, lost=True)
+    [message] = messages_of(enrolment_id)
+    note_refusals([(as_message(message), Rejected("CLE_REUTILISEE", "Déjà servie."))])
+    reject(message)
+    resend_refused(registration_of(enrolment_id))
+    double.drain(enrolment_id)
+    keys, bodies = {key for _id, key, _digest in double.tries}, {digest for _id, _key, digest in double.tries}
+    assert (len(keys), len(bodies)) == (2, 1)
+    assert enrolment_of(enrolment_id).agora_state == "done"
