@@ -100,7 +100,10 @@ CODES: Final[tuple[Code, ...]] = (
         "Rien à faire : la donnée avait changé, ou la personne n’a pas de NIR.", False,
     ),
     # ---- what it says of our call --------------------------------------------------------------------------------------
-    Code("CLE_REUTILISEE", _T, _SUPPORT, "AGORA a déjà reçu, sous la même clé d’envoi, un message différent.", _TELL),
+    Code(
+        "CLE_REUTILISEE", _T, _SUPPORT, "AGORA a déjà reçu, sous la même clé d’envoi, un message différent.",
+        "Renvoyez l’échange : il repart sous une nouvelle clé. Si le refus revient, signalez-le à l’assistance en donnant le numéro de l’échange.",
+    ),
     Code("TYPE_INVALIDE", _T, _SUPPORT, "Une donnée n’a pas le type que le contrat d’échange prévoit.", _TELL),
     Code("JSON_INVALIDE", _T, _SUPPORT, "AGORA n’a pas pu lire le message.", _TELL),
     Code("ENTETE_INVALIDE", _T, _SUPPORT, "AGORA n’accepte pas l’en-tête technique du message.", _TELL),

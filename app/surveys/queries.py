@@ -14,7 +14,7 @@ from app.actions.models import Action
 from app.actions.queries import PAGE_SIZES, Cursor, Page, keyset_page, tile_count
 from app.core import clock
 from app.core.extensions import db
-from app.partners.agora.port import CertificationResult, ExitSurvey
+from app.partners.agora.port import CertificationResult, ExitSurvey, FileStatus
 from app.trainees.life import KNOWN_TO_AGORA
 from app.trainees.models import Enrolment, Registration
 
@@ -157,6 +157,7 @@ def unanswered_for_agora(action_id: int, today: date) -> int:
             SituationSurvey.state == SurveyState.WAITING.value,
             SituationSurvey.due_on <= today,
             Enrolment.agora_state.in_(KNOWN_TO_AGORA),
+            func.coalesce(Enrolment.agora_status, "").not_in([one.value for one in FileStatus if one.is_closed]),  # AGORA takes nothing more of it
         )
     )
     return db.session.scalar(statement) or 0

@@ -21,7 +21,7 @@ from app.core import clock
 from app.core.extensions import db
 from app.core.nir import Nir, NirKind
 from app.core.nir.reading import reveal_for_partner
-from app.core.outbox import Message, register_handler
+from app.core.outbox import Message, keys, register_handler
 from app.core.outbox.errors import Duplicate, Rejected
 from app.core.outbox.models import MessageState, OutboxMessage
 from app.core.outbox.registry import register_subject
@@ -83,6 +83,8 @@ REMEDIES: Mapping[str, tuple[str, str]] = {
 NO_NUMBER = "SANS_NUMERO"
 #: The same, for an event that the status of the file does not allow.
 FILE_OVER = "STATUT_INCOMPATIBLE"
+#: AGORA's own: the idempotency key served for something else.
+KEY_TAKEN = "CLE_REUTILISEE"
 
 
 def register() -> None:
@@ -430,6 +432,7 @@ _OWN_REFUSALS = {NO_NUMBER: "no_number", FILE_OVER: Refusal.FORBIDDEN_TRANSITION
 def note_refusals(refusals: Sequence[tuple[Message, Rejected]]) -> None:
     """Keep why, and which fields to mend."""
     let_go([message.id for message, _refusal in refusals if message.operation == CLOSE])
+    keys.forget(db.session(), [message.id for message, refusal in refusals if refusal.code == KEY_TAKEN])
     table: Any = Enrolment.__table__
     statement = (
         update(table)

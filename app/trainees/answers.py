@@ -11,10 +11,10 @@ import dataclasses
 import json
 from base64 import b64decode, b64encode
 from collections.abc import Sequence
-from typing import Any
+from typing import Final
+from uuid import UUID
 
-from sqlalchemy import bindparam, update
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import ARRAY, BigInteger, Text, bindparam, text, update
 
 from app.core import crypto
 from app.core.extensions import db
@@ -33,10 +33,9 @@ def answers_told(messages: Sequence[Message]) -> dict[int, ExitSurvey | None]:
     if first:
         found = exit_surveys([message.subject_id for message in first])
         told |= {message.id: found.get(message.subject_id) for message in first}
-        table: Any = OutboxMessage.__table__
-        kept = update(table).where(table.c.id == bindparam("message")).values(params=table.c.params.op("||")(bindparam("kept", type_=JSONB)))
         with transaction() as session:
-            session.execute(kept, [{"message": message.id, "kept": {SEALED: _sealed(message, told[message.id])}} for message in first])
+            words = [_sealed(message, told[message.id]) for message in first]
+            session.execute(_KEEP, {"ids": [message.id for message in first], "words": words, "name": SEALED})
     return told
 
 
@@ -48,6 +47,13 @@ def let_go(message_ids: Sequence[int]) -> None:
 
 
 _NOT_KEPT = ExitSurvey()
+
+_KEEP: Final = text(
+    """
+    UPDATE outbox_message m SET params = m.params || jsonb_build_object(CAST(:name AS text), r.words)
+    FROM unnest(:ids, :words) AS r (id, words) WHERE m.id = r.id
+    """
+).bindparams(bindparam("ids", type_=ARRAY(BigInteger)), bindparam("words", type_=ARRAY(Text)))
 
 
 def _sealed(message: Message, survey: ExitSurvey | None) -> str:
@@ -70,4 +76,4 @@ def _opened(message: Message) -> ExitSurvey | None:
 
 
 def _place(message: Message) -> bytes:
-    return crypto.column_aad("outbox_message", SEALED, message.idempotency_key)
+    return crypto.column_aad("outbox_message", SEALED, UUID(int=message.id))  # its key follows what it says (``outbox.keys``)

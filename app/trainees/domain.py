@@ -102,6 +102,7 @@ class ProblemCode(StrEnum):
     NOT_INTERRUPTED = "not_interrupted"
     ENROLMENT_CANCELLED = "enrolment_cancelled"
     FILE_CLOSED = "file_closed"
+    CLOSING_AWAITED = "closing_awaited"
     EXIT_HELD = "exit_held"
     DECLARED_FINISHED = "declared_finished"
     SOMETHING_DECLARED = "something_declared"

@@ -240,6 +240,9 @@ _SENTENCES: Mapping[ProblemCode, Any] = {
     ProblemCode.INTERRUPTED: _l("An interruption is under way: enter the return first."),
     ProblemCode.NOT_INTERRUPTED: _l("No interruption is under way: the return may have been entered already, look at the sheet."),
     ProblemCode.ENROLMENT_CANCELLED: _l("This enrolment was cancelled as made by mistake: nothing of it changes any more."),
+    ProblemCode.CLOSING_AWAITED: _l(
+        "The closing of this file has left for AGORA and its answer is awaited: try again once the sheet shows it."
+    ),
     ProblemCode.FILE_CLOSED: _l("The AGORA file is closed, and nothing in the exchange reopens it: nothing of this enrolment changes any more."),
     ProblemCode.EXIT_HELD: _l("The exit was told to AGORA: to correct it, cancel it, then enter the right one."),
     ProblemCode.DECLARED_FINISHED: _l("The action is declared finished: only the Région can still correct something."),

@@ -94,8 +94,8 @@ class TodoCounts:
     esf: int
 
 
-#: Written in the outbox, and AGORA gave no number yet.
-_WITHOUT_NUMBER = (Enrolment.agora_state == AgoraState.WAITING.value, Enrolment.agora_number.is_(None))
+#: Written in the outbox, and AGORA gave no number yet; an enrolment cancelled meanwhile lacks none.
+_WITHOUT_NUMBER = (STANDING, Enrolment.agora_state == AgoraState.WAITING.value, Enrolment.agora_number.is_(None))
 
 
 def _todo(todo: Todo) -> ColumnElement[bool]:

@@ -48,6 +48,7 @@ def upgrade() -> None:
     op.create_check_constraint(op.f(f"ck_{_PARTNER}_rate"), _PARTNER, "rate_per_minute BETWEEN 1 AND 100000")
     op.add_column(_INTERVENTION, sa.Column("amount", sa.Integer(), nullable=True))
     _intervention_checks(throttle=True)
+    op.add_column(_MESSAGE, sa.Column("body_digest", sa.LargeBinary(), nullable=True))
     op.create_unique_constraint(op.f(f"uq_{_MESSAGE}_organisation_id_id"), _MESSAGE, ["organisation_id", "id"])
     op.create_table(
         "outbox_attempt",
@@ -200,6 +201,7 @@ def downgrade() -> None:
     for name in ("done", "code", "kind", "open"):
         op.drop_index(f"ix_{_MESSAGE}_{name}", _MESSAGE)
     op.drop_constraint(op.f(f"uq_{_MESSAGE}_organisation_id_id"), _MESSAGE, type_="unique")
+    op.drop_column(_MESSAGE, "body_digest")
     _as_system(f"DELETE FROM {_INTERVENTION} WHERE kind = 'throttle'")  # a limit that no longer exists
     _as_system("DELETE FROM seeded_value WHERE list_name = 'partner_code'")
     _intervention_checks(throttle=False)

@@ -358,6 +358,11 @@ def test_who_closes_an_action_is_told_of_the_exits_nobody_answered_about(as_user
         assert "/bilans-de-situation/?moment=sortie" in page
     answered(second, search())
     assert "sans réponse" not in as_user("admin").get(closing).text
+    over = make_finished(people=1).id
+    shown = f"/actions-de-formation/{over}/cloture"
+    assert "sans réponse" in as_user("admin").get(shown).text
+    db.session.execute(text("UPDATE enrolment SET agora_state = 'done', agora_status = 'closed_full' WHERE action_id = :id"), {"id": over})
+    assert "sans réponse" not in as_user("admin").get(shown).text, "closed before the action was reopened: AGORA takes nothing more"
     outside = make_finished(people=1, programme="AVENIR").id
     db.session.execute(text("UPDATE enrolment SET agora_state = 'none', agora_number = NULL, agora_status = NULL WHERE action_id = :id"), {"id": outside})
     assert "sans réponse" not in as_user("admin").get(f"/actions-de-formation/{outside}/cloture").text

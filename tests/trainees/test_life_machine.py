@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from contextlib import suppress
 from datetime import timedelta
+from decimal import Decimal
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from hypothesis import HealthCheck, Phase, settings
@@ -21,9 +24,12 @@ from app.partners.agora.port import Outcome
 from app.trainees import domain, life, standing
 from app.trainees.life import EnrolmentEvent, EnrolmentState
 from app.trainees.models import Enrolment
+from app.trainees.services.enrolment import PLAN_FIELDS, change_plan
+from app.trainees.services.registration import update_registration
 from tests.actions.helpers import make_action, make_enrolment
 from tests.trainees import test_life as acts
 from tests.trainees.agora_double import AgoraDouble
+from tests.trainees.test_life_messages import correct
 from tests.trainees.test_services import enrolment_of, messages_of
 
 if TYPE_CHECKING:
@@ -37,16 +43,32 @@ DAYS = st.integers(-1, 10)
 _CLOSED = {Outcome.FULL: "closed_full", Outcome.PARTIAL: "closed_partial", Outcome.NOT_DONE: "closed_not_done"}
 
 
+class Typed(dict[str, Any]):
+    """A validated form as services take it."""
+
+    posted_base = None
+
+    def __init__(self, version: int, values: dict[str, Any]) -> None:
+        super().__init__({name: SimpleNamespace(data=value) for name, value in values.items()})
+        self.posted_version = version
+
+    def __getattr__(self, name: str) -> Any:
+        return self[name]
+
+
 class Lives(RuleBasedStateMachine):
     """One enrolment of an open action, one of which keeps it open, and AGORA."""
 
     done: ClassVar[dict[str, int]] = {}
+    #: Tries under the key of before, and under another.
+    keys: ClassVar[Counter[str]] = Counter()
     #: One AGORA for all lives: it never gives a number twice.
     double: ClassVar[AgoraDouble]
 
     def __init__(self) -> None:
         super().__init__()
         self.double.wires.clear()
+        self.double.tries.clear()
 
     def teardown(self) -> None:
         self._agrees()
@@ -133,11 +155,40 @@ class Lives(RuleBasedStateMachine):
         with suppress(*REFUSALS):
             actions.reopen_action(self.action_id, reason="Sortie oubliée")
 
+    # ---- what a message is built from changes, between two tries or not ------------------------------------------------
+
+    @precondition(lambda self: self._in(EnrolmentState.IN))
+    @rule(hours=st.integers(101, 104))
+    def change_the_plan(self, hours: int) -> None:
+        enrolment = enrolment_of(self.enrolment_id)
+        typed = {name: getattr(enrolment, name) for name in PLAN_FIELDS} | {"hours_centre": Decimal(hours)}
+        self._try(EnrolmentEvent.CHANGE, lambda: change_plan(self.enrolment_id, Typed(enrolment.version, typed)))
+
+    @rule(what=st.sampled_from(["sheet", "identity", "component"]), word=st.sampled_from(["anne", "jeanne", "paule"]), between=st.booleans())
+    def change_another_thing(self, what: str, word: str, between: bool) -> None:
+        """Mostly ``between`` two tries.  The component's title is told by nobody: the messages under way say it at their next try."""
+        if between:
+            self.double.step(self.enrolment_id, lost=True)
+        enrolment = enrolment_of(self.enrolment_id)
+        if what == "sheet":
+            with suppress(*REFUSALS):
+                sheet = enrolment.registration
+                update_registration(sheet.id, Typed(sheet.version, {"email": f"{word}@exemple.fr"}), ("email",))
+        elif what == "identity":
+            correct(self.enrolment_id, word.capitalize())
+        else:
+            enrolment.component.title = word
+            db.session.commit()
+
     # ---- AGORA -------------------------------------------------------------------------------------------------------
 
-    @rule(lost=st.booleans())
-    def one_message_leaves(self, lost: bool) -> None:
-        self.double.step(self.enrolment_id, lost=lost)
+    @rule(lost=st.integers(0, 2))
+    def one_message_leaves(self, lost: int) -> None:
+        """Answered, or tried once or twice in vain."""
+        if not lost:
+            self.double.step(self.enrolment_id)
+        for _try in range(lost):
+            self.double.step(self.enrolment_id, lost=True)
 
     # ---- what holds --------------------------------------------------------------------------------------------------
 
@@ -154,6 +205,7 @@ class Lives(RuleBasedStateMachine):
         if not hasattr(self, "enrolment_id"):
             return
         self.double.drain(self.enrolment_id)
+        self.keys.update(self.double.check_keys())
         enrolment = enrolment_of(self.enrolment_id)
         file = self.double.file_of(enrolment.external_reference)
         status = db.session.scalars(select(Action.status).where(Action.id == self.action_id)).one()
@@ -161,6 +213,8 @@ class Lives(RuleBasedStateMachine):
         assert kinds.count("SORTIE") <= 1
         assert kinds.count("CLOTURE") <= 1
         assert enrolment.agora_state in ("done", "none")
+        if file is not None and enrolment.cancelled_at is None:
+            assert file.hours[0] == float(enrolment.hours_centre)
         if enrolment.cancelled_at is not None:
             assert file is None or file.status == "ANNULE"
         elif status == ActionStatus.CLOSED:
@@ -178,12 +232,14 @@ class Lives(RuleBasedStateMachine):
 
 def test_any_order_of_acts_and_answers(db_session: Session, tmp_path: Path) -> None:
     Lives.done.clear()
+    Lives.keys.clear()
     Lives.double = AgoraDouble(tmp_path / "agora")
     rules = settings(
-        max_examples=30, stateful_step_count=20, deadline=None, derandomize=True, database=None, print_blob=False, suppress_health_check=list(HealthCheck),
+        max_examples=40, stateful_step_count=20, deadline=None, derandomize=True, database=None, print_blob=False, suppress_health_check=list(HealthCheck),
         report_multiple_bugs=False, phases=(Phase.explicit, Phase.generate),
     )  # fmt: skip
     run_state_machine_as_test(Lives, settings=rules)
-    print(Lives.done)
-    assert {EnrolmentEvent.INTERRUPT, EnrolmentEvent.RESUME, EnrolmentEvent.LEAVE, EnrolmentEvent.UNDO_EXIT, EnrolmentEvent.JUDGE} <= set(Lives.done)
+    print(Lives.done, Lives.keys)
+    assert min(Lives.keys[how] for how in ("kept", "renewed")) > 3
+    assert {EnrolmentEvent.INTERRUPT, EnrolmentEvent.RESUME, EnrolmentEvent.LEAVE, EnrolmentEvent.UNDO_EXIT, EnrolmentEvent.JUDGE, EnrolmentEvent.CHANGE} <= set(Lives.done)
     assert db_session.scalars(select(Enrolment.id).limit(1)).first() is not None

@@ -8,31 +8,35 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import select, text, update
+from sqlalchemy import event, select, text, update
 
 from app.actions import ports
 from app.actions import services as actions
-from app.actions.domain import BillingPeriod, DeclarationFrequency
+from app.actions.domain import BillingPeriod, DeclarationFrequency, MissingKind
 from app.core import clock
 from app.core.extensions import db
 from app.core.outbox.console import mark_settled
+from app.core.outbox.errors import Rejected
 from app.core.outbox.models import SEALED, MessageState, OutboxMessage
 from app.core.tenancy import Scope, bound_scope
 from app.core.transaction import transaction
 from app.trainees import queries, reminders
+from app.trainees.agora import note_refusals
+from app.trainees.answers import answers_told
 from app.trainees.domain import IdentitySource, ProblemCode, Refused
 from app.trainees.models import Enrolment, Registration, Trainee
 from app.trainees.queries import Todo, TraineeFilter
 from app.trainees.services import life
 from app.trainees.services.correction import settle
-from app.trainees.services.enrolment import enrol
+from app.trainees.services.enrolment import enrol, resend_refused
 from tests.accounts.helpers import post
-from tests.actions.helpers import make_action, make_enrolment, plan_of
+from tests.actions.helpers import make_action, make_enrolment, plan_of, statements
 from tests.surveys.helpers import answered, job, search
 from tests.trainees.agora_double import AgoraDouble
+from tests.trainees.test_identity_requests import ask
 from tests.trainees.test_life import WHY, ago, cancel, codes, finished, interrupt, leave, second_component, told, undo, version_of
 from tests.trainees.test_screens import carried, contact_form, enrolment_form, registration_of
-from tests.trainees.test_services import enrolment_of, messages_of
+from tests.trainees.test_services import as_message, enrolment_of, messages_of
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -119,7 +123,7 @@ def test_nothing_happens_behind_a_closing_that_left(db_session: Session, double:
     actions.reopen_action(action.id, reason="Sortie oubliée")
     with pytest.raises(Refused) as refused:
         undo(enrolment_id)
-    assert codes(refused) == [ProblemCode.FILE_CLOSED]
+    assert codes(refused) == [ProblemCode.CLOSING_AWAITED]
     correct(enrolment_id, "Jeanne")
     assert told(enrolment_id) == ["create_file done", "exit_file done", "close_file pending"]
 
@@ -294,3 +298,175 @@ def test_a_refused_day_says_which_one_to_enter(as_user: AsUser, act: str, typed:
     answer = post(browser, address, {**posted, "version": str(version_of(enrolment_id))})
     assert answer.status_code == 422
     assert words in answer.text
+
+
+# ---- what a forgetful writer changes -----------------------------------------------------------------------------------
+
+
+def test_a_creation_tried_again_is_taken_whoever_changed_what_it_says(db_session: Session, double: AgoraDouble) -> None:
+    """A component renamed, an identity that another registration corrected: the key follows, and AGORA answers that the file exists."""
+    enrolment_id = make_enrolment(make_action(), entered=20)
+    double.step(enrolment_id, lost=True)
+    enrolment = enrolment_of(enrolment_id)
+    enrolment.component.title = "Autre intitulé"
+    enrolment.registration.trainee.first_name = "Jeanne"
+    db.session.commit()
+    double.drain(enrolment_id)
+    double.check_keys()
+    assert [double.tries[0][1] == key for _id, key, _digest in double.tries] == [True, False]
+    assert enrolment_of(enrolment_id).agora_state == "done"
+    assert len(double.store.files) == 1
+
+
+def test_a_change_tried_again_is_taken_with_another_identity(db_session: Session, double: AgoraDouble) -> None:
+    enrolment_id = make_enrolment(make_action(), entered=20)
+    double.drain(enrolment_id)
+    correct(enrolment_id, "Jeanne")
+    double.step(enrolment_id, lost=True)
+    correct(enrolment_id, "Anne")
+    double.drain(enrolment_id)
+    assert double.check_keys()["renewed"] == 1
+    assert told(enrolment_id) == ["create_file done", "change_file done", "change_file done"]
+
+
+@pytest.mark.parametrize("refused", [False, True])
+def test_a_corrected_identity_is_told_ahead_of_a_closing_that_agora_has_not(db_session: Session, double: AgoraDouble, refused: bool) -> None:
+    action, enrolment_id = finished(double)
+    actions.close_action(action.id)
+    said = close_of(enrolment_id)
+    if refused:
+        reject(messages_of(enrolment_id)[-1])
+    correct(enrolment_id, "Jeanne")
+    assert told(enrolment_id)[2:] == ["close_file cancelled", "change_file pending", "close_file pending"]
+    assert close_of(enrolment_id) == said
+    assert (enrolment_of(enrolment_id).agora_state, enrolment_of(enrolment_id).agora_refusal) == ("waiting", None)
+    double.drain(enrolment_id)
+    assert double.wires[-2:] == ["MODIFICATION", "CLOTURE PARTIELLE"]
+    assert enrolment_of(enrolment_id).agora_state == "done"
+
+
+def test_a_creation_under_way_is_followed_by_the_change_then_the_closing(db_session: Session, double: AgoraDouble) -> None:
+    action = make_action(start=-60, end=0)
+    enrolment_id = make_enrolment(action, entered=20)
+    double.step(enrolment_id, lost=True)
+    actions.open_action(action.id, actions.Opening(ago(20), DeclarationFrequency.MONTHLY, BillingPeriod.QUARTERLY))
+    leave(enrolment_id)
+    actions.close_action(action.id)
+    correct(enrolment_id, "Jeanne")
+    assert told(enrolment_id) == ["create_file pending", "exit_file pending", "close_file cancelled", "change_file pending", "close_file pending"]
+    double.drain(enrolment_id)
+    assert double.wires == ["SORTIE EMPLOI", "MODIFICATION", "CLOTURE TOTALE"]
+
+
+def test_no_change_goes_behind_a_closing_whose_answer_is_awaited(db_session: Session, double: AgoraDouble) -> None:
+    """Whether a creation or a file is under way: AGORA takes nothing more."""
+    action, enrolment_id = finished(double)
+    actions.close_action(action.id)
+    double.step(enrolment_id, lost=True)
+    correct(enrolment_id, "Jeanne")
+    assert told(enrolment_id) == ["create_file done", "exit_file done", "close_file pending"]
+    double.drain(enrolment_id)
+    assert enrolment_of(enrolment_id).agora_state == "done"
+
+
+def test_messages_are_locked_once_and_in_their_order(db_session: Session, double: AgoraDouble) -> None:
+    """Creations first, then all: two people could each hold what the other waits for."""
+    enrolment_id = make_enrolment(make_action(), entered=20)
+    double.step(enrolment_id, lost=True)
+    with statements() as made:
+        correct(enrolment_id, "Jeanne")
+    assert len([one for one in made if "FROM outbox_message" in one and "FOR UPDATE" in one and "state IN" in one]) == 1
+
+
+# ---- what an enrolment awaits once its messages are settled ------------------------------------------------------------
+
+
+def test_a_cancelled_enrolment_whose_creation_was_settled_awaits_nothing(as_user: AsUser, double: AgoraDouble) -> None:
+    action = make_action()
+    enrolment_id = make_enrolment(action, entered=20)
+    before = queries.entry_facts(action.id, clock.today()).missing
+    double.step(enrolment_id, lost=True)
+    cancel(enrolment_id)
+    assert MissingKind.AGORA_NUMBER in [one.kind for one in before]
+    assert MissingKind.AGORA_NUMBER not in [one.kind for one in queries.entry_facts(action.id, clock.today()).missing]
+    assert enrolment_of(enrolment_id).agora_state == "waiting"
+    mark_settled([one.id for one in messages_of(enrolment_id)], reason="réglé par téléphone")
+    db.session.expire_all()
+    assert enrolment_of(enrolment_id).agora_state == "none"
+
+
+def test_answers_are_sealed_in_one_statement(db_session: Session) -> None:
+    action = make_action(start=-60, end=0)
+    ids = [make_enrolment(action, name=f"NOM{number}", entered=20) for number in range(4)]
+    actions.open_action(action.id, actions.Opening(ago(20), DeclarationFrequency.MONTHLY, BillingPeriod.QUARTERLY))
+    for one in ids:
+        leave(one)
+    actions.close_action(action.id)
+    taken = "UPDATE enrolment SET agora_number = (88000000 + id)::text, agora_status = 'exited', agora_version = 2 WHERE id = ANY(:ids)"
+    db.session.execute(text(taken), {"ids": ids})
+    closings = [as_message(row) for one in ids for row in messages_of(one) if row.operation == "close_file"]
+    executions: list[int] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, _context: Any, executemany: bool) -> None:
+        if statement.lstrip().startswith("UPDATE outbox_message"):
+            executions.append(len(parameters) if executemany else 1)
+
+    event.listen(db.engine, "before_cursor_execute", note)
+    try:
+        answers_told(closings)
+    finally:
+        event.remove(db.engine, "before_cursor_execute", note)
+    assert (len(closings), executions) == (4, [1])
+
+
+def test_the_decision_page_says_that_a_closing_left(as_user: AsUser, double: AgoraDouble) -> None:
+    action, enrolment_id = finished(double)
+    address = ask(as_user("principal"), registration_of(enrolment_id)).headers["Location"]
+    actions.close_action(action.id)
+    region = as_user("admin")
+    words = "n’est pas dite pour ce dossier"
+    assert words not in region.get(address).text, "the closing has not left: the change goes ahead of it"
+    double.step(enrolment_id, lost=True)
+    assert words in region.get(address).text
+    double.drain(enrolment_id)
+    assert words not in region.get(address).text
+
+
+def test_what_an_enrolment_awaits_is_said_again_once(db_session: Session, double: AgoraDouble) -> None:
+    """Settling a message says it: the act that settles does not say it a second time."""
+    enrolment_id = make_enrolment(make_action(), entered=20)
+    double.drain(enrolment_id)
+    leave(enrolment_id)
+    with statements() as made:
+        undo(enrolment_id)
+    assert len([one for one in made if "SET agora_state = said.state" in one]) == 1
+    assert enrolment_of(enrolment_id).agora_state == "done"
+
+
+def test_the_plan_reads_its_row_once_before_the_locks(as_user: AsUser, double: AgoraDouble) -> None:
+    enrolment_id, browser = make_enrolment(make_action(), entered=20), as_user("principal")
+    with statements() as made:
+        change(browser, enrolment_id)
+    assert not [one for one in made if one.startswith("SELECT enrolment.action_id \nFROM")]
+    assert not [one for one in made if one.startswith("SELECT enrolment.planned_start \nFROM")]
+
+
+def test_the_page_of_a_cancelled_exit_says_that_the_declaration_falls(as_user: AsUser, double: AgoraDouble) -> None:
+    """In one paragraph: a text translated late is no list of letters."""
+    _action, enrolment_id = finished(double)
+    page = as_user("principal").get(f"/stagiaires/inscription/{enrolment_id}/annulation-sortie").text
+    assert "cette déclaration tombe : elle est à refaire après la nouvelle sortie" in page.replace("\u00a0", " ").replace("\u202f", " ")
+
+
+def test_a_key_that_agora_says_served_already_is_not_used_again(db_session: Session, double: AgoraDouble) -> None:
+    """What the catalogue of codes promises of sending it again."""
+    enrolment_id = make_enrolment(make_action(), entered=20)
+    double.step(enrolment_id, lost=True)
+    [message] = messages_of(enrolment_id)
+    note_refusals([(as_message(message), Rejected("CLE_REUTILISEE", "Déjà servie."))])
+    reject(message)
+    resend_refused(registration_of(enrolment_id))
+    double.drain(enrolment_id)
+    keys, bodies = {key for _id, key, _digest in double.tries}, {digest for _id, _key, digest in double.tries}
+    assert (len(keys), len(bodies)) == (2, 1)
+    assert enrolment_of(enrolment_id).agora_state == "done"

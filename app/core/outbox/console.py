@@ -37,8 +37,8 @@ class ConsoleError(ValueError):
 def replay(message_ids: Collection[int], *, reason: str | None = None) -> int:
     """Send refused or given-up messages again, with fresh tries and a fresh day. Returns how many.
 
-    The idempotency key stays: if the partner had taken the message after all, it says so and nothing is doubled. Messages in
-    another state (someone was faster) are left alone.
+    The idempotency key stays while the message says the same (``keys``): if the partner had taken it after all, it says so and nothing is
+    doubled. Messages in another state (someone was faster) are left alone.
     """
     return len(replay_those(_those(message_ids), reason=reason)) if message_ids else 0
 

@@ -14,7 +14,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm.exc import StaleDataError
 
 from app.core import context
-from app.core.outbox import circuit, policy, registry, store, throttle
+from app.core.outbox import circuit, keys, policy, registry, store, throttle
 from app.core.outbox.breaker import Permission
 from app.core.outbox.circuit import Circuit
 from app.core.outbox.errors import Duplicate, Rejected, Throttled, Unavailable
@@ -53,8 +53,8 @@ class Report:
 def drain(partner: str, *, seconds: float = 45.0, interrupted: Callable[[], bool] = lambda: False) -> Report:
     """Send what is due for ``partner`` until nothing is left, ``seconds`` are over or ``interrupted()`` says so.
 
-    Safe to run in any number of processes, and to kill at any point: an unfinished message goes out again under the same
-    idempotency key when its lease of 30 seconds is over.
+    Safe to run in any number of processes, and to kill at any point: an unfinished message goes out again, under the same
+    idempotency key if it says the same (``keys``), when its lease of 30 seconds is over.
     """
     # as nobody: the actor who happened to nudge is not the author of what comes back for others
     nobody = context.acting(actor=None, reference=context.request_id())
@@ -144,7 +144,7 @@ class _Drain:
         self.tokens.update({message.id: token for message in messages})
         settlements, requests = _build(messages)
         unfit = {message.id: Outcome(message, error=request) for message, request in requests if isinstance(request, Rejected)}
-        requests = [pair for pair in requests if pair[0].id not in unfit]
+        requests = self._bind(token, [pair for pair in requests if pair[0].id not in unfit])
         settlements += [_judge(outcome, self.known) for outcome in unfit.values()]
         self.sender.add(requests)
         if settlements:
@@ -152,6 +152,15 @@ class _Drain:
             if self.probing and not requests:
                 self._conclude([], [])
         return len(messages)
+
+    def _bind(self, token: UUID, requests: Sequence[tuple[Message, Any]]) -> list[tuple[Message, Any]]:
+        """The requests under the keys of their bodies, but for those whose lease ran out while they were built."""
+        with transaction() as session:
+            bound, lost = keys.bind(session, self.sender.transport, token, requests)
+        for message in lost:
+            self.tokens.pop(message.id, None)
+        self._count([], fenced=len(lost))
+        return bound
 
     def _send(self) -> None:
         """Let the calls run for a moment, and settle what came back."""

@@ -8,7 +8,20 @@ from typing import Any, Final
 from uuid import UUID, uuid4
 
 import sqlalchemy as sa
-from sqlalchemy import BigInteger, CheckConstraint, DateTime, Double, ForeignKeyConstraint, Identity, Index, Integer, String, UniqueConstraint, text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    DateTime,
+    Double,
+    ForeignKeyConstraint,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -79,6 +92,8 @@ class OutboxMessage(TenantMixin, db.Model):  # type: ignore[name-defined]  # db.
     subject_id: Mapped[int] = mapped_column(BigInteger, nullable=False)
     ordering_key: Mapped[str] = mapped_column(String(96), nullable=False)
     idempotency_key: Mapped[UUID] = mapped_column(sa.Uuid, nullable=False, unique=True, default=uuid4)
+    #: Keyed digest of what the last try said, and the key goes with (``keys``).
+    body_digest: Mapped[bytes | None] = mapped_column(LargeBinary)
     params: Mapped[dict[str, Any]] = mapped_column(JSONB, nullable=False, default=dict, server_default=text("'{}'::jsonb"))
     state: Mapped[MessageState] = mapped_column(_enum(MessageState, "state"), nullable=False, default=MessageState.PENDING, server_default="pending")
     attempts: Mapped[int] = mapped_column(Integer, nullable=False, default=0, server_default="0")

@@ -35,6 +35,8 @@ class Message:
     request_id: str | None = None
     waiting_since: datetime | None = None
     expiries: int = 0
+    #: Of what the last try said (``keys``); None before the first.
+    body_digest: bytes | None = None
 
 
 class Transport(Protocol):
@@ -43,6 +45,7 @@ class Transport(Protocol):
     While it runs, ``context.request_id()`` and ``context.actor_id()`` are those of the message's author.
     A transport may also have ``async def resolve_duplicate(request, duplicate, *, client) -> answer``, called when the partner
     says it already knows the message, to fetch the usual answer; without it ``apply`` receives the ``Duplicate`` itself.
+    And ``def body(request) -> str | None``: what the partner compares under an idempotency key; with it, the key follows the body (``keys``).
     """
 
     @property

@@ -53,7 +53,7 @@ class Sender:
     """
 
     def __init__(self, transport: Transport) -> None:
-        self._transport = transport
+        self.transport = transport
         self.max_concurrency = max(1, transport.max_concurrency)
         self._runner = asyncio.Runner()
         self._manager: AbstractAsyncContextManager[Any] | None = None
@@ -146,7 +146,7 @@ class Sender:
             self._halted = self._halted or self._breaker.state is BreakerState.OPEN
 
     async def _open(self) -> None:
-        manager = self._transport.open_client()
+        manager = self.transport.open_client()
         self._client = await manager.__aenter__()
         self._manager = manager
 
@@ -163,9 +163,9 @@ class Sender:
         try:
             async with asyncio.timeout(SEND_TIMEOUT):
                 try:
-                    answer = await self._transport.send(request, idempotency_key=message.idempotency_key, client=self._client)
+                    answer = await self.transport.send(request, idempotency_key=message.idempotency_key, client=self._client)
                 except Duplicate as duplicate:
-                    resolve = getattr(self._transport, "resolve_duplicate", None)
+                    resolve = getattr(self.transport, "resolve_duplicate", None)
                     answer = duplicate if resolve is None else await resolve(request, duplicate, client=self._client)
         except TimeoutError:
             return Outcome(message, error=Unavailable(reason="no answer in time", cause=Cause.NO_ANSWER))

@@ -33,7 +33,7 @@ _FAILED: Final = (MessageState.PENDING, MessageState.REJECTED, MessageState.DEAD
 
 _COLUMNS: Final = (
     "m.id, m.partner, m.operation, m.subject_type, m.subject_id, m.organisation_id, m.ordering_key, m.idempotency_key, "
-    "m.params, m.attempts, m.failures, m.actor_id, m.request_id, m.waiting_since, m.expiries"
+    "m.params, m.attempts, m.failures, m.actor_id, m.request_id, m.waiting_since, m.expiries, m.body_digest"
 )
 
 #: A message may leave when nothing earlier of its dossier is unfinished, refused or given up: when it is the first of those.

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
+import json
 import re
 from collections.abc import Callable, Coroutine, Mapping
 from datetime import UTC, datetime
@@ -240,6 +241,17 @@ class AgoraTransport:
         if not isinstance(state, AgoraFileState):
             raise TypeError("a duplicate of another partner")
         return state
+
+    def body(self, request: Any) -> str | None:
+        """What AGORA compares under an idempotency key: the file and its content, not the headers."""
+        match request:
+            case NewFile():
+                said: Any = ["", mapping.new_file_to_wire(request)]
+            case FileEvent():
+                said = [request.number, mapping.event_to_wire(request)]
+            case _:
+                return None
+        return json.dumps(said, sort_keys=True, separators=(",", ":"))
 
     async def send(self, request: Any, *, idempotency_key: UUID, client: AgoraClient) -> AgoraFileState | Identity:
         """Send one message: NewFile or FileEvent → AgoraFileState, IdentityQuery → Identity. Raises the errors of ``app.partners.errors``."""

@@ -16,14 +16,17 @@ from ..models import Enrolment
 
 _IDS: Final = bindparam("ids", type_=ARRAY(Integer))
 _LOCK: Final = text("SELECT id FROM enrolment WHERE id = ANY(:ids) ORDER BY id FOR UPDATE").bindparams(_IDS)
-#: Without number a file is still awaited, whatever was settled: a comparison may find it at AGORA.
+#: Without number a file is still awaited, whatever was settled: a comparison may find it at AGORA.  But not that of an enrolment that was
+#: cancelled since: nothing creates it any more.
 _AGAIN: Final = text(
     """
     UPDATE enrolment SET agora_state = said.state, agora_refusal = NULL, updated_at = :moment
-    FROM (SELECT e.id, CASE WHEN e.agora_number IS NULL OR EXISTS (
+    FROM (SELECT e.id, CASE WHEN e.agora_number IS NULL AND e.cancelled_at IS NOT NULL AND NOT m.unfinished THEN 'none'
+                            WHEN e.agora_number IS NULL OR m.unfinished THEN 'waiting' ELSE 'done' END AS state
+          FROM enrolment e CROSS JOIN LATERAL (SELECT EXISTS (
                      SELECT FROM outbox_message m WHERE m.subject_type = 'enrolment' AND m.subject_id = e.id AND m.partner = 'agora'
-                        AND m.state IN ('pending', 'sending', 'dead')) THEN 'waiting' ELSE 'done' END AS state
-          FROM enrolment e WHERE e.id = ANY(:ids)) said
+                        AND m.state IN ('pending', 'sending', 'dead')) AS unfinished) m
+          WHERE e.id = ANY(:ids)) said
     WHERE enrolment.id = said.id AND enrolment.agora_state IN ('waiting', 'done', 'rejected')
       AND (enrolment.agora_state <> said.state OR enrolment.agora_refusal IS NOT NULL)
       AND NOT EXISTS (SELECT FROM outbox_message m WHERE m.subject_type = 'enrolment' AND m.subject_id = enrolment.id AND m.partner = 'agora'

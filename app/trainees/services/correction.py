@@ -6,7 +6,7 @@ Source: guide 000 (an NIA is not sent), domain-facts §5.  The search is that of
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from sqlalchemy import select, update
@@ -39,7 +39,6 @@ from .enrolment import (
     creations_underway,
     hold_messages,
     ordering_key,
-    renew_keys,
     resend_refused,
     since_entry,
     tell_changes,
@@ -156,8 +155,7 @@ def settle(organisation_id: int, trainee_id: int, nir: Nir | None, write: Callab
     actions = select(Registration.action_id).where(Registration.trainee_id == trainee_id)
     session.execute(select(Action.id).where(Action.id.in_(actions)).order_by(Action.id).with_for_update(read=True)).all()
     enrolment_ids = list(session.scalars(select(Enrolment.id).where(Enrolment.registration_id.in_(of_trainee))))
-    underway = creations_underway(enrolment_ids)
-    closing = {one.enrolment_id for one in hold_messages(*enrolment_ids) if one.operation == CLOSE}
+    messages = hold_messages(*enrolment_ids)
     trainee = locked(Trainee, trainee_id)
     write(trainee)
     if nir is not None:
@@ -165,20 +163,18 @@ def settle(organisation_id: int, trainee_id: int, nir: Nir | None, write: Callab
     session.flush()
     renamed = update(Registration).where(Registration.trainee_id == trainee_id).values(sort_name=trainee.sort_name)
     session.execute(renamed.execution_options(synchronize_session=False))
-    tell_changes(underway)
+    changes = creations_underway(messages)
     if trainee.nir_kind == NirKind.NIR:
-        _send_what_waited(enrolment_ids, closing)
+        changes += _send_what_waited(enrolment_ids)
+    tell_changes(changes, messages)
     for one in session.scalars(of_trainee).all():
         resend_refused(one)
     session.flush()
     return trainee
 
 
-def _send_what_waited(enrolment_ids: Sequence[int], closing: Collection[int]) -> None:
-    """The files that waited for the NIR, whole and in order; and the change of those that AGORA holds, behind what is under way.
-
-    Not behind a ``closing`` that is under way, after which AGORA takes nothing more.
-    """
+def _send_what_waited(enrolment_ids: Sequence[int]) -> list[NewMessage]:
+    """Publish the files that waited for the NIR, whole and in order; returns the changes to tell of those that AGORA holds."""
     statement = (
         select(Enrolment, Action.status, Action.closed_at)
         .join(Action, Action.id == Enrolment.action_id)
@@ -190,7 +186,7 @@ def _send_what_waited(enrolment_ids: Sequence[int], closing: Collection[int]) ->
         .with_for_update(of=Enrolment)
     )
     messages: list[NewMessage] = []
-    changed: list[int] = []
+    changes: list[NewMessage] = []
     for enrolment, status, closed_at in db.session.execute(statement).all():
 
         def message(operation: str, params: dict[str, str] | None = None, *, of: Enrolment = enrolment) -> NewMessage:
@@ -201,17 +197,12 @@ def _send_what_waited(enrolment_ids: Sequence[int], closing: Collection[int]) ->
             messages += [message(operation, params) for operation, params in since_entry(enrolment)]
             if status == ActionStatus.CLOSED and closed_at is not None:
                 messages.append(message(CLOSE, {"date": clock.to_local(closed_at).date().isoformat(), "outcome": outcome_of(enrolment).value}))
-        elif _takes_a_change(enrolment) and enrolment.id not in closing:
-            changed.append(enrolment.id)
-            messages.append(message(CHANGE, change_params()))
-        else:
-            continue
-        if enrolment.agora_state != AgoraState.REJECTED:  # else what was refused is sent again first, by whoever called
             enrolment.agora_state = AgoraState.WAITING.value
+        elif _takes_a_change(enrolment):
+            changes.append(message(CHANGE, change_params()))
     db.session.flush()
-    if changed:
-        renew_keys(CHANGE, changed)
     publish_many(PARTNER, messages)
+    return changes
 
 
 def _takes_a_change(enrolment: Enrolment) -> bool:

@@ -7,7 +7,7 @@ from datetime import date
 from typing import Any, NamedTuple
 from uuid import uuid4
 
-from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.orm import selectinload
 
 from app.actions.domain import ActionStatus
@@ -18,7 +18,7 @@ from app.core.concurrency import check_version, save_versioned
 from app.core.extensions import db
 from app.core.outbox import publish
 from app.core.outbox.console import mark_settled
-from app.core.outbox.models import MessageState, OutboxMessage
+from app.core.outbox.models import SEALED, MessageState, OutboxMessage
 from app.core.outbox.publishing import NewMessage, publish_many
 from app.core.tenancy import Scope, bound_scope
 from app.core.transaction import transaction
@@ -39,6 +39,7 @@ from ..domain import (
 from ..life import KNOWN_TO_AGORA, EnrolmentEvent, exit_after_pauses, plan_around_pauses
 from ..models import Enrolment, Registration
 from ..standing import may_mend_exit
+from .awaiting import say_again
 from .locking import locked
 
 PARTNER = "agora"
@@ -100,11 +101,13 @@ def change_plan(enrolment_id: int, form: Any) -> set[str]:
     ``form`` is a validated ``VersionedForm``.  Raises LookupError, ``core.concurrency.StaleError``, or Refused.
     """
     with transaction():
-        start = db.session.scalar(select(Enrolment.planned_start).where(Enrolment.id == enrolment_id))
+        known = db.session.execute(select(Enrolment.action_id, Enrolment.planned_start).where(Enrolment.id == enrolment_id)).one_or_none()
+        if known is None:
+            raise LookupError(enrolment_id)
         # Two entries of the day on which the action opened do not move together: one of them has to stay.
-        action = lock_action(action_of(enrolment_id), share=form.planned_start.data == start)
-        underway = creations_underway([enrolment_id])
+        action = lock_action(known.action_id, share=form.planned_start.data == known.planned_start)
         messages = hold_messages(enrolment_id)
+        underway = creations_underway(messages)
         enrolment = locked(Enrolment, enrolment_id)
         facts = standing.facts_of([enrolment], action)[enrolment.id]
         obstacles = standing.obstacles(enrolment, EnrolmentEvent.CHANGE, action, facts) or closing_left(messages)
@@ -121,12 +124,11 @@ def change_plan(enrolment_id: int, form: Any) -> set[str]:
         if problems:
             raise Refused(*problems)
         if changed:
-            tell_changes(underway)
+            tell_changes(underway, messages)
         resend_refused(enrolment.registration_id)
         # A refused change that goes again says what stands now, unless what waits behind it says the end of before.
         carried = bool(messages) and messages[-1].operation == CHANGE and messages[-1].state is MessageState.REJECTED
         if changed and not underway and enrolment.agora_number is not None and not carried:
-            renew_keys(CHANGE, [enrolment.id])
             tell(enrolment, CHANGE, change_params())
     return changed
 
@@ -134,26 +136,6 @@ def change_plan(enrolment_id: int, form: Any) -> set[str]:
 def change_params() -> dict[str, str]:
     """The day of a change: the same however often its message is tried."""
     return {"date": clock.today().isoformat()}
-
-
-def renew_keys(operation: str, enrolment_ids: Sequence[int]) -> None:
-    """A creation or a change that left without answer says something else now: under its old key AGORA would refuse it as another request.
-
-    Both say what stands, so that AGORA may take them twice.
-    """
-    with bound_scope(Scope.system()):
-        db.session.execute(
-            update(OutboxMessage)
-            .where(
-                OutboxMessage.partner == PARTNER,
-                OutboxMessage.operation == operation,
-                OutboxMessage.subject_type == "enrolment",
-                OutboxMessage.subject_id.in_(enrolment_ids),
-                OutboxMessage.state.in_((MessageState.PENDING, MessageState.SENDING, MessageState.DEAD)),
-            )
-            .values(idempotency_key=func.gen_random_uuid())
-            .execution_options(synchronize_session=False)
-        )
 
 
 def record_exit(enrolment_id: int, *, actual_end: date, exit_reason_id: int, version: int) -> Enrolment:
@@ -298,9 +280,11 @@ class Held(NamedTuple):
 
     id: int
     enrolment_id: int
+    organisation_id: int
     operation: str
     state: MessageState
     sent: bool
+    params: dict[str, Any]
 
     @property
     def not_taken(self) -> bool:
@@ -315,7 +299,10 @@ def hold_messages(*enrolment_ids: int) -> list[Held]:
     """
     with bound_scope(Scope.system()):
         rows = db.session.execute(
-            select(OutboxMessage.id, OutboxMessage.subject_id, OutboxMessage.operation, OutboxMessage.state, OutboxMessage.sent_at)
+            select(
+                OutboxMessage.id, OutboxMessage.subject_id, OutboxMessage.organisation_id, OutboxMessage.operation, OutboxMessage.state,
+                OutboxMessage.sent_at, OutboxMessage.params,
+            )
             .where(
                 OutboxMessage.partner == PARTNER,
                 OutboxMessage.subject_type == "enrolment",
@@ -325,13 +312,25 @@ def hold_messages(*enrolment_ids: int) -> list[Held]:
             .order_by(OutboxMessage.id)
             .with_for_update()
         ).all()
-    return [Held(row.id, row.subject_id, row.operation, row.state, row.sent_at is not None) for row in rows]
+    return [Held(row.id, row.subject_id, row.organisation_id, row.operation, row.state, row.sent_at is not None, row.params) for row in rows]
 
 
 def closing_left(messages: Sequence[Held]) -> tuple[Problem, ...]:
     """The action was reopened after a closing had left: AGORA has it or may have it, and then takes nothing more of this file."""
-    left = any(one.operation == CLOSE and not one.not_taken for one in messages)
-    return (Problem("", ProblemCode.FILE_CLOSED),) if left else ()
+    return (Problem("", ProblemCode.CLOSING_AWAITED),) if _closings_awaited(messages) else ()
+
+
+def _closings_awaited(messages: Sequence[Held]) -> frozenset[int]:
+    """The enrolments whose closing left, with its answer awaited."""
+    return frozenset(one.enrolment_id for one in messages if one.operation == CLOSE and not one.not_taken)
+
+
+def closing_awaited(trainee_id: int) -> bool:
+    """Whether a closing of this trainee left and its answer is awaited: a change made now is not told for its file (``tell_changes``)."""
+    with bound_scope(Scope.system()):
+        of_trainee = select(Enrolment.id).join(Registration, Registration.id == Enrolment.registration_id).where(Registration.trainee_id == trainee_id)
+        left = _closings().where(OutboxMessage.subject_id.in_(of_trainee), OutboxMessage.state.in_(UNFINISHED), ~not_taken())
+        return db.session.scalar(left.limit(1)) is not None
 
 
 def resend_refused(registration_id: int) -> int:
@@ -344,49 +343,43 @@ def _send_again(refused: Sequence[Enrolment]) -> int:
     """Replay the refused messages; an enrolment without any (settled by hand meanwhile) awaits nothing more."""
     from ..agora import replay_refused
 
-    replayed = replay_refused([enrolment.id for enrolment in refused])
-    for enrolment in refused:
-        if enrolment.id in replayed:
-            enrolment.agora_state = AgoraState.WAITING.value
-            enrolment.agora_refusal = None
-    db.session.flush()
-    return len(replayed)
+    return len(replay_refused([enrolment.id for enrolment in refused]))
 
 
-def creations_underway(enrolment_ids: Sequence[int]) -> list[NewMessage]:
+def creations_underway(messages: Sequence[Held]) -> list[NewMessage]:
     """The events to publish if these enrolments change now: their creation left and its answer is not known.
 
-    The messages are locked: a drain cannot take one while its subject changes.  Called before the enrolments are locked, because
-    a drain locks the message first.
+    ``messages`` are those that ``hold_messages`` locked: a drain cannot take one while its subject changes.
     """
-    if not enrolment_ids:
-        return []
-    with bound_scope(Scope.system()):
-        rows = db.session.execute(
-            select(OutboxMessage.subject_id, OutboxMessage.organisation_id, OutboxMessage.sent_at)
-            .where(
-                OutboxMessage.partner == PARTNER,
-                OutboxMessage.operation == CREATE,
-                OutboxMessage.subject_type == "enrolment",
-                OutboxMessage.subject_id.in_(enrolment_ids),
-                OutboxMessage.state.in_((MessageState.PENDING, MessageState.SENDING, MessageState.DEAD)),
-            )
-            .order_by(OutboxMessage.id)
-            .with_for_update()
-        ).all()
-    sent, told = [row for row in rows if row.sent_at is not None], change_params()
-    return [NewMessage(CHANGE, "enrolment", row.subject_id, ordering_key(row.subject_id), row.organisation_id, told) for row in sent]
+    underway = (MessageState.PENDING, MessageState.SENDING, MessageState.DEAD)
+    created = [one for one in messages if one.operation == CREATE and one.sent and one.state in underway]
+    return [NewMessage(CHANGE, "enrolment", one.enrolment_id, ordering_key(one.enrolment_id), one.organisation_id, change_params()) for one in created]
 
 
-def tell_changes(underway: Sequence[NewMessage]) -> None:
-    """Publish what ``creations_underway`` found.
+def tell_changes(changes: Sequence[NewMessage], messages: Sequence[Held]) -> None:
+    """Publish changes of files, each ahead of the closing that waits: behind it AGORA would take none.
 
-    A creation tried again says something else now: under its old key AGORA would refuse it as another request.  Under a new one
-    it answers that the file exists, and the event brings the change.
+    A closing that AGORA has not is taken back, and says the same behind the change.  After one that left AGORA takes nothing more: the change
+    is not published.  A creation tried again says what stands now, under another key (``outbox.keys``): AGORA answers that the file exists,
+    and the event brings the change.  ``messages``: those of these enrolments, held.
     """
-    if underway:
-        renew_keys(CREATE, [message.subject_id for message in underway])
-        publish_many(PARTNER, underway)
+    over = _closings_awaited(messages)
+    told = {change.subject_id: change for change in changes if change.subject_id not in over}
+    waiting = [one for one in messages if one.operation == CLOSE and one.enrolment_id in told]
+    if waiting:
+        with bound_scope(Scope.system()):
+            mark_settled([one.id for one in waiting], reason="données corrigées : la clôture repart après la modification")
+    again = [
+        NewMessage(CLOSE, "enrolment", one.enrolment_id, ordering_key(one.enrolment_id), one.organisation_id, _unsealed(one.params)) for one in waiting
+    ]
+    if told:
+        publish_many(PARTNER, [*told.values(), *again])
+        with bound_scope(Scope.system()):
+            say_again(list(told))
+
+
+def _unsealed(params: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in params.items() if name != SEALED}
 
 
 def action_of(enrolment_id: int) -> int:

@@ -25,7 +25,6 @@ from ..domain import AgoraState, EnrolmentPlan, Problem, ProblemCode, Refused
 from ..life import KNOWN_TO_AGORA, EnrolmentEvent, InterruptionReason, interruption_problems, resumption_problems
 from ..models import Enrolment, EnrolmentAct, Interruption, Registration
 from . import enrolment as services
-from .awaiting import say_again
 from .enrolment import CANCEL, CHANGE, CREATE, EXIT, INTERRUPT, RESUME, UNDO_EXIT, Held
 from .locking import locked
 
@@ -74,7 +73,7 @@ def undo_exit(enrolment_id: int, *, reason: str, version: int) -> None:
             return
         taken_back = [one.id for one in messages if one.operation == EXIT and one.not_taken]
         if taken_back:
-            _settle(enrolment, taken_back, "sortie annulée")
+            _settle(taken_back, "sortie annulée")
         elif enrolment.agora_status == FileStatus.EXITED or any(one.operation == EXIT for one in messages):
             services.tell(enrolment, UNDO_EXIT, {"date": clock.today().isoformat(), "planned_end": enrolment.planned_end.isoformat()})
 
@@ -107,10 +106,10 @@ def cancel(enrolment_id: int, *, reason: str, version: int) -> None:
         created = enrolment.agora_number is not None or any(one.operation == CREATE and one.id not in idle for one in messages)
         changes = [one.id for one in messages if one.operation == CHANGE and one.id in idle]
         if created:
-            _settle(enrolment, changes, "inscription annulée")
+            _settle(changes, "inscription annulée")
             services.tell(enrolment, CANCEL, {"date": clock.today().isoformat()})
         else:
-            _settle(enrolment, idle, "inscription annulée")
+            _settle(idle, "inscription annulée")
             enrolment.agora_state, enrolment.agora_refusal = AgoraState.NOT_CONCERNED.value, None
 
 
@@ -198,9 +197,8 @@ def _note(enrolment: Enrolment, kind: EnrolmentEvent, *, reason: str = "", detai
     )
 
 
-def _settle(enrolment: Enrolment, message_ids: Sequence[int], reason: str) -> None:
-    """Take messages back, and say again what the enrolment awaits of AGORA."""
-    with bound_scope(Scope.system()):
-        if message_ids:
+def _settle(message_ids: Sequence[int], reason: str) -> None:
+    """Take messages back; what the enrolment awaits of AGORA is said again with it (``outbox.registry.register_subject``)."""
+    if message_ids:
+        with bound_scope(Scope.system()):
             mark_settled(message_ids, reason=reason)
-        say_again([enrolment.id])

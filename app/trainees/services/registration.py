@@ -180,7 +180,7 @@ def update_registration(registration_id: int, form: Any, fields: tuple[str, ...]
     Refused on a closed action.  A file that AGORA refused is sent again with the mended data; a creation that left already is
     followed by an event with them.
     """
-    from .enrolment import CHANGE, creations_underway, hold_messages, renew_keys, resend_refused, tell_changes
+    from .enrolment import creations_underway, hold_messages, resend_refused, tell_changes
 
     with transaction() as session:
         action_id = session.scalar(select(Registration.action_id).where(Registration.id == registration_id))
@@ -188,8 +188,7 @@ def update_registration(registration_id: int, form: Any, fields: tuple[str, ...]
             raise LookupError(registration_id)
         action = lock_action(action_id, share=True)
         enrolment_ids = session.scalars(select(Enrolment.id).where(Enrolment.registration_id == registration_id)).all()
-        underway = creations_underway(enrolment_ids)
-        hold_messages(*enrolment_ids)
+        messages = hold_messages(*enrolment_ids)
         registration = locked(Registration, registration_id)
         if action.status in (ActionStatus.CLOSED, ActionStatus.CANCELLED):
             raise Refused(Problem("", ProblemCode.NO_MORE_TRAINEE, {"status": action.status}))
@@ -201,8 +200,7 @@ def update_registration(registration_id: int, form: Any, fields: tuple[str, ...]
         apply_details(registration, extra, cofunded=action.esf_cofunded)
         session.flush()
         if changed:
-            tell_changes(underway)
-            renew_keys(CHANGE, enrolment_ids)
+            tell_changes(creations_underway(messages), messages)
         resend_refused(registration.id)
         recheck_declarations([action_id])
     return changed

@@ -40,6 +40,7 @@ from ..models import Registration
 from ..permissions import DECIDE_IDENTITY, VIEW
 from ..services import identity_documents
 from ..services import identity_requests as services
+from ..services.enrolment import closing_awaited
 from .common import agrees_with_number, left_blank, registration_or_404, sheet_crumbs, show_database_refusal, show_problems, typed_nir, typed_person
 
 
@@ -284,6 +285,7 @@ class IdentityCorrectionsView(BaseView):  # type: ignore[misc]  # Flask-AppBuild
             correction=correction,
             before_after=labels.correction_rows(correction),
             pending=pending,
+            closing_awaited=pending and closing_awaited(correction.trainee_id),
             of_region=current_scope().sees_all,
             sheet=services.registration_of(correction.trainee_id),
             decision=decision,

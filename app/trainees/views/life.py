@@ -62,7 +62,8 @@ _WORDS: Mapping[EnrolmentEvent, _Words] = {
         _l("Cancel the exit"),
         _l(
             "The trainee is in training again. An exit that has not left for AGORA is taken back; one that AGORA has is told cancelled, but its "
-            "file stays at “Sortie de formation”, since nothing in the exchange leads back."
+            "file stays at “Sortie de formation”, since nothing in the exchange leads back. If the action was declared finished, the declaration "
+            "falls, and is to be made again after the new exit."
         ),
         _l("Cancel the exit"),
         _l("The exit is cancelled: the trainee is in training again."),
