@@ -327,10 +327,9 @@ def _closings_awaited(messages: Sequence[Held]) -> frozenset[int]:
 
 def closing_awaited(trainee_id: int) -> bool:
     """Whether a closing of this trainee left and its answer is awaited: a change made now is not told for its file (``tell_changes``)."""
-    with bound_scope(Scope.system()):
-        of_trainee = select(Enrolment.id).join(Registration, Registration.id == Enrolment.registration_id).where(Registration.trainee_id == trainee_id)
-        left = _closings().where(OutboxMessage.subject_id.in_(of_trainee), OutboxMessage.state.in_(UNFINISHED), ~not_taken())
-        return db.session.scalar(left.limit(1)) is not None
+    of_trainee = select(Enrolment.id).join(Registration, Registration.id == Enrolment.registration_id).where(Registration.trainee_id == trainee_id)
+    left = _closings().where(OutboxMessage.subject_id.in_(of_trainee), OutboxMessage.state.in_(UNFINISHED), ~not_taken())
+    return db.session.scalar(left.limit(1)) is not None
 
 
 def resend_refused(registration_id: int) -> int:

@@ -285,7 +285,7 @@ class IdentityCorrectionsView(BaseView):  # type: ignore[misc]  # Flask-AppBuild
             correction=correction,
             before_after=labels.correction_rows(correction),
             pending=pending,
-            closing_awaited=pending and closing_awaited(correction.trainee_id),
+            closing_awaited=decision is not None and closing_awaited(correction.trainee_id),
             of_region=current_scope().sees_all,
             sheet=services.registration_of(correction.trainee_id),
             decision=decision,
