@@ -46,6 +46,7 @@ STATUS_TONES: dict[str, str] = {
     ActionStatus.CANCELLED: "danger",
 }
 LATE_LABEL = _l("Late to be closed")
+DECLARED_LABEL = _l("Declared finished, to be closed")
 
 KIND_LABELS: dict[str, Any] = {
     ContractKind.MARKET: _l("Public market"),
@@ -193,7 +194,7 @@ STATUS_FILTER_LABELS: dict[str, Any] = {
     StatusFilter.WAITING: STATUS_LABELS[ActionStatus.WAITING],
     StatusFilter.RUNNING: STATUS_LABELS[ActionStatus.RUNNING],
     StatusFilter.LATE: LATE_LABEL,
-    StatusFilter.DECLARED: _l("Declared finished, to be closed"),
+    StatusFilter.DECLARED: DECLARED_LABEL,
     StatusFilter.CLOSED: STATUS_LABELS[ActionStatus.CLOSED],
     StatusFilter.CANCELLED: STATUS_LABELS[ActionStatus.CANCELLED],
 }

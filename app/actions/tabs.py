@@ -53,9 +53,16 @@ def tabs_of(action: Action, current: str) -> list[dict[str, Any]]:
     ]
 
 
-def page_values(action: Action, current: str) -> dict[str, Any]:
-    """What ``actions/page.html`` needs: the action, its tabs, the path; ``current`` is the endpoint of the page."""
-    from . import labels
+def page_values(action: Action, current: str, *, declared: bool | None = None) -> dict[str, Any]:
+    """What ``actions/page.html`` needs: the action, its tabs, the path; ``current`` is the endpoint of the page.
+
+    ``declared``: whether the action is declared finished, which is read for one that looks late unless the page knows.
+    """
+    from . import labels, queries
+
+    today = clock.today()
+    if declared is None:
+        declared = action.is_late(today) and queries.declaration_of(action.id) is not None
 
     path: list[tuple[str, str | None]] = [(_("Training actions"), url_for("ActionsView.index"))]
     if current == "ActionsView.show":
@@ -67,7 +74,8 @@ def page_values(action: Action, current: str) -> dict[str, Any]:
         "action": action,
         "action_tabs": tabs_of(action, current),
         "action_labels": labels,
-        "today": clock.today(),
+        "today": today,
+        "declared": {action.id} if declared else set(),
         "breadcrumb": path,
         "menu_current": "ActionsView.index",
     }

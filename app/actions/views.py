@@ -80,6 +80,7 @@ class ActionsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only p
             page=page,
             search=search,
             today=today,
+            declared={one.action_id for one in queries.declarations_in_force({row.id for row in page.rows if row.is_late(today)})},
             groups=folding.groups_of(page.rows, request.args.get("plis", "")) if search.order.grouped else None,
             columns=_columns(),
             saved=saved_searches.of_account(),
@@ -97,7 +98,7 @@ class ActionsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only p
         facts = services.facts_of(action, clock.today(), declaration)
         return self.render_template(
             "actions/show.html",
-            **page_values(action, "ActionsView.show"),
+            **page_values(action, "ActionsView.show", declared=declaration is not None),
             labels=labels,
             facts=facts,
             standing=labels.standing_text(action, facts, clock.today(), acts=acts()),

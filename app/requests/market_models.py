@@ -150,6 +150,7 @@ class RequestReminder(TenantMixin, Model):
 register_constraint(
     "uq_market_rule_order", _l("Somebody has just given this order to another rule: each has its own. Choose another one, and save again.")
 )
+register_constraint("ck_market_rule_reason", _l("Say why it is impossible: the organisation reads it."), field="reason")
 register_constraint("uq_market_rule_version_draft", _l("Somebody has just begun a draft of the rules: work on that one."))
 register_constraint("uq_market_rule_version_number", _l("Somebody has just begun a draft of the rules: work on that one."))
 register_constraint("market_rule_published", _l("These rules were published meanwhile: they never change again. Begin a new draft."))

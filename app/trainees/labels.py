@@ -248,8 +248,8 @@ _SENTENCES: Mapping[ProblemCode, Any] = {
     ProblemCode.DECLARED_FINISHED: _l("The action is declared finished: only the Région can still correct something."),
     ProblemCode.SOMETHING_DECLARED: _l("An interruption or an exit was declared: the enrolment is no longer cancelled, enter the exit instead."),
     ProblemCode.OPENS_ACTION: _l(
-        "This is the entry of %(date)s, by which the action was opened, and nobody else entered on that day: "
-        "it can be neither moved nor cancelled."
+        "This is the entry by which the action was opened on %(date)s, and nobody else entered as early: it cannot be cancelled, and moves to "
+        "today at the latest."
     ),
     ProblemCode.DAY_IN_FUTURE: _l("This date is in the future: enter it on the day, or after."),
     ProblemCode.BEFORE_ENTRY: _l("This date comes before the entry (%(date)s): enter that day, or a later one."),

@@ -86,9 +86,12 @@ def facts_of(enrolments: Sequence[Enrolment], action: Action, *, region: bool = 
 
 
 def _only_entry(action_id: int, actual_start: date) -> int | None:
-    """The enrolment by which the action opened, when no other enters on that day."""
-    of_day = (Enrolment.action_id == action_id, STANDING, Enrolment.planned_start <= actual_start)
-    row = db.session.execute(select(func.count(), func.min(Enrolment.id)).where(*of_day)).one()
+    """The enrolment by which the action is open, when no other entered as early: on the day of the opening, or first of all since."""
+    of_action = (Enrolment.action_id == action_id, STANDING)
+    first = select(func.min(Enrolment.planned_start)).where(*of_action).scalar_subquery()
+    row = db.session.execute(
+        select(func.count(), func.min(Enrolment.id)).where(*of_action, Enrolment.planned_start <= func.greatest(first, actual_start))
+    ).one()
     return row[1] if row[0] == 1 else None
 
 

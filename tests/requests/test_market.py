@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -364,6 +365,28 @@ def test_an_impossible_rule_without_reason_is_refused_at_the_reason(as_user: AsU
         assert bad.status_code == 422
         assert 'id="reason-error"' in bad.text
         assert "Dites pourquoi" in plain(bad.text)
+
+
+def test_a_rule_made_impossible_without_reason_is_refused_at_the_reason(as_user: AsUser) -> None:
+    market_rules.begin_draft()
+    admin, rule = as_user("admin"), market_rules.draft().rules[0]  # type: ignore[union-attr]
+    address = f"/regles-de-marche/regles/edit/{rule.id}"
+    page = admin.get(address).text
+    fields = {name: hidden(page, name) for name in ("row_version", "row_base")}
+    bad = post(admin, address, {**fields, "kind": "dates", "position": str(rule.position), "outcome": "forbid", "reason": ""})
+    assert bad.status_code == 422
+    assert 'id="reason-error"' in bad.text and "Dites pourquoi" in plain(bad.text)
+
+
+def test_what_the_market_forbids_is_told_alone(as_user: AsUser) -> None:
+    """Nothing that is mended besides would make it possible."""
+    in_force({"kind": "dates", "field": "planned_end", "outcome": "forbid", "reason": "La fin est celle du marché."})
+    action = open_action()
+    answer = post(as_user("principal"), f"{wizard(action.id)}/valeurs", {"action_planned_end": fr(day(END - 90))})
+    summary = re.search(r'class="error-summary".*?</ul>', answer.text, re.DOTALL)
+    assert answer.status_code == 422 and summary is not None
+    lines = re.findall(r"<li>.*?</li>", summary.group(), re.DOTALL)
+    assert lines and all("La fin est celle du marché." in one for one in lines)
 
 
 def test_two_rules_of_one_order_are_refused_at_the_order(as_user: AsUser, db_session: Session) -> None:

@@ -32,7 +32,9 @@ from app.trainees.life import MOVE_REASON, EnrolmentState, InterruptionReason
 from app.trainees.models import Enrolment, EnrolmentAct, Interruption
 from app.trainees.services import life
 from app.trainees.services.enrolment import enrol, record_exit
+from tests.accounts.helpers import post
 from tests.actions.helpers import make_action, make_enrolment, make_finished, organisation, plan_of, statements
+from tests.architecture.filled import Filled
 from tests.trainees.agora_double import AgoraDouble
 from tests.trainees.test_services import as_message, enrolment_of, messages_of, state
 
@@ -357,6 +359,23 @@ def test_what_was_declared_or_opened_the_action_is_not_cancelled(db_session: Ses
     with pytest.raises(Refused) as refused:
         cancel(second)
     assert codes(refused) == [ProblemCode.SOMETHING_DECLARED]
+
+
+def test_the_entry_that_opened_the_action_moves_to_a_later_day_on_which_somebody_has_entered(as_user: Any, db_session: Session) -> None:
+    """So that a late actual start can be corrected (guide 003 §2): first the entry, then the action. It is still not cancelled."""
+    action = make_action()
+    enrolment_id = make_enrolment(action, entered=4)
+    actions.open_action(action.id, actions.Opening(ago(4), DeclarationFrequency.MONTHLY, BillingPeriod.QUARTERLY))
+    browser, address = as_user("principal"), f"/stagiaires/inscription/{enrolment_id}/modification"
+    shown = Filled(browser.get(address).text)
+    refused = post(browser, address, shown.data(planned_start=[f"{ago(-1):%d/%m/%Y}"]))
+    assert refused.status_code == 422 and "au plus tard" in refused.text
+    moved = post(browser, address, shown.data(planned_start=[f"{ago(1):%d/%m/%Y}"]), follow_redirects=True)
+    assert enrolment_of(enrolment_id).planned_start == ago(1)
+    assert "demandez une modification de dates" in moved.text
+    with pytest.raises(Refused) as kept:
+        cancel(enrolment_id)
+    assert codes(kept) == [ProblemCode.OPENS_ACTION]
 
 
 # ---- change of component -----------------------------------------------------------------------------------------------

@@ -104,7 +104,7 @@ def change_plan(enrolment_id: int, form: Any) -> set[str]:
         known = db.session.execute(select(Enrolment.action_id, Enrolment.planned_start).where(Enrolment.id == enrolment_id)).one_or_none()
         if known is None:
             raise LookupError(enrolment_id)
-        # Two entries of the day on which the action opened do not move together: one of them has to stay.
+        # Two entries of the day on which the action opened do not move together to a day to come: one of them has to have entered.
         action = lock_action(known.action_id, share=form.planned_start.data == known.planned_start)
         messages = hold_messages(enrolment_id)
         underway = creations_underway(messages)
@@ -119,7 +119,7 @@ def change_plan(enrolment_id: int, form: Any) -> set[str]:
             *_problems(plan, component_of(action, enrolment.component_id), action),
             *plan_around_pauses(plan.planned_start, plan.planned_end, standing.path_of(enrolment).pauses),
         )
-        if facts.opens_action is not None and plan.planned_start != facts.opens_action:
+        if facts.opens_action is not None and plan.planned_start > clock.today():  # nobody would have entered any more
             problems = (*problems, Problem("planned_start", ProblemCode.OPENS_ACTION, {"date": facts.opens_action}))
         if problems:
             raise Refused(*problems)

@@ -19,6 +19,7 @@ from app.core import clock
 from app.core.concurrency import StaleError, conflict_context
 from app.core.extensions import db
 from app.core.typed import gone_page
+from app.core.ui.format import fr_date
 
 from .. import acts, presenters, queries
 from ..domain import AgoraState, Refused, initial_agora_state
@@ -140,6 +141,7 @@ class EnrolmentView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only
                 show_database_refusal(form, error)
             else:
                 flash(_("The enrolment is saved."), "success")
+                _tell_of_the_start(enrolment_id)
                 return redirect(address)
             registration, enrolment = registration_or_404(registration.id), enrolment_or_404(enrolment_id)
         return self._form_page(registration, enrolment.component, form, _("Modify the enrolment"))
@@ -216,3 +218,18 @@ def _said(registration: Any, component: Component) -> str:
         number=component.number,
         programme=programme.label,
     )
+
+
+def _tell_of_the_start(enrolment_id: int) -> None:
+    """The first entry was put later: the action goes on with the start of before until it is corrected too (guide 003 §2)."""
+    action = enrolment_or_404(enrolment_id).action
+    first = queries.entry_facts(action.id, clock.today()).first_entry
+    if action.actual_start is not None and first is not None and first > action.actual_start:
+        flash(
+            _(
+                "The action stays open since %(start)s, and its first entry is now of %(entry)s: ask for a modification of dates to correct its actual start.",
+                start=fr_date(action.actual_start),
+                entry=fr_date(first),
+            ),
+            "info",
+        )
