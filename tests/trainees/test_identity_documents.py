@@ -73,6 +73,7 @@ def test_attached_with_the_request_read_by_the_region_kept_after_the_decision(as
     assert (taken.status_code, taken.data, taken.content_type) == (200, PDF, "application/pdf")
     assert taken.headers["Content-Disposition"].startswith("attachment;") and taken.headers["X-Content-Type-Options"] == "nosniff"
     assert len(db_session.scalars(readings).all()) == 1
+    assert "Lecture d’une pièce jointe" in as_user("admin").get("/supervision/lectures-nir/list/").text
     assert decide(region, asked.location, "validate").status_code == 303
     assert post(region, f"{asked.location}/pieces/{proof.id}").data == JPEG, "kept with what was decided"
     assert post(browser, f"{asked.location}/pieces/{card.id}").data == PDF

@@ -20,6 +20,7 @@ from app.core.fab.views import PortalModelView
 from app.core.jobs.models import PeriodicRun
 from app.core.jobs.schedule import PERIODIC, is_late
 from app.core.mail.models import MailMessage, MailState
+from app.core.outbox.registry import partner_label
 from app.core.people import account_names
 
 if TYPE_CHECKING:
@@ -125,6 +126,12 @@ class AuditEntryView(WithActors):
 SUBJECTS: list[tuple[Any, Any]] = []
 
 
+def _purpose_of(row: NirReading) -> Any:
+    """In words: a partner is called as elsewhere."""
+    words = {"screen": _("Shown on screen"), "document": _("Document read")}
+    return words.get(row.purpose) or str(partner_label(row.purpose))
+
+
 def name_subject(code: str, label: Any) -> None:
     """Give the kind of subject ``code`` of readings and messages its words (a lazy string)."""
     if code not in dict(SUBJECTS):
@@ -150,7 +157,7 @@ class NirReadingView(WithActors):
         "ip_address": _l("Network address"),
         "actor_id": _l("Account (number)"),
     }
-    cells = {"actor": actor_of}
+    cells = {"actor": actor_of, "purpose": _purpose_of}
     choices = {"subject_type": SUBJECTS}
     code_columns = ("subject_id", "request_id", "ip_address", "organisation_id")
     base_order = ("id", "desc")

@@ -139,6 +139,8 @@ class FrDecimalField(ReadField):
             raise ValueError(_("This is not a number: write for instance 1234,50."))
         value = Decimal(text.replace(",", "."))
         if value != round(value, self.places):
+            if not self.places:
+                raise ValueError(_("Write a whole number, without decimals."))
             raise ValueError(ngettext("At most %(num)s digit after the comma.", "At most %(num)s digits after the comma.", self.places))
         self.data = round(value, self.places)
 
