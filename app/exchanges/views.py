@@ -113,6 +113,7 @@ class ExchangesView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only
             page=page,
             lines=presenters.lines(page.rows, catalogue()),
             differences=_difference_lines(),
+            stopped=[partner_label(name) for name in queries.paused()],
             narrowed=narrowed,
             tabs=[
                 {"label": label, "href": url_for("ExchangesView.own", etat=key.value), "current": show is key, "count": counted.get(key)}

@@ -345,7 +345,9 @@ def test_a_stop_and_a_replay_say_what_becomes_of_what(as_user: AsUser, exchange:
     question = f"/echanges/renvoi?choix={exchange}"
     assert "attend la reprise" not in browser.get(question).text
     assert "dans l’ordre de chaque dossier" in browser.get("/echanges/partenaire/agora/arret").text
+    assert "a arrêté les envois" not in as_user("principal").get("/echanges/a-suivre").text
     post(browser, "/echanges/partenaire/agora/arret", {"reason": "maintenance"})
+    assert "La Région a arrêté les envois vers AGORA" in as_user("principal").get("/echanges/a-suivre").text
     assert "Les comparaisons attendent aussi" in browser.get("/echanges/").text
     assert "attend la reprise" in browser.get(question).text
 
