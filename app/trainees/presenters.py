@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from enum import StrEnum
 from typing import Any
 
 from flask import g, url_for
@@ -30,6 +31,15 @@ from .standing import standing
 
 #: Files that AGORA has not closed yet.
 _OPEN_FILES = frozenset({FileStatus.DRAFT, FileStatus.VALIDATED, FileStatus.ENTERED, FileStatus.EXITED})
+
+
+class Awaited(StrEnum):
+    """What a page that asks again was waiting for."""
+
+    NUMBER = "number"
+    CHANGE = "change"
+    #: Nothing: it follows a file that AGORA moves by itself.
+    NOTHING = "nothing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,3 +232,15 @@ def waiting_sentence(silent: bool, number: str | None = None) -> str:
     if silent:
         return _("The enrolment is saved. AGORA does not answer: the number will come by itself.")
     return _("The enrolment is saved; AGORA’s number is on its way.")
+
+
+def received_sentence(enrolment: Enrolment, view: AgoraView, awaited: Awaited) -> str:
+    """What is said once AGORA has answered: guide 000's sentence for the number alone, for it is the creation that it speaks of."""
+    told = {"number": view.number, "status": view.label}
+    if enrolment.cancelled_at is not None and enrolment.agora_status == FileStatus.CANCELLED:
+        return _("AGORA received the cancellation: file %(number)s.", number=view.number)
+    if awaited is Awaited.NUMBER:
+        return _("The integration into AGORA is done: file %(number)s, “%(status)s”.", **told)
+    if awaited is Awaited.CHANGE:
+        return _("AGORA received the change: file %(number)s, “%(status)s”.", **told)
+    return _("The file at AGORA moved on: file %(number)s, “%(status)s”.", **told)

@@ -14,6 +14,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 from werkzeug.serving import make_server
 
+from app.core.nir.messages import PROBLEM_MESSAGES
+from app.core.nir.number import NirProblem, check
 from app.core.ui import menu
 from tests.e2e.axe import assert_accessible, assert_no_horizontal_scroll
 from tests.ui.conftest import make_app
@@ -147,6 +149,12 @@ def test_calendar_by_keyboard(open_page: Any) -> None:
     expect(page.locator("[data-date-open]").nth(1)).to_be_focused()
 
 
+def french(problem: NirProblem) -> str:
+    """The server's sentence, as the page has it."""
+    with make_app().test_request_context(headers={"Accept-Language": "fr"}):
+        return str(PROBLEM_MESSAGES[problem]).replace("\N{NO-BREAK SPACE}", " ")
+
+
 def test_number_is_grouped_checked_and_posted_bare(open_page: Any) -> None:
     page = open_page()
     page.locator("#nir").press_sequentially("162071315508982")
@@ -164,7 +172,52 @@ def test_key_rule_of_the_script(open_page: Any, number: str, key: str | None) ->
     page.locator("#nir").fill(number)
     page.locator("#nir_key").fill(key or "00")
     result = page.locator("[data-nir-result]").first
-    expect(result).to_have_text("La clé correspond au numéro." if key else "")
+    expect(result).to_have_text("La clé correspond au numéro." if key else str(french(NirProblem.LENGTH)))
+
+
+@pytest.mark.parametrize(
+    ("number", "key", "problem"),
+    [
+        ("0000000000000", "97", NirProblem.FIRST_DIGIT),
+        ("5620713155089", "82", NirProblem.FIRST_DIGIT),
+        ("162O713155089", "82", NirProblem.CHARACTERS),
+        ("16207131550A9", "82", NirProblem.CHARACTERS),
+        ("162071315508", "82", NirProblem.LENGTH),
+        ("16207131550891", "82", NirProblem.LENGTH),
+        ("1621513155089", "82", NirProblem.MONTH),
+        ("1620713155089", "8", NirProblem.KEY_FORMAT),
+        ("1620713155089", "8O", NirProblem.KEY_FORMAT),
+    ],
+)
+def test_the_script_says_what_the_server_would(open_page: Any, number: str, key: str, problem: NirProblem) -> None:
+    """The key is judged only of a number that is well formed, and the sentence is the server's own."""
+    page = open_page()
+    assert check(number, key) is problem
+    page.locator("#nir").fill(number)
+    page.locator("#nir_key").fill(key)
+    page.locator("#nir_key").blur()
+    expect(page.locator("[data-nir-result]").first).to_have_text(french(problem))
+
+
+def test_a_number_being_typed_is_not_too_short(open_page: Any) -> None:
+    page = open_page()
+    result = page.locator("[data-nir-result]").first
+    page.locator("#nir").fill("")
+    page.locator("#nir_key").fill("")
+    page.locator("#nir").press_sequentially("162071315508")
+    expect(result).to_have_text("")
+    page.locator("#nir").blur()
+    expect(result).to_have_text(french(NirProblem.LENGTH))
+
+
+@pytest.mark.parametrize("pasted", ["162071315508982", "1 62 07 13 155 089 82"])
+def test_fifteen_characters_put_in_the_first_box_are_split(open_page: Any, pasted: str) -> None:
+    page = open_page()
+    page.locator("#nir_key").fill("")
+    page.locator("#nir").evaluate("(box, text) => { box.focus(); box.value = text; box.setSelectionRange(0, 0); box.dispatchEvent(new Event('input')); }", pasted)
+    expect(page.locator("#nir")).to_have_value("1 62 07 13 155 089")
+    expect(page.locator("#nir_key")).to_have_value("82")
+    expect(page.locator("[data-nir-result]").first).to_have_text("La clé correspond au numéro.")
 
 
 def test_long_list_becomes_search_as_you_type(open_page: Any) -> None:

@@ -79,6 +79,12 @@ class Wizard:
         return self.post("recapitulatif", {})
 
 
+def open_inputs(action: Action) -> int:
+    """How many registrations on the action are begun and not ended."""
+    count = text("SELECT count(*) FROM wizard_draft WHERE kind = 'trainee-registration' AND finished_at IS NULL AND split_part(subject_key, ':', 1) = :id")
+    return int(db.session.scalar(count, {"id": str(action.id)}) or 0)
+
+
 def reason_id(*, early: bool) -> str:
     """A reason of exit, for the form."""
     return str(db.session.scalars(select(ExitReason.id).where(ExitReason.early.is_(early)).order_by(ExitReason.id)).first())
@@ -415,6 +421,46 @@ def test_unfinished_inputs_are_found_again_by_name(as_user: AsUser) -> None:
     assert "SION Paul" in browser.get(resumed.headers["Location"]).text
 
 
+def test_a_refused_verification_leaves_no_draft(as_user: AsUser) -> None:
+    """Nobody is known before the first page was accepted: the page keeps what was typed, no list shows an input without a name."""
+    action, browser = make_action(), as_user("principal")
+    for _again in range(3):
+        wizard = Wizard(browser, action)
+        assert post(browser, wizard.address("verification/brouillon"), {"birth_name": "SIO"}).status_code == 204
+        refused = wizard.post("verification", {"nir": "123", "key": "", "birth_name": "SION"})
+        assert refused.status_code == 422
+        assert 'value="SION"' in refused.text
+    assert open_inputs(action) == 0
+    assert "verification/brouillon" not in refused.text  # and no page says that it was saved
+    assert "pas encore identifiée" not in Wizard(browser, action).get("verification")
+    assert wizard.post("verification", {"nir": (nir := make_nir()).number, "key": nir.key, "birth_name": "SION"}, refused.text).status_code == 302
+    assert open_inputs(action) == 1
+
+
+def test_what_is_saved_to_be_left_is_kept_even_unaccepted(as_user: AsUser) -> None:
+    action, browser = make_action(), as_user("principal")
+    wizard = Wizard(browser, action)
+    assert wizard.post("verification", {"nir": "123", "key": "", "birth_name": "SION", "go": "leave"}).status_code == 302
+    assert 'value="SION"' in wizard.get("verification")
+    assert wizard.post("verification", {"nir": "1234", "key": "", "birth_name": "SION"}).status_code == 422
+    assert open_inputs(action) == 1  # a refusal takes nothing back that was kept on purpose
+
+
+def test_another_input_about_somebody_registered_since_is_no_longer_offered(as_user: AsUser) -> None:
+    action, browser, nir = make_action(), as_user("principal"), make_nir()
+    first, again, other = ready(browser, action, "SION", nir), ready(browser, action, "SION", nir), ready(browser, action, "TARTEMPION")
+    assert open_inputs(action) == 3
+    first.post("identification", contact_form())
+    first.post("situation-initiale", situation_form())
+    assert first.finish().status_code == 302
+    page = Wizard(browser, action).get("verification")
+    assert "Continuer avec TARTEMPION" in page
+    assert "Continuer avec SION" not in page
+    assert open_inputs(action) == 1
+    assert "TARTEMPION" in other.get("identification")
+    assert "SION" not in again.get("verification")
+
+
 def test_giving_up_asks_first(as_user: AsUser) -> None:
     wizard = ready(as_user("principal"), make_action(), "SION")
     page = wizard.get("identification")
@@ -643,6 +689,33 @@ def test_the_rubric_answers_only_when_something_changed(as_user: AsUser) -> None
     assert "Entrée en formation" in part
     assert "bien effectuée" in part
     assert "every 700ms" not in part  # it stops asking at that pace
+
+
+def test_the_integration_is_said_of_the_creation_alone(as_user: AsUser) -> None:
+    """Guide 000's sentence is for the number received; an event, a cancelled enrolment or AGORA moving by itself has its own."""
+    enrolment_id = make_enrolment(make_action())
+    browser = as_user("principal")
+    sheet = f"/stagiaires/fiche/{registration_of(enrolment_id)}"
+    asks = re.compile(r'hx-get="([^"]*/agora\?[^"]*)"')
+
+    def told(change: str) -> str:
+        found = asks.search(browser.get(sheet).text)
+        assert found is not None
+        db.session.execute(text(f"UPDATE enrolment SET {change} WHERE id = :id"), {"id": enrolment_id})
+        part = browser.get(found[1].replace("&amp;", "&")).text.partition('id="message-agora"')[2]
+        return part.replace("\N{NO-BREAK SPACE}", " ").replace("\N{NARROW NO-BREAK SPACE}", " ")
+
+    created = told("agora_state = 'done', agora_number = '30499999', agora_status = 'entered', version = version + 1")
+    assert "L’intégration dans AGORA est bien effectuée : dossier 30499999" in created
+    by_itself = told("agora_status = 'exited', version = version + 1")
+    assert "Le dossier a avancé dans AGORA : dossier 30499999, « Sortie" in by_itself
+    db.session.execute(text("UPDATE enrolment SET agora_state = 'waiting' WHERE id = :id"), {"id": enrolment_id})
+    changed = told("agora_state = 'done', version = version + 1")
+    assert "AGORA a bien reçu la modification : dossier 30499999, « Sortie" in changed
+    db.session.execute(text("UPDATE enrolment SET agora_state = 'waiting', cancelled_at = now() WHERE id = :id"), {"id": enrolment_id})
+    cancelled = told("agora_state = 'done', agora_status = 'cancelled', version = version + 1")
+    assert "AGORA a bien reçu l’annulation : dossier 30499999." in cancelled
+    assert "bien effectuée" not in by_itself + changed + cancelled
 
 
 def test_a_refusal_is_explained_with_the_way_to_mend_it(as_user: AsUser) -> None:

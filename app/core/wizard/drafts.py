@@ -56,6 +56,8 @@ class Draft:
     updated_at: datetime | None = None
     finished_at: datetime | None = None
     result_url: str | None = None
+    #: Set to forget, at the end of the block that edits it, a draft that this very block began; one that was kept before stays.
+    unless_kept_before: bool = False
 
     @property
     def is_new(self) -> bool:
@@ -188,6 +190,9 @@ def editing(
                 return
         draft = _open(row)
         yield draft
+        if draft.unless_kept_before and row.version == 1:  # each saving counts one up
+            db.session.delete(row)
+            return
         row.step = draft.step
         row.updated_at = now
         row.version += 1
@@ -282,6 +287,26 @@ def discard(kind: str, subject_key: str) -> bool:
     return bool(gone.rowcount)  # type: ignore[attr-defined]  # a DELETE gives a cursor result
 
 
+def discard_about(kind: str, subject_key: str, *, memo: Mapping[str, Any], but: str) -> None:
+    """Forget the open drafts about a subject whose memo holds all of ``memo``, but the one of key ``but``; in the transaction under way.
+
+    One that another request is writing is passed over: two acts that end at once must not wait for each other.
+    """
+    own = WizardDraft.subject_key
+    statement = select(WizardDraft).where(
+        WizardDraft.user_id == _account(),
+        WizardDraft.kind == kind,
+        WizardDraft.finished_at.is_(None),
+        own != but,
+        (own == subject_key) | own.startswith(f"{subject_key}:", autoescape=True),
+    )
+    for row in db.session.scalars(statement.with_for_update(skip_locked=True).execution_options(populate_existing=True)):
+        held = _open(row).memo
+        if all(held.get(name) == value for name, value in memo.items()):
+            db.session.delete(row)
+    db.session.flush()
+
+
 def close(kind: str, subject_key: str, *, token: uuid.UUID) -> None:
     """What was typed has been sent: the open draft goes, whichever page began it, and the page ``token`` can bring none back.
 
@@ -333,6 +358,7 @@ __all__ = [
     "TooManyDrafts",
     "close",
     "discard",
+    "discard_about",
     "editing",
     "find_draft",
     "fingerprint",

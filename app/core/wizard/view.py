@@ -66,6 +66,8 @@ class Wizard(BaseView):
     default_view = "start"
     #: Word on the button of the last step.
     final_label: ClassVar[Any] = None
+    #: Whether an input is kept before its first step was accepted; if not, only "save and leave" keeps it, and a refused page what it brought.
+    keeps_unaccepted: ClassVar[bool] = True
 
     # -- to be written by the feature -----------------------------------------------------------------------------
 
@@ -189,6 +191,8 @@ class Wizard(BaseView):
                     accepted = self._judge(step, state)
                     if accepted and step is not self.steps[-1]:
                         draft.step = self._neighbour(step, +1)
+                if step is self.steps[0] and go not in (LEAVE, BACK) and not draft.done:
+                    draft.unless_kept_before = not self.keeps_unaccepted
         if refused:
             return self._stale_page(step, state), 409
         if late:
@@ -210,7 +214,7 @@ class Wizard(BaseView):
         """Keep what is being typed, without judging it; answers 204."""
         state = self._state(arguments)
         step = self.step(step_name)
-        if self._allowed(step.name, state) != step.name:
+        if self._allowed(step.name, state) != step.name or not self._keeps(state.draft):
             return "", 204
         refused = False
         with self._editing(state, _token()) as draft:
@@ -332,6 +336,10 @@ class Wizard(BaseView):
             form = form_class(formdata=None, data=self.initial(step, state), meta=meta)
         self.prepare_form(form, step, state)
         return form
+
+    def _keeps(self, draft: Draft) -> bool:
+        """Whether what is typed into the draft is kept while it is typed."""
+        return self.keeps_unaccepted or not (draft.is_new or draft.unless_kept_before)
 
     @staticmethod
     def _at(state: WizardState, draft: Draft) -> None:
@@ -469,7 +477,7 @@ class Wizard(BaseView):
             shown_name=SHOWN,
             shown=self._shown(state.draft) if position == len(self.steps) - 1 else None,
             abandon_question=self.abandon_question(state),
-            draft_url=self.url("save_draft", state, step_name=step.name) if step.form is not None else None,
+            draft_url=self.url("save_draft", state, step_name=step.name) if step.form is not None and self._keeps(state.draft) else None,
             abandon_url=self.url("abandon", state),
             leave_url=self.leave_url(state),
             resumed_at=state.draft.updated_at if request.method == "GET" and request.args.get(RESUMED) else None,

@@ -205,7 +205,7 @@ def _said(registration: Any, component: Component) -> str:
     programme = registration.action.contract.programme
     state = initial_agora_state(agora_enabled=programme.agora_enabled, nir_kind=registration.trainee.nir_kind)
     if state is AgoraState.WAITING:
-        return _("%(name)s is enrolled on the component %(number)s. The AGORA number appears below as soon as it is known.", name=name, number=component.number)
+        return _("%(name)s is enrolled on the component %(number)s.", name=name, number=component.number)
     if state is AgoraState.WAITING_NIR:
         return _(
             "%(name)s is enrolled on the component %(number)s. An NIA is not sent to AGORA: nothing leaves until the NIR is known.",

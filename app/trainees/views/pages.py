@@ -117,6 +117,7 @@ class RegistrationPages(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is 
             life=acts.life_of([enrolment], enrolment.action),
             since=None if unchanged else (now if still else since),
             live=not unchanged,
+            awaited=_awaited(),
         )
 
     @expose("/communes")
@@ -211,3 +212,10 @@ class RegistrationPages(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is 
             cancel_url=url_for("RegistrationPages.show", registration_id=registration.id),
         )
         return page
+
+
+def _awaited() -> presenters.Awaited:
+    """What the page that asks was waiting for, as its own address says it (see ``_agora_fragment.html``)."""
+    if "seen" in request.args:
+        return presenters.Awaited.NOTHING
+    return presenters.Awaited.CHANGE if request.args.get("numbered") == "1" else presenters.Awaited.NUMBER

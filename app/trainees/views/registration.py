@@ -22,6 +22,7 @@ from app.actions.models import Action
 from app.core import context, crypto
 from app.core.nir import NirKind, mask
 from app.core.textsearch import fold
+from app.core.wizard import drafts
 from app.core.wizard.several import SeveralDrafts
 from app.core.wizard.steps import Step, StepRefused, WizardState
 from app.core.wizard.view import CONCERNS
@@ -64,6 +65,7 @@ class RegistrationView(SeveralDrafts):
     permission_label = _l("Registration of a trainee")
     kind = "trainee-registration"
     final_label = _l("Register the trainee")
+    keeps_unaccepted = False  # nobody is known yet: a list of inputs without a name helps nobody
     steps = (
         Step(VERIFY, _l("Verification"), VerificationForm, "trainees/wizard_verification.html"),
         Step(IDENTIFY, _l("Identification"), IdentificationForm, "trainees/wizard_identification.html"),
@@ -379,6 +381,10 @@ class RegistrationView(SeveralDrafts):
         except Refused as refusal:
             problem = refusal.problems[0]
             raise StepRefused(IDENTIFY, labels.problem_text(problem), field=problem.field) from None
+        # another input about this person on this action can no longer end: it is not offered either
+        if whom := self.concerns(state):
+            subject, own = self.subject_key(**state.arguments), self.draft_key(**state.arguments)
+            drafts.discard_about(self.kind, subject, memo={"stamp": whom}, but=own)
         flash(
             _(
                 "%(name)s is registered. You can now enrol this trainee on a component.",

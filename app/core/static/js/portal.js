@@ -178,16 +178,31 @@
     const value = Number(number.replace("2A", "19").replace("2B", "18"));
     return String(97 - (value % 97)).padStart(2, "0");
   }
+  /* What the server would refuse of the number (app/core/nir/number.py), as far as it can be told; a number being typed is not too short. */
+  function nirProblem(number, typing) {
+    const month = Number(number.slice(3, 5));
+    if (/[^0-9AB]/.test(number)) return "characters";
+    if (number.length > 13 ? !typing || number.length > 15 : number.length < 13 && !typing) return "length";
+    if (number && !/^[123478]/.test(number)) return "first";
+    if (/^[1-4]..\d\d/.test(number) && !((month >= 1 && month <= 12) || (month >= 20 && month <= 42) || month >= 50)) return "month";
+    return number.length === 13 && nirKey(number) === null ? "characters" : "";
+  }
   function checkNir(pair) {
     const number = bare($("[data-nir]", pair).value);
     const key = bare($("[data-nir-key]", pair).value);
     const result = $("[data-nir-result]", pair);
-    const expected = number.length === 13 && key.length === 2 ? nirKey(number) : undefined;
-    const good = expected !== undefined && expected === key;
-    result.textContent = expected === undefined ? "" : good ? pair.dataset.nirGood : pair.dataset.nirBad;
+    const typing = (selector) => document.activeElement === $(selector, pair);
+    const said = { characters: "nirCharacters", length: "nirLength", first: "nirFirst", month: "nirMonth", key: "nirKeyFormat" };
+    let problem = number ? nirProblem(number, typing("[data-nir]")) : "";
+    const judged = !problem && number.length === 13;
+    if (judged && (/\D/.test(key) || key.length > 2 || (key.length === 1 && !typing("[data-nir-key]")))) problem = "key";
+    const complete = judged && !problem && key.length === 2;
+    const good = complete && nirKey(number) === key;
+    const sentence = problem ? pair.dataset[said[problem]] : good ? pair.dataset.nirGood : complete ? pair.dataset.nirBad : "";
+    if (result.textContent !== sentence) result.textContent = sentence;
     result.classList.toggle("good", good);
-    result.classList.toggle("bad", expected !== undefined && !good);
-    pair.dispatchEvent(new CustomEvent("portal:nir", { bubbles: true, detail: { complete: expected !== undefined, good } }));
+    result.classList.toggle("bad", !good && sentence !== "");
+    pair.dispatchEvent(new CustomEvent("portal:nir", { bubbles: true, detail: { complete, good } }));
   }
   function setUpNir(root) {
     $$("[data-nir]", root).forEach((input) => {
@@ -197,14 +212,15 @@
       const regroup = () => {
         const caretAtEnd = input.selectionStart === input.value.length;
         let raw = bare(input.value);
-        if (pair && raw.length === 15) { $("[data-nir-key]", pair).value = raw.slice(13); raw = raw.slice(0, 13); }
-        if (caretAtEnd || document.activeElement !== input) input.value = grouped(raw);
+        const split = pair && raw.length === 15;
+        if (split) { $("[data-nir-key]", pair).value = raw.slice(13); raw = raw.slice(0, 13); }
+        if (split || caretAtEnd || document.activeElement !== input) input.value = grouped(raw);
       };
       input.addEventListener("input", () => { regroup(); if (pair) checkNir(pair); });
-      input.addEventListener("blur", () => { input.value = grouped(input.value); });
+      input.addEventListener("blur", () => { input.value = grouped(input.value); if (pair) checkNir(pair); });
       if (input.value) input.value = grouped(input.value);
       if (input.form) input.form.addEventListener("formdata", (event) => event.formData.set(input.name, bare(input.value)));
-      if (pair) $("[data-nir-key]", pair).addEventListener("input", () => checkNir(pair));
+      if (pair) ["input", "blur"].forEach((name) => $("[data-nir-key]", pair).addEventListener(name, () => checkNir(pair)));
     });
   }
 
