@@ -24,6 +24,8 @@ class IdentitySource(StrEnum):
 
     AGORA = "AGORA"
     TYPED = "TYPED"
+    #: Corrected at the organisation's request, validated by the Région; AGORA is asked about it again, as about what was typed.
+    REGION = "REGION"
 
 
 class EsfState(StrEnum):
@@ -94,6 +96,7 @@ class ProblemCode(StrEnum):
     NUMBER_TAKEN = "number_taken"
     NAME_MISMATCH = "name_mismatch"
     NO_ANSWER = "no_answer"
+    SOMEBODY_ELSE = "somebody_else"
     FT_DATE_TOO_EARLY = "ft_date_too_early"
     # the life of an enrolment (``life``)
     HAS_LEFT = "has_left"

@@ -106,6 +106,8 @@ GENDERS = options(GENDER_LABELS)
 CIVIL_FIELDS = ("civility", "birth_name", "usual_name", "first_name", "birth_date", "gender")
 #: The same, and the confirmation that goes with it.
 IDENTITY_FIELDS = (*CIVIL_FIELDS, "identity_confirmed")
+#: The confirmation, where no number is asked.
+CONFIRMED_WITHOUT_NUMBER = _l("I checked the identity papers: this is the right identity")
 
 
 class VerificationForm(PortalBaseForm):
@@ -122,6 +124,9 @@ class VerificationForm(PortalBaseForm):
     first_name = text(_l("First name"), REQUIRED, limit=60, autocomplete="off")
     birth_date = FrDateField(_l("Date of birth"), [REQUIRED, _born])
     gender = RadioField(_l("Gender"), [CHOOSE], choices=GENDERS)
+    identity_confirmed = BooleanField(CONFIRMED_WITHOUT_NUMBER)
+    #: As in ``IdentificationForm``.
+    contradicted = False
 
     number: Nir | None = None
 
@@ -323,6 +328,8 @@ class CivilStatusForm(VersionedForm, PortalBaseForm):
     gender = RadioField(_l("Gender"), [CHOOSE], choices=GENDERS)
     identity_confirmed = BooleanField(_l("I checked the identity papers: this is the right identity for this number"))
     contradicted = False
+    #: Asked when AGORA knows the number under another identity than the one known here (``services.correction``).
+    same_person = BooleanField(_l("This is the same person"))
 
 
 class EnrolmentForm(VersionedForm, PortalBaseForm):

@@ -107,7 +107,7 @@ def purge_identity_documents() -> None:
 
 
 def recheck_identities() -> None:
-    """Ask again about identities typed while AGORA was silent; stops at the first silence.
+    """Ask again about identities typed while AGORA was silent, or corrected by the Région; stops at the first silence.
 
     Somebody unknown is asked about again twice a day during a month: AGORA may learn of them.
     """
@@ -118,7 +118,7 @@ def recheck_identities() -> None:
         select(Trainee, Organisation.siret)
         .join(Organisation, Organisation.id == Trainee.organisation_id)
         .where(
-            Trainee.identity_source == IdentitySource.TYPED.value,
+            Trainee.identity_source != IdentitySource.AGORA.value,
             Trainee.nir_kind == "NIR",
             Trainee.identity_finding.is_(None) | (Trainee.identity_finding == "unknown"),
             or_(

@@ -41,6 +41,7 @@ ESF_STATE_LABELS: dict[str, Any] = {
 SOURCE_LABELS: dict[str, Any] = {
     IdentitySource.AGORA: _l("Identity confirmed by AGORA"),
     IdentitySource.TYPED: _l("Identity typed by hand"),
+    IdentitySource.REGION: _l("Corrected by the Région"),
 }
 
 #: Status of an AGORA file, as guide 000 writes it, and its tone.
@@ -235,6 +236,7 @@ _SENTENCES: Mapping[ProblemCode, Any] = {
     ProblemCode.NUMBER_TAKEN: _l("Your organisation already has a trainee with this number, %(name)s: check the number; if it is right, ask the assistance."),
     ProblemCode.NAME_MISMATCH: _l("AGORA knows this NIR under another birth name."),
     ProblemCode.NO_ANSWER: _l("AGORA has not answered yet: one moment, then validate again."),
+    ProblemCode.SOMEBODY_ELSE: _l("Tick this box once you have checked that it is the same person; if it is not, go back and check the number."),
     ProblemCode.HAS_LEFT: _l("The trainee has left: if that is a mistake, cancel the exit first."),
     ProblemCode.NOT_LEFT: _l("No exit is entered."),
     ProblemCode.INTERRUPTED: _l("An interruption is under way: enter the return first."),

@@ -94,7 +94,7 @@ class Trainee(TenantMixin, VersionedMixin, TimestampMixin, Model):
         Index("ix_trainee_name", "organisation_id", "sort_name", "id"),
         Index("ix_trainee_sort", "sort_name", "id"),
         Index("ix_trainee_nia", "organisation_id", "sort_name", "id", postgresql_where="nir_kind = 'NIA'"),
-        Index("ix_trainee_to_check", "id", postgresql_where="identity_source = 'TYPED' AND nir_kind = 'NIR'"),
+        Index("ix_trainee_to_check", "id", postgresql_where="identity_source <> 'AGORA' AND nir_kind = 'NIR'"),
         Index("ix_trainee_search", "search_vector", postgresql_using="gin"),
     )
 
@@ -111,7 +111,7 @@ class Trainee(TenantMixin, VersionedMixin, TimestampMixin, Model):
     first_name: Mapped[str] = mapped_column(String(60))
     birth_date: Mapped[date]
     gender: Mapped[str] = mapped_column(String(1))
-    identity_source: Mapped[str] = mapped_column(String(5))
+    identity_source: Mapped[str] = mapped_column(String(6))
     #: Outcome of the later check of a typed identity: "same", "different", "unknown".
     identity_finding: Mapped[str | None] = mapped_column(String(9))
     identity_checked_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))

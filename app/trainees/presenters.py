@@ -22,7 +22,7 @@ from app.reference.queries import contact_of_programme
 
 from . import labels
 from .agora import REMEDIES
-from .domain import AgoraState, Problem, ProblemCode
+from .domain import AgoraState, IdentitySource, Problem, ProblemCode
 from .models import Enrolment, Registration
 from .permissions import VIEW
 from .services.correction import may_correct
@@ -182,6 +182,8 @@ def why_not_identity(registration: Registration, enrolments: Sequence[Enrolment]
     programme, ask = action.contract.programme, whom_to_ask(action, None)
     if not programme.nir_required:
         return _("The programme %(programme)s asks for no NIR: the identity is not modified here. %(ask)s", programme=programme.label, ask=ask)
+    if registration.trainee.identity_source == IdentitySource.REGION:
+        return _("The Région corrected this identity: it is not modified here. If it is still wrong, ask for another correction.")
     return _("AGORA confirmed this identity: it is not modified here. %(ask)s", ask=ask)
 
 

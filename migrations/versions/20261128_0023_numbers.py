@@ -1,5 +1,7 @@
 """NIRs from a file, requests for the correction of an identity with their documents, reminders about provisional numbers.
 
+An identity may come from the Région, which corrected it.
+
 The grants, policies and triggers stand in the SQL file beside this one, written from the models and frozen.
 
 Revision: 0023, after 0022
@@ -19,7 +21,15 @@ branch_labels = None
 depends_on = None
 
 
+_SOURCE, _TO_CHECK = "ck_trainee_identity_source", "ix_trainee_to_check"
+
+
 def upgrade() -> None:
+    op.drop_index(_TO_CHECK, table_name="trainee")
+    op.drop_constraint(op.f(_SOURCE), "trainee", type_="check")
+    op.alter_column("trainee", "identity_source", type_=sa.String(length=6), existing_type=sa.String(length=5), existing_nullable=False)
+    op.create_check_constraint(op.f(_SOURCE), "trainee", "identity_source IN ('AGORA', 'TYPED', 'REGION')")
+    op.create_index(_TO_CHECK, "trainee", ["id"], unique=False, postgresql_where="identity_source <> 'AGORA' AND nir_kind = 'NIR'")
     op.create_table(
         "identity_correction",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -195,5 +205,15 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    """What the Région corrected counts as typed again.  In the system's role: the owner sees no row."""
+    connection = op.get_bind()
+    connection.exec_driver_sql("SET LOCAL ROLE portal_system")
+    connection.exec_driver_sql("UPDATE trainee SET identity_source = 'TYPED' WHERE identity_source = 'REGION'")
+    connection.exec_driver_sql("RESET ROLE")
+    op.drop_index(_TO_CHECK, table_name="trainee")
+    op.drop_constraint(op.f(_SOURCE), "trainee", type_="check")
+    op.alter_column("trainee", "identity_source", type_=sa.String(length=5), existing_type=sa.String(length=6), existing_nullable=False)
+    op.create_check_constraint(op.f(_SOURCE), "trainee", "identity_source IN ('AGORA', 'TYPED')")
+    op.create_index(_TO_CHECK, "trainee", ["id"], unique=False, postgresql_where="identity_source = 'TYPED' AND nir_kind = 'NIR'")
     for table in ("number_repair_line", "number_repair", "number_file", "nia_reminder", "identity_document_content", "identity_document", "identity_correction"):
         op.drop_table(table)

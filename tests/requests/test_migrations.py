@@ -133,3 +133,20 @@ def test_rules_that_had_the_same_order_are_numbered_anew(databases: Any, make_se
                 sql.execute("UPDATE market_rule SET position = 6 WHERE id = 914")
         schema.downgrade(settings, "0024")
         schema.upgrade(settings, "0025")
+
+
+def test_what_the_region_corrected_counts_as_typed_before(databases: Any, make_settings: Callable[..., Any], engines: dict[str, str]) -> None:
+    with _base(databases, make_settings, engines, "region_source") as (settings, url):
+        schema.upgrade(settings, "0023")
+        with psycopg.connect(url) as sql:
+            sql.execute("SET session_replication_role = replica")
+            for number, source in ((901, "AGORA"), (902, "REGION"), (903, "TYPED")):
+                sql.execute(
+                    "INSERT INTO trainee (id, organisation_id, seal_uid, civility, birth_name, first_name, birth_date, gender, identity_source, sort_name,"
+                    " created_at, updated_at) VALUES (%s, 1, gen_random_uuid(), 'M', 'X', %s, '1985-06-02', 'M', %s, %s, now(), now())",
+                    (number, source, source, source),
+                )
+        schema.downgrade(settings, "0022")
+        with psycopg.connect(url) as sql:
+            assert sql.execute("SELECT id, identity_source FROM trainee ORDER BY id").fetchall() == [(901, "AGORA"), (902, "TYPED"), (903, "TYPED")]
+        schema.upgrade(settings, "0023")

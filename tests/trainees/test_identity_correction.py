@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,6 +20,7 @@ from app.trainees.services import identity
 from app.trainees.services.registration import Newcomer, register
 from tests.accounts.helpers import post
 from tests.actions.helpers import details, make_action, make_enrolment, make_nir, make_person, make_registration
+from tests.architecture.markup import problems
 from tests.trainees.test_screens import answer, reason_id, registration_of
 from tests.trainees.test_services import as_message
 
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     from flask.testing import FlaskClient
 
     from app.core.nir import Nir
+    from app.trainees.services.identity import Person
     from tests.trainees.test_screens import AsUser
 
 CIVIL = {"civility": "M", "birth_name": "ESSAI", "first_name": "Jean", "birth_date": "02/06/1985", "gender": "M"}
@@ -80,7 +84,7 @@ def test_the_nir_of_somebody_known_by_an_nia_sends_what_waited(as_user: AsUser) 
     assert "VRAINOM" in shown
     assert nir.masked in shown
     assert nir.number not in shown
-    assert page.save().status_code == 302
+    assert page.save(same_person="y").status_code == 302
     trainee = trainee_of(registration_id)
     assert (trainee.nir_kind, trainee.birth_name, trainee.identity_source) == ("NIR", "VRAINOM", "AGORA")
     assert db.session.get_one(Registration, registration_id).sort_name == "vrainom paul"
@@ -105,10 +109,47 @@ def test_a_name_that_agora_refused_is_mended_and_sent_again(as_user: AsUser) -> 
     assert re.search(rf'<a href="{page.address}">Corriger', shown) is not None
     assert page.ask(None, "AUTRENOM").status_code == 302  # the number stays: it is read again, journaled
     answer(IdentityState.FOUND, "AUTRENOM")
-    assert page.save().status_code == 302
+    assert page.save(same_person="y").status_code == 302
     assert trainee_of(page.registration_id).birth_name == "AUTRENOM"
     assert operations(enrolment_id) == [("create_file", "pending")]
     assert db.session.get_one(Enrolment, enrolment_id, populate_existing=True).agora_refusal is None
+
+
+@pytest.mark.parametrize("told", [make_person("AUTRE"), make_person(first_name="Jean"), replace(make_person(), birth_date=date(1985, 6, 3))])
+def test_the_nir_of_somebody_else_overwrites_nobody_unasked(as_user: AsUser, told: Person) -> None:
+    """A valid NIR under which AGORA knows another identity: said as a warning, and saved only when it is said to be the same person."""
+    registration_id = make_registration(make_action(), kind="7", source=IdentitySource.TYPED)
+    page = Correction(as_user("principal"), registration_id)
+    page.ask(make_nir(), told.birth_name)
+    request_id = db.session.scalars(select(IdentityRequest.id).order_by(IdentityRequest.id.desc())).first()
+    assert request_id is not None
+    identity.store_answer(request_id, IdentityState.FOUND, told)
+    shown = page.browser.get(page.address).text
+    assert "AGORA connaît ce NIR avec une autre identité" in shown
+    assert "Identité confirmée par AGORA" not in shown
+    assert list(problems(shown, path=True)) == []
+    for typed in ({}, {"same_person": ""}, {"same_person": "false"}, CIVIL):
+        refused = page.save(**typed)
+        assert refused.status_code == 422
+        assert "Cochez cette case" in refused.text
+        assert list(problems(refused.text, path=True)) == []
+        trainee = trainee_of(registration_id)
+        assert (identity.Person.of(trainee), trainee.nir_kind) == (make_person(), "NIA")
+    assert page.save(same_person="y").status_code == 302
+    trainee = trainee_of(registration_id)
+    assert (identity.Person.of(trainee), trainee.nir_kind, trainee.identity_source) == (told, "NIR", "AGORA")
+
+
+def test_the_same_person_written_otherwise_is_asked_nothing(as_user: AsUser) -> None:
+    registration_id = make_registration(make_action(), name="Ess-Aï", kind="7", source=IdentitySource.TYPED)
+    page = Correction(as_user("principal"), registration_id)
+    page.ask(make_nir(), "ESS AI")
+    answer(IdentityState.FOUND, "ESS AI")
+    shown = page.browser.get(page.address).text
+    assert "Identité confirmée par AGORA" in shown
+    assert 'name="same_person"' not in shown
+    assert page.save().status_code == 302
+    assert trainee_of(registration_id).birth_name == "ESS AI"
 
 
 def test_another_number_of_the_same_look_is_shown_as_another(as_user: AsUser) -> None:

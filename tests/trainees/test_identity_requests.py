@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import select, text, update
+from sqlalchemy import func, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from app.accounts.models import User
@@ -19,7 +19,7 @@ from app.core.tenancy import Scope, bound_scope
 from app.trainees import jobs, queries, reminders
 from app.trainees.domain import CorrectionState, IdentitySource, IdentityState
 from app.trainees.identity_models import IdentityCorrection, NiaReminder
-from app.trainees.models import Enrolment, Registration, Trainee
+from app.trainees.models import Enrolment, IdentityRequest, Registration, Trainee
 from app.trainees.repair import files
 from app.trainees.services.enrolment import enrol
 from app.trainees.services.registration import Newcomer, register
@@ -28,7 +28,7 @@ from tests.actions.helpers import details, make_action, make_enrolment, make_nir
 from tests.architecture.markup import problems
 from tests.trainees.test_corrections import component_of, held
 from tests.trainees.test_identity_correction import Correction, operations
-from tests.trainees.test_screens import answer, registration_of
+from tests.trainees.test_screens import Wizard, answer, registration_of
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -103,7 +103,7 @@ def test_asked_by_the_organisation_validated_by_the_region_and_sent(as_user: AsU
     assert decide(region, asked.location, "validate").status_code == 303
     trainee = trainee_of(registration_id)
     db.session.refresh(trainee, ["nir_hash"])
-    assert (trainee.birth_name, trainee.nir_masked, trainee.identity_source) == ("ESSAIX", nir.masked, IdentitySource.TYPED)
+    assert (trainee.birth_name, trainee.nir_masked, trainee.identity_source) == ("ESSAIX", nir.masked, IdentitySource.REGION)
     assert trainee.nir_hash in nir_candidates(nir)
     assert db.session.get_one(Registration, registration_id).sort_name == "essaix paul"
     assert operations(enrolment_id) == [("create_file", "done"), ("change_file", "pending")]
@@ -114,6 +114,62 @@ def test_asked_by_the_organisation_validated_by_the_region_and_sent(as_user: AsU
         journal = db.session.execute(text("SELECT before::text || after::text FROM audit_entry WHERE table_name = 'identity_correction'")).scalars().all()
     assert not any("ESSAIX" in (entry or "") for entry in journal)
     assert list(problems(browser.get(asked.location).text, path=True)) == []
+
+
+def test_what_the_region_corrected_is_locked_and_may_be_asked_about_again(as_user: AsUser) -> None:
+    registration_id, _enrolment = confirmed()
+    browser = as_user("principal")
+    sheet = f"/stagiaires/fiche/{registration_id}"
+    assert decide(as_user("region"), ask(browser, registration_id).location, "validate").status_code == 303
+    shown = browser.get(sheet).text
+    assert "Corrigée par la Région" in shown
+    assert "Identité saisie à la main" not in shown
+    assert f"{sheet}/identite/" not in shown
+    assert "Demander une correction d’identité" in shown
+    refused = browser.get(f"{sheet}/identite/")
+    assert refused.location.endswith(sheet)
+    assert "La Région a corrigé cette identité" in browser.get(sheet).text
+    assert ask(browser, registration_id, birth_name="ESSAIY").status_code == 303
+
+
+@pytest.mark.parametrize(("told", "finding", "source"), [("ESSAIX", "same", "AGORA"), ("ESSAI", "different", "REGION"), (None, "unknown", "REGION")])
+def test_agora_is_asked_about_what_the_region_corrected(
+    as_user: AsUser, monkeypatch: pytest.MonkeyPatch, told: str | None, finding: str, source: str
+) -> None:
+    """The same becomes AGORA's; anything else leaves the decision of the Région as it stands."""
+    registration_id, _enrolment = confirmed()
+    assert decide(as_user("region"), ask(as_user("principal"), registration_id).location, "validate").status_code == 303
+    state = IdentityState.FOUND if told else IdentityState.UNKNOWN
+    monkeypatch.setattr(jobs, "ask", lambda query: (state, make_person(told) if told else None))
+    with bound_scope(Scope.system()):
+        jobs.recheck_identities()
+    trainee = trainee_of(registration_id)
+    assert (trainee.birth_name, trainee.identity_finding, trainee.identity_source) == ("ESSAIX", finding, source)
+
+
+def test_somebody_the_region_corrected_is_registered_again_without_asking_agora(as_user: AsUser) -> None:
+    registration_id, _enrolment = confirmed()
+    nir = make_nir()
+    browser = as_user("principal")
+    assert decide(as_user("region"), ask(browser, registration_id, nir=nir.number, key=nir.key).location, "validate").status_code == 303
+    before = db.session.scalar(select(func.count()).select_from(IdentityRequest))
+    wizard = Wizard(browser, make_action())
+    assert wizard.verify(nir, "ESSAIX").status_code == 302
+    page = wizard.get("identification")
+    assert "Corrigée par la Région" in page
+    assert "Identité confirmée par AGORA" not in page
+    assert db.session.scalar(select(func.count()).select_from(IdentityRequest)) == before
+
+
+def test_a_civility_and_a_gender_that_disagree_are_confirmed_without_number(as_user: AsUser) -> None:
+    avenir = make_action(programme="AVENIR")
+    registration_id = register(avenir.id, Newcomer(make_person("AVENIR"), IdentitySource.TYPED, None), details())
+    browser = as_user("principal")
+    refused = ask(browser, registration_id, civility="MME")
+    assert refused.status_code == 422
+    assert "La civilité et le genre" in refused.text
+    assert "c’est bien l’identité de cette personne" in refused.text
+    assert ask(browser, registration_id, civility="MME", identity_confirmed="y").status_code == 303
 
 
 def test_refused_with_an_observation(as_user: AsUser) -> None:

@@ -226,6 +226,23 @@ def test_avenir_asks_for_no_number(as_user: AsUser) -> None:
     assert (row.trainee.first_name, row.trainee.nir_kind) == ("Zoé", None)
 
 
+def test_avenir_confirms_a_civility_and_a_gender_that_disagree(as_user: AsUser) -> None:
+    action = make_action(programme="AVENIR")
+    wizard = Wizard(as_user("principal"), action)
+    typed = {"civility": "MME", "birth_name": "AVENIR", "first_name": "Zoé", "birth_date": "02/06/2004", "gender": "M"}
+    assert 'name="identity_confirmed"' not in wizard.get("verification")
+    refused = wizard.post("verification", typed)
+    assert refused.status_code == 422
+    assert "confirmez plus bas" in refused.text
+    assert 'name="identity_confirmed"' in refused.text
+    assert wizard.post("verification", {**typed, "identity_confirmed": "y"}).status_code == 302
+    wizard.post("identification", contact_form())
+    wizard.post("situation-initiale", situation_form())
+    assert wizard.finish().status_code == 302
+    row = db.session.scalars(select(Registration).where(Registration.action_id == action.id)).one()
+    assert (row.trainee.civility, row.trainee.gender) == ("MME", "M")
+
+
 @pytest.mark.parametrize(
     ("field", "value", "words"),
     [

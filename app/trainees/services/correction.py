@@ -43,7 +43,8 @@ from .enrolment import (
     since_entry,
     tell_changes,
 )
-from .identity import Person, bearer_of, known_by_number, read_search, start_search
+from .identity import Person, Search, bearer_of, known_by_number, read_search, start_search
+from .identity import same_person as same_person_as
 from .locking import locked
 from .registration import one_at_a_time, put_person
 
@@ -51,7 +52,8 @@ from .registration import one_at_a_time, put_person
 def may_correct(registration: Registration, enrolments: Sequence[Enrolment]) -> bool:
     """Whether this person's identity is to be mended here: no NIR yet, typed by hand, or refused by AGORA.
 
-    Not where no number may be asked (AVENIR), nor once the action is over; what AGORA confirmed stays.
+    Not where no number may be asked (AVENIR), nor once the action is over; what AGORA confirmed, or the
+    Région corrected, stays.
     """
     action, trainee = registration.action, registration.trainee
     if registration_blockers(action.status) or not action.contract.programme.nir_required:
@@ -96,11 +98,17 @@ def _refuse_if_taken(action_id: int, trainee_id: int, nir: Nir) -> None:
 CIVIL_STATUS = ("civility", "birth_name", "usual_name", "first_name", "birth_date", "gender")
 
 
-def correct_identity(registration_id: int, search: uuid.UUID, typed: Person | None, form: Any, *, version: int) -> Trainee:
+def is_somebody_else(trainee: Trainee, found: Search) -> bool:
+    """Whether AGORA knows the number under another identity than the one known here: the number of somebody else, or a name to mend."""
+    return found.person is not None and not same_person_as(Person.of(trainee), found.person)
+
+
+def correct_identity(registration_id: int, search: uuid.UUID, typed: Person | None, form: Any, *, version: int, same_person: bool) -> Trainee:
     """Give the trainee the number that was searched, and AGORA's civil status or, without an answer, the one typed.
 
     ``form`` is the ``VersionedForm`` that ``typed`` was read from: what somebody else corrected meanwhile stays.  AGORA's own answer is
-    taken whole, for the ``version`` that the page showed.  Enrolments that waited for a NIR are sent, with the exit and the closing that
+    taken whole, for the ``version`` that the page showed; where it differs from the identity known here, only when ``same_person`` was
+    said of it, since the number may be somebody else's.  Enrolments that waited for a NIR are sent, with the exit and the closing that
     followed; refused ones are sent again; files that AGORA holds are told the change.  Raises LookupError, ``core.concurrency.StaleError``, or Refused.
     """
     with transaction() as session:
@@ -130,6 +138,8 @@ def correct_identity(registration_id: int, search: uuid.UUID, typed: Person | No
                     trainee.rename()
                 else:
                     check_version(trainee, version)
+                    if is_somebody_else(trainee, found) and not same_person:
+                        raise Refused(Problem("same_person", ProblemCode.SOMEBODY_ELSE))
                     put_person(trainee, person)
                 trainee.identity_source = (IdentitySource.AGORA if found.person else IdentitySource.TYPED).value
                 trainee.identity_finding, trainee.identity_checked_at = ("same", clock.now()) if found.person else (None, None)

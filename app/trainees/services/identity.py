@@ -97,8 +97,8 @@ class Known:
 
     @property
     def certain(self) -> bool:
-        """Whether AGORA gave the identity: then there is nothing to ask again."""
-        return self.trainee.identity_source == IdentitySource.AGORA
+        """Whether AGORA gave the identity, or the Région corrected it: then there is nothing to ask again."""
+        return self.trainee.identity_source != IdentitySource.TYPED
 
 
 def known_by_number(nir: Nir, action_id: int) -> Known | None:
@@ -220,10 +220,10 @@ def purge(older_than: timedelta = KEPT) -> int:
 
 
 def record_finding(trainee_id: int, found: Person | None, *, mismatch: bool = False) -> str:
-    """Compare a typed identity with what AGORA knows; the same one becomes AGORA's, a different one is only noted."""
+    """Compare an identity typed, or corrected by the Région, with what AGORA knows; the same one becomes AGORA's, a different one is only noted."""
     with transaction() as session:
         trainee = session.get(Trainee, trainee_id, with_for_update=True)
-        if trainee is None or trainee.identity_source != IdentitySource.TYPED:
+        if trainee is None or trainee.identity_source == IdentitySource.AGORA:
             return ""
         if found is None:
             finding = "different" if mismatch else "unknown"
@@ -235,7 +235,7 @@ def record_finding(trainee_id: int, found: Person | None, *, mismatch: bool = Fa
             .values(
                 identity_finding=finding,
                 identity_checked_at=clock.now(),
-                identity_source=IdentitySource.AGORA.value if finding == "same" else IdentitySource.TYPED.value,
+                identity_source=IdentitySource.AGORA.value if finding == "same" else trainee.identity_source,
                 version=Trainee.version + 1,
             )
         )

@@ -146,7 +146,7 @@ def decide(correction_id: int, *, validate: bool, observations: str, version: in
                 if Person.of(trainee) != before or _hex(trainee) != number_before:
                     raise Refused(Problem("", ProblemCode.CHANGED_SINCE))
                 put_person(trainee, person)
-                trainee.identity_source = IdentitySource.TYPED.value  # AGORA is asked again, and confirms it
+                trainee.identity_source = IdentitySource.REGION.value  # AGORA is asked again, and confirms it
                 trainee.identity_finding = trainee.identity_checked_at = None
 
             with bound_scope(Scope.organisation(organisation_id)):

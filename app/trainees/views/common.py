@@ -174,13 +174,11 @@ def typed_nir(form: Any) -> Nir | None:
 
 
 def agrees_with_number(form: Any, person: Person, asked: Sequence[str] | None) -> bool:
-    """Whether a typed civil status fits the number, or was confirmed although it does not.
+    """Whether a typed civil status fits itself, and the number if there is one; or was confirmed although it does not.
 
     Said at the field, never refused for good: a civil status may have changed since the number was given, or been registered wrong.
     """
-    if not asked:
-        return True
-    found = incoherences(parse(asked[0]), birth_date=person.birth_date, gender=person.gender.value)
+    found = incoherences(parse(asked[0]), birth_date=person.birth_date, gender=person.gender.value) if asked else []
     at = {Incoherence.GENDER: "gender", Incoherence.YEAR: "birth_date", Incoherence.MONTH: "birth_date"}
     told: dict[str, list[str]] = {}
     for one in found:

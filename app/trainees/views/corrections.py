@@ -34,7 +34,7 @@ from app.core.ui.forms import Required
 
 from .. import labels, presenters, queries
 from ..domain import CorrectionState, Refused
-from ..forms import CivilStatusForm, PortalBaseForm, no_number
+from ..forms import CONFIRMED_WITHOUT_NUMBER, CivilStatusForm, PortalBaseForm, no_number
 from ..identity_models import IdentityCorrection, IdentityDocument
 from ..models import Registration
 from ..permissions import DECIDE_IDENTITY, VIEW
@@ -105,6 +105,8 @@ class IdentityCorrectionsView(BaseView):  # type: ignore[misc]  # Flask-AppBuild
             return elsewhere
         trainee = registration.trainee
         form: Any = CorrectionForm(obj=trainee, nir="", key="") if request.method == "GET" else CorrectionForm()
+        if trainee.nir_kind is None:
+            form.identity_confirmed.label.text = CONFIRMED_WITHOUT_NUMBER
         version = request.form.get("version", 0, type=int)
         files = all_incoming(request.files.getlist("documents"))
         if request.method == "POST" and form.validate():

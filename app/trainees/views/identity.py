@@ -85,7 +85,8 @@ class IdentityPages(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only
                 fine = agrees_with_number(form, typed, [found.nir.value])
         if fine:
             try:
-                corrected = correction.correct_identity(registration_id, found.uid, typed, form, version=request.form.get("version", 0, type=int))
+                version = request.form.get("version", 0, type=int)
+                corrected = correction.correct_identity(registration_id, found.uid, typed, form, version=version, same_person=form.same_person.data)
             except LookupError:
                 abort(404)
             except Refused as refusal:
@@ -143,6 +144,7 @@ class IdentityPages(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only
             trainee=trainee,
             form=form,
             found=found,
+            somebody_else=found is not None and correction.is_somebody_else(trainee, found),
             keeps=trainee.nir_kind == NirKind.NIR,
             before_after=_before_after(trainee, found.person, found.nir) if found and found.person else [],
             number_masked=found.nir.masked if found else None,

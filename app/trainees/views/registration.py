@@ -103,7 +103,8 @@ class RegistrationView(SeveralDrafts):
         """Take away what this programme, this action or this person does not ask."""
         nir_required = state.subject.contract.programme.nir_required
         if step.name == VERIFY:
-            for name in ("usual_name", "first_name", "birth_date", "civility", "gender") if nir_required else ("nir", "key"):
+            civil = ("usual_name", "first_name", "birth_date", "civility", "gender", "identity_confirmed")
+            for name in civil if nir_required else ("nir", "key"):
                 del form[name]
         elif step.name == IDENTIFY:
             if not nir_required or self.found(state).locked:
@@ -173,7 +174,7 @@ class RegistrationView(SeveralDrafts):
         if not action.contract.programme.nir_required:
             person = typed_person(form)
             known = identity.known_by_civil_status(person, action.id)
-            if self._on_action(form, known, "first_name"):
+            if self._on_action(form, known, "first_name") or not agrees_with_number(form, person, None):
                 return False
             if first_page:
                 details = {"person": person.to_json(), "source": IdentitySource.TYPED.value, "known": known.trainee.id if known else None}
@@ -201,7 +202,7 @@ class RegistrationView(SeveralDrafts):
         self._it_is(state, form.number.value, name, asked=asked, birth_name=form.birth_name.data, known=known.trainee.id if known else None)
         if known and known.certain:
             person = Person.of(known.trainee)
-            memo.update(person=person.to_json(), source=IdentitySource.AGORA.value, about=full_name(person))
+            memo.update(person=person.to_json(), source=known.trainee.identity_source, about=full_name(person))
         elif form.number.kind is NirKind.NIR and action.contract.programme.agora_enabled:
             uid = identity.start_search(
                 organisation_id=action.organisation_id,
