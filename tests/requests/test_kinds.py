@@ -215,7 +215,7 @@ def test_pages_of_volumes_and_places(as_user: AsUser) -> None:
     first = components(action.id)[0]
     browser = as_user("principal")
     address = f"/actions-de-formation/{action.id}/demandes/volumes/valeurs"
-    for typed, said in (("1", "2 stagiaires sont inscrits"), ("beaucoup", "Ce n’est pas un nombre"), ("2,5", "après la virgule"), ("-1", "entre 0 et 9999")):
+    for typed, said in (("1", "2 stagiaires sont inscrits"), ("beaucoup", "Ce n’est pas un nombre"), ("2,5", "un nombre entier"), ("-1", "entre 0 et 9999")):
         wrong = post(browser, address, {f"c{first.id}_places": typed})
         assert wrong.status_code == 422
         assert said in plain(wrong.text), typed
