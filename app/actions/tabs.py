@@ -61,8 +61,10 @@ def page_values(action: Action, current: str, *, declared: bool | None = None) -
     from . import labels, queries
 
     today = clock.today()
-    if declared is None:
-        declared = action.is_late(today) and queries.declaration_of(action.id) is not None
+    if not action.is_late(today):
+        declared = False  # a closed action stays declared
+    elif declared is None:
+        declared = queries.declaration_of(action.id) is not None
 
     path: list[tuple[str, str | None]] = [(_("Training actions"), url_for("ActionsView.index"))]
     if current == "ActionsView.show":

@@ -416,3 +416,20 @@ def test_the_sentence_follows_the_state(app: Flask, *, facts: dict[str, Any], ac
         said = labels.standing_text(action, domain.EntryFacts(**facts), clock.today(), acts=acts).replace("\u00a0", " ").replace("\u202f", " ")
     assert words in said
     assert never not in said
+
+
+def test_a_late_action_that_is_declared_is_late_no_longer_and_a_closed_one_is_closed(as_user: AsUser) -> None:
+    action = make_finished()
+    with transaction():
+        action.planned_end = clock.today() - timedelta(days=1)
+    browser, address = as_user("principal"), f"/actions-de-formation/{action.id}"
+
+    def badge() -> str:
+        page = browser.get(address).text
+        return page.partition("<h1")[2].partition("</h1>")[0]
+
+    assert "En retard de fermeture" in badge()
+    services.declare_finished(action.id)
+    assert "Déclarée terminée, à clôturer" in badge()
+    services.close_action(action.id)
+    assert "Clôturée" in badge() and "Déclarée" not in badge()
