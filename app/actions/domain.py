@@ -41,7 +41,7 @@ class ActionEvent(StrEnum):
 
 
 class StatusFilter(StrEnum):
-    """Choices of the status filter of the list; "late" and "declared finished" are computed, not stored."""
+    """What is shown of an action, and the choices of the list's filter; "late" and "declared finished" are computed, not stored (``shown_status``)."""
 
     WAITING = "AO"
     RUNNING = "EC"
@@ -174,6 +174,15 @@ class EntryFacts:
 def is_late(status: str, planned_end: date, today: date) -> bool:
     """« En retard de fermeture »: running, and the planned end has passed."""
     return status == ActionStatus.RUNNING and planned_end < today
+
+
+def shown_status(status: str, planned_end: date, today: date, *, declared: bool) -> StatusFilter:
+    """What is said of an action at a glance.  One that its organisation declared finished is late no longer: the Région closes it."""
+    if status != ActionStatus.RUNNING:
+        return StatusFilter(status)
+    if declared:
+        return StatusFilter.DECLARED
+    return StatusFilter.LATE if is_late(status, planned_end, today) else StatusFilter.RUNNING
 
 
 def someone_has_entered(facts: EntryFacts) -> tuple[Reason, ...]:

@@ -23,8 +23,8 @@ from app.core.tabular.writing import ColumnKind, FileFormat, Heading
 from app.core.tenancy import current_scope
 from app.reference.models import Level, Programme, Site
 
-from . import labels
-from .domain import ActionStatus, ExportKind
+from . import labels, queries
+from .domain import ActionStatus, ExportKind, StatusFilter
 from .listing import ActionFilter, ActionOrder, conditions, ordered
 from .models import Action, ActionExport, Component, ComponentSite, Contract
 from .session_models import InformationMeeting, TrainingSession
@@ -48,10 +48,10 @@ def _of(key: str, label: Any, source: Source, kind: ColumnKind = ColumnKind.TEXT
 
 
 def _status(today: date) -> Source:
-    """The status in words, the late ones named as on the screen."""
-    late = (Action.status == ActionStatus.RUNNING.value) & (Action.planned_end < today)
-    words = {str(status): literal(str(label)) for status, label in labels.STATUS_LABELS.items()}
-    return case((late, literal(str(labels.LATE_LABEL))), *((Action.status == code, word) for code, word in words.items()), else_=Action.status)
+    """The status in words, as on the screen."""
+    computed = {StatusFilter.DECLARED: queries.is_declared(), StatusFilter.LATE: queries.is_late(today)}
+    stored = {StatusFilter(status): Action.status == status.value for status in ActionStatus}
+    return case(*((holds, literal(str(labels.SHOWN_STATUS_LABELS[shown]))) for shown, holds in (computed | stored).items()), else_=Action.status)
 
 
 def _in_words(column: Any, words: dict[str, Any]) -> Callable[[date], Source]:

@@ -44,9 +44,9 @@ STATUS_TONES: dict[str, str] = {
     ActionStatus.RUNNING: "success",
     ActionStatus.CLOSED: "neutral",
     ActionStatus.CANCELLED: "danger",
+    StatusFilter.LATE: "warning",
+    StatusFilter.DECLARED: "info",
 }
-LATE_LABEL = _l("Late to be closed")
-DECLARED_LABEL = _l("Declared finished, to be closed")
 
 KIND_LABELS: dict[str, Any] = {
     ContractKind.MARKET: _l("Public market"),
@@ -190,11 +190,11 @@ def _esf_text(count: int) -> str:
     return ngettext("%(num)d sheet whose ESF data are to be completed", "%(num)d sheets whose ESF data are to be completed", count)
 
 
-STATUS_FILTER_LABELS: dict[str, Any] = {
+SHOWN_STATUS_LABELS: dict[str, Any] = {
     StatusFilter.WAITING: STATUS_LABELS[ActionStatus.WAITING],
     StatusFilter.RUNNING: STATUS_LABELS[ActionStatus.RUNNING],
-    StatusFilter.LATE: LATE_LABEL,
-    StatusFilter.DECLARED: DECLARED_LABEL,
+    StatusFilter.LATE: _l("Late to be closed"),
+    StatusFilter.DECLARED: _l("Declared finished, to be closed"),
     StatusFilter.CLOSED: STATUS_LABELS[ActionStatus.CLOSED],
     StatusFilter.CANCELLED: STATUS_LABELS[ActionStatus.CANCELLED],
 }
@@ -245,7 +245,7 @@ def history_notes(event: str, details: Mapping[str, Any] | None) -> list[str]:
 
 def status_filter_label(choice: StatusFilter) -> str:
     """The words for a choice of the status filter."""
-    return str(STATUS_FILTER_LABELS[choice])
+    return str(SHOWN_STATUS_LABELS[choice])
 
 
 _SESSION_HISTORY: dict[str, Any] = {

@@ -18,9 +18,9 @@ from app.core import textsearch
 from app.core.extensions import db
 from app.reference.models import SITE_WORDS, Site
 
-from .domain import ActionStatus, SortKey, StatusFilter
-from .models import COMPONENT_WORDS, Action, Component, ComponentSite, Contract, FinishDeclaration
-from .queries import PAGE_SIZES, Cursor, Page, distinct_values, found_first, keyset_page, tsquery
+from .domain import SortKey, StatusFilter
+from .models import COMPONENT_WORDS, Action, Component, ComponentSite, Contract
+from .queries import PAGE_SIZES, Cursor, Page, distinct_values, found_first, is_declared, is_late, keyset_page, tsquery
 
 #: More territories than this are not a list to choose from.
 MOST_TERRITORIES: Final = 300
@@ -95,10 +95,9 @@ def conditions(narrowed: ActionFilter, today: date) -> list[ColumnElement[bool]]
         case None:
             pass
         case StatusFilter.LATE:
-            found += [Action.status == ActionStatus.RUNNING.value, Action.planned_end < today]
+            found.append(is_late(today))
         case StatusFilter.DECLARED:
-            declared = select(FinishDeclaration.action_id).where(FinishDeclaration.withdrawn_at.is_(None))
-            found += [Action.status == ActionStatus.RUNNING.value, Action.id.in_(declared)]
+            found.append(is_declared())
         case status:
             found.append(Action.status == status.value)
     if narrowed.year is not None:

@@ -172,10 +172,6 @@ class Action(TenantMixin, VersionedMixin, TimestampMixin, Model):
             self.organisation_id = contract.organisation_id
         return contract
 
-    def is_late(self, today: date) -> bool:
-        """« En retard de fermeture »: running, and the planned end has passed."""
-        return self.status == ActionStatus.RUNNING and self.planned_end < today
-
     def __str__(self) -> str:
         return f"{self.number} – {self.title}"
 

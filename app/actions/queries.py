@@ -15,7 +15,7 @@ from app.core.requests import row_number
 from app.core.ui.components import KeysetPage
 from app.reference.models import Programme
 
-from .domain import ActionEvent, ActionStatus
+from .domain import ActionEvent, ActionStatus, StatusFilter, shown_status
 from .models import (
     Action,
     ActionHistory,
@@ -180,15 +180,31 @@ def distinct_values(column: Any, *, descending: bool = False, above: Any = None)
     return select(found.c.value).where(found.c.value.is_not(None)).order_by(found.c.value.desc() if descending else found.c.value)
 
 
+def is_declared() -> ColumnElement[bool]:
+    """Actions whose organisation declared them finished, and that the Région is to close: ``StatusFilter.DECLARED``."""
+    declared = select(FinishDeclaration.action_id).where(FinishDeclaration.withdrawn_at.is_(None))
+    return (Action.status == ActionStatus.RUNNING.value) & Action.id.in_(declared)
+
+
+def is_late(today: date) -> ColumnElement[bool]:
+    """Actions « en retard de fermeture »: ``StatusFilter.LATE``."""
+    return (Action.status == ActionStatus.RUNNING.value) & (Action.planned_end < today) & ~is_declared()
+
+
+def shown_statuses(actions: Collection[Action], today: date) -> dict[int, StatusFilter]:
+    """What is shown of each of these actions: one statement, none when no action is running."""
+    declared = {one.action_id for one in declarations_in_force({action.id for action in actions if action.status == ActionStatus.RUNNING})}
+    return {one.id: shown_status(one.status, one.planned_end, today, declared=one.id in declared) for one in actions}
+
+
 def counters(today: date) -> ActionCounters:
     """Actions waiting, running, late and declared finished, in one statement."""
-    declared = select(FinishDeclaration.action_id).where(FinishDeclaration.withdrawn_at.is_(None))
     row = db.session.execute(
         select(
             func.count().filter(Action.status == ActionStatus.WAITING.value).label("waiting"),
             func.count().filter(Action.status == ActionStatus.RUNNING.value).label("running"),
-            func.count().filter((Action.status == ActionStatus.RUNNING.value) & (Action.planned_end < today)).label("late"),
-            func.count().filter((Action.status == ActionStatus.RUNNING.value) & Action.id.in_(declared)).label("declared"),
+            func.count().filter(is_late(today)).label("late"),
+            func.count().filter(is_declared()).label("declared"),
         ).where(Action.status.in_((ActionStatus.WAITING.value, ActionStatus.RUNNING.value)))
     ).one()
     return ActionCounters(row.waiting, row.running, row.late, row.declared)

@@ -7,21 +7,22 @@ from flask import url_for
 from app.core import clock
 from app.core.ui import SearchHit
 
-from . import labels, listing
+from . import labels, listing, queries
 
 
 def find(text: str, limit: int) -> list[SearchHit]:
     """Actions by number, contract number or words of the title."""
-    today = clock.today()
+    found = listing.find_by_number(text, limit=limit)
+    shown = queries.shown_statuses(found, clock.today())
     return [
         SearchHit(
             title=action.number,
             href=url_for("ActionsView.show", action_id=action.id),
             detail=action.title,
-            badge=str(labels.LATE_LABEL) if action.is_late(today) else labels.status_label(action.status),
-            tone="warning" if action.is_late(today) else labels.STATUS_TONES[action.status],
+            badge=str(labels.SHOWN_STATUS_LABELS[shown[action.id]]),
+            tone=labels.STATUS_TONES[shown[action.id]],
         )
-        for action in listing.find_by_number(text, limit=limit)
+        for action in found
     ]
 
 

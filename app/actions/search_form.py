@@ -98,7 +98,7 @@ class Search:
             del form.organisation  # it has one only
         self.form = form
         self._fields = {name: form[name] for name in (*_QUICK, *_ADVANCED) if name in form}
-        self._fields["status"].choices = [("", _("All statuses")), *((str(status), str(label)) for status, label in labels.STATUS_FILTER_LABELS.items())]
+        self._fields["status"].choices = [("", _("All statuses")), *((str(status), str(label)) for status, label in labels.SHOWN_STATUS_LABELS.items())]
         self._fields["year"].choices = [("", _("All years")), *((str(year), str(year)) for year in years)]
         self._fields["programme"].choices = [("", _("All programmes")), *((str(key), label) for key, label in programmes)]
         self._fields["territory"].choices = [("", _("All territories")), *((territory, territory) for territory in territories)]

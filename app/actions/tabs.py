@@ -19,6 +19,7 @@ from app.core.ui import allowed
 from app.core.ui.paths import safe_url
 
 if TYPE_CHECKING:
+    from .domain import StatusFilter
     from .models import Action
 
 
@@ -53,18 +54,12 @@ def tabs_of(action: Action, current: str) -> list[dict[str, Any]]:
     ]
 
 
-def page_values(action: Action, current: str, *, declared: bool | None = None) -> dict[str, Any]:
+def page_values(action: Action, current: str, *, shown: StatusFilter | None = None) -> dict[str, Any]:
     """What ``actions/page.html`` needs: the action, its tabs, the path; ``current`` is the endpoint of the page.
 
-    ``declared``: whether the action is declared finished, which is read for one that looks late unless the page knows.
+    ``shown``: the status to show (``domain.shown_status``), from a page that read what it depends on.
     """
     from . import labels, queries
-
-    today = clock.today()
-    if not action.is_late(today):
-        declared = False  # a closed action stays declared
-    elif declared is None:
-        declared = queries.declaration_of(action.id) is not None
 
     path: list[tuple[str, str | None]] = [(_("Training actions"), url_for("ActionsView.index"))]
     if current == "ActionsView.show":
@@ -76,8 +71,7 @@ def page_values(action: Action, current: str, *, declared: bool | None = None) -
         "action": action,
         "action_tabs": tabs_of(action, current),
         "action_labels": labels,
-        "today": today,
-        "declared": {action.id} if declared else set(),
+        "shown": shown or queries.shown_statuses([action], clock.today())[action.id],
         "breadcrumb": path,
         "menu_current": "ActionsView.index",
     }

@@ -21,7 +21,7 @@ from app.reference.models import Programme
 from app.reference.queries import active
 
 from . import chronicle, domain, folding, labels, listing, ports, queries, saved_searches, services
-from .domain import ActionEvent, EntryFacts, ReasonCode, SortKey
+from .domain import ActionEvent, EntryFacts, ReasonCode, SortKey, shown_status
 from .models import Action
 from .queries import PAGE_SIZES, Cursor
 from .search_form import Search
@@ -79,8 +79,7 @@ class ActionsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only p
             breadcrumb=[(_("Training actions"), None)],
             page=page,
             search=search,
-            today=today,
-            declared={one.action_id for one in queries.declarations_in_force({row.id for row in page.rows if row.is_late(today)})},
+            shown=queries.shown_statuses(page.rows, today),
             groups=folding.groups_of(page.rows, request.args.get("plis", "")) if search.order.grouped else None,
             columns=_columns(),
             saved=saved_searches.of_account(),
@@ -95,13 +94,15 @@ class ActionsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only p
         """« Gérer l'action de formation »: where it stands, what can be done now, and what blocks the rest."""
         action = found_or_404(action_id)
         declaration = queries.declaration_of(action_id)
-        facts = services.facts_of(action, clock.today(), declaration)
+        today = clock.today()
+        facts = services.facts_of(action, today, declaration)
+        shown = shown_status(action.status, action.planned_end, today, declared=declaration is not None)
         return self.render_template(
             "actions/show.html",
-            **page_values(action, "ActionsView.show", declared=declaration is not None),
+            **page_values(action, "ActionsView.show", shown=shown),
             labels=labels,
             facts=facts,
-            standing=labels.standing_text(action, facts, clock.today(), acts=acts()),
+            standing=labels.standing_text(action, facts, today, acts=acts()),
             offers=offers(action, facts),
             declaration=declaration,
             missing=missing_lines(action, facts),

@@ -17,6 +17,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app.actions.models import given_actions
 from app.core import clock, tenancy
 from app.core.db import TenantMixin
+from app.core.documents.kept import KeptDocument
+from app.core.documents.kept import checks as document_checks
 from app.core.rls import GIVEN_ACTIONS
 
 
@@ -38,7 +40,7 @@ _SEEN = "request_id IS NOT NULL OR account_id = NULLIF(current_setting('app.acto
 _OF_DOCUMENT = "id IN (SELECT d.id FROM request_document d)"
 
 
-class RequestDocument(TenantMixin, Model):
+class RequestDocument(TenantMixin, KeptDocument, Model):
     """A document: of a draft, which its author alone sees, then of the request it was sent with.  Never changed once sent."""
 
     __tablename__ = "request_document"
@@ -56,8 +58,7 @@ class RequestDocument(TenantMixin, Model):
         ),
         CheckConstraint(f"role IN ({', '.join(repr(role.value) for role in DocumentRole)})", name="role"),
         CheckConstraint("(request_id IS NULL) <> (draft_token IS NULL)", name="draft_or_sent"),
-        CheckConstraint("size > 0", name="size"),
-        CheckConstraint("name <> ''", name="name"),
+        *document_checks(),
         Index("ix_request_document_request", "request_id", "id"),
         Index("ix_request_document_action", "action_id", "id"),
         Index("ix_request_document_draft", "draft_token", postgresql_where="draft_token IS NOT NULL"),
@@ -69,17 +70,8 @@ class RequestDocument(TenantMixin, Model):
     #: The draft of the wizard: a draft that is given up or expires takes its documents with it.
     draft_token: Mapped[uuid.UUID | None] = mapped_column(Uuid, ForeignKey("wizard_draft.token", ondelete="CASCADE"))
     role: Mapped[str] = mapped_column(String(12), default=DocumentRole.SUPPORTING.value)
-    #: As it was called, made safe.
-    name: Mapped[str] = mapped_column(String(160))
-    media_type: Mapped[str] = mapped_column(String(100))
-    size: Mapped[int] = mapped_column(Integer)
-    sha256: Mapped[str] = mapped_column(String(64))
     #: What the request asked when a letter was attached (``services.restate``): a corrected request asks for another letter.
     stated: Mapped[str | None] = mapped_column(String(24))
-    account_id: Mapped[int | None] = mapped_column(Integer)
-    #: The name as it was.
-    account_name: Mapped[str] = mapped_column(String(140), default="", server_default="")
-    added_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=clock.now)
 
 
 class RequestDocumentContent(TenantMixin, Model):

@@ -118,9 +118,7 @@ def _store(file: Checked, present: ColumnElement[bool], fresh: RequestDocument) 
     if fault is not None:
         raise FileRefused(fault)
     with transaction() as session:
-        fresh.name, fresh.media_type = file.name, file.kind.value
-        fresh.size, fresh.sha256 = len(file.content), file.sha256
-        fresh.account_id, fresh.account_name = context.actor_id(), actor_name(context.actor_id())
+        fresh.keep(file, account_id=context.actor_id(), account_name=actor_name(context.actor_id()))
         session.add(fresh)
         session.flush()
         session.add(RequestDocumentContent(id=fresh.id, organisation_id=fresh.organisation_id, data=file.content))

@@ -126,6 +126,13 @@ def judged(kind: ChangeKind, snapshot: Snapshot, changes: tuple[Change, ...]) ->
     return kind.problems(snapshot, changes)
 
 
+def objections(kind: ChangeKind, snapshot: Snapshot, changes: tuple[Change, ...], ruling: market_rules.Ruling) -> tuple[Problem, ...]:
+    """Everything that forbids asking these changes now.  What the market forbids is said alone: nothing else that is mended makes it possible."""
+    if ruling.problems and over(snapshot.action) is None:
+        return ruling.problems
+    return judged(kind, snapshot, changes)
+
+
 def send(action_id: int, code: RequestKind, asked: Asked) -> int:
     """Ask for a modification: « En attente de validation », or recorded at once when a market rule says so.  Returns the request's id.
 
@@ -138,11 +145,9 @@ def send(action_id: int, code: RequestKind, asked: Asked) -> int:
         if already is not None:
             raise AlreadyOpen(already)
         changes = with_words(diff(snapshot.values, asked.values, snapshot.names))
-        if found := judged(kind, snapshot, changes):
-            raise Refused(*found)
         ruling = market_rules.rule_on(snapshot.action, code, changes)
-        if ruling.problems:
-            raise Refused(*ruling.problems)
+        if found := objections(kind, snapshot, changes, ruling):
+            raise Refused(*found)
         request = ModificationRequest(
             organisation_id=snapshot.action.organisation_id,
             action_id=action_id,
@@ -174,13 +179,11 @@ def send_again(request_id: int, asked: Asked, *, version: int) -> None:
             raise Overtaken(request, queries.last_event(request_id))
         changes = with_words(diff(snapshot.values, asked.values, snapshot.names))
         before = RequestState(request.state)
-        facts = DecisionFacts(problems=judged(kind, snapshot, changes))
+        ruling = market_rules.rule_on(snapshot.action, RequestKind(request.kind), changes)
+        facts = DecisionFacts(problems=objections(kind, snapshot, changes, ruling))
         found = _obstacles(request, RequestEvent.SEND, facts)
         if found:
             raise Refused(*(one.problem for one in found if one.problem is not None))
-        ruling = market_rules.rule_on(snapshot.action, RequestKind(request.kind), changes)
-        if ruling.problems:
-            raise Refused(*ruling.problems)
         request.changes = dump(changes)
         request.motivation = asked.motivation.strip()
         restate(request)

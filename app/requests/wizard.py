@@ -109,9 +109,7 @@ class RequestWizard(Wizard):
         if step.name != VALUES:
             return document_step.say(form, state) if request.method == "POST" and step.name == RECAP else True
         changes = self.changes(state)
-        # What the market forbids is said alone: nothing else that is mended would make it possible.
-        forbidden = self.ruling(state, changes).problems if changes else ()
-        found = forbidden or services.judged(self.change_kind, state.subject.snapshot, changes)
+        found = services.objections(self.change_kind, state.subject.snapshot, changes, self.ruling(state, changes))
         for problem in found:
             say(form, problem)
         return not found

@@ -16,7 +16,7 @@ def register(appbuilder: AppBuilder) -> None:
     from app.actions.ports import register_trainee_side
     from app.actions.tabs import register_action_tab
     from app.core.documents.intake import register_documents
-    from app.core.fab.supervision import name_subject
+    from app.core.fab.supervision import name_purpose, name_subject
     from app.core.jobs import register_periodic
     from app.core.nir.storage import register_nir_column
     from app.core.rotation import register_encrypted_column
@@ -29,7 +29,7 @@ def register(appbuilder: AppBuilder) -> None:
     from .repair.models import NumberRepair
     from .repair.service import repair_aad
     from .services.identity import request_aad
-    from .services.identity_documents import document_aad
+    from .services.identity_documents import PURPOSE, document_aad
 
     names.register_names()
     hide_from_observers(VIEW, "TraineeRegistration", trainees=True)
@@ -37,6 +37,7 @@ def register(appbuilder: AppBuilder) -> None:
     register_action_tab(_l("Trainees"), "TraineesView.of_action", READ, 30)
     name_subject("trainee", _l("Trainee"))
     name_subject("enrolment", _l("Enrolment"))
+    name_purpose(PURPOSE, _l("Document read"))
     for view in views.VIEWS:
         appbuilder.add_view_no_menu(view)
     register_nir_column(Trainee)

@@ -14,6 +14,8 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.core import clock, tenancy
 from app.core.db import TenantMixin, VersionedMixin, one_of
+from app.core.documents.kept import KeptDocument
+from app.core.documents.kept import checks as document_checks
 from app.core.errors_db import register_constraint
 from app.core.nir import NirKind
 from app.partners.agora.port import Civility, Gender
@@ -85,7 +87,7 @@ class IdentityCorrection(TenantMixin, VersionedMixin, Model):
     )
 
 
-class IdentityDocument(TenantMixin, Model):
+class IdentityDocument(TenantMixin, KeptDocument, Model):
     """A document that shows who somebody is (identity card, certificate of social security), put in with a request and never changed.
 
     It goes with a request that is withdrawn, and some time after the decision on the others (``services.identity_documents.purge``).
@@ -100,8 +102,7 @@ class IdentityDocument(TenantMixin, Model):
         ForeignKeyConstraint(
             ["organisation_id", "correction_id"], ["identity_correction.organisation_id", "identity_correction.id"], name="fk_identity_document_correction"
         ),
-        CheckConstraint("size > 0", name="size"),
-        CheckConstraint("name <> ''", name="name"),
+        *document_checks(),
         UniqueConstraint("correction_id", "sha256", name="uq_identity_document"),
     )
 
@@ -110,15 +111,6 @@ class IdentityDocument(TenantMixin, Model):
     seal_uid: Mapped[uuid.UUID] = mapped_column(Uuid, default=uuid.uuid4)
     #: The key of the content, which is this document's alone, encrypted: a change of keys touches no content.
     seal: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)
-    #: As it was called, made safe.
-    name: Mapped[str] = mapped_column(String(160))
-    media_type: Mapped[str] = mapped_column(String(100))
-    size: Mapped[int] = mapped_column(Integer)
-    sha256: Mapped[str] = mapped_column(String(64))
-    account_id: Mapped[int | None] = mapped_column(Integer)
-    #: The name as it was.
-    account_name: Mapped[str] = mapped_column(String(140), default="", server_default="")
-    added_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=clock.now)
 
 
 class IdentityDocumentContent(TenantMixin, Model):

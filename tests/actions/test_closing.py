@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import func, select
 
 from app.accounts.seeds import ORGANISATION_B
-from app.actions import domain, labels, queries, services
+from app.actions import domain, labels, listing, queries, services
 from app.actions.domain import ActionStatus, MissingKind, ReasonCode
 from app.actions.models import Action, ActionHistory, Component, FinishDeclaration
 from app.core import clock
@@ -431,5 +431,11 @@ def test_a_late_action_that_is_declared_is_late_no_longer_and_a_closed_one_is_cl
     assert "En retard de fermeture" in badge()
     services.declare_finished(action.id)
     assert "Déclarée terminée, à clôturer" in badge()
+    late = browser.get("/actions-de-formation/?statut=late").text
+    assert action.number not in late, "the list of the late ones and its counter say the same"
+    counted = queries.counters(clock.today())
+    assert counted.declared == 1
+    late_ones = listing.list_actions(listing.ActionFilter(status=domain.StatusFilter.LATE), today=clock.today(), size=100)
+    assert counted.late == len(late_ones.rows)
     services.close_action(action.id)
     assert "Clôturée" in badge() and "Déclarée" not in badge()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from itertools import product
 
 import pytest
@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.actions import domain
-from app.actions.domain import ActionEvent, ActionStatus, EntryFacts, Missing, MissingKind, ReasonCode
+from app.actions.domain import ActionEvent, ActionStatus, EntryFacts, Missing, MissingKind, ReasonCode, StatusFilter
 from app.core.workflow import ForbiddenTransition
 
 TODAY = date(2023, 1, 9)
@@ -130,6 +130,19 @@ def test_closing_waits_for_the_last_exit() -> None:
 def test_late_to_be_closed(status: str, end: date, late: bool) -> None:
     """Running, and the planned end has passed: the last day itself is not late."""
     assert domain.is_late(status, end, TODAY) is late
+    assert (domain.shown_status(status, end, TODAY, declared=False) is StatusFilter.LATE) is late
+
+
+@pytest.mark.parametrize("status", list(ActionStatus))
+@pytest.mark.parametrize("late", [True, False])
+@pytest.mark.parametrize("declared", [True, False])
+def test_what_is_shown_of_an_action(status: ActionStatus, late: bool, declared: bool) -> None:
+    """Declared finished and late is declared finished; closed is closed, whatever was declared."""
+    shown = domain.shown_status(status, TODAY - timedelta(days=1) if late else TODAY, TODAY, declared=declared)
+    if status is not ActionStatus.RUNNING:
+        assert shown == status
+    else:
+        assert shown is (StatusFilter.DECLARED if declared else StatusFilter.LATE if late else StatusFilter.RUNNING)
 
 
 def test_outside() -> None:

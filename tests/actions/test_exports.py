@@ -16,7 +16,7 @@ from sqlalchemy import select, text
 
 from app.accounts.models import User
 from app.accounts.seeds import ORGANISATION_A, ORGANISATION_B
-from app.actions import access, exports
+from app.actions import access, exports, queries
 from app.actions.access import Rights
 from app.actions.domain import ExportKind
 from app.actions.listing import ActionFilter, ActionOrder
@@ -138,6 +138,24 @@ def test_under_the_filters_and_in_the_order_of_the_list(as_user: AsUser, db_sess
     browser = as_user("principal")
     assert numbers(export(browser, intitule="zythologie")) == [action.number for action in made[:3]]
     assert numbers(export(browser, intitule="zythologie", sort="intitule", order="desc")) == [made[1].number, made[0].number, made[2].number]
+
+
+@pytest.mark.parametrize("few", [0, 1, 500])
+@pytest.mark.parametrize("words", [{"texte": "verrerie"}, {"intitule": "verrerie"}, {"composante": "soufflage"}, {"texte": "verrerie", "composante": "soufflage"}])
+def test_what_words_find_is_what_is_exported(
+    as_user: AsUser, db_session: Session, monkeypatch: pytest.MonkeyPatch, few: int, words: dict[str, str]
+) -> None:
+    """Whether it is found first and named, or there is too much of it for that."""
+    monkeypatch.setattr(queries, "_FEW", few)
+    found, other = [make_action() for _ in range(2)], make_action()
+    for action in found:
+        action.title = "Art de la verrerie"
+        for component in db_session.scalars(select(Component).where(Component.action_id == action.id)):
+            component.title = "Soufflage du verre"
+    db_session.commit()
+    assert sorted(numbers(export(as_user("principal"), **words))) == sorted(action.number for action in found)
+    listed = as_user("region").get("/actions-de-formation/", query_string=words).text
+    assert all(action.number in listed for action in found) and other.number not in listed
 
 
 def test_chosen_columns_only(as_user: AsUser, rich: Action) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import select
 
-from app.actions import listing, services
+from app.actions import domain, listing, queries, services
 from app.actions.domain import StatusFilter
 from app.actions.listing import ActionFilter
 from app.actions.models import Action
@@ -89,7 +89,8 @@ def test_status_filters(db_session: Session) -> None:
         rows = listing.list_actions(ActionFilter(status=status), today=today, size=100).rows
         assert rows, status
         if status is StatusFilter.LATE:
-            assert all(action.is_late(today) for action in rows)
+            assert all(domain.is_late(action.status, action.planned_end, today) for action in rows)
+            assert set(queries.shown_statuses(rows, today).values()) == {StatusFilter.LATE}
         elif status is StatusFilter.DECLARED:
             assert finished.id in [action.id for action in rows]
             assert {action.status for action in rows} == {"EC"}

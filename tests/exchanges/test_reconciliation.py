@@ -102,6 +102,21 @@ class Agora:
         end = start + self.size
         return FilePage(files=tuple(shown[start:end]), next_cursor=str(end) if end < len(shown) else None)
 
+    def forgets_once(self, at: Callable[[str | None], bool]) -> None:
+        """It has forgotten the first cursor of which ``at`` says so."""
+        forgotten = iter([True])
+
+        def page(cursor: str | None) -> FilePage:
+            if at(cursor) and next(forgotten, False):
+                raise Rejected("CURSEUR_INVALIDE", "Curseur inconnu")
+            self.page = None
+            try:
+                return self.find_files(cursor=cursor)
+            finally:
+                self.page = page
+
+        self.page = page
+
     def get_file(self, number: str) -> AgoraFileState:
         self.calls.append(("get", number))
         self.before(len(self.calls))
@@ -402,18 +417,7 @@ def test_a_list_that_breaks_off_is_used_as_far_as_it_goes(partner: Agora) -> Non
 
 
 def test_a_cursor_that_the_partner_forgot_begins_again(partner: Agora) -> None:
-    forgotten = iter([True])
-
-    def forgets(cursor: str | None) -> FilePage:
-        if cursor is not None and next(forgotten, False):
-            raise Rejected("CURSEUR_INVALIDE", "Curseur inconnu")
-        partner.page = None
-        try:
-            return partner.find_files(cursor=cursor)
-        finally:
-            partner.page = forgets
-
-    partner.page = forgets
+    partner.forgets_once(lambda cursor: cursor is not None)
     assert reconcile(partner).state == "done"
 
 

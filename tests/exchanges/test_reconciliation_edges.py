@@ -239,18 +239,7 @@ def test_a_forgotten_cursor_does_not_make_half_a_list(partner: Agora) -> None:
     """All that was read is read again: those pages bring nothing new, which is no sign of a list without end."""
     for index in range(5 * partner.size):
         partner.add(f"AUTRE-{index:02}", f"{85_400_000 + index}")
-    forgotten = iter([True])
-
-    def forgets(cursor: str | None) -> FilePage:
-        if cursor == str(4 * partner.size) and next(forgotten, False):
-            raise Rejected("CURSEUR_INVALIDE", "Curseur inconnu")
-        partner.page = None
-        try:
-            return partner.find_files(cursor=cursor)
-        finally:
-            partner.page = forgets
-
-    partner.page = forgets
+    partner.forgets_once(lambda cursor: cursor == str(4 * partner.size))
     run = reconcile(partner)
     assert (run.state, run.counts["files"]) == ("done", len(partner.files))
 

@@ -20,6 +20,7 @@ from app.core.fab.views import PortalModelView
 from app.core.jobs.models import PeriodicRun
 from app.core.jobs.schedule import PERIODIC, is_late
 from app.core.mail.models import MailMessage, MailState
+from app.core.nir.reading import SCREEN
 from app.core.outbox.registry import partner_label
 from app.core.people import account_names
 
@@ -126,10 +127,18 @@ class AuditEntryView(WithActors):
 SUBJECTS: list[tuple[Any, Any]] = []
 
 
+#: Purposes of readings, in words; each feature adds its own.
+_PURPOSES: dict[str, Any] = {SCREEN: _l("Shown on screen")}
+
+
+def name_purpose(code: str, label: Any) -> None:
+    """Give the purpose ``code`` of readings its words (a lazy string)."""
+    _PURPOSES[code] = label
+
+
 def _purpose_of(row: NirReading) -> Any:
     """In words: a partner is called as elsewhere."""
-    words = {"screen": _("Shown on screen"), "document": _("Document read")}
-    return words.get(row.purpose) or str(partner_label(row.purpose))
+    return str(_PURPOSES.get(row.purpose) or partner_label(row.purpose))
 
 
 def name_subject(code: str, label: Any) -> None:

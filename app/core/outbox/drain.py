@@ -155,8 +155,7 @@ class _Drain:
 
     def _bind(self, token: UUID, requests: Sequence[tuple[Message, Any]]) -> list[tuple[Message, Any]]:
         """The requests under the keys of their bodies, but for those whose lease ran out while they were built."""
-        with transaction() as session:
-            bound, lost = keys.bind(session, self.sender.transport, token, requests)
+        bound, lost = keys.bind(self.sender.transport, token, requests)
         for message in lost:
             self.tokens.pop(message.id, None)
         self._count([], fenced=len(lost))

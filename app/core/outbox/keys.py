@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from app.core import crypto
 from app.core.outbox.registry import Message, Transport
+from app.core.transaction import transaction
 
 #: Under the lease only, and in the order in which others lock messages.
 _BIND: Final = text(
@@ -37,11 +38,11 @@ RETURNING m.id
 _FORGET: Final = text("UPDATE outbox_message SET body_digest = ''::bytea WHERE id = ANY(:ids)").bindparams(bindparam("ids", type_=ARRAY(BigInteger)))
 
 
-def bind(session: Session, transport: Transport, token: UUID, requests: Sequence[tuple[Message, Any]]) -> tuple[list[tuple[Message, Any]], list[Message]]:
+def bind(transport: Transport, token: UUID, requests: Sequence[tuple[Message, Any]]) -> tuple[list[tuple[Message, Any]], list[Message]]:
     """Give each request the key of its body; committed before anything leaves, so that no death of a worker loses it.
 
     Returns what may be sent, and the messages whose lease (``token``) was lost meanwhile: whoever holds them decides.  One statement when
-    a body is new, none when all say what they said.
+    a body is new, no transaction when all say what they said.
     """
     body_of = getattr(transport, "body", None)
     if body_of is None:
@@ -55,16 +56,14 @@ def bind(session: Session, transport: Transport, token: UUID, requests: Sequence
             new.append(keyed)
     if not new:
         return bound, []
-    written = session.execute(
-        _BIND,
-        {
-            "ids": [message.id for message in new],
-            "token": token,
-            "keys": [message.idempotency_key for message in new],
-            "digests": [message.body_digest for message in new],
-        },
-    )
-    ours = set(written.scalars())
+    values = {
+        "ids": [message.id for message in new],
+        "token": token,
+        "keys": [message.idempotency_key for message in new],
+        "digests": [message.body_digest for message in new],
+    }
+    with transaction() as session:
+        ours = set(session.execute(_BIND, values).scalars())
     lost = {message.id for message in new if message.id not in ours}
     return [pair for pair in bound if pair[0].id not in lost], [message for message in new if message.id in lost]
 

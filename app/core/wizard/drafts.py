@@ -56,8 +56,8 @@ class Draft:
     updated_at: datetime | None = None
     finished_at: datetime | None = None
     result_url: str | None = None
-    #: Set to forget, at the end of the block that edits it, a draft that this very block began; one that was kept before stays.
-    unless_kept_before: bool = False
+    #: Set within ``editing`` to forget a draft that this very block began; one that was kept before stays.
+    dropped_if_begun: bool = False
 
     @property
     def is_new(self) -> bool:
@@ -180,6 +180,7 @@ def editing(
             yield done
             return
         row = _open_row(kind, subject_key, lock=True)
+        begun = row is None
         if row is None:
             row = _create(kind, subject_key, token=token, first_step=first_step, now=now, oldest_makes_room=oldest_makes_room)
             if row is None:  # another click finished it while we waited
@@ -190,7 +191,7 @@ def editing(
                 return
         draft = _open(row)
         yield draft
-        if draft.unless_kept_before and row.version == 1:  # each saving counts one up
+        if begun and draft.dropped_if_begun:
             db.session.delete(row)
             return
         row.step = draft.step

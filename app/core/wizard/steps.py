@@ -32,6 +32,14 @@ class StepRefused(Exception):
         self.step, self.message, self.field = step, message, field
 
 
+class StepIncomplete(Exception):
+    """A step that was accepted once no longer is."""
+
+    def __init__(self, step: Step) -> None:
+        super().__init__(step.name)
+        self.step = step
+
+
 @dataclass(slots=True)
 class WizardState:
     """What a wizard knows while it answers one request."""

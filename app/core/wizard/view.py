@@ -48,7 +48,7 @@ from app.core.typed import carried, typed_rows
 from app.core.ui.error_pages import wants_json
 from app.core.wizard import drafts
 from app.core.wizard.drafts import Draft
-from app.core.wizard.steps import Step, StepRefused, WizardState
+from app.core.wizard.steps import Step, StepIncomplete, StepRefused, WizardState
 
 TOKEN = "wizard_token"  # noqa: S105 - the name of a form field
 #: Whom the page was made for, and what the summary showed: hidden fields of each step.
@@ -192,7 +192,7 @@ class Wizard(BaseView):
                     if accepted and step is not self.steps[-1]:
                         draft.step = self._neighbour(step, +1)
                 if step is self.steps[0] and go not in (LEAVE, BACK) and not draft.done:
-                    draft.unless_kept_before = not self.keeps_unaccepted
+                    draft.dropped_if_begun = not self.keeps_unaccepted
         if refused:
             return self._stale_page(step, state), 409
         if late:
@@ -339,7 +339,7 @@ class Wizard(BaseView):
 
     def _keeps(self, draft: Draft) -> bool:
         """Whether what is typed into the draft is kept while it is typed."""
-        return self.keeps_unaccepted or not (draft.is_new or draft.unless_kept_before)
+        return self.keeps_unaccepted or not (draft.is_new or draft.dropped_if_begun)
 
     @staticmethod
     def _at(state: WizardState, draft: Draft) -> None:
@@ -394,7 +394,7 @@ class Wizard(BaseView):
                     raise StepRefused(self.steps[-1].name, changed)
                 for step in self.steps:
                     if not self._judge(step, state):
-                        raise _Incomplete(step)
+                        raise StepIncomplete(step)
                 with transaction():
                     url = self.finish(state)
                 draft.finished_at, draft.result_url = clock.now(), url
@@ -402,7 +402,7 @@ class Wizard(BaseView):
         except IntegrityError as error:
             state = self._state(state.arguments)
             return self._page(self.steps[-1], state, refusal=translate(error)), 422
-        except _Incomplete as incomplete:
+        except StepIncomplete as incomplete:
             flash(_("This step has to be completed first."), "warning")
             return self._page(incomplete.step, state), 422
         except StepRefused as refused:
@@ -488,12 +488,6 @@ class Wizard(BaseView):
             breadcrumb=list(self.breadcrumb(state)),
             **{"about": self.about(state), **self.step_context(step, state)},
         )
-
-
-class _Incomplete(Exception):
-    def __init__(self, step: Step) -> None:
-        super().__init__(step.name)
-        self.step = step
 
 
 def _token() -> uuid.UUID | None:

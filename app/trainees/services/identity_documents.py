@@ -106,10 +106,8 @@ def put_with(correction: IdentityCorrection, files: Sequence[Checked]) -> None:
             continue
         present.append(file.sha256)
         weight += len(file.content)
-        document = IdentityDocument(
-            organisation_id=correction.organisation_id, correction_id=correction.id, seal_uid=uuid.uuid4(), name=file.name,
-            media_type=file.kind.value, size=len(file.content), sha256=file.sha256, account_id=actor, account_name=author,
-        )  # fmt: skip
+        document = IdentityDocument(organisation_id=correction.organisation_id, correction_id=correction.id, seal_uid=uuid.uuid4())
+        document.keep(file, account_id=actor, account_name=author)
         key = os.urandom(crypto.KEY_BYTES)
         document.seal = crypto.cipher().encrypt(key, document_aad("seal", document.seal_uid))
         session.add(document)

@@ -13,7 +13,7 @@ from flask_babel import lazy_gettext as _l
 from sqlalchemy.exc import IntegrityError
 
 from app.actions.domain import registration_blockers
-from app.actions.models import Component
+from app.actions.models import Action, Component
 from app.actions.queries import components_of
 from app.core import clock
 from app.core.concurrency import StaleError, conflict_context
@@ -127,7 +127,7 @@ class EnrolmentView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only
             form.bind_row(enrolment, services.PLAN_FIELDS)
         elif form.validate():
             try:
-                services.change_plan(enrolment_id, form)
+                changed = services.change_plan(enrolment_id, form)
             except LookupError:
                 return gone_page(form)
             except Refused as refusal:
@@ -141,7 +141,8 @@ class EnrolmentView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only
                 show_database_refusal(form, error)
             else:
                 flash(_("The enrolment is saved."), "success")
-                _tell_of_the_start(enrolment_id)
+                if "planned_start" in changed:
+                    _tell_of_the_start(enrolment.action)
                 return redirect(address)
             registration, enrolment = registration_or_404(registration.id), enrolment_or_404(enrolment_id)
         return self._form_page(registration, enrolment.component, form, _("Modify the enrolment"))
@@ -220,9 +221,8 @@ def _said(registration: Any, component: Component) -> str:
     )
 
 
-def _tell_of_the_start(enrolment_id: int) -> None:
+def _tell_of_the_start(action: Action) -> None:
     """The first entry was put later: the action goes on with the start of before until it is corrected too (guide 003 §2)."""
-    action = enrolment_or_404(enrolment_id).action
     first = queries.entry_facts(action.id, clock.today()).first_entry
     if action.actual_start is not None and first is not None and first > action.actual_start:
         flash(
