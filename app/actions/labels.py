@@ -194,7 +194,7 @@ SHOWN_STATUS_LABELS: dict[str, Any] = {
     StatusFilter.WAITING: STATUS_LABELS[ActionStatus.WAITING],
     StatusFilter.RUNNING: STATUS_LABELS[ActionStatus.RUNNING],
     StatusFilter.LATE: _l("Late to be closed"),
-    StatusFilter.DECLARED: _l("Declared finished, to be closed"),
+    StatusFilter.DECLARED: _l("Declared finished"),
     StatusFilter.CLOSED: STATUS_LABELS[ActionStatus.CLOSED],
     StatusFilter.CANCELLED: STATUS_LABELS[ActionStatus.CANCELLED],
 }

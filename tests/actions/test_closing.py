@@ -430,7 +430,7 @@ def test_a_late_action_that_is_declared_is_late_no_longer_and_a_closed_one_is_cl
 
     assert "En retard de fermeture" in badge()
     services.declare_finished(action.id)
-    assert "Déclarée terminée, à clôturer" in badge()
+    assert "Déclarée terminée" in badge() and "En retard" not in badge()
     late = browser.get("/actions-de-formation/?statut=late").text
     assert action.number not in late, "the list of the late ones and its counter say the same"
     counted = queries.counters(clock.today())
