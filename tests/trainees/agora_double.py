@@ -69,7 +69,7 @@ class AgoraDouble:
             return True
         assert not isinstance(request, Rejected), request.code  # the portal itself found that AGORA would refuse it
         assert row.lease_token is not None
-        [(message, _request)], _lost = keys.bind(db.session(), registry.transport(row.partner), row.lease_token, [(message, request)])
+        [(message, _request)], _lost = keys.bind(registry.transport(row.partner), row.lease_token, [(message, request)])
         answer = self._send(message, request)
         if not lost:
             handler.store([(message, mapping.file_state_from_wire(answer))])

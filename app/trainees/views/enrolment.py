@@ -142,7 +142,7 @@ class EnrolmentView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only
             else:
                 flash(_("The enrolment is saved."), "success")
                 if "planned_start" in changed:
-                    _tell_of_the_start(enrolment.action)
+                    _tell_of_the_start(enrolment_or_404(enrolment_id).action)
                 return redirect(address)
             registration, enrolment = registration_or_404(registration.id), enrolment_or_404(enrolment_id)
         return self._form_page(registration, enrolment.component, form, _("Modify the enrolment"))
