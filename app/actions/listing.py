@@ -14,11 +14,11 @@ from sqlalchemy import ColumnElement, Select, and_, literal_column, select, unio
 from sqlalchemy.orm import contains_eager, joinedload
 
 from app.accounts.models import Organisation
-from app.core import textsearch
+from app.core import clock, textsearch
 from app.core.extensions import db
 from app.reference.models import SITE_WORDS, Site
 
-from .domain import SortKey, StatusFilter
+from .domain import SortKey, StatusFilter, shown_status
 from .models import COMPONENT_WORDS, Action, Component, ComponentSite, Contract
 from .queries import PAGE_SIZES, Cursor, Page, distinct_values, found_first, is_declared, is_late, keyset_page, tsquery
 
@@ -198,11 +198,13 @@ def ordered(statement: Select[Any], order: ActionOrder) -> Select[Any]:
     return statement.order_by(*(column.desc() if order.descending else column for column in columns))
 
 
-def find_by_number(typed: str, *, limit: int = 5) -> list[Action]:
-    """For the quick search: actions whose number or title begins with the words typed."""
+def find_by_number(typed: str, *, limit: int = 5) -> list[tuple[Action, StatusFilter]]:
+    """For the quick search: actions whose number or title begins with the words typed, and the status shown of each."""
     if textsearch.prefix_query(typed) is None:
         return []
-    return list(db.session.scalars(select(Action).where(_matches(typed)).order_by(Action.sort_key).limit(limit)))
+    found = db.session.execute(select(Action, is_declared()).where(_matches(typed)).order_by(Action.sort_key).limit(limit))
+    today = clock.today()
+    return [(action, shown_status(action.status, action.planned_end, today, declared=declared)) for action, declared in found]
 
 
 def territories() -> list[str]:

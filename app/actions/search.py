@@ -4,25 +4,22 @@ from __future__ import annotations
 
 from flask import url_for
 
-from app.core import clock
 from app.core.ui import SearchHit
 
-from . import labels, listing, queries
+from . import labels, listing
 
 
 def find(text: str, limit: int) -> list[SearchHit]:
     """Actions by number, contract number or words of the title."""
-    found = listing.find_by_number(text, limit=limit)
-    shown = queries.shown_statuses(found, clock.today())
     return [
         SearchHit(
             title=action.number,
             href=url_for("ActionsView.show", action_id=action.id),
             detail=action.title,
-            badge=str(labels.SHOWN_STATUS_LABELS[shown[action.id]]),
-            tone=labels.STATUS_TONES[shown[action.id]],
+            badge=str(labels.SHOWN_STATUS_LABELS[shown]),
+            tone=labels.STATUS_TONES[shown],
         )
-        for action in found
+        for action, shown in listing.find_by_number(text, limit=limit)
     ]
 
 
