@@ -10,10 +10,10 @@ from flask_appbuilder import BaseView, expose
 from flask_appbuilder.security.decorators import has_access, permission_name
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
-from flask_wtf import FlaskForm
 from wtforms import RadioField, SelectMultipleField
 
 from app.core.tabular.writing import FileFormat
+from app.core.ui.kept_text import KeptTextForm
 
 from . import exports
 from .domain import ExportKind
@@ -27,9 +27,7 @@ _FORMAT_LABELS: dict[FileFormat, Any] = {
 }
 
 
-class _ExportForm(FlaskForm):  # type: ignore[misc]  # WTForms is only partly typed
-    class Meta:
-        csrf = False  # checked once, for the whole application
+class _ExportForm(KeptTextForm):
 
     file_format = RadioField(_l("Format of the file"), name="format", default=FileFormat.XLSX.value, validate_choice=False)
     columns = SelectMultipleField(_l("Columns of the file"), name="colonnes", validate_choice=False)

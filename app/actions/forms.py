@@ -7,7 +7,6 @@ from typing import Any
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
-from flask_wtf import FlaskForm
 from wtforms import BooleanField, HiddenField, RadioField, SelectField, StringField, TextAreaField, ValidationError
 from wtforms.fields import SelectChoice
 from wtforms.validators import Length, Optional, Regexp
@@ -16,6 +15,7 @@ from app.core.concurrency import VersionedForm
 from app.core.fab.fields import WholeNumberField, clean_text
 from app.core.textsearch import fold
 from app.core.ui.forms import FrDateField, FrTimeField, Required
+from app.core.ui.kept_text import KeptTextForm
 from app.reference.models import Town
 from app.reference.queries import towns_for_postal_code
 
@@ -27,22 +27,16 @@ def options(labels: Mapping[str, Any]) -> list[SelectChoice]:
     return [SelectChoice(str(code), label) for code, label in labels.items()]
 
 
-class OpeningForm(FlaskForm):  # type: ignore[misc]  # WTForms is only partly typed
+class OpeningForm(KeptTextForm):
     """Actual start, declaration frequency, billing period."""
-
-    class Meta:
-        csrf = False  # checked once, for the whole application
 
     actual_start = FrDateField(_l("Actual start"), [Required()])
     declaration_frequency = RadioField(_l("Declaration frequency"), [Required()], choices=options(FREQUENCY_LABELS))
     billing_period = RadioField(_l("Billing period"), [Required()], choices=options(BILLING_LABELS))
 
 
-class ActionForm(FlaskForm):  # type: ignore[misc]  # WTForms is only partly typed
+class ActionForm(KeptTextForm):
     """CSRF is checked once, for the whole application."""
-
-    class Meta:
-        csrf = False
 
 
 class DeclarationForm(ActionForm):

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 from flask_babel import lazy_gettext as _l
-from flask_wtf import FlaskForm
 from wtforms import IntegerField, TextAreaField
 from wtforms.validators import Length, NumberRange, Optional
 
 from app.core.fab.fields import clean_text
 from app.core.outbox import throttle
 from app.core.ui.forms import Required
+from app.core.ui.kept_text import KeptTextForm
 
 
-class _Form(FlaskForm):  # type: ignore[misc]  # WTForms is only partly typed
-    class Meta:
-        csrf = False  # checked once, for the whole application
-
-
-class ReasonForm(_Form):
+class ReasonForm(KeptTextForm):
     """Why."""
 
     reason = TextAreaField(
@@ -28,7 +23,7 @@ class ReasonForm(_Form):
     )
 
 
-class OptionalReasonForm(_Form):
+class OptionalReasonForm(KeptTextForm):
     """Why, when there is something to say."""
 
     reason = TextAreaField(

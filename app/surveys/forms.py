@@ -15,7 +15,7 @@ from app.core.ui.forms import Required, YesNoField
 from app.partners.agora.port import CertificationResult
 from app.reference.models import SurveySituation
 from app.reference.queries import active
-from app.trainees.forms import PortalBaseForm, ReferenceSelect, no_number, text
+from app.trainees.forms import PortalBaseForm, ReferenceSelect, text
 
 from .domain import Question, asked, missing
 from .labels import CERTIFICATION_LABELS
@@ -58,9 +58,9 @@ class AnswersForm(PortalBaseForm):
 
     situation_id = SituationSelect(_l("Situation (survey)"), [Required()])
     contract_type_id = ReferenceSelect(_l("Type of employment contract"), [Optional()], model="EmploymentContract")
-    company = text(_l("Company"), Optional(), no_number, limit=150, autocomplete="off")
+    company = text(_l("Company"), Optional(), limit=150, autocomplete="off")
     sector_id = ReferenceSelect(_l("Professional sector"), [Optional()], model="ProfessionalSector")
-    job_title = text(_l("Title of the job"), Optional(), no_number, limit=150, autocomplete="off")
+    job_title = text(_l("Title of the job"), Optional(), limit=150, autocomplete="off")
     category_id = ReferenceSelect(_l("Socio-professional category"), [Optional()], model="SocioProfessionalCategory")
     job_related = YesNoField(_l("Job related to the training action"), [Optional()])
     certification = RadioField(

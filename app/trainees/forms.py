@@ -12,7 +12,6 @@ import phonenumbers
 from email_validator import EmailNotValidError, validate_email
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
-from flask_wtf import FlaskForm
 from wtforms import BooleanField, IntegerField, RadioField, SelectField, StringField, TextAreaField, ValidationError
 from wtforms.fields import SelectChoice
 from wtforms.validators import Length, Optional, Regexp
@@ -22,11 +21,11 @@ from app.actions.forms import options
 from app.core import clock
 from app.core.concurrency import ROW_FIELDS, VersionedForm
 from app.core.fab.fields import clean_text
-from app.core.logs import NUMBER_IN_TEXT
 from app.core.nir import Nir, NirError, parse
 from app.core.nir.messages import problem_message
 from app.core.textsearch import fold
 from app.core.ui.forms import FrDateField, FrDecimalField, Required, YesNoField
+from app.core.ui.kept_text import NIR_BOX, PHONE_BOX, KeptTextForm
 from app.reference import models as reference_models
 from app.reference import queries as reference
 
@@ -52,12 +51,6 @@ STREET_EXTENSIONS = [SelectChoice("", _l("None (extension)")), SelectChoice("bis
 def text(label: Any, *validators: Any, limit: int, **kwargs: Any) -> StringField:
     """A text box trimmed and limited."""
     return StringField(label, [*validators, Length(max=limit)], filters=[clean_text], render_kw={"maxlength": limit, **kwargs})
-
-
-def no_number(_form: Any, field: Any) -> None:
-    """A free text is kept and shown as it is: the number of a person has no place in it."""
-    if NUMBER_IN_TEXT.search(field.data or ""):
-        raise ValidationError(_("Write no number of a person here: the NIR goes into its own box."))
 
 
 class ReferenceSelect(SelectField):
@@ -87,11 +80,8 @@ def yes_no(label: Any) -> YesNoField:
     return YesNoField(label, [CHOOSE])
 
 
-class PortalBaseForm(FlaskForm):
+class PortalBaseForm(KeptTextForm):
     """CSRF is checked once for the whole application."""
-
-    class Meta:
-        csrf = False
 
 
 def _born(_form: Any, field: Any) -> None:
@@ -115,6 +105,8 @@ class VerificationForm(PortalBaseForm):
 
     The wizard takes away the fields of the other way.
     """
+
+    number_boxes = {"nir": NIR_BOX, "key": NIR_BOX}
 
     nir = StringField(_l("NIR / NIA"), render_kw={"maxlength": 30})
     key = StringField(_l("Key"), render_kw={"maxlength": 4})
@@ -174,6 +166,8 @@ def _email(_form: Any, field: Any) -> None:
 class ContactForm(VersionedForm, PortalBaseForm):
     """Nationality, address and contact details."""
 
+    number_boxes = {"mobile": PHONE_BOX, "landline": PHONE_BOX}
+
     nationality_id = ReferenceSelect(_l("Nationality"), [REQUIRED], model="Nationality")
     street_number = text(_l("Street number"), Optional(), limit=10)
     street_extension = SelectField(_l("Street extension"), [Optional()], choices=STREET_EXTENSIONS)
@@ -190,7 +184,7 @@ class ContactForm(VersionedForm, PortalBaseForm):
     mobile = StringField(_l("Mobile phone"), [REQUIRED, _phone(True)], filters=[clean_text], render_kw={"maxlength": 20, "inputmode": "tel"})
     landline = StringField(_l("Landline phone"), [Optional(), _phone(False)], filters=[clean_text], render_kw={"maxlength": 20, "inputmode": "tel"})
     email = StringField(_l("E-mail"), [REQUIRED, _email], filters=[clean_text], render_kw={"maxlength": 254, "inputmode": "email"})
-    other_information = TextAreaField(_l("Other information"), [Optional(), no_number, Length(max=2000)], filters=[clean_text])
+    other_information = TextAreaField(_l("Other information"), [Optional(), Length(max=2000)], filters=[clean_text])
 
     def towns(self) -> list[str]:
         """The towns of the postal code typed so far, for the list offered; none for a CEDEX or a mistyped code."""
@@ -312,6 +306,8 @@ def _not_negative(_form: Any, field: Any) -> None:
 class NumberForm(PortalBaseForm):
     """« Modifier l'identité »: the NIR and the birth name to ask AGORA about; the number stays when it is left blank."""
 
+    number_boxes = {"nir": NIR_BOX, "key": NIR_BOX}
+
     nir = StringField(_l("NIR"), render_kw={"maxlength": 30})
     key = StringField(_l("Key"), render_kw={"maxlength": 4})
     birth_name = text(_l("Name"), REQUIRED, limit=60, autocomplete="off")
@@ -406,6 +402,6 @@ class RevealForm(PortalBaseForm):
 _TECHNICAL = frozenset({*ROW_FIELDS, "version", *IDENTITY_FIELDS})
 
 
-def plain(form: FlaskForm) -> dict[str, Any]:
+def plain(form: KeptTextForm) -> dict[str, Any]:
     """The values of a form as columns of the sheet take them: nothing rather than an empty text."""
     return {field.name: None if field.data == "" else field.data for field in form if field.name not in _TECHNICAL}

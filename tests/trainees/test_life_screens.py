@@ -60,6 +60,18 @@ def test_each_act_is_reached_from_the_sheet(as_user: AsUser) -> None:
         assert browser.get(page_of(enrolment_id, act)).headers["Location"].endswith(sheet_of(enrolment_id))
 
 
+def test_a_reason_holds_no_number_of_a_person(as_user: AsUser) -> None:
+    enrolment_id = make_enrolment(make_action(), entered=20)
+    held(enrolment_id)
+    browser = as_user("principal")
+    assert send(browser, enrolment_id, "sortie", actual_end=fr(2), exit_reason_id=str(reason_of())).status_code == 302
+    for act, more in (("annulation-sortie", {}), ("realisation", {"outcome": "TOTALE"})):
+        refused = send(browser, enrolment_id, act, reason=f"{WHY} NIR 1620713155089 82", **more)
+        assert refused.status_code == 422
+        assert "N’écrivez pas de numéro de personne ici" in refused.text and 'id="reason-error"' in refused.text
+    assert "1620713155089" not in browser.get(sheet_of(enrolment_id)).text
+
+
 def test_interrupted_then_back_then_out_then_in_again(as_user: AsUser) -> None:
     enrolment_id = make_enrolment(make_action(), entered=20)
     held(enrolment_id)
