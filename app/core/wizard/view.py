@@ -43,6 +43,7 @@ from wtforms import Form
 from app.core import clock
 from app.core.concurrency import canonical, display
 from app.core.errors_db import translate
+from app.core.nir.text import holds_number, without_numbers
 from app.core.transaction import transaction
 from app.core.typed import carried, typed_rows
 from app.core.ui.error_pages import wants_json
@@ -191,6 +192,7 @@ class Wizard(BaseView):
                     accepted = self._judge(step, state)
                     if accepted and step is not self.steps[-1]:
                         draft.step = self._neighbour(step, +1)
+                self._forget_numbers(step, state)
                 if step is self.steps[0] and go not in (LEAVE, BACK) and not draft.done:
                     draft.dropped_if_begun = not self.keeps_unaccepted
         if refused:
@@ -222,6 +224,7 @@ class Wizard(BaseView):
             refused = draft.finished_at is None and self._is_stale(step, state)
             if draft.finished_at is None and not refused:
                 self._keep(step, state)
+                self._forget_numbers(step, state)
                 draft.step = step.name
         return "", 409 if refused else 204
 
@@ -373,6 +376,16 @@ class Wizard(BaseView):
         names = {name for name in request.form if name.partition("-")[0] in known and name != "csrf_token"}
         state.draft.steps[step.name] = drafts.raw_of(request.form, names)
         state._forms.pop(step.name, None)
+
+    def _forget_numbers(self, step: Step, state: WizardState) -> None:
+        """The number of a person typed into a free text is refused when the step is judged, and stays in no draft: it is masked there.
+
+        The form of this very answer still shows what was typed.
+        """
+        typed = state.draft.steps.get(step.name, {})
+        if any(holds_number(one) for many in typed.values() for one in many):
+            texts = {one.name for one in getattr(state.form(step.name), "kept_texts", dict)().values()}
+            state.draft.steps[step.name] = {name: [without_numbers(one) for one in many] if name in texts else many for name, many in typed.items()}
 
     def _judge(self, step: Step, state: WizardState) -> bool:
         """Check one step, and note in the draft whether it is done."""

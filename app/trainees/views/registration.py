@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,7 +21,7 @@ from app.actions.domain import registration_blockers
 from app.actions.labels import reason_text
 from app.actions.models import Action
 from app.core import context, crypto
-from app.core.nir import NirKind, mask
+from app.core.nir import Nir, NirError, NirKind, mask, parse
 from app.core.textsearch import fold
 from app.core.wizard import drafts
 from app.core.wizard.several import SeveralDrafts
@@ -35,6 +36,7 @@ from ..services.identity import Person
 from ..services.registration import AlreadyRegistered, Newcomer, register
 from .common import agrees_with_number, crumbs, fits, typed_person
 
+NUMBER_BOXES = ("nir", "key")
 VERIFY, IDENTIFY, SITUATION, RECAP = "verification", "identification", "situation-initiale", "recapitulatif"
 
 
@@ -138,7 +140,12 @@ class RegistrationView(SeveralDrafts):
         return "_towns" in request.form
 
     def _keep(self, step: Step, state: WizardState) -> None:
+        held = self._held_number(state) if step.name == VERIFY else None
         super()._keep(step, state)
+        if held is not None and not any(request.form.get(box, "").strip() for box in NUMBER_BOXES):
+            # the boxes are shown empty: left so, the number of the draft stays
+            state.draft.steps[VERIFY] |= {"nir": [held.number], "key": [held.key]}
+            state._forms.pop(VERIFY, None)
         if step.name in (IDENTIFY, SITUATION):
             state.memo["for"] = request.form.get(CONCERNS) or self.concerns(state)
 
@@ -268,6 +275,28 @@ class RegistrationView(SeveralDrafts):
         return Found(search.state, search.person, IdentitySource.AGORA if search.person else IdentitySource.TYPED)
 
     @staticmethod
+    def _held_number(state: WizardState) -> Nir | None:
+        """The number the draft holds: the one typed last, if it is one, else the one that was accepted."""
+        raw, asked = state.draft.steps.get(VERIFY, {}), state.memo.get("asked")
+        for number, key in ((raw.get("nir"), raw.get("key")), ([asked[0]] if asked else None, None)):
+            if number:
+                with suppress(NirError):
+                    return parse(number[0], key[0] if key else None)
+        return None
+
+    def _number_asked(self, state: WizardState) -> dict[str, Any]:
+        """The boxes of the number as a page shows them: empty but for what this very request typed, the number of the draft masked beside."""
+        form: Any = state.form(VERIFY)
+        if "nir" not in form:
+            return {"held_number": None}
+        held = self._held_number(state)
+        typed = request.method == "POST" and any(request.form.get(box, "").strip() for box in NUMBER_BOXES)
+        if not typed:
+            for box in NUMBER_BOXES:
+                form[box].raw_data, form[box].data = [], ""
+        return {"held_number": None if typed or held is None else held.masked}
+
+    @staticmethod
     def _search(state: WizardState) -> identity.Search | None:
         uid = state.memo.get("search")
         return identity.read_search(uuid.UUID(uid)) if uid else None
@@ -320,7 +349,7 @@ class RegistrationView(SeveralDrafts):
         more: dict[str, Any] = {"action": state.subject, "labels": labels, "menu_current": "ActionsView.index"}
         if step.name == VERIFY:
             more["already_url"] = self._already_url(state) if request.method == "POST" else None
-            more["others"] = self.others(state)
+            more |= {"others": self.others(state), **self._number_asked(state)}
         elif step.name == IDENTIFY:
             more |= {"found": self.found(state), **self._identity_context(state)}
         elif step.name == RECAP:
