@@ -15,7 +15,8 @@ def register(appbuilder: AppBuilder) -> None:
     from app.accounts.observations import hide_from_observers
     from app.core.fab import add_list
     from app.core.jobs import register_periodic
-    from app.core.ui import register_menu
+    from app.core.ui import register_menu, register_number_search
+    from app.core.ui.search import private_answer
 
     from . import code_views, figures, names, permissions, reconciliation_views, views
 
@@ -23,6 +24,8 @@ def register(appbuilder: AppBuilder) -> None:
     hide_from_observers(permissions.VIEW, trainees=True)
     appbuilder.add_view_no_menu(views.ExchangesView)
     appbuilder.add_view_no_menu(reconciliation_views.ReconciliationView)
+    for listed in ("ExchangesView.index", "ExchangesView.own"):
+        register_number_search(listed, "texte", lambda text, _values, _arguments: private_answer(text))
     add_list(appbuilder, code_views.PartnerCodeView, order=95)
     register_menu(group="Supervision", label=_l("Exchanges with partners"), endpoint="ExchangesView.index", permission=permissions.SUPERVISE, order=5)
     register_menu(

@@ -73,21 +73,6 @@ class ExchangesView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only
             **_state(),
         )
 
-    @expose("/recherche", methods=("POST",))
-    @has_access
-    @permission_name("supervise")
-    def search(self) -> ResponseReturnValue:
-        """The filter of the console. It is posted, so that the number of a person typed in the box stands in no address."""
-        return redirect(private_answer(_typed()) or _back(), 303)
-
-    @expose("/a-suivre/recherche", methods=("POST",))
-    @has_access
-    @permission_name("follow")
-    def search_own(self) -> ResponseReturnValue:
-        """The same on the organisation's own list."""
-        text = _typed()
-        return redirect(private_answer(text) or url_for("ExchangesView.own", etat=request.form.get("etat", "")[:20] or None, texte=text or None), 303)
-
     @expose("/etat")
     @has_access
     @permission_name("supervise")

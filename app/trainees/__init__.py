@@ -20,7 +20,7 @@ def register(appbuilder: AppBuilder) -> None:
     from app.core.jobs import register_periodic
     from app.core.nir.storage import register_nir_column
     from app.core.rotation import register_encrypted_column
-    from app.core.ui import SearchProvider, register_menu, register_private_search, register_search
+    from app.core.ui import SearchProvider, register_menu, register_number_search, register_private_search, register_search
 
     from . import agora, names, side, views
     from .identity_models import IdentityCorrection, IdentityDocument
@@ -66,4 +66,6 @@ def register(appbuilder: AppBuilder) -> None:
     )
     register_menu(group="Actions de formation", label=_l("Mass repair of the NIRs"), endpoint="NumberRepairView.index", permission=REPAIR, order=22)
     register_private_search("trainees", side.number_url)
+    for listed in ("TraineesView.index", "TraineesView.of_action"):
+        register_number_search(listed, "texte", side.number_in_list)
     register_search(SearchProvider("trainees", _l("Trainees"), side.find, permission=READ, order=20, all_url=side.all_url))

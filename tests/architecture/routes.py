@@ -106,6 +106,7 @@ def _all() -> dict[str, Route]:
         ),
         "SignInView.logout": Route(SIGNED_IN),
         "ui.search": Route(SIGNED_IN),
+        "ui.narrowed": Route(SIGNED_IN),
         "ui.resume": Route(SIGNED_IN),
         "ui.presence": Route(SIGNED_IN),
         "ui.page_draft": Route(SIGNED_IN),
@@ -184,8 +185,6 @@ def _all() -> dict[str, Route]:
         # trainees
         "TraineesView.index": Route(READERS),
         "TraineesView.of_action": Route(READERS, owner=True),
-        "TraineesView.search": Route(READERS),
-        "TraineesView.search_in_action": Route(READERS, owner=True),
         "TraineesView.panel": Route(READERS, owner=True),
         "TraineesView.person": Route(READERS, owner=True),
         **{f"RegistrationView.{name}": Route(WRITERS, owner=True) for name in ("start", "show", "save", "save_draft", "ask_to_abandon", "abandon", "identity", "aside")},
@@ -217,7 +216,7 @@ def _all() -> dict[str, Route]:
         **{f"SurveyReplyView.{name}": PUBLIC for name in ("open", "open_stop", "answer", "thanks", "stop")},
         # partner console
         **{f"ExchangesView.{name}": Route(REGION) for name in ("index", "state", "search")},
-        **{f"ExchangesView.{name}": Route(ORGANISATION) for name in ("own", "search_own")},
+        **{f"ExchangesView.{name}": Route(ORGANISATION) for name in ("own",)},
         "ExchangesView.show": Route(READERS, owner=True),
         "ExchangesView.resend": Route(WRITERS, owner=True),
         **{f"ExchangesView.{name}": Route(ADMIN) for name in ("settle", "replay", "stop", "resume", "rate")},

@@ -51,7 +51,7 @@ NOT_EDITS: dict[str, str] = {
     **dict.fromkeys(("ClosingView.declare", "ClosingView.close", "ClosingView.reopen", "ExchangesView.settle", "ExchangesView.replay", "ExchangesView.resend", "ExchangesView.stop", "ExchangesView.resume", "ReconciliationView.start", "DelegationsView.take_back", "AccountReviewView.show"), _STATE),
     **dict.fromkeys(("IdentityCorrectionsView.decide", "IdentityCorrectionsView.withdraw"), _VERSION),
     **dict.fromkeys(("NumberRepairView.confirm", "NumberRepairView.forget"), "one's own file, locked; what moved since the preview is shown again"),
-    **dict.fromkeys(("TraineesView.search", "TraineesView.search_in_action", "ExchangesView.search", "ExchangesView.search_own", "ui.search"), "a search; nothing is kept"),
+    **dict.fromkeys(("ui.search", "ui.narrowed"), "a search; nothing is kept"),
     **{f"{view}.{act}": _STATE for view in ("OrganisationAccountsView", "AccountConsoleView") for act in ("regenerate", "unblock", "deactivate", "reactivate", "delete")},
     "ExchangesView.rate": "sets one number of a partner at its last value, each time with a reason in the journal",
     "PrincipalChangeView.change": "an act on the principal account that the page showed (expected_former_id)",
