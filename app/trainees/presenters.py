@@ -23,11 +23,12 @@ from app.reference.queries import contact_of_programme
 from . import labels
 from .agora import REMEDIES
 from .domain import AgoraState, IdentitySource, Problem, ProblemCode
+from .life import EnrolmentEvent
 from .models import Enrolment, Registration
 from .permissions import VIEW
 from .services.correction import may_correct
-from .services.enrolment import EXIT
-from .standing import standing
+from .services.enrolment import EXIT, UNDO_EXIT
+from .standing import is_in, standing
 
 #: Files that AGORA has not closed yet.
 _OPEN_FILES = frozenset({FileStatus.DRAFT, FileStatus.VALIDATED, FileStatus.ENTERED, FileStatus.EXITED})
@@ -236,6 +237,12 @@ def waiting_sentence(silent: bool, number: str | None = None) -> str:
     return _("The enrolment is saved; AGORA’s number is on its way.")
 
 
+def exit_undone_at_agora(enrolment: Enrolment) -> bool:
+    """An exit that AGORA was told cancelled: nothing in the exchange leads its file back, so that it contradicts the row (decision 36)."""
+    at_agora = enrolment.agora_state == AgoraState.REGISTERED and enrolment.agora_status == FileStatus.EXITED
+    return at_agora and is_in(enrolment) and any(act.kind == EnrolmentEvent.UNDO_EXIT for act in enrolment.acts)
+
+
 def received_sentence(enrolment: Enrolment, view: AgoraView, awaited: Awaited) -> str:
     """What is said once AGORA has answered: guide 000's sentence for the number alone, for it is the creation that it speaks of."""
     told = {"number": view.number, "status": view.label}
@@ -243,6 +250,11 @@ def received_sentence(enrolment: Enrolment, view: AgoraView, awaited: Awaited) -
         return _("AGORA received the cancellation: file %(number)s.", number=view.number)
     if awaited is Awaited.NUMBER:
         return _("The integration into AGORA is done: file %(number)s, “%(status)s”.", **told)
+    if awaited is Awaited.CHANGE and exit_undone_at_agora(enrolment):
+        last = statuses("enrolment", [enrolment.id]).get(enrolment.id)
+        if last is not None and last.operation == UNDO_EXIT:
+            return _("AGORA received the cancellation of the exit: its file %(number)s stays at “%(status)s”, here the trainee is in training again.", **told)
+        return _("AGORA received the change: its file %(number)s stays at “%(status)s” since the exit was cancelled, here the trainee is in training.", **told)
     if awaited is Awaited.CHANGE:
         return _("AGORA received the change: file %(number)s, “%(status)s”.", **told)
     return _("The file at AGORA moved on: file %(number)s, “%(status)s”.", **told)

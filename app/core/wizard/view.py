@@ -27,7 +27,7 @@ Where several subjects are entered side by side, see :class:`app.core.wizard.sev
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
@@ -117,6 +117,10 @@ class Wizard(BaseView):
     def check_step(self, step: Step, form: Form, state: WizardState) -> bool:
         """Judge what the form alone cannot; add the sentences to ``form.<field>.errors`` and return ``False`` to refuse."""
         return True
+
+    def summed_up(self, step: Step, state: WizardState) -> Iterable[Any]:
+        """Return the fields of a step that its summary shows: those of which something is saved."""
+        return list(state.form(step.name))
 
     def step_context(self, step: Step, state: WizardState) -> dict[str, Any]:
         """Return further variables of a step's template."""
@@ -467,7 +471,7 @@ class Wizard(BaseView):
                 continue
             rows = [
                 (str(one.label.text), display(one, canonical(one.data)) or "—")
-                for one in state.form(step.name)
+                for one in self.summed_up(step, state)
                 if one.type not in ("HiddenField", "SubmitField", "CSRFTokenField")
             ]
             parts.append({"label": str(step.label), "href": self.url("show", state, step_name=step.name), "rows": rows})

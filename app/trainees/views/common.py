@@ -25,7 +25,7 @@ from app.core.nir.text import meant_as_number, number_in
 from app.partners.agora.port import Civility, Gender
 
 from .. import labels, queries
-from ..domain import CIVILITY_GENDER, EnrolmentPlan, Problem, Refused, ft_date_problem
+from ..domain import CIVILITY_GENDER, EnrolmentPlan, Problem, Refused, ft_date_problem, schooling_problems
 from ..forms import EnrolmentForm
 from ..models import Enrolment, Registration
 from ..queries import TraineeFilter, tasks
@@ -140,10 +140,11 @@ def fits(form: Any, birth_date: date) -> bool:
     """Whether the situation typed is possible for somebody born that day; said at the field if not."""
     if "ft_registered_on" not in form:
         return True
-    problem = ft_date_problem(form["ft_registered_on"].data, birth_date)
-    if problem is not None:
-        form[problem.field].errors = [*form[problem.field].errors, labels.problem_text(problem)]
-    return problem is None
+    early = ft_date_problem(form["ft_registered_on"].data, birth_date)
+    years = {name: form[name].data for name in ("last_class_year", "highest_level_year")}
+    problems = (*((early,) if early is not None else ()), *schooling_problems(birth_date, **years))
+    show_problems(form, problems)
+    return not problems
 
 
 def typed_person(form: Any) -> Person:
