@@ -33,11 +33,13 @@ class ListLink:
 SurveySource = Callable[[Sequence[int]], Mapping[int, ExitSurvey]]
 SheetSource = Callable[["Registration", Sequence["Enrolment"]], SheetPart | None]
 ListSource = Callable[["Action"], ListLink | None]
+NoteSource = Callable[["Enrolment"], str | None]
 
 _surveys: list[SurveySource] = []
 _sheet: dict[str, SheetSource] = {}
 _list: dict[str, ListSource] = {}
 _closing: dict[str, ListSource] = {}
+_undo: dict[str, NoteSource] = {}
 
 
 def register_survey_source(source: SurveySource) -> None:
@@ -78,3 +80,13 @@ def register_closing_note(name: str, source: ListSource) -> None:
 def closing_notes(action: Action) -> list[ListLink]:
     """What later features have to say on the pages that end an action."""
     return [note for source in _closing.values() if (note := source(action)) is not None]
+
+
+def register_undo_note(name: str, source: NoteSource) -> None:
+    """Add what is lost with an exit that is cancelled; registering it again replaces it."""
+    _undo[name] = source
+
+
+def undo_notes(enrolment: Enrolment) -> list[str]:
+    """What later features have to say before the exit of an enrolment is cancelled."""
+    return [note for source in _undo.values() if (note := source(enrolment)) is not None]
