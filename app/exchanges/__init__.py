@@ -16,8 +16,9 @@ def register(appbuilder: AppBuilder) -> None:
     from app.core.fab import add_list
     from app.core.jobs import register_periodic
     from app.core.ui import register_menu
+    from app.trainees.ports import register_refusal_help
 
-    from . import code_views, figures, names, permissions, reconciliation_views, views
+    from . import code_views, figures, names, permissions, presenters, reconciliation_views, views
 
     names.register_names()
     hide_from_observers(permissions.VIEW, trainees=True)
@@ -30,4 +31,5 @@ def register(appbuilder: AppBuilder) -> None:
     )
     register_periodic(name="reconcile", func="app.exchanges.jobs:reconcile_nightly", cron="40 2 * * *", label=_l("Comparison with AGORA’s files"))
     register_periodic(name="reconcile-resume", func="app.exchanges.jobs:resume_reconciliations", every=30, label=_l("Comparisons to take up again"))
+    register_refusal_help(presenters.refusal_help)
     figures.register()

@@ -21,8 +21,8 @@ from app.trainees.permissions import READ as READ_TRAINEES
 from app.trainees.presenters import where_to_mend, whom_to_ask
 
 from . import labels, queries
-from .catalogue import Catalogue, Explanation
-from .domain import Actor
+from .catalogue import Catalogue, Explanation, catalogue
+from .domain import NOT_THE_ORGANISATION_S, Actor
 from .permissions import VIEW
 
 #: Paths that nobody of an organisation mends: the Région's screen, and what of the enrolment is its key.
@@ -67,15 +67,15 @@ class Line:
     can_replay: bool
 
 
-def lines(messages: Sequence[OutboxMessage], catalogue: Catalogue) -> list[Line]:
+def lines(messages: Sequence[OutboxMessage], known: Catalogue) -> list[Line]:
     """The lines of one page; one statement for all their enrolments."""
     found = queries.enrolments(messages)
-    return [line(message, found.get(message.subject_id) if message.subject_type == "enrolment" else None, catalogue) for message in messages]
+    return [line(message, found.get(message.subject_id) if message.subject_type == "enrolment" else None, known) for message in messages]
 
 
-def line(message: OutboxMessage, enrolment: Enrolment | None, catalogue: Catalogue) -> Line:
+def line(message: OutboxMessage, enrolment: Enrolment | None, known: Catalogue) -> Line:
     """One of them."""
-    explanation = explain(message, catalogue)
+    explanation = explain(message, known)
     names = allowed(*READ_TRAINEES)
     stuck = message.state in queries.STUCK
     return Line(
@@ -94,11 +94,11 @@ def line(message: OutboxMessage, enrolment: Enrolment | None, catalogue: Catalog
     )
 
 
-def explain(message: OutboxMessage, catalogue: Catalogue) -> Explanation | None:
+def explain(message: OutboxMessage, known: Catalogue) -> Explanation | None:
     """The catalogue's word on the last error; None when there is none."""
     if not message.last_error_code:
         return None
-    return catalogue.explain(message.partner, message.last_error_code, message.error_kind)
+    return known.explain(message.partner, message.last_error_code, message.error_kind)
 
 
 def to_mend(message: OutboxMessage, enrolment: Enrolment, explanation: Explanation | None) -> tuple[ToMend, ...]:
@@ -152,7 +152,7 @@ def next_step(message: OutboxMessage, ahead: OutboxMessage | None, *, paused: bo
             return Next(_("Over: the partner has it."))
 
 
-def history(message: OutboxMessage, catalogue: Catalogue, *, with_interventions: bool) -> list[dict[str, Any]]:
+def history(message: OutboxMessage, known: Catalogue, *, with_interventions: bool) -> list[dict[str, Any]]:
     """What happened, in the order of time: the act, each try, what was done by hand, the end."""
     acts = queries.interventions(message.id) if with_interventions else ()
     attempts = queries.attempts(message.id)
@@ -164,7 +164,7 @@ def history(message: OutboxMessage, catalogue: Catalogue, *, with_interventions:
     events: list[tuple[datetime, int, dict[str, Any]]] = []
     events.append((message.created_at, 0, {"text": _("Asked for"), "actor": who(message.actor_id), "tone": "neutral"}))
     for attempt in attempts:
-        said = catalogue.explain(message.partner, attempt.code or "", attempt.error_kind)
+        said = known.explain(message.partner, attempt.code or "", attempt.error_kind)
         text, tone = {
             MessageState.REJECTED: (_("Refused: %(cause)s", cause=said.cause), "danger"),
             MessageState.DEAD: (_("Given up: %(cause)s", cause=said.cause), "danger"),
@@ -205,5 +205,14 @@ def whom(enrolment: Enrolment | None) -> str | None:
 
 
 def may_resend(one: Line) -> bool:
-    """Whether the organisation may send it again itself: only what AGORA refused."""
-    return one.can_replay and one.message.state is MessageState.REJECTED and allowed("can_resend", VIEW)
+    """Whether the organisation may send it again itself: only what AGORA refused, and nobody else has to see to first."""
+    others = one.explanation is not None and one.explanation.actor in NOT_THE_ORGANISATION_S
+    return one.can_replay and not others and one.message.state is MessageState.REJECTED and allowed("can_resend", VIEW)
+
+
+def refusal_help(code: str) -> tuple[str, str] | None:
+    """What is to be done about a refusal, and who can: for the sheet of the trainee; None for a code that the catalogue does not know."""
+    said = catalogue().explain("agora", code, ErrorKind.REJECTED)
+    if not said.known:
+        return None
+    return said.remedy, str(labels.ACTORS[said.actor])

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, false, func, literal_column, or_, select, union_all
+from sqlalchemy import ColumnElement, case, false, func, literal_column, or_, select, union_all
 from sqlalchemy.orm import joinedload
 
 from app.accounts.models import Organisation
@@ -32,7 +32,10 @@ _ACTION_NUMBER = re.compile(r"[0-9]{2}[A-Za-z][0-9A-Za-z]+(_[0-9]+)?")
 
 @dataclass(frozen=True, slots=True)
 class ExchangeFilter:
-    """What a list of exchanges is narrowed to. ``by_name``: whoever asks may see names. ``technical``: codes of technical refusals."""
+    """What a list of exchanges is narrowed to. ``by_name``: whoever asks may see names. ``technical``: codes of technical refusals.
+
+    ``mendable``: of an organisation's own list, the codes of the refusals that it mends itself.
+    """
 
     text: str = ""
     show: Show = Show.ALL
@@ -41,6 +44,7 @@ class ExchangeFilter:
     code: str = ""
     by_name: bool = False
     technical: CodeSet = field(default=CodeSet(), compare=False)
+    mendable: CodeSet | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,12 @@ def last_error_among(chosen: CodeSet) -> ColumnElement[bool]:
     return or_(listed, code.regexp_match(r"^HTTP_4\d\d$") & code.not_in(chosen.but)) if chosen.family else listed
 
 
+def mended_by_organisation(mendable: CodeSet) -> ColumnElement[bool]:
+    """Refused for something that the organisation mends; not what was given up, which the Région sends again."""
+    known = func.coalesce(OutboxMessage.last_error_code, "") != ""
+    return (OutboxMessage.state == MessageState.REJECTED) & known & func.coalesce(last_error_among(mendable), false())
+
+
 def _nature(nature: Nature, technical: CodeSet) -> ColumnElement[bool]:
     """Refusals are functional, but for those that speak of the call; silence and our own faults are technical."""
     refused, call = OutboxMessage.error_kind == ErrorKind.REJECTED, last_error_among(technical)
@@ -68,7 +78,7 @@ def _nature(nature: Nature, technical: CodeSet) -> ColumnElement[bool]:
 
 def _states(show: Show) -> tuple[MessageState, ...] | None:
     match show:
-        case Show.TO_MEND:
+        case Show.TO_MEND | Show.ELSEWHERE:
             return STUCK
         case Show.WAITING:
             return WAITING
@@ -115,6 +125,9 @@ def conditions(narrowed: ExchangeFilter) -> list[ColumnElement[bool]]:
         found.append(OutboxMessage.state.in_(states))
     elif narrowed.nature is not None:  # failures that are over are history
         found.append(OutboxMessage.state.in_(BLOCKING))
+    if narrowed.mendable is not None and narrowed.show in (Show.TO_MEND, Show.ELSEWHERE):
+        own = mended_by_organisation(narrowed.mendable)
+        found.append(own if narrowed.show is Show.TO_MEND else ~own)
     if narrowed.nature is not None:
         found.append(_nature(narrowed.nature, narrowed.technical))
     if narrowed.operation:
@@ -145,13 +158,13 @@ def tabs(technical: CodeSet) -> Tabs:
     return Tabs(min(counted["f"], COUNT_CAP), min(counted["t"], COUNT_CAP))
 
 
-def own_counts() -> dict[Show, int]:
-    """How many exchanges of the scope are to mend and on their way."""
-    statement = select(OutboxMessage.state, func.count()).where(OutboxMessage.state.in_(BLOCKING)).group_by(OutboxMessage.state)
-    found: dict[Show, int] = {Show.TO_MEND: 0, Show.WAITING: 0}
-    for state, number in db.session.execute(statement):
-        found[Show.TO_MEND if state in STUCK else Show.WAITING] += number
-    return found
+def own_counts(mendable: CodeSet) -> dict[Show, int]:
+    """How many exchanges of the scope the organisation mends, somebody else sees to, and are on their way."""
+    own = mended_by_organisation(mendable)
+    where = case((OutboxMessage.state.in_(WAITING), Show.WAITING.value), (own, Show.TO_MEND.value), else_=Show.ELSEWHERE.value)
+    statement = select(where.label("show"), func.count().label("number")).where(OutboxMessage.state.in_(BLOCKING)).group_by(where)
+    counted = {row.show: row.number for row in db.session.execute(statement)}
+    return {show: counted.get(show.value, 0) for show in (Show.TO_MEND, Show.ELSEWHERE, Show.WAITING)}
 
 
 def get_exchange(exchange_id: int) -> OutboxMessage | None:
