@@ -18,11 +18,12 @@ def register(appbuilder: AppBuilder) -> None:
     from app.core.ui import register_menu
     from app.trainees.ports import register_refusal_help
 
-    from . import code_views, figures, names, permissions, presenters, reconciliation_views, views
+    from . import code_views, figures, names, permissions, presenters, reconciliation_views, search_views, views
 
     names.register_names()
     hide_from_observers(permissions.VIEW, trainees=True)
     appbuilder.add_view_no_menu(views.ExchangesView)
+    appbuilder.add_view_no_menu(search_views.IdentitySearchesView)
     appbuilder.add_view_no_menu(reconciliation_views.ReconciliationView)
     add_list(appbuilder, code_views.PartnerCodeView, order=95)
     register_menu(group="Supervision", label=_l("Exchanges with partners"), endpoint="ExchangesView.index", permission=permissions.SUPERVISE, order=5)

@@ -14,6 +14,7 @@ from app.core.fab.names import operation_label
 from app.core.outbox.models import ErrorKind, MessageState, OutboxMessage
 from app.core.people import account_names
 from app.core.ui import allowed
+from app.core.ui.format import fr_number
 from app.core.ui.paths import safe_url
 from app.trainees import labels as trainee_labels
 from app.trainees.models import Enrolment
@@ -65,15 +66,17 @@ class Line:
     explanation: Explanation | None
     mend: tuple[ToMend, ...]
     can_replay: bool
+    #: How often it was tried in all; ``message.attempts`` counts since somebody sent it again.
+    tries: int
 
 
 def lines(messages: Sequence[OutboxMessage], known: Catalogue) -> list[Line]:
     """The lines of one page; one statement for all their enrolments."""
-    found = queries.enrolments(messages)
-    return [line(message, found.get(message.subject_id) if message.subject_type == "enrolment" else None, known) for message in messages]
+    found, tries = queries.enrolments(messages), queries.tries(messages)
+    return [line(message, found.get(message.subject_id) if message.subject_type == "enrolment" else None, known, tries[message.id]) for message in messages]
 
 
-def line(message: OutboxMessage, enrolment: Enrolment | None, known: Catalogue) -> Line:
+def line(message: OutboxMessage, enrolment: Enrolment | None, known: Catalogue, tries: int) -> Line:
     """One of them."""
     explanation = explain(message, known)
     names = allowed(*READ_TRAINEES)
@@ -91,6 +94,7 @@ def line(message: OutboxMessage, enrolment: Enrolment | None, known: Catalogue) 
         explanation=explanation,
         mend=to_mend(message, enrolment, explanation) if stuck and enrolment is not None else (),
         can_replay=stuck and (explanation is None or explanation.replay),
+        tries=tries,
     )
 
 
@@ -189,7 +193,7 @@ def _ending(message: OutboxMessage) -> dict[str, Any]:
 
 
 def answer_text(message: OutboxMessage) -> str | None:
-    """What the partner answered, as far as it is kept."""
+    """What the partner answered, as far as it is kept: nothing of a person is."""
     answer = message.answer or {}
     number, status = answer.get("number") or answer.get("reference"), answer.get("status")
     if not number:
@@ -197,6 +201,26 @@ def answer_text(message: OutboxMessage) -> str | None:
     if status in trainee_labels.AGORA_STATUS_LABELS:
         return _("File %(number)s, “%(status)s”", number=number, status=trainee_labels.AGORA_STATUS_LABELS[status][0])
     return _("File %(number)s", number=number)
+
+
+def answer_told(message: OutboxMessage, explanation: Explanation | None) -> str | None:
+    """The same, with what the catalogue says of an answer that is no success; a silence is told as such."""
+    said = answer_text(message)
+    if message.state in (MessageState.DONE, MessageState.CANCELLED) or explanation is None:
+        return said
+    told = {"cause": explanation.cause, "code": explanation.code}
+    if message.error_kind is ErrorKind.UNAVAILABLE:
+        return _("No usable answer. %(cause)s (code %(code)s)", **told)
+    if message.error_kind is not ErrorKind.REJECTED:
+        return said
+    return _("%(answer)s – not kept. %(cause)s (code %(code)s)", answer=said, **told) if said else _("Refused. %(cause)s (code %(code)s)", **told)
+
+
+def tries_text(one: Line) -> str:
+    """How often an exchange was tried, and how often since somebody sent it again."""
+    if one.tries <= one.message.attempts:
+        return fr_number(one.tries)
+    return _("%(count)s, %(since)s of them since it was sent again by hand", count=fr_number(one.tries), since=fr_number(one.message.attempts))
 
 
 def whom(enrolment: Enrolment | None) -> str | None:

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, case, false, func, literal_column, or_, select, union_all
-from sqlalchemy.orm import joinedload
+from sqlalchemy.orm import joinedload, load_only
 
 from app.accounts.models import Organisation
 from app.actions.models import Action, Contract
@@ -17,7 +17,8 @@ from app.actions.queries import COUNT_CAP, PAGE_SIZES, Cursor, Page, found_first
 from app.core import textsearch
 from app.core.extensions import db
 from app.core.outbox.models import BLOCKING, ErrorKind, MessageState, OutboxAttempt, OutboxIntervention, OutboxMessage, OutboxPartner
-from app.trainees.models import Enrolment, Registration, Trainee
+from app.trainees.domain import IdentityState
+from app.trainees.models import Enrolment, IdentityRequest, Registration, Trainee
 
 from .domain import Assignee, CodeSet, DifferenceState, Nature, RunState, Show
 from .models import ReconciliationDifference, ReconciliationRun
@@ -200,6 +201,15 @@ def attempts(exchange_id: int, *, limit: int = 200) -> Sequence[OutboxAttempt]:
     return db.session.scalars(select(OutboxAttempt).where(OutboxAttempt.message_id == exchange_id).order_by(OutboxAttempt.id.desc()).limit(limit)).all()
 
 
+def tries(messages: Collection[OutboxMessage]) -> dict[int, int]:
+    """How often each of these was tried in all, in one statement: ``attempts`` begins anew when somebody sends it again, the journal does not."""
+    ids = [message.id for message in messages]
+    counted = select(OutboxAttempt.message_id, func.count().label("number")).where(OutboxAttempt.message_id.in_(ids)).group_by(OutboxAttempt.message_id)
+    failed = {row.message_id: int(row.number) for row in db.session.execute(counted)} if ids else {}
+    succeeded = (MessageState.DONE, MessageState.SENDING)  # leave no line of their own, or none yet
+    return {message.id: max(message.attempts, failed.get(message.id, 0) + (message.state in succeeded)) for message in messages}
+
+
 def interventions(exchange_id: int) -> Sequence[OutboxIntervention]:
     """What was done to it by hand; nothing for an organisation, whose scope does not hold them."""
     return db.session.scalars(select(OutboxIntervention).where(OutboxIntervention.message_id == exchange_id).order_by(OutboxIntervention.id).limit(200)).all()
@@ -229,6 +239,33 @@ def ahead_of(message: OutboxMessage) -> OutboxMessage | None:
         OutboxMessage.id < message.id,
     )
     return db.session.scalars(statement.order_by(OutboxMessage.id).limit(1)).one_or_none()
+
+
+# ---- searches of identities --------------------------------------------------------------------------------------------
+
+#: Those of programmes outside the flow are kept for their page and never asked of AGORA.
+_ASKED: Final = ~((IdentityRequest.state == IdentityState.UNAVAILABLE.value) & IdentityRequest.answered_at.is_(None))
+_SEARCH: Final = (IdentityRequest.organisation_id, IdentityRequest.action_id, IdentityRequest.state, IdentityRequest.created_at, IdentityRequest.answered_at)
+
+
+def list_searches(*, cursor: Cursor | None, size: int = PAGE_SIZES[0]) -> Page:
+    """The searches of identities that are still kept, the latest first; neither question nor answer is read."""
+    identity = IdentityRequest.id
+    statement = select(IdentityRequest).where(_ASKED).options(load_only(*_SEARCH, raiseload=True))
+    return keyset_page(statement, (), identity, cursor=cursor, size=size, counted=select(identity).where(_ASKED), descending=True)
+
+
+def count_searches() -> dict[IdentityState, int]:
+    """How many, by what became of them."""
+    counted = select(IdentityRequest.state, func.count()).where(_ASKED).group_by(IdentityRequest.state)
+    found = {IdentityState(state): number for state, number in db.session.execute(counted)}
+    return {state: found.get(state, 0) for state in IdentityState}
+
+
+def actions_by_id(ids: Collection[int]) -> dict[int, Action]:
+    """Actions with their organisation, in one statement."""
+    rows = db.session.scalars(select(Action).where(Action.id.in_(ids)).options(joinedload(Action.organisation))) if ids else ()
+    return {row.id: row for row in rows}
 
 
 # ---- reconciliations ---------------------------------------------------------------------------------------------------

@@ -140,7 +140,7 @@ class ExchangesView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only
         message = _exchange_or_404(exchange_id)
         supervises = allowed(*SUPERVISE)
         enrolment = queries.enrolments([message]).get(message.subject_id) if message.subject_type == "enrolment" else None
-        one = presenters.line(message, enrolment, catalogue())
+        one = presenters.line(message, enrolment, catalogue(), queries.tries([message])[message.id])
         back = (_("Follow-up of the exchanges with AGORA"), url_for("ExchangesView.own"))
         if supervises:
             back = (_("Exchanges with partners"), url_for("ExchangesView.index"))
@@ -156,7 +156,8 @@ class ExchangesView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only
                 partner=partner_label(message.partner),
                 next=presenters.next_step(message, queries.ahead_of(message), paused=queries.is_paused(message.partner)),
                 history=presenters.history(message, catalogue(), with_interventions=supervises),
-                answer=presenters.answer_text(message),
+                answer=presenters.answer_told(message, one.explanation),
+                tries=presenters.tries_text(one),
                 operates=allowed(*OPERATE),
                 supervises=supervises,
                 may_resend=presenters.may_resend(one),

@@ -434,7 +434,9 @@ def _state_of(answer: Any) -> AgoraFileState:
 
 
 #: What the portal's own refusals mean, in the words of the port.
-_OWN_REFUSALS = {NO_NUMBER: "no_number", FILE_OVER: Refusal.FORBIDDEN_TRANSITION.value, **dict.fromkeys(Contradiction, "contradiction")}
+_OWN_REFUSALS: Mapping[str, str] = {
+    NO_NUMBER: "no_number", FILE_OVER: Refusal.FORBIDDEN_TRANSITION.value, **{one.value: "contradiction" for one in Contradiction},
+}  # fmt: skip
 
 
 def note_refusals(refusals: Sequence[tuple[Message, Rejected]]) -> None:

@@ -25,7 +25,8 @@ from app.partners.agora.port import IdentityQuery
 from app.trainees import jobs
 from app.trainees.domain import IdentitySource, IdentityState
 from app.trainees.models import Enrolment, Registration, Trainee
-from app.trainees.repair import applying, rules, service, words
+from app.trainees.repair import applying, rules, service
+from app.trainees.repair import words as repair_words
 from app.trainees.repair.models import NumberFile, NumberRepair, NumberRepairLine
 from app.trainees.repair.rules import Column, Known, Outcome, Problem, RepairState, Typed
 from app.trainees.services.identity import Person
@@ -350,7 +351,7 @@ def test_the_right_lines_only(as_user: AsUser, monkeypatch: pytest.MonkeyPatch) 
 def test_the_report_names_no_value_that_it_does_not_have(app: Flask, problem: Problem) -> None:
     """Once saved the numbers are dropped: the sentence begins with the rule, or with what the column holds."""
     with app.test_request_context():
-        said = words.problem_text(problem, "")
+        said = repair_words.problem_text(problem, "")
         assert "Cette valeur" not in said and "\ufffc" not in said
         assert not said or (said[0].isupper() and not said.startswith(":"))
         if problem is Problem.HAS_NUMBER:

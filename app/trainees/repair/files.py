@@ -12,7 +12,6 @@ from app.actions.models import Action
 from app.actions.services import actor_name
 from app.core import context
 from app.core.extensions import db
-from app.core.nir import NirKind
 from app.core.tabular.journaled import JournaledFile
 from app.core.tabular.writing import ColumnKind, FileFormat, Heading
 from app.core.tenancy import current_scope
