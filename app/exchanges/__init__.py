@@ -17,12 +17,14 @@ def register(appbuilder: AppBuilder) -> None:
     from app.core.jobs import register_periodic
     from app.core.ui import register_menu, register_number_search
     from app.core.ui.search import private_answer
+    from app.trainees.ports import register_refusal_help
 
-    from . import code_views, figures, names, permissions, reconciliation_views, views
+    from . import code_views, figures, names, permissions, presenters, reconciliation_views, search_views, views
 
     names.register_names()
     hide_from_observers(permissions.VIEW, trainees=True)
     appbuilder.add_view_no_menu(views.ExchangesView)
+    appbuilder.add_view_no_menu(search_views.IdentitySearchesView)
     appbuilder.add_view_no_menu(reconciliation_views.ReconciliationView)
     for listed in ("ExchangesView.index", "ExchangesView.own"):
         register_number_search(listed, "texte", lambda text, _values, _arguments: private_answer(text))
@@ -33,4 +35,5 @@ def register(appbuilder: AppBuilder) -> None:
     )
     register_periodic(name="reconcile", func="app.exchanges.jobs:reconcile_nightly", cron="40 2 * * *", label=_l("Comparison with AGORA’s files"))
     register_periodic(name="reconcile-resume", func="app.exchanges.jobs:resume_reconciliations", every=30, label=_l("Comparisons to take up again"))
+    register_refusal_help(presenters.refusal_help)
     figures.register()

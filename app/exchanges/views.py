@@ -28,12 +28,14 @@ from app.trainees.permissions import READ as READ_TRAINEES
 
 from . import labels, presenters, queries, services
 from .catalogue import catalogue
-from .domain import Nature, Show
+from .domain import Actor, Nature, Show
 from .forms import OptionalReasonForm, RateForm, ReasonForm
 from .permissions import OPERATE, SUPERVISE, VIEW
 from .queries import ExchangeFilter
 from .services import Selection
 
+#: Tabs of the organisation's own list.
+_OWN_TABS = {Show.TO_MEND: _l("To mend"), Show.ELSEWHERE: _l("Others act"), Show.WAITING: _l("On the way"), Show.DONE: _l("Done")}
 #: Name of the boxes of the list.
 CHOICE = "choix"
 
@@ -86,12 +88,13 @@ class ExchangesView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only
     def own(self) -> ResponseReturnValue:
         """What the organisation's own exchanges need from it."""
         asked = request.args.get("etat", Show.TO_MEND.value)
-        show = Show(asked) if asked in (Show.TO_MEND, Show.WAITING, Show.DONE) else Show.TO_MEND
-        narrowed = ExchangeFilter(text=_typed(), show=show, by_name=True)
+        show = Show(asked) if asked in _OWN_TABS else Show.TO_MEND
+        mendable = catalogue().of(Actor.ORGANISATION)
+        narrowed = ExchangeFilter(text=_typed(), show=show, by_name=True, mendable=mendable)
         if elsewhere := private_answer(narrowed.text):
             return redirect(elsewhere, 303)
         page = queries.list_exchanges(narrowed, cursor=Cursor.of(request.args.get("after"), request.args.get("before")), size=page_size())
-        counted = queries.own_counts()
+        counted = queries.own_counts(mendable)
         return self.render_template(
             "exchanges/own.html",
             breadcrumb=[(_("Follow-up of the exchanges with AGORA"), None)],
@@ -102,7 +105,7 @@ class ExchangesView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only
             narrowed=narrowed,
             tabs=[
                 {"label": label, "href": url_for("ExchangesView.own", etat=key.value), "current": show is key, "count": counted.get(key)}
-                for key, label in ((Show.TO_MEND, _("To mend")), (Show.WAITING, _("On the way")), (Show.DONE, _("Done")))
+                for key, label in _OWN_TABS.items()
             ],
             Show=Show,
             presenters=presenters,
@@ -122,7 +125,7 @@ class ExchangesView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only
         message = _exchange_or_404(exchange_id)
         supervises = allowed(*SUPERVISE)
         enrolment = queries.enrolments([message]).get(message.subject_id) if message.subject_type == "enrolment" else None
-        one = presenters.line(message, enrolment, catalogue())
+        one = presenters.line(message, enrolment, catalogue(), queries.tries([message])[message.id])
         back = (_("Follow-up of the exchanges with AGORA"), url_for("ExchangesView.own"))
         if supervises:
             back = (_("Exchanges with partners"), url_for("ExchangesView.index"))
@@ -138,7 +141,8 @@ class ExchangesView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only
                 partner=partner_label(message.partner),
                 next=presenters.next_step(message, queries.ahead_of(message), paused=queries.is_paused(message.partner)),
                 history=presenters.history(message, catalogue(), with_interventions=supervises),
-                answer=presenters.answer_text(message),
+                answer=presenters.answer_told(message, one.explanation),
+                tries=presenters.tries_text(one),
                 operates=allowed(*OPERATE),
                 supervises=supervises,
                 may_resend=presenters.may_resend(one),
@@ -324,7 +328,7 @@ def filter_from_address() -> ExchangeFilter:
     operation = request.values.get("operation", "")
     return ExchangeFilter(
         text=_typed(),
-        show=Show(show) if show in set(Show) else Show.ALL,
+        show=Show(show) if show in labels.SHOWS else Show.ALL,
         nature=Nature(nature) if nature in set(Nature) else None,
         operation=operation if operation in known else "",
         code="".join(character for character in request.values.get("code", "").strip() if character.isprintable())[:64],

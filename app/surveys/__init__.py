@@ -16,7 +16,7 @@ def register(appbuilder: AppBuilder) -> None:
     from app.core.jobs import register_periodic
     from app.core.logs import register_secret_address
     from app.core.ui import register_menu
-    from app.trainees.ports import register_closing_note, register_list_link, register_sheet_part, register_survey_source
+    from app.trainees.ports import register_closing_note, register_list_link, register_sheet_part, register_survey_source, register_undo_note
     from app.trainees.queries import register_task
 
     from . import names, queries, side
@@ -35,6 +35,7 @@ def register(appbuilder: AppBuilder) -> None:
     register_sheet_part("surveys", side.sheet_part)
     register_list_link("surveys", side.list_link)
     register_closing_note("surveys", side.closing_note)
+    register_undo_note("surveys", side.undo_note)
     register_task("bilan-a-saisir", _l("Situation survey due"), queries.registrations_due)
     register_periodic(name="ask-trainees", func="app.surveys.jobs:ask_trainees", every=60, queue="mail", label=_l("Messages of the situation surveys"))
     register_menu(group="Actions de formation", label=_l("Situation surveys"), endpoint="SurveysView.index", permission=READ, order=25)

@@ -304,6 +304,7 @@ _REFUSALS: Mapping[str, Any] = {
     "no_number": _l(
         "The portal knows no AGORA number: the creation of the file was settled by hand. The Région must tell AGORA itself: contact the assistance."
     ),
+    "contradiction": _l("AGORA answered something that contradicts what the portal holds: nothing of it was kept, and nothing here was overwritten."),
     "forbidden_transition": _l("AGORA’s file is at a status that does not allow this: ask the assistance."),
 }
 

@@ -26,6 +26,7 @@ from .domain import AgoraState, IdentitySource, Problem, ProblemCode
 from .life import EnrolmentEvent
 from .models import Enrolment, Registration
 from .permissions import VIEW
+from .ports import refusal_help
 from .services.correction import may_correct
 from .services.enrolment import EXIT, UNDO_EXIT
 from .standing import is_in, standing
@@ -63,6 +64,8 @@ class AgoraView:
     silent: bool
     refusal: str | None
     remedies: tuple[Remedy, ...]
+    #: What is to be done about the refusal, and who can.
+    next_step: str | None = None
     #: Nothing moves by itself any more: what happened, and who can act.
     stopped: str | None = None
     #: What the rubric says, in one word: equal words, nothing to show anew.
@@ -93,10 +96,17 @@ def _view(enrolment: Enrolment, status: Status | None) -> AgoraView:
         silent=waiting and status is not None and status.attempts > 0 and status.error_kind is ErrorKind.UNAVAILABLE,
         refusal=labels.refusal_text(refusal) if refusal else None,
         remedies=tuple(_remedies(enrolment, refusal)) if refusal else (),
+        next_step=_next_step(refusal) if refusal else None,
         stopped=stopped,
         mark=f"{enrolment.agora_state}.{enrolment.agora_version}.{enrolment.version}",
         followed=enrolment.agora_state == AgoraState.REGISTERED and enrolment.agora_status in _OPEN_FILES,
     )
+
+
+def _next_step(refusal: dict[str, Any]) -> str | None:
+    """The catalogue's, which the Région writes."""
+    said = refusal_help(str(refusal.get("code") or ""))
+    return _("%(remedy)s Who can act: %(who)s.", remedy=said[0], who=said[1]) if said is not None else None
 
 
 def panel_mark(enrolments: Sequence[Enrolment]) -> str | None:

@@ -218,6 +218,7 @@ def _all() -> dict[str, Route]:
         **{f"ExchangesView.{name}": Route(REGION) for name in ("index", "state", "search")},
         **{f"ExchangesView.{name}": Route(ORGANISATION) for name in ("own",)},
         "ExchangesView.show": Route(READERS, owner=True),
+        "IdentitySearchesView.index": Route(READERS),
         "ExchangesView.resend": Route(WRITERS, owner=True),
         **{f"ExchangesView.{name}": Route(ADMIN) for name in ("settle", "replay", "stop", "resume", "rate")},
         **{f"ReconciliationView.{name}": Route(REGION) for name in ("index", "show")},

@@ -27,6 +27,7 @@ from ..forms import CancellationForm, InterruptionForm, MoveForm, OutcomeForm, R
 from ..life import MOVE_REASON, EnrolmentEvent, InterruptionReason
 from ..models import Enrolment
 from ..permissions import VIEW
+from ..ports import undo_notes
 from ..services import life as services
 from .common import enrolment_or_404, form_status, offer_sites, plan_of, proposed, refused, saved, sheet_crumbs
 
@@ -247,6 +248,7 @@ class EnrolmentLifeView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is 
             enrolment=enrolment,
             known=_known(enrolment, event),
             beside=_beside(enrolment) if event is EnrolmentEvent.UNDO_EXIT else [],
+            notes=undo_notes(enrolment) if event is EnrolmentEvent.UNDO_EXIT else [],
             form=form,
             cancel_url=address,
         ), form_status(form)
