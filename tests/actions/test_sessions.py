@@ -628,8 +628,11 @@ def test_the_region_adds_a_site_and_its_town_is_found(as_user: AsUser) -> None:
     again = post(browser, address, {"name": "CFA du Lez", "postal_code": "34000", "town": "Montpellier"})
     assert again.status_code == 422
     assert db.session.scalar(select(func.count()).select_from(Site).where(Site.name == "CFA du Lez")) == 1
-    by_hand = {"name": "Antenne", "postal_code": "99999", "town": "Ailleurs", "insee_code": ""}
-    assert post(browser, address, by_hand).status_code == 302
+    by_hand = {"name": "Antenne", "postal_code": "31094", "town": "Ailleurs Cedex", "insee_code": ""}
+    assert post(browser, address, by_hand).status_code == 422  # nothing says where it is: an INSEE code has to
+    assert post(browser, address, by_hand | {"insee_code": "75056"}).status_code == 422
+    assert post(browser, address, by_hand | {"insee_code": "31555"}).status_code == 302
+    assert post(browser, address, by_hand | {"name": "Nulle part", "postal_code": "99999", "insee_code": "99999"}).status_code == 422
     assert as_user("principal").get(address).status_code == 403
 
 
