@@ -69,8 +69,23 @@ def _not_negative(_form: Any, field: Any) -> None:
         raise ValidationError(_("This number cannot be negative: enter 0 or more."))
 
 
+#: What is longer is never cut in silence as it is pasted: it is said how long it is.
+_CODE_LENGTH = 10
+
+
+class Fits(Length):
+    """At most so many characters; says how many there are."""
+
+    def __call__(self, form: Any, field: Any) -> None:
+        """Raise ValidationError beyond."""
+        typed = len(field.data or "")
+        if typed > self.max:
+            raise ValidationError(_("%(max)s characters at most: there are %(typed)s. Shorten this text.", max=self.max, typed=typed))
+
+
 def _text(label: Any, *validators: Any, limit: int, **attributes: Any) -> StringField:
-    return StringField(label, [*validators, Length(max=limit)], filters=[clean_text], render_kw={"maxlength": limit, **attributes})
+    bound = {"maxlength": limit} if limit <= _CODE_LENGTH else {}
+    return StringField(label, [*validators, Fits(max=limit)], filters=[clean_text], render_kw={**bound, **attributes})
 
 
 class SessionForm(VersionedForm, ActionForm):
