@@ -65,9 +65,8 @@ def _session_number(_day: date) -> Source:
 
 def _session_state(_day: date) -> Source:
     """In words; a line without session has none."""
-    return case(
-        (TrainingSession.id.is_(None), ""), (TrainingSession.cancelled_at.is_not(None), literal(str(_l("Created by mistake")))), else_=literal(str(_l("Active")))
-    )
+    cancelled = TrainingSession.cancelled_at.is_not(None)
+    return case((TrainingSession.id.is_(None), ""), (cancelled, literal(str(_l("Created by mistake")))), else_=literal(str(_l("Active (session)"))))
 
 
 def _meetings(_day: date) -> Source:

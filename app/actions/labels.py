@@ -389,7 +389,9 @@ def start_apart_text(action: Action, facts: EntryFacts, *, waits: bool) -> str |
         first=fr_long_date(facts.first_entry),
     )
     if waits:
-        return f"{told} " + _("A modification request is under way: once it is decided, ask for the right actual start if they still differ, or correct the enrolment.")
+        return f"{told} " + _(
+            "A modification request is under way: once it is decided, ask for the right actual start if they still differ, or correct the enrolment."
+        )
     return f"{told} " + _("If the entry is right, ask for a modification of dates; otherwise correct the enrolment, from the list of the trainees.")
 
 

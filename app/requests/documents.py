@@ -6,6 +6,7 @@ The bytes are read one document at a time, by who downloads it.
 from __future__ import annotations
 
 import uuid
+
 from sqlalchemy import ColumnElement, or_, select
 
 from app.actions.services import actor_name

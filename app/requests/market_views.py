@@ -12,6 +12,7 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from sqlalchemy.exc import IntegrityError
 from wtforms import RadioField
+from wtforms.fields import SelectChoice
 from wtforms.validators import Optional
 
 from app.core.errors_db import translate
@@ -210,9 +211,11 @@ class MarketRuleView(PortalModelView):
         "position": WholeNumberField(
             _l("Order"),
             [Optional(), Within(1, 9_999, _l("Enter a number from %(min)s to %(max)s."))],
-            description=_l("Leave empty to ask it after the others, before a last rule that names every change. The first that matches a change decides on it."),
+            description=_l(
+                "Leave empty to ask it after the others, before a last rule that names every change. The first that matches a change decides on it."
+            ),
         ),
-        "outcome": RadioField(_l("What becomes of it"), [Required()], choices=[(str(code), label) for code, label in market_labels.OUTCOMES.items()]),
+        "outcome": RadioField(_l("What becomes of it"), [Required()], choices=[SelectChoice(str(code), label) for code, label in market_labels.OUTCOMES.items()]),
     }
     show_columns = ["version_of", *edit_columns, "updated_at"]
     list_columns = ["position", "version_of", "programme", "kind", "field", "days_at_most", "percent_at_most", "outcome", "reason"]
@@ -263,7 +266,10 @@ class MarketRuleView(PortalModelView):
                 continue
             words = {"position": other.position, "what": market_labels.conditions_text(other)}
             if other.position < item.position and covers(other.as_rule(), rule):
-                told = _("This rule would never decide: rule %(position)s (%(what)s), asked before, decides on all that it names. Give it a smaller order, or narrow that rule.")
+                told = _(
+                    "This rule would never decide: rule %(position)s (%(what)s), asked before, decides on all that it names. "
+                    "Give it a smaller order, or narrow that rule."
+                )
                 raise Refused(told % words, field="position")
             if other.position > item.position and covers(rule, other.as_rule()):
                 told = _("Rule %(position)s (%(what)s), asked after, would never decide any more: give this one a greater order, or say what it applies to.")

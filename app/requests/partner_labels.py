@@ -76,7 +76,7 @@ def partner_parts(changes: Sequence[Change], colon: str) -> list[str]:
     return new + parts
 
 
-def partner_problem(problem: Problem, words: dict[str, str]) -> str:
+def partner_problem(problem: Problem, words: dict[str, str]) -> str:  # noqa: PLR0911 - one sentence a code
     """The sentence for one obstacle."""
     siret = format_siret(words.get("siret", ""))
     match problem.code:

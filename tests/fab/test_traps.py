@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 import csv
 import io
+import re
 import zipfile
 from collections.abc import Callable
 from datetime import date
