@@ -64,7 +64,9 @@ def _session_number(_day: date) -> Source:
 
 
 def _session_state(_day: date) -> Source:
-    return case((TrainingSession.cancelled_at.is_not(None), literal(str(_l("Created by mistake")))), else_="")
+    """In words; a line without session has none."""
+    cancelled = TrainingSession.cancelled_at.is_not(None)
+    return case((TrainingSession.id.is_(None), ""), (cancelled, literal(str(_l("Created by mistake")))), else_=literal(str(_l("Active (session)"))))
 
 
 def _meetings(_day: date) -> Source:

@@ -123,7 +123,7 @@ def test_components_one_line_a_session(as_user: AsUser, rich: Action, db_session
         db_session.add(InformationMeeting(session=one, organisation_id=rich.organisation_id, held_on=held, starts_at=time(9), place="Chais"))
     db_session.flush()
     found = [line for line in lines(export(as_user("principal"), "composantes", file_format, numero=rich.number)) if line["N° Composante"] == "01"]
-    assert [(line["Numéro session"], line["État session"]) for line in found] == [("01", ""), ("02", "Créée par erreur")]
+    assert [(line["Numéro session"], line["État session"]) for line in found] == [("01", "Active"), ("02", "Créée par erreur")]
     typed = file_format != "csv"
     assert found[0]["Date début session"] == (day if typed else f"{day:%d/%m/%Y}")
     assert found[0]["Date fin session"] == (day + timedelta(days=2) if typed else f"{day + timedelta(days=2):%d/%m/%Y}")

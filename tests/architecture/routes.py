@@ -232,7 +232,7 @@ def _all() -> dict[str, Route]:
     }
     for view in _VALUE_LISTS:
         routes |= _screens(view, REGION, ADMIN)
-    routes |= _screens("TownView", REGION)
+    routes |= _screens("TownView", REGION) | {"SiteView.towns": Route(frozenset(REGION))}
     for view in _SUPERVISION:
         routes |= _screens(view, ADMIN)
     for view in _MARKETS:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import zipfile
 from collections.abc import Callable
 from datetime import date
@@ -355,6 +356,31 @@ def test_a_stale_form_compares_field_by_field_and_loses_nothing(browse: Any, db_
     assert "Vous avez modifié ces données dans un autre onglet</h1>" in body
     assert "Version de l’autre onglet" in body
     assert "Une autre personne" not in body
+
+
+def test_no_version_is_chosen_for_anybody(browse: Any, db_session: Session) -> None:
+    """Neither box is ticked in advance; without a choice nothing is written, and the field says so."""
+    row = programme(db_session)
+    address = f"/referentiels/dispositifs/edit/{row.id}"
+    page = browse("admin")
+    started, data = page.hidden(address), fields_of(row)
+    assert page.post(address, data | {"label": "LECTIO (version de l’autre)"}).status_code == 302
+    body = page.client.post(address, data=started | data | {"label": "LECTIO (la mienne)"}).get_data(as_text=True)
+    assert not re.search(r'name="choice-label"[^>]* checked', body)
+    for _attempt in range(2):  # the page that asks again asks as firmly
+        carried = dict(re.findall(r'type="hidden" name="([^"]+)" value="([^"]*)"', body))
+        answer = page.client.post(address, data=carried | {"resolve": "1"})
+        body = answer.get_data(as_text=True)
+        assert answer.status_code == 409
+        assert 'id="choice-label-error"' in body
+        assert "Choisissez la version à conserver" in body
+        assert all(words in body for words in ("LECTIO (la mienne)", "LECTIO (version de l’autre)", data["label"]))
+    db_session.expire_all()
+    assert programme(db_session).label == "LECTIO (version de l’autre)"
+    carried = dict(re.findall(r'type="hidden" name="([^"]+)" value="([^"]*)"', body))
+    assert page.client.post(address, data=carried | {"resolve": "1", "choice-label": "mine"}).status_code == 302
+    db_session.expire_all()
+    assert programme(db_session).label == "LECTIO (la mienne)"
 
 
 def test_what_somebody_else_saved_is_theirs(browse: Any, db_session: Session) -> None:

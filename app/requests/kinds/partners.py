@@ -69,7 +69,9 @@ class PartnersKind(ChangeKind):
         """Whole partners, true SIRET, each once, dates in order and within the action."""
         if lost := gone(changes, snapshot.values):
             return tuple(Problem(None, ProblemCode.GONE, {"of": change.of}) for change in lost)
-        around = Around(snapshot.action.organisation.siret, snapshot.action.planned_end, frozenset(PartnerRole))
+        action = snapshot.action
+        start = min(action.planned_start, action.actual_start or action.planned_start)
+        around = Around(action.organisation.siret, start, action.planned_end, frozenset(PartnerRole))
         return partner_problems(changes, apply(changes, snapshot.values), around)
 
     def apply(self, snapshot: Snapshot, changes: Sequence[Change]) -> None:
