@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import io
+import os
+import shutil
+import subprocess
 import zipfile
 from collections.abc import Iterable
+from pathlib import Path
+
+OFFICE = shutil.which("soffice") or shutil.which("libreoffice")
 
 MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 _RELATIONS = "http://schemas.openxmlformats.org/package/2006/relationships"
@@ -54,6 +60,12 @@ def xlsx(
         ],
         method,
     )
+
+
+def convert(source: Path, folder: Path, kind: str, *options: str) -> None:
+    """A file as LibreOffice writes it."""
+    command = [str(OFFICE), f"-env:UserInstallation=file://{folder}/profile", "--headless", "--norestore", *options, "--convert-to", kind, "--outdir", str(folder), str(source)]
+    subprocess.run(command, check=True, timeout=180, env=os.environ | {"HOME": str(folder)}, capture_output=True)
 
 
 def text(reference: str, words: str) -> str:

@@ -11,6 +11,7 @@ from app.core.tabular import cells
 from app.core.tabular.archive import Archive
 from app.core.tabular.cells import Purse, Remembered
 from app.core.tabular.faults import Fault, Refused
+from app.core.tabular.parts import TEXT, unescaped
 from app.core.tabular.sheet import Sheet, times
 from app.core.tabular.table import EMPTY, Cell, CellKind, Limits
 
@@ -20,15 +21,19 @@ _CELLS: Final = ("table-cell", "covered-table-cell")
 _HOLDERS: Final = ("table", "table-header-rows", "table-row-group", "table-rows")
 _UNSEEN: Final = ("annotation", "note", "ruby-text")
 
-_ROW: Final = re.compile(rb'<table:table-row((?: table:(?:style-name|default-cell-style-name|number-rows-repeated)="[^"<>&]*")*)>')
+_ROW: Final = re.compile(rb'<table:table-row((?: table:(?:style-name|default-cell-style-name|number-rows-repeated)="[^"<>&]*")*)>\s*')
 _REPEATED: Final = re.compile(rb' table:number-(?:rows|columns)-repeated="([0-9]{1,8})"')
 _ATTRIBUTE: Final = (
     rb' (?:table:(?:style-name|number-columns-repeated|content-validation-name)'
     rb'|office:(?:value-type|value|date-value|time-value|boolean-value|currency)|calcext:value-type)="[^"<>&]*"'
 )  # fmt: skip
-_TEXT: Final = rb'(?:<text:p>(?:[^<&]*|<text:a xlink:href="[^"<>&]*" xlink:type="simple">[^<&]*</text:a>)</text:p>)?'
-#: What a cell holds; or one byte of something else.
-_CELL: Final = re.compile(rb"<table:table-cell((?:" + _ATTRIBUTE + rb")*(?:/>|>" + _TEXT + rb"</table:table-cell>))\s*|([\s\S])")
+_TEXT: Final = rb"(?:<text:p>(?:" + TEXT + rb'|<text:a xlink:href="[^"<>]*" xlink:type="simple">' + TEXT + rb"</text:a>)</text:p>)?"
+#: What a cell holds; or all that follows something else.
+_CELL: Final = re.compile(rb"<table:table-cell((?:" + _ATTRIBUTE + rb")*(?:/>|>" + _TEXT + rb"</table:table-cell>))\s*|([\s\S]+)")
+#: Most cells.
+_PLAIN: Final = re.compile(
+    rb'(?: table:style-name="[^"]*")? office:value-type="string"(?: calcext:value-type="string")?><text:p>([^<]*)</text:p></table:table-cell>'
+)
 _PAIR: Final = re.compile(rb' (?:[a-z]+):([a-z-]+)="([^"]*)"')
 _WORDS: Final = re.compile(rb">([^<]*)<")
 _OTHER: Final = re.compile(rb'<table:table ([^<>]*)>|(office:value-type=|calcext:value-type=)')
@@ -90,9 +95,12 @@ class _Table(Sheet):
 
     def _held_cells(self, held: bytes) -> tuple[Cell, ...]:
         try:
+            plain = _PLAIN.fullmatch(held)
+            if plain is not None:
+                return (self._text(unescaped(plain[1])),)
             attributes = {key.decode(): value.decode() for key, value in _PAIR.findall(held)}
             words = _WORDS.findall(held)
-            cell = self._made(attributes, "".join(word.decode() for word in words))
+            cell = self._made(attributes, "".join(unescaped(word) for word in words))
         except UnicodeDecodeError:
             raise Refused(Fault.UNREADABLE) from None
         repeat = times(attributes.get("number-columns-repeated", "1"), 1)

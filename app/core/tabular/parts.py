@@ -31,8 +31,32 @@ _HEAD: Final = re.compile(
 _PREFIX: Final = re.compile(rb"<([A-Za-z][A-Za-z0-9]*:)")
 
 
+#: Characters of a text, and the entities that XML itself defines.
+TEXT: Final = rb"[^<&]*(?:&(?:amp|lt|gt|quot|apos);[^<&]*)*"
+
+
+def unescaped(text: bytes) -> str:
+    """What a text of the pattern says. Raises UnicodeDecodeError."""
+    if b"&" in text:
+        for entity, character in ((b"&lt;", b"<"), (b"&gt;", b">"), (b"&quot;", b'"'), (b"&apos;", b"'"), (b"&amp;", b"&")):
+            text = text.replace(entity, character)
+    return text.decode()
+
+
+class _Names(dict[str, str]):
+    """Names → the same without their prefix."""
+
+    def __missing__(self, name: str) -> str:
+        if len(self) > 1_000:
+            self.clear()
+        bare = self[name] = name.rpartition(":")[2]
+        return bare
+
+
 class Part:
-    """A streaming parser of one entry. It accepts no document type, hence no entity; names are told without their prefix."""
+    """A streaming parser of one entry. It accepts no document type, hence no entity; names of elements are told without their prefix, and
+    those of attributes too in a format where they have one (not ``bare``).
+    """
 
     #: How an element begins and ends that the pattern may read whole; none when there is no such element.
     begins: bytes = b""
@@ -56,7 +80,8 @@ class Part:
         self._elements = limits.elements
         self._given = 0
         self._exact = not self.begins
-        self._parser = parser = expat.ParserCreate(namespace_separator="|")
+        self._names = _Names()
+        self._parser = parser = expat.ParserCreate()
         parser.buffer_text = True
         parser.StartElementHandler = self._start
         parser.EndElementHandler = self._end
@@ -179,7 +204,7 @@ class Part:
         parser = self._parser
         try:
             parser.Parse(content, last)
-        except (expat.ExpatError, ValueError, UnicodeError):
+        except (expat.ExpatError, ValueError, UnicodeError, LookupError):  # an encoding that nobody knows too
             raise Refused(Fault.UNREADABLE) from None
         if self.over and not self.unread:
             self.unread = content[max(self._stopped - self._given, 0) :]
@@ -200,9 +225,12 @@ class Part:
             raise Refused(Fault.UNREADABLE)
         if self.over:
             return
-        self.started(name.rpartition("|")[2], {key.rpartition("|")[2]: value for key, value in attributes.items()} if attributes else {})
+        if attributes and not self.bare:
+            names = self._names
+            attributes = {names[key]: value for key, value in attributes.items()}
+        self.started(self._names[name], attributes)
 
     def _end(self, name: str) -> None:
         if not self.over:
-            self.ended(name.rpartition("|")[2])
+            self.ended(self._names[name])
         self.depth -= 1

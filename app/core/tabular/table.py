@@ -85,7 +85,7 @@ class Limits:
     @property
     def elements(self) -> int:
         """How many elements of XML the exact parser accepts, which takes a microsecond for each: ordinary lines are not given to it."""
-        return max(1_000_000, 50 * self.lines)
+        return max(1_000_000, 40 * self.lines)
 
 
 #: For imports in bulk: 600 MB of memory in all, for the process that reads.

@@ -12,7 +12,7 @@ from app.core.tabular import cells
 from app.core.tabular.archive import Archive
 from app.core.tabular.cells import Purse, Remembered
 from app.core.tabular.faults import Fault, Refused
-from app.core.tabular.parts import Part
+from app.core.tabular.parts import TEXT, Part, unescaped
 from app.core.tabular.sheet import Sheet, times
 from app.core.tabular.table import EMPTY, Cell, CellKind, Limits
 
@@ -29,14 +29,16 @@ _ESCAPED: Final = re.compile(r"_x([0-9A-Fa-f]{4})_")
 _HOLDS: Final = re.compile(rb"<(?:[A-Za-z0-9]+:)?(?:v|is)[ >]")
 
 _END: Final = len(b"</row>")
-_SI: Final = re.compile(rb'<si><t(?: xml:space="preserve")?>([^<&]*)</t></si>')
-_ROW: Final = re.compile(rb'(?:<row [^<>]*/>\s*)*<row r="([1-9][0-9]{0,6})"((?: [A-Za-z0-9:]+="[^"<>&]*")*)>')
+_SI: Final = re.compile(rb'<si>\s*<t(?: xml:space="preserve")?>(' + TEXT + rb")</t>\s*</si>")
+_ROW: Final = re.compile(rb'(?:<row [^<>]*/>\s*)*<row r="([1-9][0-9]{0,6})"((?: [A-Za-z0-9:]+="[^"<>&]*")*)>\s*')
 _ODD_ROW: Final = re.compile(rb' hidden="(?!0"|false")| ht="0(?:\.0*)?"| r="')
-_VALUE: Final = rb'(?:/>|>(?:<v>[^<&]*</v>|<is><t(?: xml:space="preserve")?>[^<&]*</t></is>)?</c>)'
-#: Column, line, what the cell holds; or one byte of something else.
-_CELL: Final = re.compile(rb'<c r="([A-Z]{1,3})([0-9]+)"((?: s="[0-9]{1,6}")?(?: t="[A-Za-z]{1,9}")?' + _VALUE + rb")\s*|([\s\S])")
+_VALUE: Final = rb'(?:/>|>(?:<v>[^<&]*</v>|<is><t(?: xml:space="preserve")?>' + TEXT + rb"</t></is>)?</c>)"
+#: Column, line, what the cell holds; or all that follows something else.
+_CELL: Final = re.compile(
+    rb'<c r="([A-Z]{1,3})([0-9]+)"((?: s="[0-9]{1,6}")?(?: t="[A-Za-z]{1,9}")?(?: s="[0-9]{1,6}")?' + _VALUE + rb")\s*|([\s\S]+)"
+)
 _HELD: Final = re.compile(
-    rb'(?: s="([0-9]+)")?(?: t="([A-Za-z]+)")?(?:/>|>(?:<v>([^<&]*)</v>|<is><t(?: xml:space="preserve")?>([^<&]*)</t></is>)?</c>)'
+    rb'(?: s="([0-9]+)")?(?: t="([A-Za-z]+)")?(?: s="([0-9]+)")?(?:/>|>(?:<v>([^<&]*)</v>|<is><t(?: xml:space="preserve")?>([^<]*)</t></is>)?</c>)'
 )
 
 
@@ -60,6 +62,11 @@ def _unescaped(text: str) -> str:
     return _ESCAPED.sub(lambda match: chr(int(match[1], 16)), text) if "_x" in text else text
 
 
+def _id_of(attributes: dict[str, str]) -> str:
+    """The relation of an element: the attribute has the prefix that the document chose."""
+    return next((value for key, value in attributes.items() if key.endswith(":id")), "")
+
+
 class _Workbook(Part):
     """Which sheets there are, and when its calendar begins."""
 
@@ -70,7 +77,7 @@ class _Workbook(Part):
 
     def started(self, name: str, attributes: dict[str, str]) -> None:
         if name == "sheet":
-            self.sheets.append((attributes.get("name", ""), attributes.get("id", ""), attributes.get("state", "visible") == "visible"))
+            self.sheets.append((attributes.get("name", ""), _id_of(attributes), attributes.get("state", "visible") == "visible"))
         elif name == "workbookPr":
             self.from_1904 = attributes.get("date1904", "") in _YES
 
@@ -141,7 +148,7 @@ class _Texts(Part):
         if match is None:
             return False
         try:
-            text = match[1].decode()
+            text = unescaped(match[1])
         except UnicodeDecodeError:
             return False
         self._keep(text)
@@ -237,9 +244,10 @@ class _Sheet(Sheet):
             raise Refused(Fault.UNREADABLE)
         try:
             kind = (match[2] or b"n").decode()
-            if match[4] is not None:
-                return self._made("inlineStr" if kind == "inlineStr" else "is", "", match[4].decode())
-            return self._made(kind, (match[1] or b"0").decode(), match[3].decode() if match[3] is not None else "")
+            if match[5] is not None:
+                return self._made(kind, "0", unescaped(match[5]))
+            value = b"" if match[4] is None or kind == "inlineStr" else match[4]
+            return self._made(kind, (match[1] or match[3] or b"0").decode(), value.decode())
         except UnicodeDecodeError:
             raise Refused(Fault.UNREADABLE) from None
 
@@ -334,7 +342,7 @@ class _Sheet(Sheet):
         """The cell of a type, a style and a content. Raises Refused, without the place."""
         if kind == "s":
             return self._shared(text)
-        if kind in ("str", "inlineStr", "is"):
+        if kind in ("str", "inlineStr"):
             return self._text(_unescaped(text))
         words = text.strip()
         if not words:
