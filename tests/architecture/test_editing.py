@@ -116,7 +116,7 @@ UNVERSIONED: dict[str, str] = {
         ),
         "written by the commands of the product, not on screen",
     ),
-    **dict.fromkeys(("audit_entry", "audit_seal", "audit_sealed", "action_history", "modification_request_event", "nir_reading", "sign_in_attempt", "action_export", "request_reminder",
+    **dict.fromkeys(("audit_entry", "audit_seal", "audit_sealed", "action_history", "modification_request_event", "nir_reading", "sign_in_attempt", "list_export", "request_reminder",
         "account_review", "outbox_intervention", "enrolment_act"), "a journal: lines are added, none is changed on a form"),
     **dict.fromkeys(("outbox_message", "outbox_partner", "outbox_attempt", "reconciliation_run", "reconciliation_file", "mail_message", "advance_invoice_request", "identity_request"), "the product's own work; people only start it again"),
     **dict.fromkeys(
@@ -128,6 +128,7 @@ UNVERSIONED: dict[str, str] = {
     ),
     **dict.fromkeys(("survey_reply", "survey_opt_out"), "what the trainee said by the personal link: nobody else writes it"),
     "survey_link": "a message to a trainee: written once",
+    **dict.fromkeys(("export_choice", "export_file", "export_chunk"), "one account's own, written by the product: chosen columns, and files that are made and kept"),
     "wizard_draft": "one account's own; it has a version of its own, and the token of its page",
 }  # fmt: skip
 

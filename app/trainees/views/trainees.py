@@ -18,7 +18,7 @@ from app.core.tenancy import current_scope
 from app.core.ui.components import url_without
 
 from .. import labels, presenters, queries, recap
-from ..permissions import VIEW
+from ..permissions import EXPORT_NIR, VIEW
 from ..ports import list_links
 from ..queries import Todo, TraineeFilter
 from .common import address_of_number, filter_from_address, list_address, searched_text
@@ -31,6 +31,10 @@ class TraineesView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only 
     class_permission_name = VIEW
     permission_label = _l("Trainees")
     default_view = "index"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.base_permissions.append(EXPORT_NIR[0])  # of no page: it adds a column to the exports (``exports``)
 
     @expose("/")
     @has_access
