@@ -83,6 +83,8 @@ NOT_EDITS: dict[str, str] = {
     **dict.fromkeys(("SavedSearchesView.create", "SavedSearchesView.rename", "SavedSearchesView.delete"), "one's own search: nobody else sees it"),
     **dict.fromkeys(("SurveyReplyView.answer", "SurveyReplyView.stop"), "the trainee's own reply, which nobody else writes; it stands apart from the organisation's answers"),
     "ActionExportsView.choose": "reads, and journals the reading",
+    **dict.fromkeys(("ExportsView.choose", "ExportsView.download"), "reads, and journals the reading"),
+    **dict.fromkeys(("ExportsView.delete", "ExportsView.seen"), "one's own files: nobody else sees them"),
     "NumberRepairView.file": "reads, and journals the reading",
     "BulkAccountsView.apply": "applies what was previewed, once; what moved since is shown again",
     "IdentityPages.edit": "asks AGORA; writes nothing to the trainee",
@@ -154,6 +156,7 @@ def test_every_form_is_driven_or_named(app: Flask) -> None:
     added_or_deleted = {endpoint.replace(".edit", act) for endpoint in screens for act in (".add", ".delete")} | {
         f"{view.endpoint}{act}" for view in app.appbuilder.baseviews for act in (".add", ".delete") if hasattr(view, "saved_columns")  # type: ignore[attr-defined]
     }
+    added_or_deleted |= {f"{view.endpoint}.export" for view in app.appbuilder.baseviews if hasattr(view, "export_columns")}  # type: ignore[attr-defined]  # they read, and journal the reading
     known = {*screens, *added_or_deleted, *BY_HAND, *BY_THEMSELVES, *NOT_EDITS}
     found = set(_edit_routes(app))
     assert found - known == set(), "drive these edit pages in BY_HAND, or say in NOT_EDITS why nobody can be overwritten"

@@ -1,4 +1,4 @@
-"""Exports of lists: declared once by each feature, chosen, taken out and prepared in one way (decision 0036).
+"""Exports of lists: declared once by each feature, chosen, taken out and prepared in one way (decision 0041).
 
 A feature writes an ``SqlList`` or a ``RowList`` (:mod:`.registry`), declares it with ``register_list`` in its ``register``, and puts the link
 of ``export_url`` on the page of the list.

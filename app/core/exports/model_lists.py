@@ -21,7 +21,7 @@ from .registry import Asked, ListColumn, RowList, of_row
 from .rows import Value
 
 #: Screens that list what people did or were sent.
-_PERSONAL: Final = frozenset({"AuditEntryView", "NirReadingView", "MailMessageView", "OutboxInterventionView", "ListExportView"})
+_PERSONAL: Final = frozenset({"AuditEntryView", "NirReadingView", "MailMessageView", "OutboxInterventionView"})
 
 
 class ModelList(RowList):

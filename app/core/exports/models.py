@@ -1,4 +1,4 @@
-"""The journal of exports, the columns accounts chose last, and the files prepared in the background (decision 0031)."""
+"""The journal of exports, the columns accounts chose last, and the files prepared in the background (decision 0041)."""
 
 from __future__ import annotations
 

@@ -146,7 +146,7 @@ class ExportableList:
         """What narrowed the list, without personal values."""
         if not self.private_words:
             return asked.query
-        return urlencode([(name, "•" if name in self.private_words else value) for name, value in parse_qsl(asked.query)], safe="•")
+        return "&".join(f"{name}=•" if name in self.private_words else urlencode({name: value}) for name, value in parse_qsl(asked.query))
 
 
 def counted(statement: Select[Any], most: int) -> int:

@@ -82,13 +82,14 @@ class MadeRows:
             made = "".join("\t".join(self._cells(line)) + "\n" for line in lines)
             self.count += len(lines)
             yield _without_escapes(made)
-            self._session.expunge_all()
+            db.session.rollback()  # what the lines looked up beside: nothing of it stays open, nor is written
 
     def _cells(self, line: Any) -> list[str]:
         return [text_of(column.cell(line), column.kind) if column.cell is not None else "" for column in self._columns]
 
     def close(self) -> None:
         """Give the connection back."""
+        self._found.close()
         self._session.close()
 
 
