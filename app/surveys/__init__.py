@@ -13,13 +13,14 @@ def register(appbuilder: AppBuilder) -> None:
     from flask_babel import lazy_gettext as _l
 
     from app.accounts.observations import hide_from_observers
+    from app.core.exports.registry import register_list
     from app.core.jobs import register_periodic
     from app.core.logs import register_secret_address
     from app.core.ui import register_menu
     from app.trainees.ports import register_closing_note, register_list_link, register_sheet_part, register_survey_source, register_undo_note
     from app.trainees.queries import register_task
 
-    from . import names, queries, side
+    from . import exports, names, queries, side
     from .permissions import READ, VIEW
     from .reply_views import PREFIX, PUBLIC_PARTS, SurveyReplyView
     from .views import SurveysView
@@ -27,6 +28,7 @@ def register(appbuilder: AppBuilder) -> None:
     names.register_names()
     hide_from_observers(VIEW, trainees=True)
     appbuilder.add_view_no_menu(SurveysView)
+    register_list(exports.LIST)
     register_secret_address(PREFIX, public=PUBLIC_PARTS)
     public = appbuilder.add_view_no_menu(SurveyReplyView)
     if appbuilder.sm.is_auth_limited:  # who tries links at random is braked as at sign-in; who answers never is

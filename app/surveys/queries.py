@@ -57,8 +57,8 @@ def _whose() -> Any:
     )
 
 
-def list_surveys(narrowed: SurveyFilter, *, today: date, cursor: Cursor | None = None, size: int = PAGE_SIZES[0]) -> Page:
-    """The surveys whose day has come, the oldest first; those still to come appear on their day."""
+def surveys_where(narrowed: SurveyFilter, today: date) -> list[ColumnElement[bool]]:
+    """The surveys whose day has come, narrowed so."""
     conditions: list[ColumnElement[bool]] = [SituationSurvey.due_on.is_not(None), SituationSurvey.due_on <= today]
     if narrowed.moment is not None:
         conditions.append(SituationSurvey.moment == narrowed.moment.value)
@@ -67,6 +67,12 @@ def list_surveys(narrowed: SurveyFilter, *, today: date, cursor: Cursor | None =
     if narrowed.action:
         begins = func.upper(Action.number).startswith(narrowed.action.upper(), autoescape=True)
         conditions.append(SituationSurvey.action_id.in_(select(Action.id).where(begins)))
+    return conditions
+
+
+def list_surveys(narrowed: SurveyFilter, *, today: date, cursor: Cursor | None = None, size: int = PAGE_SIZES[0]) -> Page:
+    """The surveys whose day has come, the oldest first; those still to come appear on their day."""
+    conditions = surveys_where(narrowed, today)
     statement = select(SituationSurvey).where(*conditions).options(*_whose())
     counted = select(SituationSurvey.id).where(*conditions)
     return keyset_page(statement, SituationSurvey.due_on, SituationSurvey.id, cursor=cursor, size=size, counted=counted)

@@ -156,6 +156,10 @@ def _all() -> dict[str, Route]:
         "ClosingView.declare": Route(WRITERS, owner=True),
         **{f"ClosingView.{name}": Route(CLOSERS) for name in ("close", "reopen")},
         "ActionsView.close": Route(CLOSERS),
+        # the exports: the page of choice says itself who sees its list (``tests/exports``)
+        **{f"ExportsView.{name}": Route(READERS) for name in ("index", "state", "seen")},
+        "ExportsView.choose": Route(READERS),
+        **{f"ExportsView.{name}": Route(READERS, owner=True) for name in ("download", "delete")},
         **{f"SavedSearchesView.{name}": Route(READERS) for name in ("index", "create")},
         **{f"SavedSearchesView.{name}": Route(READERS, owner=True) for name in ("rename", "delete")},
         "ActionExportsView.choose": Route(READERS),

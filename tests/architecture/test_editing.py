@@ -83,6 +83,8 @@ NOT_EDITS: dict[str, str] = {
     **dict.fromkeys(("SavedSearchesView.create", "SavedSearchesView.rename", "SavedSearchesView.delete"), "one's own search: nobody else sees it"),
     **dict.fromkeys(("SurveyReplyView.answer", "SurveyReplyView.stop"), "the trainee's own reply, which nobody else writes; it stands apart from the organisation's answers"),
     "ActionExportsView.choose": "reads, and journals the reading",
+    **dict.fromkeys(("ExportsView.choose", "ExportsView.download"), "reads, and journals the reading"),
+    **dict.fromkeys(("ExportsView.delete", "ExportsView.seen"), "one's own files: nobody else sees them"),
     "NumberRepairView.file": "reads, and journals the reading",
     "BulkAccountsView.apply": "applies what was previewed, once; what moved since is shown again",
     "IdentityPages.edit": "asks AGORA; writes nothing to the trainee",
@@ -116,7 +118,7 @@ UNVERSIONED: dict[str, str] = {
         ),
         "written by the commands of the product, not on screen",
     ),
-    **dict.fromkeys(("audit_entry", "audit_seal", "audit_sealed", "action_history", "modification_request_event", "nir_reading", "sign_in_attempt", "action_export", "request_reminder",
+    **dict.fromkeys(("audit_entry", "audit_seal", "audit_sealed", "action_history", "modification_request_event", "nir_reading", "sign_in_attempt", "list_export", "request_reminder",
         "account_review", "outbox_intervention", "enrolment_act"), "a journal: lines are added, none is changed on a form"),
     **dict.fromkeys(("outbox_message", "outbox_partner", "outbox_attempt", "reconciliation_run", "reconciliation_file", "mail_message", "advance_invoice_request", "identity_request"), "the product's own work; people only start it again"),
     **dict.fromkeys(
@@ -128,6 +130,7 @@ UNVERSIONED: dict[str, str] = {
     ),
     **dict.fromkeys(("survey_reply", "survey_opt_out"), "what the trainee said by the personal link: nobody else writes it"),
     "survey_link": "a message to a trainee: written once",
+    **dict.fromkeys(("export_choice", "export_file", "export_chunk"), "one account's own, written by the product: chosen columns, and files that are made and kept"),
     "wizard_draft": "one account's own; it has a version of its own, and the token of its page",
 }  # fmt: skip
 
@@ -153,6 +156,7 @@ def test_every_form_is_driven_or_named(app: Flask) -> None:
     added_or_deleted = {endpoint.replace(".edit", act) for endpoint in screens for act in (".add", ".delete")} | {
         f"{view.endpoint}{act}" for view in app.appbuilder.baseviews for act in (".add", ".delete") if hasattr(view, "saved_columns")  # type: ignore[attr-defined]
     }
+    added_or_deleted |= {f"{view.endpoint}.export" for view in app.appbuilder.baseviews if hasattr(view, "export_columns")}  # type: ignore[attr-defined]  # they read, and journal the reading
     known = {*screens, *added_or_deleted, *BY_HAND, *BY_THEMSELVES, *NOT_EDITS}
     found = set(_edit_routes(app))
     assert found - known == set(), "drive these edit pages in BY_HAND, or say in NOT_EDITS why nobody can be overwritten"

@@ -51,7 +51,7 @@ def counted(app: Flask) -> Iterator[list[str]]:
 
 def _is_page(rule: Rule, method: str) -> bool:
     name = rule.endpoint.rpartition(".")[2]
-    return method == "GET" and rule.endpoint in ROUTES and rule.endpoint not in _NOT_PAGES and name not in ("export", "source")
+    return method == "GET" and rule.endpoint in ROUTES and rule.endpoint not in _NOT_PAGES and name != "source"
 
 
 def _visits(site: Flask, world: World, actor: str) -> Iterator[tuple[str, str]]:

@@ -186,6 +186,8 @@ def _world(one: Callable[[str], Any]) -> World:
         "survey_id": one(f"SELECT id FROM situation_survey WHERE organisation_id = {own} AND moment = 'exit' ORDER BY id LIMIT 1"),
         "search_id": NOBODYS,
         "export_kind": "actions",
+        "list_name": "bilans-de-situation",
+        "file_id": NOBODYS,
         "exchange_id": one(f"SELECT id FROM outbox_message WHERE organisation_id = {own} ORDER BY id LIMIT 1"),
         "run_id": one("SELECT id FROM reconciliation_run ORDER BY id LIMIT 1") or NOBODYS,
         "difference_id": one("SELECT id FROM reconciliation_difference ORDER BY id LIMIT 1") or NOBODYS,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -212,11 +212,16 @@ def sheet_crumbs(registration: Registration, *more: tuple[str, str | None]) -> l
 
 def filter_from_address() -> TraineeFilter:
     """What the list is narrowed to."""
-    todo = request.args.get("a_faire", "")
-    people = [int(word) for word in request.args.get("personnes", "").split(",") if word.isascii() and word.isdecimal() and len(word) < 10]
-    if request.args.get(NOBODY):
+    return filter_of(request.args)
+
+
+def filter_of(args: Mapping[str, str]) -> TraineeFilter:
+    """What a list with these words in its address is narrowed to."""
+    todo = args.get("a_faire", "")
+    people = [int(word) for word in args.get("personnes", "").split(",") if word.isascii() and word.isdecimal() and len(word) < 10]
+    if args.get(NOBODY):
         people = [0]
-    text = searched_text(request.args.get("texte", ""))
+    text = searched_text(args.get("texte", ""))
     return TraineeFilter(
         text=text,
         todo=todo if todo in tasks() else "",

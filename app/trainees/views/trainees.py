@@ -21,7 +21,7 @@ from app.core.ui.components import url_without
 from app.core.wizard import drafts
 
 from .. import labels, presenters, queries, recap
-from ..permissions import VIEW
+from ..permissions import EXPORT_NIR, VIEW
 from ..ports import list_links
 from ..queries import Todo, TraineeFilter
 from .common import NOBODY, address_of_number, filter_from_address
@@ -35,6 +35,10 @@ class TraineesView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only 
     class_permission_name = VIEW
     permission_label = _l("Trainees")
     default_view = "index"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.base_permissions.append(EXPORT_NIR[0])  # of no page: it adds a column to the exports (``exports``)
 
     @expose("/")
     @has_access
