@@ -1,4 +1,4 @@
-"""The page "Imports"."""
+"""The pages of imports."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from flask_appbuilder.security.decorators import has_access, permission_name
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
-VIEW = "Imports"
+from .permissions import VIEW
 
 
 class ImportsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only partly typed
-    """What can be sent as a file; of trainees nothing yet, said plainly."""
+    """What can be sent as a file, and the files that were."""
 
     route_base = "/imports"
     default_view = "index"
@@ -23,5 +23,8 @@ class ImportsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only p
     @has_access
     @permission_name("read")
     def index(self) -> ResponseReturnValue:
-        """Say what is not there yet, and where the same work is done by hand or by another file."""
+        """The matrices, their documents, and the history."""
         return self.render_template("imports/index.html", breadcrumb=[(_("Imports"), None)])
+
+
+VIEWS = (ImportsView,)

@@ -74,8 +74,10 @@ class ReferenceSelect(SelectField):
         if not self._loaded:
             self._loaded = True
             held = self.object_data if isinstance(self.object_data, int) else None
-            offered = reference.choices(getattr(reference_models, self._model), including=held)
-            self.choices = [SelectChoice("", _("Select…")), *(SelectChoice(str(key), label) for key, label in offered)]
+            offered = reference.active(getattr(reference_models, self._model), including=held)
+            self.choices = [SelectChoice("", _("Select…")), *(SelectChoice(str(one.id), str(one)) for one in offered)]
+            #: What each value is called in files, besides its words.
+            self.codes = {str(one.id): str(one.code) for one in offered}
 
 
 def _identifier(value: Any) -> int | str:
@@ -133,15 +135,17 @@ class VerificationForm(PortalBaseForm):
     def validate(self, extra_validators: Any = None) -> bool:
         """Each field, then number and key together; the message goes to the box at fault."""
         valid = bool(super().validate(extra_validators))
-        if "nir" not in self:
-            return valid
+        return valid if "nir" not in self else self.judge_number() and valid
+
+    def judge_number(self) -> bool:
+        """Number and key together; the number is kept."""
         try:
             self.number = parse(self.nir.data, self.key.data)
         except NirError as error:
             box = self.key if error.problem.field == "key" else self.nir
             box.errors = [*box.errors, problem_message(error.problem)]
             return False
-        return valid
+        return True
 
 
 def _phone(mobile: bool) -> Callable[[Any, Any], None]:
@@ -274,9 +278,10 @@ class SituationForm(VersionedForm, PortalBaseForm):
     def validate(self, extra_validators: Any = None) -> bool:
         """Each field, then those that depend on another's answer."""
         valid = bool(super().validate(extra_validators))
-        return self._jobseeker() & self._esf() & valid
+        return self.judge_jobseeker() & self.judge_esf() & valid
 
-    def _jobseeker(self) -> bool:
+    def judge_jobseeker(self) -> bool:
+        """The number in one of its two formats, and a date that is not to come, of those registered; nothing of others."""
         if not self.ft_registered.data:
             self.ft_number.data = self.ft_registered_on.data = None
             self.ft_number.errors, self.ft_registered_on.errors = [], []
@@ -291,7 +296,8 @@ class SituationForm(VersionedForm, PortalBaseForm):
             return False
         return True
 
-    def _esf(self) -> bool:
+    def judge_esf(self) -> bool:
+        """The three indicators, when they are said to be complete."""
         if "esf_state" not in self or self.esf_state.data != EsfState.COMPLETE:
             return True
         valid = True
