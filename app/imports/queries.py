@@ -69,6 +69,17 @@ def findings_of(file_id: int, lines: Sequence[int]) -> dict[int, list[ImportFind
     return found
 
 
+def findings_between(file_id: int, first: int, end: int) -> dict[int, list[tuple[str, str]]]:
+    """The columns and sentences of the lines from ``first`` to before ``end``."""
+    statement = select(ImportFinding.line, ImportFinding.column_name, ImportFinding.message).where(
+        ImportFinding.file_id == file_id, ImportFinding.line >= first, ImportFinding.line < end
+    )
+    found: dict[int, list[tuple[str, str]]] = {}
+    for line, column, message in db.session.execute(statement.order_by(ImportFinding.id)):
+        found.setdefault(line, []).append((column, message))
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class ShownStep:
     """A line that does something, with the fields it changes."""
@@ -100,4 +111,4 @@ def rows_of(file_id: int, lines: Sequence[int]) -> dict[int, list[Any]]:
     return found
 
 
-__all__ = ["PAGE", "Kind", "ShownStep", "findings_of", "get_file", "kept_of", "kinds_of", "list_files", "rows_of", "steps_of", "wrong_lines"]
+__all__ = ["PAGE", "Kind", "ShownStep", "findings_between", "findings_of", "get_file", "kept_of", "kinds_of", "list_files", "rows_of", "steps_of", "wrong_lines"]

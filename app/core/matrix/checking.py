@@ -52,7 +52,7 @@ class Reader:
             self._judge = _yes_no
         elif isinstance(control, SelectField | RadioField):
             self._judge = self._choice
-            self._known = _known_choices(control)
+            self._known = {fold(words): value for words, value in column.synonyms} | _known_choices(control)
         self._read: dict[tuple[str, CellKind], Read] = {}
 
     def read(self, cell: Cell) -> Read:

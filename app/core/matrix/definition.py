@@ -56,6 +56,8 @@ class Column:
     when: Any = ""
     help: Any = ""
     example: str = ""
+    #: Other words for values of a closed list: (words, value of the form).
+    synonyms: tuple[tuple[str, str], ...] = ()
     #: Tells which person or thing the line is about: always to be filled.
     key: bool = False
     #: A code of that many digits, which a spreadsheet shortens or turns into a figure.

@@ -30,6 +30,11 @@ def _plain(value: Any) -> Any:
     raise TypeError(type(value).__name__)
 
 
+def plain(value: Any) -> Any:
+    """A value of a column as JSON gives it back."""
+    return value if value is None or isinstance(value, bool | int | str) else _plain(value)
+
+
 def to_json(value: Any) -> str:
     """JSON in which PostgreSQL reads every type of a column."""
     return json.dumps(value, default=_plain, ensure_ascii=False)
@@ -72,4 +77,4 @@ def new_ids(model: Any, count: int) -> list[int]:
     return list(db.session.scalars(statement, {"count": count}))
 
 
-__all__ = ["PIECE", "insert_rows", "new_ids", "pieces", "to_json", "update_rows"]
+__all__ = ["PIECE", "insert_rows", "new_ids", "pieces", "plain", "to_json", "update_rows"]

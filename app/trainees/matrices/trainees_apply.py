@@ -13,7 +13,7 @@ from app.actions.services import recheck_declarations
 from app.core import clock, crypto
 from app.core.extensions import db
 from app.core.matrix.plan import Act, Done, Kept, Plan, Progress, Step
-from app.core.matrix.rows import insert_rows, new_ids, pieces, update_rows
+from app.core.matrix.rows import insert_rows, new_ids, pieces, plain, update_rows
 from app.core.nir import Nir
 from app.core.nir.storage import nir_aad, nir_index
 from app.core.tenancy import whole_organisation
@@ -66,7 +66,7 @@ def _sheets(made: Sequence[Step], progress: Callable[[int], None]) -> list[Done]
     for some in pieces(made):
         with whole_organisation():
             wanted = {step.data.trainee_id for step in some}
-            names = dict(db.session.execute(select(Trainee.id, Trainee.sort_name).where(Trainee.id.in_(wanted))).tuples())
+            names = {row.id: row.sort_name for row in db.session.execute(select(Trainee.id, Trainee.sort_name).where(Trainee.id.in_(wanted)))}
         rows = []
         for step, registration_id in zip(some, new_ids(Registration, len(some)), strict=True):
             sheet: Sheet = step.data
@@ -120,9 +120,8 @@ def _change(steps: Sequence[Step]) -> list[Done]:
     ids = [step.data.registration_id for step in steps]
     enrolments = db.session.scalars(select(Enrolment.id).where(Enrolment.registration_id.in_(ids))).all()
     messages = hold_messages(*enrolments) if enrolments else []
-    versions: dict[int, int] = dict(
-        db.session.execute(select(Registration.id, Registration.version).where(Registration.id.in_(ids)).with_for_update()).tuples()
-    )
+    held = select(Registration.id, Registration.version).where(Registration.id.in_(ids)).with_for_update()
+    versions: dict[int, int] = {row.id: row.version for row in db.session.execute(held)}
     update_rows(Registration, [{"id": step.data.registration_id, "updated_at": now, **step.data.whole} for step in steps])
     tell_sheets(messages)
     resend_refused(*ids)
@@ -196,7 +195,7 @@ def _take_back(changed: Sequence[Done], actions: set[int]) -> list[Kept]:
         row = there.get(one.subject_id)
         if row is None or one.fields is None:
             continue
-        back = {name: before for name, (before, after) in one.fields.items() if getattr(row, name) == after}
+        back = {name: before for name, (before, after) in one.fields.items() if plain(getattr(row, name)) == after}
         if len(back) < len(one.fields):
             kept.append(Kept(one.line, one.subject, one.subject_id, _("Some of the fields have been changed since: these stay.")))
         if back:

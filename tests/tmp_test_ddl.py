@@ -1,0 +1,3 @@
+def test_x():
+    import os
+    from tests.conftest import *
