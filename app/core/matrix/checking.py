@@ -106,8 +106,8 @@ def not_in_list(control: Field) -> str:
     """What may stand there, in full when that is short."""
     words = [choice.words for choice in choices_of(control)]
     if len(words) <= 6:
-        return _("Not one of the values allowed: %(values)s.", values=", ".join(words))
-    return _("Not one of the values allowed: take one of the list that the specification gives.")
+        return str(_("Not one of the values allowed: %(values)s.", values=", ".join(words)))
+    return str(_("Not one of the values allowed: take one of the list that the specification gives."))
 
 
 def _known_choices(control: Field) -> dict[str, str]:
@@ -193,9 +193,9 @@ class Checker:
         """What the form says when it requires an answer and none is given; None when it does not."""
         if not self.readers[name].required:
             return None
-        return _("Choose an answer.") if hasattr(self.matrix.by_name[name].field(self.forms[self.matrix.by_name[name].form]), "iter_choices") else _(
-            "Fill in this field."
-        )
+        column = self.matrix.by_name[name]
+        chosen = hasattr(column.field(self.forms[column.form]), "iter_choices")
+        return str(_("Choose an answer.") if chosen else _("Fill in this field."))
 
 
 class GroupJudge:

@@ -17,7 +17,7 @@ _OLE = b"\xd0\xcf\x11\xe0"
 _LINES_READ: Final = 4
 
 
-def read_table(content: bytes, limits: Limits | None = None, *, progress: object = None) -> Table:
+def read_table(content: bytes, limits: Limits | None = None) -> Table:
     """Read a file of one table, whose first line that holds something is the header. The content decides, not the name.
 
     Raises Refused, and nothing else.

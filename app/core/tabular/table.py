@@ -39,8 +39,6 @@ class Table:
 
     header: tuple[str, ...]
     rows: list[Row] = field(default_factory=list)
-    sheet: str = ""
-    other_sheets: int = 0
 
 
 @dataclass(frozen=True, slots=True)

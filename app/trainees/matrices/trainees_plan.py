@@ -19,6 +19,7 @@ from app.core.extensions import db
 from app.core.matrix import Finding
 from app.core.matrix.checking import Checked, Checker, groups_of
 from app.core.matrix.plan import Act, Difference, Plan, Progress, Step
+from app.core.matrix.rows import among
 from app.core.nir import Nir, NirError, parse
 from app.core.nir.messages import problem_message
 from app.core.nir.storage import nir_candidates
@@ -136,7 +137,7 @@ class _Planner:
         typed = [_number_of(words) for words in self.values.get("action_number", [None] * len(self.lines))]
         known: dict[str, Where] = {}
         for numbers in _batches(sorted(set(typed) - {""})):
-            statement = select(Action).where(Action.number.in_(numbers)).order_by(Action.id).execution_options(populate_existing=True)
+            statement = select(Action).where(among(Action.number, numbers)).order_by(Action.id).execution_options(populate_existing=True)
             if self.lock:  # as ``lock_action``, shared: neither opened nor closed meanwhile
                 statement = statement.with_for_update(read=True, of=Action)
             for action in db.session.scalars(statement.options(selectinload(Action.contract).joinedload(Contract.programme))):
@@ -180,15 +181,15 @@ class _Planner:
         columns = (Trainee.id, Trainee.birth_name, Trainee.first_name, Trainee.birth_date, Trainee.gender, Trainee.civility)
         with whole_organisation():
             for some in _batches(sorted({one for candidates in hashes for one in candidates})):
-                for digest, *row in db.session.execute(select(Trainee.nir_hash, *columns).where(Trainee.nir_hash.in_(some))):
-                    by_hash[digest] = Known(*row)
+                for row in db.session.execute(select(Trainee.nir_hash, *columns).where(among(Trainee.nir_hash, some))):
+                    by_hash[row[0] or b""] = Known(*row[1:])
             civil = {self._essence(place) for place, where in enumerate(wheres) if where is not None and not where.nir_required} - {None}
             by_civil: dict[tuple[Any, ...], Known] = {}
             for names in _batches(sorted({essence[0] for essence in civil if essence is not None})):
-                statement = select(Trainee.sort_name, *columns).where(Trainee.sort_name.in_(names), Trainee.nir_hash.is_(None))
-                for name, *row in db.session.execute(statement):
-                    known = Known(*row)
-                    by_civil[name, known.birth_date, known.gender] = known
+                statement = select(Trainee.sort_name, *columns).where(among(Trainee.sort_name, names), Trainee.nir_hash.is_(None))
+                for one in db.session.execute(statement):
+                    known = Known(*one[1:])
+                    by_civil[one[0], known.birth_date, known.gender] = known
         out: list[Known | None] = []
         for place, (where, candidates) in enumerate(zip(wheres, hashes, strict=True)):
             if where is not None and not where.nir_required:
@@ -213,7 +214,7 @@ class _Planner:
         found: dict[tuple[int, int], Any] = {}
         for ids in _batches(sorted({who for _action, who in wanted})):
             statement = select(Registration.id, Registration.action_id, Registration.trainee_id, Registration.insee_code, *columns)
-            statement = statement.where(Registration.trainee_id.in_(ids), Registration.action_id.in_(actions))
+            statement = statement.where(among(Registration.trainee_id, ids), among(Registration.action_id, actions))
             for row in db.session.execute(statement):
                 found[row.action_id, row.trainee_id] = row
         return found
@@ -238,7 +239,7 @@ class _Planner:
         """What tells the person, and for a new sheet what the form requires."""
         for name, reader in self.checker.readers.items():
             needed = reader.column.key or (new and reader.required and name not in ESF)
-            if needed and self.at(name, place) is None and not self._has(line, name) and name not in ("action_number",):
+            if needed and self.at(name, place) is None and not self._has(line, name) and name != "action_number":
                 self.wrong(line, name, self._blank(name))
 
     def _blank(self, name: str) -> str:
