@@ -19,6 +19,7 @@ from app.accounts.models import AccountBatch, Organisation
 from app.accounts.services import bulk as files
 from app.core import clock
 from app.core.extensions import db
+from app.core.tabular import CellKind
 from app.core.tenancy import Scope, bound_scope
 from tests.accounts.helpers import token
 from tests.architecture.markup import problems
@@ -220,7 +221,7 @@ def test_confirmed_twice_at_once(committed: Flask) -> None:
 
 def line(number: int = 2, **given: str) -> tuple[bulk.Line, list[bulk.Finding]]:
     cells = {"kind": "Principal", "siret": NEW, "legal_name": "X", "civility": "Mme", "last_name": "A", "first_name": "B", "email": "a@example.org"} | given
-    return bulk.read_line(number, {Column(name): (words, False) for name, words in cells.items()})
+    return bulk.read_line(number, {Column(name): (words, CellKind.TEXT) for name, words in cells.items()})
 
 
 def test_columns_are_known_whatever_their_writing() -> None:

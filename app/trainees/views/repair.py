@@ -12,10 +12,10 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_wtf.file import FileField
 
-from app.accounts.bulk_labels import refused as refused_file
 from app.core.requests import row_number
 from app.core.tabular import MissingColumns, Refused
 from app.core.tabular.attached import csv_attachment
+from app.core.tabular.labels import refused
 from app.core.tabular.writing import FileFormat
 
 from ..forms import PortalBaseForm
@@ -54,7 +54,7 @@ class NumberRepairView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is o
                 try:
                     return redirect(url_for(".show", repair_id=service.check_file(content)), 303)
                 except Refused as error:
-                    form.file.errors = [refused_file(error)]
+                    form.file.errors = [refused(error)]
                 except MissingColumns as missing:
                     names = ", ".join(f"« {HEADERS[column]} »" for column in missing.columns)
                     form.file.errors = [_("These columns are missing: %(names)s. Start from the file taken out of the portal.", names=names)]
