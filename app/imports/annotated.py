@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from flask import Response, stream_with_context
@@ -10,6 +10,7 @@ from flask import Response, stream_with_context
 from app.core import clock
 from app.core.tabular import CellKind
 from app.core.tabular.writing import FileFormat, Heading, write
+from app.core.tenancy import bound_scope, current_scope
 
 from . import mending, parts, queries
 from .columns import TO_MEND
@@ -17,7 +18,7 @@ from .domain import PartKind
 from .models import ImportFile
 
 #: Control characters that a batch keeps for itself.
-_BLANKED: Final = str.maketrans({code: " " for code in range(32)} | {127: " "})
+_BLANKED: Final = str.maketrans(dict.fromkeys(range(32), " ") | {127: " "})
 
 
 def response(file: ImportFile, file_format: str, *, only_wrong: bool) -> Response:
@@ -32,22 +33,30 @@ def response(file: ImportFile, file_format: str, *, only_wrong: bool) -> Respons
 
 
 def _lines(file: ImportFile, left_out: set[int], *, only_wrong: bool) -> Iterator[bytes]:
-    width = len(file.heading or ())
-    headers = mending.headers_of(file)
-    file_id, wrong = file.id, _Wrong(file.id)
-    batch: list[str] = []
-    for number, row in parts.items_of(file_id, PartKind.ROWS):
-        messages = wrong.at(number)
-        if only_wrong and not messages:
-            continue
-        cells = [_text(row[place] if place < len(row) else "") for place in range(width) if place not in left_out]
-        said = " | ".join(f"{headers[column]} : {message}" if column else message for column, message in messages)
-        batch.append("\t".join([*cells, said.translate(_BLANKED)]) + "\n")
-        if len(batch) == 500:
-            yield "".join(batch).encode()
-            batch.clear()
-    if batch:
-        yield "".join(batch).encode()
+    """The lines, a part at a time, in the scope of the request: it has ended when most of them are read."""
+    file_id, places = file.id, [place for place in range(len(file.heading or ())) if place not in left_out]
+    headers, scope = mending.headers_of(file), current_scope()
+
+    def pieces() -> Iterator[bytes]:
+        number = 0
+        while True:
+            with bound_scope(scope):
+                rows = parts.piece(file_id, PartKind.ROWS, number)
+                wrong = queries.findings_between(file_id, rows[0][0], rows[-1][0] + 1) if rows else {}
+            if not rows:
+                return
+            number += 1
+            kept = [row for row in rows if row[0] in wrong] if only_wrong else rows
+            if kept:
+                yield "".join(_line(row, wrong.get(line, ()), places, headers) for line, row in kept).encode()
+
+    return pieces()
+
+
+def _line(row: Sequence[Any], wrong: Sequence[tuple[str, str]], places: Sequence[int], headers: Mapping[str, str]) -> str:
+    cells = [_text(row[place]) if place < len(row) else "" for place in places]
+    said = " | ".join(f"{headers[column]} : {message}" if column else message for column, message in wrong)
+    return "\t".join([*cells, said.translate(_BLANKED)]) + "\n"
 
 
 def _text(kept: Any) -> str:
@@ -55,22 +64,6 @@ def _text(kept: Any) -> str:
         return kept.translate(_BLANKED)
     text, kind = kept
     return str(text).translate(_BLANKED) if kind != CellKind.EMPTY else ""
-
-
-class _Wrong:
-    """What is wrong with each line, read some lines at a time."""
-
-    def __init__(self, file_id: int) -> None:
-        self._file_id = file_id
-        self._known: dict[int, list[tuple[str, str]]] = {}
-        self._up_to = 0
-
-    def at(self, line: int) -> list[tuple[str, str]]:
-        """The columns and sentences of a line; lines are asked for in order."""
-        if line > self._up_to:
-            self._known = queries.findings_between(self._file_id, line, line + 5_000)
-            self._up_to = line + 4_999
-        return self._known.get(line, [])
 
 
 __all__ = ["response"]

@@ -112,9 +112,11 @@ def named_steps(file: ImportFile, steps: Sequence[queries.ShownStep]) -> list[tu
     """Steps with whom they are about and the headings of what they change."""
     rows = queries.rows_of(file.id, [step.line for step in steps])
     headers = headers_of(file)
-    return [
-        (step, who_of(_cells_of(file, rows.get(step.line, ()))), tuple((headers.get(one.column, one.column), one) for one in step.differences)) for step in steps
-    ]
+
+    def named(step: queries.ShownStep) -> tuple[tuple[str, Difference], ...]:
+        return tuple((headers.get(one.column, one.column), one) for one in step.differences)
+
+    return [(step, who_of(_cells_of(file, rows.get(step.line, ()))), named(step)) for step in steps]
 
 
 def samples_of(file: ImportFile) -> list[str]:

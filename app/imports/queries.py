@@ -92,7 +92,8 @@ class ShownStep:
 def steps_of(file_id: int, *, act: str, skip: int) -> list[ShownStep]:
     """The lines of one act, a page and one more."""
     found = (one for one in parts.items_of(file_id, PartKind.STEPS) if one[1] == act)
-    return [ShownStep(line, done, tuple(Difference(*difference) for difference in changed)) for line, done, changed in islice(found, skip, skip + PAGE + 1)]
+    some = islice(found, skip, skip + PAGE + 1)
+    return [ShownStep(line, done, tuple(Difference(*difference) for difference in changed)) for line, done, changed in some]
 
 
 def kept_of(file_id: int) -> list[list[Any]]:

@@ -247,9 +247,8 @@ class ImportsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only p
         matrix = IMPORTERS[file.matrix].matrix
         described = describe(matrix)
         mapped = columns.map_headings(file.heading or [], described, columns.remembered_for(matrix))
-        chosen = [
-            (said or {}).get(place, column or mapped.proposed.get(place, "")) if place < len(mapped.columns) else "" for place, column in enumerate(mapped.columns)
-        ]
+        given = said or {}
+        chosen = [given.get(place, column or mapped.proposed.get(place, "")) for place, column in enumerate(mapped.columns)]
         keys, others = columns.missing(chosen, described)
         sample = mending.samples_of(file)
         page: str = self.render_template(
@@ -322,7 +321,7 @@ def crumbs(*more: tuple[str, str | None]) -> list[tuple[str, str | None]]:
 def fault_of(file: ImportFile) -> Refused:
     """Why a file was refused, as it was raised."""
     fault = file.fault or {}
-    return Refused(Fault(fault["fault"]), line=fault.get("line"), column=fault.get("column"), value=fault.get("value"))
+    return Refused(Fault(fault["fault"]), line=fault.get("line"), column=fault.get("column"), value=fault.get("value"), in_text=bool(fault.get("in_text")))
 
 
 def elsewhere(file_id: int, error: Exception) -> ResponseReturnValue:

@@ -14,7 +14,7 @@ from wtforms.validators import InputRequired, Length, Optional
 
 from app.core.fab.fields import clean_text
 from app.core.tabular.damage import damage_of
-from app.core.tabular.labels import damage_text
+from app.core.tabular.labels import damaged
 from app.core.tabular.table import Cell, CellKind
 from app.core.textsearch import fold
 
@@ -35,7 +35,6 @@ class Read(NamedTuple):
 
 #: A cell that holds nothing; whether something had to stand there depends on what the line does.
 BLANK: Final = Read(None)
-_EMPTY: Final = Cell()
 
 
 class Reader:
@@ -80,9 +79,9 @@ class Reader:
 
     def _new(self, cell: Cell) -> Read:
         if self.column.digits:
-            damage = damage_of(cell, lengths=self.column.digits)
+            damage = damage_of(cell.text, cell.kind, *self.column.digits)
             if damage is not None:
-                return Read(None, damage_text(damage))
+                return Read(None, damaged(damage, "", *self.column.digits))
         elif cell.kind is CellKind.DATE and self._kind is not FieldKind.DATE:
             return Read(None, _("A spreadsheet made a date of it: give the column the format “Text”, then write it again."))
         return self._judge(cell.text)

@@ -138,7 +138,10 @@ def _change(steps: Sequence[Step]) -> list[Done]:
 
 
 def undo(done: list[Done], progress: Progress) -> list[Kept]:
-    """See ``core.matrix.plan.Importer``.  A sheet goes if nothing was built on it and nobody changed it; a changed field, if it still says what the file said."""
+    """See ``core.matrix.plan.Importer``.
+
+    A sheet goes if nothing was built on it and nobody changed it; a changed field, if it still says what the file said.
+    """
     kept: list[Kept] = []
     sheets = [one for one in done if one.subject == REGISTRATION]
     made = [one for one in sheets if one.fields is None]

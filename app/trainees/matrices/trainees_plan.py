@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from flask_babel import gettext as _
 from sqlalchemy import select
-from sqlalchemy.orm import joinedload, selectinload
+from sqlalchemy.orm import selectinload
 
 from app.actions.domain import registration_blockers
 from app.actions.labels import reason_text
@@ -107,11 +107,13 @@ class _Planner:
         people = self._people(wheres, numbers)
         sheets = self._sheets(wheres, people)
         result, seen = Plan(), _Seen()
-        for place, line in enumerate(self.lines):
+        for place, (line, where) in enumerate(zip(self.lines, wheres, strict=True)):
             if place % BATCH == 0:
                 progress(place, count)
-            where = wheres[place]
-            step = self._line(place, line, where, numbers[place], people[place], sheets, seen) if where is not None else None
+            if where is None:
+                self._alone(place, line)
+                continue
+            step = self._line(place, where, (numbers[place], people[place]), sheets, seen)
             if line not in self.found and step is not None:
                 result.steps.append(step)
         result.findings = [finding for line in self.lines for finding in self.found.get(line, ())]
@@ -162,9 +164,9 @@ class _Planner:
         for place, (line, where) in enumerate(zip(self.lines, wheres, strict=True)):
             nir: Nir | None = None
             typed, key = self.at("nir", place), self.at("key", place)
-            if where is None or self._has(line, "nir", "key"):
+            if self._has(line, "nir", "key") or (where is None and not typed):
                 pass
-            elif where.nir_required:
+            elif where is None or where.nir_required:
                 try:
                     nir = parse(typed, key)
                 except NirError as error:
@@ -222,8 +224,9 @@ class _Planner:
     # ---- one line
 
     def _line(
-        self, place: int, line: int, where: Where, nir: Nir | None, known: Known | None, sheets: dict[tuple[int, int], Any], seen: _Seen
+        self, place: int, where: Where, about: tuple[Nir | None, Known | None], sheets: dict[tuple[int, int], Any], seen: _Seen
     ) -> Step | None:
+        line, (nir, known) = self.lines[place], about
         sheet = sheets.get((where.id, known.id)) if known is not None else None
         self._keys(place, line, new=sheet is None)
         who = nir.value if nir is not None else self._essence(place)
@@ -234,6 +237,11 @@ class _Planner:
         if sheet is not None:
             return self._changed(place, line, where, known, sheet)
         return self._made(place, line, where, nir, known)
+
+    def _alone(self, place: int, line: int) -> None:
+        """All that can be said of a line whose action is not known: its errors come at once, not one after the other."""
+        self._keys(place, line, new=False)
+        self._together(line, {name: self.at(name, place) for name in _SHEET}, None, only=frozenset(self.values))
 
     def _keys(self, place: int, line: int, *, new: bool) -> None:
         """What tells the person, and for a new sheet what the form requires."""
@@ -315,11 +323,11 @@ class _Planner:
 
     # ---- parts of a line
 
-    def _together(self, line: int, values: dict[str, Any], where: Where, only: frozenset[str] | None = None) -> None:
+    def _together(self, line: int, values: dict[str, Any], where: Where | None, only: frozenset[str] | None = None) -> None:
         """The rules over several columns; on a sheet that is there, those that the line touches."""
         for group in self.groups:
             names = group.columns
-            if (names[0] in ESF and not where.cofunded) or (only is not None and not only.intersection(names)) or self._has(line, *names):
+            if (names[0] in ESF and (where is None or not where.cofunded)) or (only is not None and not only.intersection(names)) or self._has(line, *names):
                 continue
             if names[0] in ESF and values.get("esf_state") is None:
                 self.wrong(line, "esf_state", _("The action is co-funded by the ESF: say whether these data are complete or come later."))
