@@ -112,4 +112,7 @@ def rows_of(file_id: int, lines: Sequence[int]) -> dict[int, list[Any]]:
     return found
 
 
-__all__ = ["PAGE", "Kind", "ShownStep", "findings_between", "findings_of", "get_file", "kept_of", "kinds_of", "list_files", "rows_of", "steps_of", "wrong_lines"]
+__all__ = [
+    "PAGE", "Kind", "ShownStep", "findings_between", "findings_of", "get_file", "kept_of", "kinds_of", "list_files", "rows_of", "steps_of",
+    "wrong_lines",
+]  # fmt: skip
