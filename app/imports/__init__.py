@@ -1,4 +1,4 @@
-"""Bulk files of trainees.  None is read yet: the page says so, and where the same work is done."""
+"""Bulk files of trainees: sent, tried dry, mended, applied as a whole, undone (guide 000, menu Imports)."""
 
 from __future__ import annotations
 
@@ -9,12 +9,21 @@ if TYPE_CHECKING:
 
 
 def register(appbuilder: AppBuilder) -> None:
-    """Add the page and its menu entry."""
+    """Add the pages, the periodic job and the menu."""
     from flask_babel import lazy_gettext as _l
 
+    from app.core.jobs import register_periodic
+    from app.core.rotation import register_encrypted_column
     from app.core.ui import register_menu
 
-    from . import views
+    from . import names, views
+    from .models import ImportPart
+    from .parts import part_aad
+    from .permissions import READ
 
-    appbuilder.add_view_no_menu(views.ImportsView)
-    register_menu(group="Imports", label=_l("Imports"), endpoint="ImportsView.index", permission=("can_read", views.VIEW), order=10)
+    names.register_names()
+    for view in views.VIEWS:
+        appbuilder.add_view_no_menu(view)
+    register_encrypted_column(ImportPart, "content", lambda row: part_aad(row["seal_uid"]))
+    register_periodic(name="sweep-imports", func="app.imports.jobs:sweep", every=60, label=_l("Imported files to work on"))
+    register_menu(group="Imports", label=_l("Imports"), endpoint="ImportsView.index", permission=READ, order=10)

@@ -102,8 +102,10 @@ class ReferenceSelect(SelectField):
         if not self._loaded:
             self._loaded = True
             held = self.object_data if isinstance(self.object_data, int) else None
-            offered = reference.choices(getattr(reference_models, self._model), including=held)
-            self.choices = [SelectChoice("", _("Select…")), *(SelectChoice(str(key), label) for key, label in offered)]
+            offered = reference.active(getattr(reference_models, self._model), including=held)
+            self.choices = [SelectChoice("", _("Select…")), *(SelectChoice(str(one.id), str(one)) for one in offered)]
+            #: What each value is called in files, besides its words.
+            self.codes = {str(one.id): str(one.code) for one in offered}
 
 
 def _identifier(value: Any) -> int | str:
@@ -160,15 +162,17 @@ class VerificationForm(PortalBaseForm):
     def validate(self, extra_validators: Any = None) -> bool:
         """Each field, then number and key together; the message goes to the box at fault."""
         valid = bool(super().validate(extra_validators))
-        if "nir" not in self:
-            return valid
+        return valid if "nir" not in self else self.judge_number() and valid
+
+    def judge_number(self) -> bool:
+        """Number and key together; the number is kept."""
         try:
             self.number = parse(self.nir.data, self.key.data)
         except NirError as error:
             box = self.key if error.problem.field == "key" else self.nir
             box.errors = [*box.errors, problem_message(error.problem)]
             return False
-        return valid
+        return True
 
 
 def _phone(mobile: bool) -> Callable[[Any, Any], None]:
@@ -328,11 +332,12 @@ class SituationForm(VersionedForm, PortalBaseForm):
             self[name].errors = []
             if not (self.esf_state if name in self.ESF_FIELDS else self.ft_registered).errors:
                 self[name].data = None
-        self._jobseeker()
-        self._esf()
+        self.judge_jobseeker()
+        self.judge_esf()
         return not any(field.errors for field in self)
 
-    def _jobseeker(self) -> None:
+    def judge_jobseeker(self) -> None:
+        """The number in one of its two formats, and a date that is not to come, of those registered."""
         if not self.ft_registered.data:
             return
         number = normalise_ft_number(self.ft_number.data or "")
@@ -343,7 +348,8 @@ class SituationForm(VersionedForm, PortalBaseForm):
         if self.ft_registered_on.data and self.ft_registered_on.data > clock.today():
             self.ft_registered_on.errors = [*self.ft_registered_on.errors, _("This date is in the future.")]
 
-    def _esf(self) -> None:
+    def judge_esf(self) -> None:
+        """The three indicators, when they are said to be complete."""
         if "esf_state" not in self or self.esf_state.data != EsfState.COMPLETE:
             return
         for name in self.ESF_FIELDS[1:]:

@@ -10,11 +10,13 @@ from flask_babel import lazy_gettext as _l
 from flask_babel import ngettext
 
 from app.actions.labels import status_label
+from app.core.nir import Incoherence, Nir, incoherences
+from app.core.nir.messages import INCOHERENCE_MESSAGES
 from app.core.textsearch import fold
 from app.core.ui.format import fr_date, fr_long_date, fr_number
 from app.partners.agora.port import Civility, DisabilityStatus, FileStatus, Gender, Outcome
 
-from .domain import ESF_LIMIT, AgoraState, CorrectionState, EsfAnswer, EsfRate, EsfState, IdentitySource, Problem, ProblemCode
+from .domain import CIVILITY_GENDER, ESF_LIMIT, AgoraState, CorrectionState, EsfAnswer, EsfRate, EsfState, IdentitySource, Problem, ProblemCode
 from .life import EnrolmentEvent, InterruptionReason
 from .queries import tasks
 from .services.enrolment import EXIT, INTERRUPT, RESUME
@@ -325,3 +327,21 @@ def path_text(path: str, operation: str) -> str:
     """The portal's name of what AGORA refused of a message."""
     own = _EVENT_PATH_LABELS.get((operation, path)) or _EVENT_PATH_LABELS.get(("", path)) if operation != EXIT else None
     return str(own or PATH_LABELS.get(path, path or _("the file")))
+
+
+#: At which field it is said that a number does not fit.
+_UNFIT_AT = {Incoherence.GENDER: "gender", Incoherence.YEAR: "birth_date", Incoherence.MONTH: "birth_date"}
+
+
+def contradictions(person: Person, number: Nir | None) -> dict[str, list[str]]:
+    """What a typed civil status says against itself, and against the number if there is one: sentences, by field.
+
+    Never refused for good: a civil status may have changed since the number was given, or been registered wrong; it is to be confirmed.
+    """
+    told: dict[str, list[str]] = {}
+    if number is not None:
+        for one in incoherences(number, birth_date=person.birth_date, gender=person.gender.value):
+            told.setdefault(_UNFIT_AT[one], []).append(str(INCOHERENCE_MESSAGES[one]))
+    if CIVILITY_GENDER[person.civility] != person.gender:
+        told["civility"] = [_("The civility and the gender do not go together.")]
+    return told

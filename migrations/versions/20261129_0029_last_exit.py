@@ -2,7 +2,7 @@
 
 The functions and triggers stand in the SQL files beside this one.
 
-Revision: 0029, after 0026
+Revision: 0029, after 0028
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0029"
-down_revision = "0026"
+down_revision = "0028"
 branch_labels = None
 depends_on = None
 

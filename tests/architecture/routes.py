@@ -229,6 +229,11 @@ def _all() -> dict[str, Route]:
         **{f"ReconciliationView.{name}": Route(ADMIN) for name in ("start", "settle")},
         **_screens("PartnerCodeView", REGION, ADMIN),
         "ImportsView.index": Route(WRITERS),
+        "ImportsView.send": Route(WRITERS),
+        **{
+            f"ImportsView.{name}": Route(WRITERS, owner=True)
+            for name in ("show", "progress", "columns", "columns_again", "check_again", "confirm", "undo", "give_up", "line", "annotated")
+        },
         # supervision
         "OutboxMessageView.action": Route(ADMIN),
         "OutboxMessageView.action_post": Route(ADMIN),

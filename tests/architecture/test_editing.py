@@ -50,6 +50,12 @@ NOT_EDITS: dict[str, str] = {
     **dict.fromkeys(("SessionsView.cancel", "SessionsView.remove_meeting", "EnrolmentView.leave", "EnrolmentLifeView.interrupt", "EnrolmentLifeView.resume", "EnrolmentLifeView.undo_exit", "EnrolmentLifeView.cancel", "EnrolmentLifeView.move", "EnrolmentLifeView.judge", "RequestsView.decide", "RequestsView.withdraw", "BatchView.confirm", "MarketRulesView.publish", "SurveysView.unreached", "SurveysView.retry", "ReconciliationView.settle"), _VERSION),
     **dict.fromkeys(("ClosingView.declare", "ClosingView.close", "ClosingView.reopen", "ExchangesView.settle", "ExchangesView.replay", "ExchangesView.resend", "ExchangesView.stop", "ExchangesView.resume", "ReconciliationView.start", "DelegationsView.take_back", "AccountReviewView.show"), _STATE),
     **dict.fromkeys(("IdentityCorrectionsView.decide", "IdentityCorrectionsView.withdraw"), _VERSION),
+    **dict.fromkeys(
+        ("ImportsView.columns", "ImportsView.columns_again", "ImportsView.check_again", "ImportsView.confirm", "ImportsView.undo", "ImportsView.give_up"),
+        "one's own file, locked; what moved since the report is shown again",
+    ),
+    "ImportsView.line": "the revision that the page showed; a stale one is refused, what was typed is kept (tests/imports/test_pages.py)",
+    "ImportsView.annotated": "reads",
     **dict.fromkeys(("NumberRepairView.confirm", "NumberRepairView.forget"), "one's own file, locked; what moved since the preview is shown again"),
     **dict.fromkeys(("ui.search", "ui.narrowed"), "a search; nothing is kept"),
     **{f"{view}.{act}": _STATE for view in ("OrganisationAccountsView", "AccountConsoleView") for act in ("regenerate", "unblock", "deactivate", "reactivate", "delete")},
@@ -61,7 +67,7 @@ NOT_EDITS: dict[str, str] = {
         (
             "SessionsView.add", "SessionsView.add_meeting", "SessionsView.add_site", "EnrolmentView.add", "OrganisationAccountsView.create",
             "OrganisationCreationView.create", "DelegationsView.list", "BulkAccountsView.index", "TokensView.create", "ObservationView.start",
-            "RequestDocumentsView.attach_letter", "NumberRepairView.index", "IdentityCorrectionsView.ask", "IdentityCorrectionsView.attach",
+            "RequestDocumentsView.attach_letter", "NumberRepairView.index", "ImportsView.send", "IdentityCorrectionsView.ask", "IdentityCorrectionsView.attach",
         ),
         _NEW,
     ),

@@ -333,9 +333,9 @@ def closing_awaited(trainee_id: int) -> bool:
     return db.session.scalar(left.limit(1)) is not None
 
 
-def resend_refused(registration_id: int) -> int:
-    """Send again what AGORA refused for this registration, now that something was mended; returns how many."""
-    refused = select(Enrolment).where(Enrolment.registration_id == registration_id, Enrolment.agora_state == AgoraState.REJECTED.value)
+def resend_refused(*registration_ids: int) -> int:
+    """Send again what AGORA refused for these registrations, now that something was mended; returns how many."""
+    refused = select(Enrolment).where(Enrolment.registration_id.in_(registration_ids), Enrolment.agora_state == AgoraState.REJECTED.value)
     return _send_again(db.session.scalars(refused.with_for_update()).all())
 
 
@@ -354,6 +354,11 @@ def creations_underway(messages: Sequence[Held]) -> list[NewMessage]:
     underway = (MessageState.PENDING, MessageState.SENDING, MessageState.DEAD)
     created = [one for one in messages if one.operation == CREATE and one.sent and one.state in underway]
     return [NewMessage(CHANGE, "enrolment", one.enrolment_id, ordering_key(one.enrolment_id), one.organisation_id, change_params()) for one in created]
+
+
+def tell_sheets(messages: Sequence[Held]) -> None:
+    """The sheets of these enrolments changed: a creation that left already is followed by an event that says so."""
+    tell_changes(creations_underway(messages), messages)
 
 
 def tell_changes(changes: Sequence[NewMessage], messages: Sequence[Held]) -> None:

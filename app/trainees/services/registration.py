@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -165,12 +166,20 @@ def apply_details(registration: Registration, details: dict[str, Any], *, cofund
     """Copy the allowed columns; what depends on an answer that is "no" is emptied."""
     for name in DETAIL_COLUMNS & details.keys():
         setattr(registration, name, details[name])
-    if not registration.ft_registered:
-        registration.ft_number = registration.ft_registered_on = registration.ft_agency_code = None
+    for name, value in emptied({"ft_registered": registration.ft_registered, "esf_state": registration.esf_state}, cofunded=cofunded).items():
+        setattr(registration, name, value)
+
+
+def emptied(values: Mapping[str, Any], *, cofunded: bool) -> dict[str, Any]:
+    """The columns of a sheet that an answer of another one leaves without object, as they have to be."""
+    out: dict[str, Any] = {}
+    if not values.get("ft_registered"):
+        out |= dict.fromkeys(("ft_number", "ft_registered_on", "ft_agency_code"))
     if not cofunded:
-        registration.esf_state = EsfState.NOT_CONCERNED.value
-    if registration.esf_state != EsfState.COMPLETE:
-        registration.esf_parent_abroad = registration.esf_birth_postal_code = registration.esf_homeless = None
+        out["esf_state"] = EsfState.NOT_CONCERNED.value
+    if out.get("esf_state", values.get("esf_state")) != EsfState.COMPLETE:
+        out |= dict.fromkeys(("esf_parent_abroad", "esf_birth_postal_code", "esf_homeless"))
+    return out
 
 
 def update_registration(registration_id: int, form: Any, fields: tuple[str, ...]) -> set[str]:
@@ -180,7 +189,7 @@ def update_registration(registration_id: int, form: Any, fields: tuple[str, ...]
     Refused on a closed action.  A file that AGORA refused is sent again with the mended data; a creation that left already is
     followed by an event with them.
     """
-    from .enrolment import creations_underway, hold_messages, resend_refused, tell_changes
+    from .enrolment import hold_messages, resend_refused, tell_sheets
 
     with transaction() as session:
         action_id = session.scalar(select(Registration.action_id).where(Registration.id == registration_id))
@@ -200,7 +209,7 @@ def update_registration(registration_id: int, form: Any, fields: tuple[str, ...]
         apply_details(registration, extra, cofunded=action.esf_cofunded)
         session.flush()
         if changed:
-            tell_changes(creations_underway(messages), messages)
+            tell_sheets(messages)
         resend_refused(registration.id)
         recheck_declarations([action_id])
     return changed

@@ -18,14 +18,14 @@ from app.core import clock
 from app.core.concurrency import StaleError
 from app.core.errors_db import field_of, translate
 from app.core.extensions import db
-from app.core.nir import Incoherence, Nir, NirError, NirKind, NirProblem, compute_key, incoherences, normalise, parse
-from app.core.nir.messages import INCOHERENCE_MESSAGES, problem_message
+from app.core.nir import Nir, NirError, NirKind, NirProblem, compute_key, normalise, parse
+from app.core.nir.messages import problem_message
 from app.core.nir.number import KEY_LENGTH, NUMBER_LENGTH
 from app.core.nir.text import meant_as_number, number_in
 from app.partners.agora.port import Civility, Gender
 
 from .. import labels, queries
-from ..domain import CIVILITY_GENDER, EnrolmentPlan, Problem, Refused, ft_date_problem, schooling_problems
+from ..domain import EnrolmentPlan, Problem, Refused, ft_date_problem, schooling_problems
 from ..forms import EnrolmentForm
 from ..models import Enrolment, Registration
 from ..queries import TraineeFilter, tasks
@@ -183,13 +183,7 @@ def agrees_with_number(form: Any, person: Person, asked: Sequence[str] | None) -
 
     Said at the field, never refused for good: a civil status may have changed since the number was given, or been registered wrong.
     """
-    found = incoherences(parse(asked[0]), birth_date=person.birth_date, gender=person.gender.value) if asked else []
-    at = {Incoherence.GENDER: "gender", Incoherence.YEAR: "birth_date", Incoherence.MONTH: "birth_date"}
-    told: dict[str, list[str]] = {}
-    for one in found:
-        told.setdefault(at[one], []).append(str(INCOHERENCE_MESSAGES[one]))
-    if CIVILITY_GENDER[person.civility] != person.gender:
-        told["civility"] = [_("The civility and the gender do not go together.")]
+    told = labels.contradictions(person, parse(asked[0]) if asked else None)
     form.contradicted = bool(told)
     if not told or form["identity_confirmed"].data:
         return True

@@ -1,0 +1,204 @@
+"""What a file of a kind holds: its columns, each read by the field of a form, and the rules that bind several of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property
+from typing import Any
+
+from wtforms import DecimalField, Field, Form, IntegerField, RadioField, SelectField
+from wtforms.validators import InputRequired, Length
+
+from app.core.ui.forms import FrDateField, FrDecimalField, YesNoField
+
+
+class Need(StrEnum):
+    """Whether a cell has to be filled for a line that makes something new; a line that changes something may leave any but the keys blank."""
+
+    ALWAYS = "always"
+    SOMETIMES = "sometimes"
+    NEVER = "never"
+
+
+class FieldKind(StrEnum):
+    """What a cell holds, as the specification says it and as the template types it."""
+
+    TEXT = "text"
+    CODE = "code"  # digits, or digits and letters, that must stay as they are
+    DATE = "date"
+    NUMBER = "number"
+    CHOICE = "choice"
+    YES_NO = "yes_no"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A value of a closed list: what the field of the form takes, and what may stand in the cell."""
+
+    value: str
+    words: str
+    code: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column. ``name`` is the field of ``form`` that reads its cells."""
+
+    name: str
+    form: type[Form]
+    #: When the form's own label does not say enough outside its page.
+    header: Any = ""
+    #: Other headers it goes under.
+    aliases: tuple[str, ...] = ()
+    #: When a cell that is not always needed has to be filled.
+    when: Any = ""
+    help: Any = ""
+    example: str = ""
+    #: Other words for values of a closed list: (words, value of the form).
+    synonyms: tuple[tuple[str, str], ...] = ()
+    #: Tells which person or thing the line is about: always to be filled.
+    key: bool = False
+    #: A code of that many digits, which a spreadsheet shortens or turns into a figure.
+    digits: tuple[int, ...] = ()
+    #: What is read here is the number of a person: it is masked wherever it is shown.
+    secret: bool = False
+    #: The shape it must have, when the form judges it with other columns (the NIR and its key).
+    kind: FieldKind | None = None
+
+    def field(self, form: Any) -> Field:
+        """The field of this column in an instance of the form."""
+        return form[self.name]
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A rule over several columns of one form: ``judge`` reads ``data`` of these fields and puts what is wrong into their ``errors``.
+
+    It may change ``data``: a town takes the spelling of the table.
+    """
+
+    columns: tuple[str, ...]
+    judge: Callable[[Any], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """A rule that the specification states besides those of each column."""
+
+    words: Any
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """A kind of file."""
+
+    #: As it stands in addresses and in the database.
+    name: str
+    title: Any
+    #: What the file does, in a sentence or two.
+    purpose: Any
+    columns: tuple[Column, ...]
+    groups: tuple[Group, ...] = ()
+    remarks: tuple[Remark, ...] = ()
+    #: Lines of the filled example: column → cell.
+    examples: tuple[Mapping[str, str], ...] = field(default=())
+
+    @cached_property
+    def by_name(self) -> dict[str, Column]:
+        """The columns by their name."""
+        return {column.name: column for column in self.columns}
+
+    @property
+    def keys(self) -> tuple[Column, ...]:
+        """The columns that say whom or what a line is about."""
+        return tuple(column for column in self.columns if column.key)
+
+    def forms(self) -> dict[type[Form], Any]:
+        """An instance of each form, empty: they judge the cells."""
+        return {form: form(formdata=None) for form in dict.fromkeys(column.form for column in self.columns)}
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What the specification says of one column, all of it taken from the form's field."""
+
+    column: Column
+    header: str
+    need: Need
+    kind: FieldKind
+    limit: int | None
+    choices: tuple[Choice, ...]
+    #: The bounds and shape that the field states itself.
+    rules: tuple[str, ...]
+
+
+def header_of(column: Column, control: Field) -> str:
+    """The heading of a column, as the screen calls it."""
+    return str(column.header or control.label.text)
+
+
+def describe(matrix: Matrix) -> list[Description]:
+    """Every column, in order; within a request or a job, because value lists are read."""
+    forms = matrix.forms()
+    return [_description(column, column.field(forms[column.form])) for column in matrix.columns]
+
+
+def _description(column: Column, control: Field) -> Description:
+    limit = next((one.max for one in control.validators if isinstance(one, Length) and one.max > 0), None)
+    rules = tuple(str(one.message) for one in control.validators if getattr(one, "message", None) and not isinstance(one, InputRequired))
+    return Description(column, header_of(column, control), need_of(column, control), kind_of(column, control), limit, choices_of(control), rules)
+
+
+def need_of(column: Column, control: Field) -> Need:
+    """Keys and what the form requires are always needed."""
+    if column.key:
+        return Need.ALWAYS
+    if column.when:
+        return Need.SOMETIMES
+    return Need.ALWAYS if is_required(control) else Need.NEVER
+
+
+def is_required(control: Field) -> bool:
+    """Whether the form asks for an answer."""
+    return any(isinstance(one, InputRequired) for one in control.validators)
+
+
+def kind_of(column: Column, control: Field) -> FieldKind:
+    """What the cells of a column hold."""
+    if column.kind is not None:
+        return column.kind
+    if column.digits:
+        return FieldKind.CODE
+    if isinstance(control, YesNoField) or type(control).__name__ == "BooleanField":
+        return FieldKind.YES_NO
+    if isinstance(control, SelectField | RadioField):
+        return FieldKind.CHOICE
+    if isinstance(control, FrDateField):
+        return FieldKind.DATE
+    if isinstance(control, FrDecimalField | DecimalField | IntegerField):
+        return FieldKind.NUMBER
+    return FieldKind.TEXT
+
+
+def choices_of(control: Field) -> tuple[Choice, ...]:
+    """The values of a closed list, without the line that stands for "nothing chosen"."""
+    if isinstance(control, YesNoField) or not isinstance(control, SelectField | RadioField):
+        return ()
+    codes: Mapping[str, str] = getattr(control, "codes", {})
+    return tuple(
+        Choice(str(value), str(label), codes.get(str(value), "")) for value, label, *_rest in control.iter_choices() if str(value)
+    )
+
+
+def headers(matrix: Matrix) -> Sequence[str]:
+    """The headings, in order."""
+    forms = matrix.forms()
+    return [header_of(column, column.field(forms[column.form])) for column in matrix.columns]
+
+
+__all__ = [
+    "Choice", "Column", "Description", "FieldKind", "Group", "Matrix", "Need", "Remark", "choices_of", "describe", "header_of", "headers",
+    "is_required", "kind_of", "need_of",
+]  # fmt: skip

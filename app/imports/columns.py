@@ -1,0 +1,92 @@
+"""Which column of the matrix each heading of a file stands for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import Final
+
+from sqlalchemy import select
+
+from app.core.extensions import db
+from app.core.matrix import Matrix
+from app.core.matrix.definition import Description, Need, describe
+from app.core.textsearch import fold
+
+from .models import ImportHeading
+
+#: The column that the annotated file adds: it is left out when the file comes back.
+TO_MEND: Final = "À corriger"
+
+
+@dataclass(slots=True)
+class Mapped:
+    """What is known of the headings: the column of each place ("" for none), proposals for the unknown ones, and what nobody has decided."""
+
+    columns: list[str]
+    proposed: dict[int, str] = field(default_factory=dict)
+    undecided: list[int] = field(default_factory=list)
+    #: Places that name a column which another place names already.
+    twice: list[int] = field(default_factory=list)
+
+    @property
+    def settled(self) -> bool:
+        """Whether nobody has to be asked."""
+        return not self.undecided and not self.twice
+
+
+def known_names(described: Sequence[Description]) -> dict[str, str]:
+    """What each column is called: its heading, its other headings, its technical name."""
+    names: dict[str, str] = {}
+    for one in described:
+        for words in (one.header, *one.column.aliases, one.column.name):
+            names.setdefault(fold(words), one.column.name)
+    return names
+
+
+def map_headings(heading: Sequence[str], described: Sequence[Description], remembered: Mapping[str, str]) -> Mapped:
+    """Columns by name, whatever their order and accents; then as the organisation said once; the rest is proposed by likeness."""
+    names = known_names(described)
+    mapped = Mapped([])
+    for place, words in enumerate(heading):
+        folded = fold(words)
+        column = "" if folded in ("", fold(TO_MEND)) else names.get(folded, remembered.get(folded))
+        if column is None:
+            mapped.undecided.append(place)
+            column = ""
+        elif column and column in mapped.columns:
+            mapped.twice.append(place)
+        mapped.columns.append(column)
+    for place in mapped.undecided:
+        free = {words: column for words, column in names.items() if column not in mapped.columns and column not in mapped.proposed.values()}
+        close = get_close_matches(fold(heading[place]), free, 1, 0.75)
+        if close:
+            mapped.proposed[place] = free[close[0]]
+    return mapped
+
+
+def missing(columns: Sequence[str], described: Sequence[Description]) -> tuple[list[Description], list[Description]]:
+    """The key columns that the file lacks, and the others that a new line needs."""
+    absent = [one for one in described if one.column.name not in columns and one.need is Need.ALWAYS]
+    return [one for one in absent if one.column.key], [one for one in absent if not one.column.key]
+
+
+def remembered_for(matrix: Matrix) -> dict[str, str]:
+    """What the organisation said of headings of such files."""
+    rows = db.session.execute(select(ImportHeading.heading, ImportHeading.column_name).where(ImportHeading.matrix == matrix.name))
+    return {row.heading: row.column_name for row in rows}
+
+
+def remember(matrix: Matrix, organisation_id: int, said: Mapping[str, str]) -> None:
+    """Keep what was said of headings, for the next file."""
+    for words, column in said.items():
+        folded = fold(words)[:200]
+        known = db.session.scalar(select(ImportHeading).where(ImportHeading.matrix == matrix.name, ImportHeading.heading == folded))
+        if known is None:
+            db.session.add(ImportHeading(organisation_id=organisation_id, matrix=matrix.name, heading=folded, column_name=column))
+        else:
+            known.column_name = column
+
+
+__all__ = ["TO_MEND", "Mapped", "describe", "known_names", "map_headings", "missing", "remember", "remembered_for"]

@@ -1,0 +1,105 @@
+"""The life of a file that was sent, from its arrival to its undoing.  Pure."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from enum import StrEnum
+from typing import Final
+
+from app.core.workflow import Transition, Workflow
+
+
+class FileState(StrEnum):
+    """Where a file stands."""
+
+    #: Kept as it came, to be read by a job.
+    RECEIVED = "received"
+    #: It cannot be read as a table: why is said.
+    REFUSED = "refused"
+    #: Some of its columns have to be named by somebody.
+    TO_MAP = "to_map"
+    #: Its lines are compared with what is there, by a job.
+    CHECKING = "checking"
+    #: What it would do is known; somebody decides.
+    READY = "ready"
+    APPLYING = "applying"
+    APPLIED = "applied"
+    UNDOING = "undoing"
+    UNDONE = "undone"
+
+
+class FileEvent(StrEnum):
+    """What happens to a file."""
+
+    REFUSE = "refuse"
+    ASK_COLUMNS = "ask_columns"
+    READ = "read"
+    CHECK = "check"
+    MEND = "mend"
+    CONFIRM = "confirm"
+    #: What it would do changed between the look and the act: nothing was written.
+    HOLD = "hold"
+    APPLY = "apply"
+    UNDO = "undo"
+    UNDONE = "undone"
+
+
+S, E = FileState, FileEvent
+
+LIFE: Final[Workflow[FileState, FileEvent, None]] = Workflow(
+    "import_file",
+    (
+        Transition(S.RECEIVED, E.REFUSE, S.REFUSED),
+        Transition(S.RECEIVED, E.ASK_COLUMNS, S.TO_MAP),
+        Transition(S.RECEIVED, E.READ, S.CHECKING),
+        Transition(S.TO_MAP, E.MEND, S.CHECKING),
+        Transition(S.CHECKING, E.CHECK, S.READY),
+        Transition(S.READY, E.ASK_COLUMNS, S.TO_MAP),
+        Transition(S.READY, E.MEND, S.CHECKING),
+        Transition(S.READY, E.CONFIRM, S.APPLYING),
+        Transition(S.APPLYING, E.HOLD, S.CHECKING),
+        Transition(S.APPLYING, E.APPLY, S.APPLIED),
+        Transition(S.APPLIED, E.UNDO, S.UNDOING),
+        Transition(S.UNDOING, E.UNDONE, S.UNDONE),
+    ),
+)
+
+#: States in which a job has something to do.
+AT_WORK: Final = (S.RECEIVED, S.CHECKING, S.APPLYING, S.UNDOING)
+#: States in which nobody has decided: the file is forgotten after a while, with the data that it holds.
+UNDECIDED: Final = (S.REFUSED, S.TO_MAP, S.READY)
+
+#: A file about which nothing was decided is forgotten after that.
+UNDECIDED_KEPT: Final = timedelta(days=7)
+#: An import is undone until then; afterwards what it held of people is dropped, its report stays.
+UNDO_KEPT: Final = timedelta(days=30)
+
+
+class Phase(StrEnum):
+    """What a job is at, as the bar says it."""
+
+    READING = "reading"
+    CHECKING = "checking"
+    COMPARING = "comparing"
+    WRITING = "writing"
+    UNDOING = "undoing"
+
+
+class PartKind(StrEnum):
+    """What a sealed part of a file holds."""
+
+    FILE = "file"  # the file as it came, until it is read
+    ROWS = "rows"  # its lines
+    STEPS = "steps"  # what each line would do
+    DONE = "done"  # what was done, to be undone
+    KEPT = "kept"  # what undoing left
+
+
+class Origin(StrEnum):
+    """Where a file came from."""
+
+    PAGE = "page"
+    API = "api"
+
+
+__all__ = ["AT_WORK", "LIFE", "UNDECIDED", "UNDECIDED_KEPT", "UNDO_KEPT", "FileEvent", "FileState", "Origin", "PartKind", "Phase"]

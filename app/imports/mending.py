@@ -1,0 +1,221 @@
+"""The lines of a file as a person sees them: in the report, and in the grid where they are mended."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from app.core.logs import NUMBER_IN_TEXT
+from app.core.matrix.definition import choices_of, header_of
+from app.core.matrix.plan import Act, Difference
+from app.core.nir import mask, normalise
+from app.core.tabular import Cell
+from app.core.transaction import transaction
+
+from . import parts, queries, work
+from .domain import FileState, PartKind
+from .matrices import IMPORTERS
+from .models import ImportFile
+from .services import FileElsewhere, locked
+
+#: A list this long is chosen from; a longer one is typed, with its values in the specification.
+_CHOSEN = 400
+
+
+class Stale(Exception):
+    """Somebody mended the file since the page was shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShownCell:
+    """One cell: the column, its heading, what stands in it, and what is wrong."""
+
+    name: str
+    heading: str
+    value: str
+    message: str = ""
+    #: The values that may stand there, when the list is short enough to be chosen from.
+    choices: tuple[str, ...] = ()
+    secret: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ShownLine:
+    """One line with something to mend."""
+
+    number: int
+    who: str
+    cells: tuple[ShownCell, ...]
+    #: What is wrong with the line as a whole.
+    messages: tuple[str, ...] = ()
+
+    @property
+    def wrong(self) -> tuple[ShownCell, ...]:
+        """The cells to mend."""
+        return tuple(cell for cell in self.cells if cell.message)
+
+
+def headers_of(file: ImportFile) -> dict[str, str]:
+    """The heading of each column, as the file calls it; as the matrix does for one that the file lacks."""
+    matrix = IMPORTERS[file.matrix].matrix
+    forms = matrix.forms()
+    named = {column.name: header_of(column, column.field(forms[column.form])) for column in matrix.columns}
+    return named | {name: words for name, words in zip(file.columns or (), file.heading or (), strict=False) if name}
+
+
+def shown_value(value: str, *, secret: bool) -> str:
+    """A cell as a page repeats it: a number of a person is masked, in whatever column it stands."""
+    if secret:
+        number = normalise(value)
+        return mask(number) if len(number) in (13, 15) else "•" * min(len(number), 15)
+    return NUMBER_IN_TEXT.sub(lambda found: mask(normalise(found[0])), value)
+
+
+def _cells_of(file: ImportFile, kept: Sequence[Any]) -> dict[str, Cell]:
+    return {name: work.cell_of(kept[place] if place < len(kept) else "") for place, name in enumerate(file.columns or ()) if name}
+
+
+def wrong_lines(file: ImportFile, numbers: Sequence[int]) -> list[ShownLine]:
+    """These lines, with the cells to mend."""
+    if not numbers:
+        return []
+    rows = queries.rows_of(file.id, numbers)
+    found = queries.findings_of(file.id, numbers)
+    headers = headers_of(file)
+    return [_line(file, number, _cells_of(file, rows.get(number, ())), found.get(number, ()), headers) for number in numbers]
+
+
+def _line(file: ImportFile, number: int, cells: Mapping[str, Cell], findings: Sequence[Any], headers: Mapping[str, str]) -> ShownLine:
+    matrix = IMPORTERS[file.matrix].matrix
+    said: dict[str, str] = {}
+    for one in findings:
+        said[one.column_name] = f"{said[one.column_name]} {one.message}" if one.column_name in said else one.message
+    shown = tuple(
+        ShownCell(
+            name, headers[name], shown_value(cells[name].text, secret=matrix.by_name[name].secret) if name in cells else "", said.get(name, ""),
+            secret=matrix.by_name[name].secret,
+        )
+        for name in matrix.by_name
+        if name in cells or name in said
+    )  # fmt: skip
+    return ShownLine(number, who_of(cells), shown, tuple(said[""].split("\n")) if "" in said else ())
+
+
+def who_of(cells: Mapping[str, Cell]) -> str:
+    """Whom a line is about, for those who look for it."""
+    words = [cells[name].text for name in ("birth_name", "first_name") if name in cells and cells[name].text]
+    return shown_value(" ".join(words), secret=False)
+
+
+def named_steps(file: ImportFile, steps: Sequence[queries.ShownStep]) -> list[tuple[queries.ShownStep, str, tuple[tuple[str, Difference], ...]]]:
+    """Steps with whom they are about and the headings of what they change."""
+    rows = queries.rows_of(file.id, [step.line for step in steps])
+    headers = headers_of(file)
+
+    def named(step: queries.ShownStep) -> tuple[tuple[str, Difference], ...]:
+        return tuple((headers.get(one.column, one.column), one) for one in step.differences)
+
+    return [(step, who_of(_cells_of(file, rows.get(step.line, ()))), named(step)) for step in steps]
+
+
+def samples_of(file: ImportFile) -> list[str]:
+    """What stands under each heading, first found, so that it is recognised; masked, since nobody said yet which column is a number."""
+    found = [""] * len(file.heading or ())
+    for count, (_number, row) in enumerate(parts.items_of(file.id, PartKind.ROWS)):
+        for place, kept in enumerate(row[: len(found)]):
+            if not found[place]:
+                found[place] = shown_value(work.cell_of(kept).text[:60], secret=False)
+        if count >= 50 or all(found):
+            break
+    return found
+
+
+# ---- the grid ----------------------------------------------------------------------------------------------------------
+
+
+def line_of(file: ImportFile, number: int, typed: Mapping[str, str] | None = None) -> ShownLine | None:
+    """A line to be mended, every cell with its choices; ``typed`` in the place of what stands there.  None when there is no such line."""
+    rows = queries.rows_of(file.id, [number])
+    if number not in rows:
+        return None
+    cells = _cells_of(file, rows[number])
+    shown = _line(file, number, cells, queries.findings_of(file.id, [number]).get(number, ()), headers_of(file))
+    matrix = IMPORTERS[file.matrix].matrix
+    forms = matrix.forms()
+    out = []
+    for cell in shown.cells:
+        column = matrix.by_name[cell.name]
+        choices = tuple(choice.words for choice in choices_of(column.field(forms[column.form])))
+        value = cell.value if cell.secret else cells[cell.name].text if cell.name in cells else ""
+        if typed is not None and cell.name in typed:
+            value = typed[cell.name]
+        out.append(replace(cell, value=value, choices=choices if len(choices) <= _CHOSEN else ()))
+    return replace(shown, cells=tuple(out))
+
+
+def mend(file_id: int, number: int, typed: Mapping[str, str], *, revision: int) -> int:
+    """Write other cells into a line and check it at once; gives how many things are still wrong with it.
+
+    A masked number that is sent back as it was shown stays what it is.  Raises FileGone, FileElsewhere, Stale, or LookupError for no such line.
+    """
+    with transaction():
+        file = locked(file_id)
+        if file.state != FileState.READY:
+            raise FileElsewhere(file_id)
+        if file.revision != revision:
+            raise Stale(file_id)
+        matrix = IMPORTERS[file.matrix].matrix
+        part, items, place = _find(file, number)
+        row = list(items[place][1])
+        named = list(file.columns or ())
+        row += [""] * (len(named) - len(row))
+        for name, words in typed.items():
+            if name not in named:
+                continue
+            at = named.index(name)
+            held = work.cell_of(row[at])
+            clean = " ".join(words.replace("\x00", "").split())[: 2_000]
+            if clean == held.text or (matrix.by_name[name].secret and clean == shown_value(held.text, secret=True)):
+                continue
+            row[at] = clean  # typed by hand: a text, whatever the spreadsheet had made of it
+        items[place] = [number, row]
+        parts.rewrite(part, items)
+        file.revision += 1
+        before = len(queries.findings_of(file.id, [number]).get(number, ()))
+        cells = {name: [cell] for name, cell in _cells_of(file, row).items()}
+        plan = work.plan_of_line(matrix, number, cells)
+        work.keep_findings(file, plan.findings, line=number)
+        if before and not plan.findings:
+            _count(file, plan.steps[0].act if plan.steps else Act.SAME)
+        elif not before and plan.findings:  # it was right: checked again as a whole before anything is applied
+            file.counts = None
+        return len(plan.findings)
+
+
+def _count(file: ImportFile, act: Act) -> None:
+    """One line less to mend, one more that does something."""
+    counts = dict(file.counts or {})
+    counts[Act.WRONG.value] = max(counts.get(Act.WRONG.value, 0) - 1, 0)
+    counts[act.value] = counts.get(act.value, 0) + 1
+    file.counts = counts
+
+
+def _find(file: ImportFile, number: int) -> tuple[Any, list[Any], int]:
+    """The part that holds a line, its items, and the place of the line."""
+    for index in range((file.lines + parts.LINES - 1) // parts.LINES):
+        found = parts.part_at(file.id, PartKind.ROWS, index)
+        if found is None:
+            break
+        part, items = found
+        if items[0][0] <= number <= items[-1][0]:
+            for place, (line, _cells) in enumerate(items):
+                if line == number:
+                    return part, items, place
+            break
+    raise LookupError(number)
+
+
+__all__ = [
+    "ShownCell", "ShownLine", "Stale", "headers_of", "line_of", "mend", "named_steps", "samples_of", "shown_value", "who_of", "wrong_lines",
+]  # fmt: skip

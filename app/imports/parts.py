@@ -1,0 +1,107 @@
+"""The sealed parts of a file: written and opened in pieces, so that none is large."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final
+from uuid import uuid4
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import undefer
+
+from app.core import crypto
+from app.core.extensions import db
+from app.core.matrix.rows import to_json
+
+from .domain import PartKind
+from .models import ImportFile, ImportPart
+
+#: Lines, steps or acts in a part.
+LINES: Final = 1_000
+#: Bytes of a file in a part.
+_BYTES: Final = 1 << 20
+
+
+def part_aad(seal_uid: Any) -> bytes:
+    """The place of the content of a part."""
+    return crypto.column_aad(ImportPart.__tablename__, "content", seal_uid)
+
+
+def keep(file: ImportFile, kind: PartKind, items: Sequence[Any]) -> None:
+    """Replace what is kept of this kind by these items (plain values)."""
+    _replace(file, kind, (to_json(items[start : start + LINES]).encode() for start in range(0, len(items), LINES)))
+
+
+def keep_file(file: ImportFile, content: bytes) -> None:
+    """Keep the bytes as they came."""
+    _replace(file, PartKind.FILE, (content[start : start + _BYTES] for start in range(0, len(content), _BYTES)))
+
+
+def _replace(file: ImportFile, kind: PartKind, contents: Iterable[bytes]) -> None:
+    drop(file.id, kind)
+    for number, content in enumerate(contents):
+        part = _sealed(file, kind, number, content)
+        db.session.add(part)
+        db.session.flush()
+        db.session.expunge(part)  # written: no reason to hold its content
+
+
+def _sealed(file: ImportFile, kind: PartKind, number: int, content: bytes) -> ImportPart:
+    seal_uid = uuid4()
+    sealed = crypto.cipher().encrypt(zlib.compress(content, 1), part_aad(seal_uid))
+    return ImportPart(organisation_id=file.organisation_id, file_id=file.id, kind=kind.value, number=number, seal_uid=seal_uid, content=sealed)
+
+
+def _opened(part: ImportPart) -> bytes:
+    return zlib.decompress(crypto.cipher().decrypt(part.content, part_aad(part.seal_uid)))
+
+
+def _parts(file_id: int, kind: PartKind) -> Iterator[ImportPart]:
+    statement = select(ImportPart).where(ImportPart.file_id == file_id, ImportPart.kind == kind.value).order_by(ImportPart.number)
+    for part in db.session.scalars(statement.options(undefer(ImportPart.content)).execution_options(yield_per=8)):
+        yield part
+        db.session.expunge(part)
+
+
+def items_of(file_id: int, kind: PartKind) -> Iterator[Any]:
+    """What ``keep`` kept, in order."""
+    for part in _parts(file_id, kind):
+        yield from json.loads(_opened(part))
+
+
+def file_of(file_id: int) -> bytes:
+    """What ``keep_file`` kept; nothing when it was dropped."""
+    return b"".join(_opened(part) for part in _parts(file_id, PartKind.FILE))
+
+
+def piece(file_id: int, kind: PartKind, number: int) -> list[Any]:
+    """What one part holds; nothing when there is no such part."""
+    statement = select(ImportPart).where(ImportPart.file_id == file_id, ImportPart.kind == kind.value, ImportPart.number == number)
+    part = db.session.scalar(statement.options(undefer(ImportPart.content)))
+    return json.loads(_opened(part)) if part is not None else []
+
+
+def part_at(file_id: int, kind: PartKind, number: int) -> tuple[ImportPart, list[Any]] | None:
+    """One part, to be changed with ``rewrite``."""
+    statement = select(ImportPart).where(ImportPart.file_id == file_id, ImportPart.kind == kind.value, ImportPart.number == number)
+    part = db.session.scalar(statement.options(undefer(ImportPart.content)).with_for_update())
+    return (part, json.loads(_opened(part))) if part is not None else None
+
+
+def rewrite(part: ImportPart, items: Sequence[Any]) -> None:
+    """Put other items in the place of those of a part."""
+    part.content = crypto.cipher().encrypt(zlib.compress(to_json(items).encode(), 1), part_aad(part.seal_uid))
+    db.session.flush()
+
+
+def drop(file_id: int, *kinds: PartKind) -> None:
+    """Drop what is kept of these kinds; of all when none is named."""
+    statement = delete(ImportPart).where(ImportPart.file_id == file_id)
+    if kinds:
+        statement = statement.where(ImportPart.kind.in_([kind.value for kind in kinds]))
+    db.session.execute(statement.execution_options(synchronize_session=False))
+
+
+__all__ = ["LINES", "drop", "file_of", "items_of", "keep", "keep_file", "part_aad", "part_at", "piece", "rewrite"]

@@ -1,0 +1,118 @@
+"""Reads of the files sent in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Final
+
+from sqlalchemy import func, select
+
+from app.core.extensions import db
+from app.core.matrix.plan import Difference
+
+from . import parts
+from .domain import PartKind
+from .models import ImportFile, ImportFinding
+
+#: Lines of the report on a page.
+PAGE: Final = 50
+
+
+def get_file(file_id: int) -> ImportFile | None:
+    """A file; None outside the scope."""
+    return db.session.get(ImportFile, file_id, populate_existing=True)
+
+
+def list_files(limit: int = 50) -> Sequence[ImportFile]:
+    """The files of the scope, latest first."""
+    return db.session.scalars(select(ImportFile).order_by(ImportFile.id.desc()).limit(limit)).all()
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """Findings of one column that say the same."""
+
+    column: str
+    message: str
+    count: int
+    first: int
+
+
+def kinds_of(file_id: int) -> list[Kind]:
+    """What is wrong, by column and sentence, the most frequent first."""
+    statement = (
+        select(ImportFinding.column_name, ImportFinding.message, func.count(), func.min(ImportFinding.line))
+        .where(ImportFinding.file_id == file_id)
+        .group_by(ImportFinding.column_name, ImportFinding.message)
+        .order_by(func.count().desc(), func.min(ImportFinding.line))
+        .limit(200)
+    )
+    return [Kind(*row) for row in db.session.execute(statement)]
+
+
+def wrong_lines(file_id: int, *, after: int, column: str | None, message: str | None) -> list[int]:
+    """The next lines with something to mend, of one kind if it is named; one more than a page shows."""
+    statement = select(ImportFinding.line).where(ImportFinding.file_id == file_id, ImportFinding.line > after)
+    if message is not None:
+        statement = statement.where(ImportFinding.column_name == (column or ""), ImportFinding.message == message)
+    return list(db.session.scalars(statement.distinct().order_by(ImportFinding.line).limit(PAGE + 1)))
+
+
+def findings_of(file_id: int, lines: Sequence[int]) -> dict[int, list[ImportFinding]]:
+    """What is wrong with these lines."""
+    statement = select(ImportFinding).where(ImportFinding.file_id == file_id, ImportFinding.line.in_(lines)).order_by(ImportFinding.line, ImportFinding.id)
+    found: dict[int, list[ImportFinding]] = {}
+    for one in db.session.scalars(statement):
+        found.setdefault(one.line, []).append(one)
+    return found
+
+
+def findings_between(file_id: int, first: int, end: int) -> dict[int, list[tuple[str, str]]]:
+    """The columns and sentences of the lines from ``first`` to before ``end``."""
+    statement = select(ImportFinding.line, ImportFinding.column_name, ImportFinding.message).where(
+        ImportFinding.file_id == file_id, ImportFinding.line >= first, ImportFinding.line < end
+    )
+    found: dict[int, list[tuple[str, str]]] = {}
+    for line, column, message in db.session.execute(statement.order_by(ImportFinding.id)):
+        found.setdefault(line, []).append((column, message))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class ShownStep:
+    """A line that does something, with the fields it changes."""
+
+    line: int
+    act: str
+    differences: tuple[Difference, ...]
+
+
+def steps_of(file_id: int, *, act: str, skip: int) -> list[ShownStep]:
+    """The lines of one act, a page and one more."""
+    found = (one for one in parts.items_of(file_id, PartKind.STEPS) if one[1] == act)
+    some = islice(found, skip, skip + PAGE + 1)
+    return [ShownStep(line, done, tuple(Difference(*difference) for difference in changed)) for line, done, changed in some]
+
+
+def kept_of(file_id: int) -> list[list[Any]]:
+    """What undoing left: line, subject, its id and why."""
+    return list(islice(parts.items_of(file_id, PartKind.KEPT), 500))
+
+
+def rows_of(file_id: int, lines: Sequence[int]) -> dict[int, list[Any]]:
+    """The cells of these lines, as they are kept."""
+    wanted, found = set(lines), {}
+    for number, cells in parts.items_of(file_id, PartKind.ROWS):
+        if number in wanted:
+            found[number] = cells
+            if len(found) == len(wanted):
+                break
+    return found
+
+
+__all__ = [
+    "PAGE", "Kind", "ShownStep", "findings_between", "findings_of", "get_file", "kept_of", "kinds_of", "list_files", "rows_of", "steps_of",
+    "wrong_lines",
+]  # fmt: skip

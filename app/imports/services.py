@@ -1,0 +1,225 @@
+"""What people do with a file: send it, name its columns, mend it, apply it, undo it, give it up.  The long part is a job's (``work``)."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from pathlib import PurePath
+from typing import Final
+
+import structlog
+from sqlalchemy import delete, or_, select, update
+
+from app.actions.services import actor_name
+from app.core import clock, context, crypto
+from app.core.extensions import db
+from app.core.jobs import enqueue
+from app.core.logs import MASK, NUMBER_IN_NAME, mask_text
+from app.core.matrix.definition import describe
+from app.core.matrix.plan import Act
+from app.core.tabular import BULK
+from app.core.tenancy import current_scope
+from app.core.transaction import after_commit, transaction
+from app.core.workflow import ForbiddenTransition
+
+from . import columns, parts
+from .domain import AT_WORK, LIFE, UNDECIDED, UNDECIDED_KEPT, UNDO_KEPT, FileEvent, FileState, Origin
+from .matrices import IMPORTERS
+from .models import ImportFile
+
+log = structlog.get_logger(__name__)
+
+LIMITS: Final = BULK
+JOB: Final = "app.imports.jobs:work"
+
+
+class FileGone(Exception):
+    """Another organisation's, given up, or forgotten."""
+
+
+class FileElsewhere(Exception):
+    """The file is not where this act needs it: somebody was faster."""
+
+
+class SameFile(Exception):
+    """This very file is there already: ``file_id``; applied, or waiting for somebody to decide."""
+
+    def __init__(self, file_id: int, *, applied: bool) -> None:
+        super().__init__(file_id)
+        self.file_id = file_id
+        self.applied = applied
+
+
+class CountsChanged(Exception):
+    """The page that was confirmed said something else."""
+
+
+class Unmapped(Exception):
+    """Columns named twice, or keys that nothing stands for."""
+
+
+def receive(matrix: str, name: str, content: bytes, *, origin: Origin = Origin.PAGE) -> int:
+    """Keep a file and have it read.  Raises SameFile.  The caller measures it (``LIMITS.size``)."""
+    importer = IMPORTERS[matrix]
+    digests = crypto.index().candidates(hashlib.sha256(content).hexdigest(), purpose="import-file")
+    actor = context.actor_id()
+    organisation_id = current_scope().organisation_id
+    with transaction() as session:
+        live = ImportFile.state.in_([*AT_WORK, FileState.TO_MAP, FileState.READY, FileState.APPLIED])
+        same = select(ImportFile).where(ImportFile.matrix == importer.matrix.name, ImportFile.digest.in_(digests), live)
+        known = session.scalars(same.order_by(ImportFile.id.desc()).limit(1)).first()
+        if known is not None:
+            raise SameFile(known.id, applied=known.state in (FileState.APPLIED, FileState.UNDOING))
+        file = ImportFile(
+            organisation_id=organisation_id, account_id=actor, account_name=actor_name(actor), origin=origin.value, matrix=importer.matrix.name,
+            file_name=shown_name(name), size=len(content), digest=digests[0],
+        )  # fmt: skip
+        session.add(file)
+        session.flush()
+        parts.keep_file(file, content)
+        number = file.id
+        after_commit(lambda: enqueue(JOB, number))
+    log.info("import_received", file=number, matrix=matrix, size=len(content))
+    return number
+
+
+def shown_name(name: str) -> str:
+    """The name of a file as it may be kept and shown: no folder, no number of a person."""
+    bare = PurePath(name.replace("\\", "/")).name
+    clean = re.sub(r"[^\w .,()'’&+-]", "_", bare).strip(" .")[-120:] or "fichier"
+    return str(mask_text(NUMBER_IN_NAME.sub(MASK, clean)))[:120]
+
+
+def name_columns(file_id: int, said: Mapping[int, str]) -> None:
+    """Say what each heading stands for ("" for nothing) and have the file checked; it is remembered for the organisation.
+
+    Raises FileGone, FileElsewhere or Unmapped.
+    """
+    with transaction() as session:
+        file = locked(file_id)
+        move(file, FileEvent.MEND)
+        matrix = IMPORTERS[file.matrix].matrix
+        heading, named = file.heading or [], list(file.columns or [])
+        for place, column in said.items():
+            if 0 <= place < len(named) and (not column or column in matrix.by_name):
+                named[place] = column
+        filled = [column for column in named if column]
+        keys, _others = columns.missing(named, describe(matrix))
+        if len(filled) != len(set(filled)) or keys:
+            raise Unmapped
+        columns.remember(matrix, file.organisation_id, {heading[place]: named[place] for place in said if place < len(heading) and heading[place]})
+        file.columns = named
+        session.flush()
+        after_commit(lambda: enqueue(JOB, file_id))
+
+
+def ask_columns_again(file_id: int) -> None:
+    """Go back from the report to the columns.  Raises FileGone or FileElsewhere."""
+    with transaction():
+        move(locked(file_id), FileEvent.ASK_COLUMNS)
+
+
+def check_again(file_id: int) -> None:
+    """Have the file compared anew with what is there.  Raises FileGone or FileElsewhere."""
+    with transaction():
+        move(locked(file_id), FileEvent.MEND)
+        after_commit(lambda: enqueue(JOB, file_id))
+
+
+def confirm(file_id: int, *, expected: Mapping[str, int], partial: bool) -> None:
+    """Let the job apply the file: as a whole, or (``partial``) its right lines.
+
+    ``expected``: what the page that was confirmed said.  Raises FileGone, FileElsewhere or CountsChanged.
+    """
+    with transaction() as session:
+        file = locked(file_id)
+        move(file, FileEvent.CONFIRM)
+        counts = file.counts or {}
+        acts = counts.get(Act.CREATE, 0) + counts.get(Act.CHANGE, 0)
+        if any(counts.get(name) != count for name, count in expected.items()) or not acts or (counts.get(Act.WRONG) and not partial):
+            raise CountsChanged(file_id)
+        file.partial, file.held, file.applied_by = partial, False, actor_name(context.actor_id())
+        session.flush()
+        after_commit(lambda: enqueue(JOB, file_id))
+    log.info("import_confirmed", file=file_id, partial=partial)
+
+
+def undo(file_id: int) -> None:
+    """Have an applied file taken back.  Raises FileGone or FileElsewhere."""
+    with transaction() as session:
+        file = locked(file_id)
+        if file.dropped:
+            raise FileElsewhere(file_id)
+        move(file, FileEvent.UNDO)
+        file.undone_by = actor_name(context.actor_id())
+        session.flush()
+        after_commit(lambda: enqueue(JOB, file_id))
+    log.info("import_undo", file=file_id)
+
+
+def give_up(file_id: int) -> None:
+    """Forget a file about which nothing was decided.  Raises FileGone or FileElsewhere."""
+    with transaction() as session:
+        file = locked(file_id)
+        if file.state not in UNDECIDED:
+            raise FileElsewhere(file_id)
+        session.delete(file)
+    log.info("import_given_up", file=file_id)
+
+
+def purge() -> int:
+    """Forget the files that nobody decided about, and drop what old imports hold of people; gives how many."""
+    now = clock.now()
+    with transaction() as session:
+        undecided = delete(ImportFile).where(ImportFile.state.in_([one.value for one in UNDECIDED]), ImportFile.created_at < now - UNDECIDED_KEPT)
+        count = int(session.execute(undecided).rowcount)  # type: ignore[attr-defined]
+        old = session.scalars(
+            select(ImportFile.id)
+            .where(
+                ~ImportFile.dropped,
+                or_(
+                    (ImportFile.state == FileState.APPLIED.value) & (ImportFile.applied_at < now - UNDO_KEPT),
+                    (ImportFile.state == FileState.UNDONE.value) & (ImportFile.undone_at < now - UNDECIDED_KEPT),
+                ),
+            )
+            .limit(200)
+        ).all()
+        for file_id in old:
+            parts.drop(file_id)
+        session.execute(update(ImportFile).where(ImportFile.id.in_(old)).values(dropped=True).execution_options(synchronize_session=False))
+    return count + len(old)
+
+
+def due() -> list[int]:
+    """Files whose job was lost."""
+    free = or_(ImportFile.leased_until.is_(None), ImportFile.leased_until < clock.now())
+    statement = select(ImportFile.id).where(ImportFile.state.in_([one.value for one in AT_WORK]), free).order_by(ImportFile.id).limit(50)
+    return list(db.session.scalars(statement))
+
+
+# ---- parts -------------------------------------------------------------------------------------------------------------
+
+
+def locked(file_id: int) -> ImportFile:
+    """The file, locked until the end of the transaction.  Raises FileGone."""
+    statement = select(ImportFile).where(ImportFile.id == file_id).with_for_update().execution_options(populate_existing=True)
+    file = db.session.scalars(statement).one_or_none()
+    if file is None:
+        raise FileGone(file_id)
+    return file
+
+
+def move(file: ImportFile, event: FileEvent) -> None:
+    """Go on in the life of a file.  Raises FileElsewhere."""
+    try:
+        target = LIFE.target(FileState(file.state), event)
+    except ForbiddenTransition as error:
+        raise FileElsewhere(file.id) from error
+    file.state, file.phase, file.done, file.total = target.value, None, 0, 0
+
+
+__all__ = [
+    "JOB", "LIMITS", "CountsChanged", "FileElsewhere", "FileGone", "SameFile", "Unmapped", "ask_columns_again", "check_again", "confirm", "due",
+    "give_up", "locked", "move", "name_columns", "purge", "receive", "shown_name", "undo",
+]  # fmt: skip

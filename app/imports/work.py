@@ -1,0 +1,342 @@
+"""The long part, done by a job: reading, checking, applying, undoing.  Killed at any moment, it is taken up again and ends the same.
+
+Nothing of a file is written before its whole outcome is: each step is one transaction at its end.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import timedelta
+from typing import Any, Final
+
+import structlog
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from app.accounts.models import User
+from app.accounts.security import scope_of
+from app.core import clock, tenancy
+from app.core.extensions import db
+from app.core.locks import Lock
+from app.core.matrix import Finding, Matrix
+from app.core.matrix.checking import Checked, Checker
+from app.core.matrix.definition import describe
+from app.core.matrix.plan import Act, Done, Plan
+from app.core.matrix.rows import insert_rows, new_ids
+from app.core.tabular import Cell, CellKind, Refused, read_table
+from app.core.tabular.table import EMPTY
+from app.core.tenancy import Scope, bound_scope
+from app.core.transaction import transaction
+
+from . import columns, parts
+from .domain import FileEvent, FileState, PartKind, Phase
+from .matrices import IMPORTERS
+from .models import ImportFile, ImportFinding
+from .services import LIMITS, FileGone, locked, move
+
+log = structlog.get_logger(__name__)
+
+#: Longer than any silence of a job at work; a dead one's file is taken up after that.
+LEASE: Final = timedelta(seconds=120)
+#: How often what is said of the progress is written down (seconds).
+_SAID_EVERY: Final = 0.7
+#: Findings that are kept; beyond, they are counted only.
+MOST_FINDINGS: Final = 50_000
+#: How often a file is applied anew when somebody else's work came between.
+_TRIES: Final = 3
+
+
+class Held(Exception):
+    """What the file would do is not what was confirmed."""
+
+
+def run(file_id: int) -> None:
+    """Do what the file waits for, as the account that sent it, within its rights of now."""
+    taken = _taken(file_id)
+    if taken is None:
+        return
+    organisation_id, account_id, state = taken
+    scope = _scope(organisation_id, account_id)
+    try:
+        with bound_scope(scope, actor_id=account_id):
+            if state is FileState.RECEIVED:
+                read(file_id)
+            elif state is FileState.CHECKING:
+                check(file_id)
+            elif state is FileState.APPLYING:
+                apply(file_id)
+            elif state is FileState.UNDOING:
+                take_back(file_id)
+    except FileGone:
+        log.info("import_gone", file=file_id)
+    finally:
+        db.session.rollback()
+        _release(file_id)
+
+
+def _taken(file_id: int) -> tuple[int, int | None, FileState] | None:
+    """Take the file for this worker; None when another has it, or there is nothing to do."""
+    with transaction() as session:
+        row = session.execute(
+            update(ImportFile)
+            .where(
+                ImportFile.id == file_id,
+                ImportFile.state.in_(["received", "checking", "applying", "undoing"]),
+                ImportFile.leased_until.is_(None) | (ImportFile.leased_until < clock.now()),
+            )
+            .values(leased_until=clock.now() + LEASE)
+            .returning(ImportFile.organisation_id, ImportFile.account_id, ImportFile.state)
+            .execution_options(synchronize_session=False)
+        ).one_or_none()
+    return None if row is None else (row.organisation_id, row.account_id, FileState(row.state))
+
+
+def _release(file_id: int) -> None:
+    with transaction() as session:
+        session.execute(update(ImportFile).where(ImportFile.id == file_id).values(leased_until=None).execution_options(synchronize_session=False))
+
+
+def _scope(organisation_id: int, account_id: int | None) -> Scope:
+    """What the sender may see now; nothing when the account was closed or went elsewhere."""
+    user = db.session.get(User, account_id) if account_id is not None else None
+    if user is None or not user.is_active or user.organisation_id != organisation_id:
+        return Scope.organisation(organisation_id, limited_account=account_id or 0)
+    return scope_of(user)
+
+
+class Progress:
+    """Writes how far the work is, in a transaction of its own: the work's own is not seen before its end."""
+
+    def __init__(self, file_id: int, phase: Phase) -> None:
+        self._file_id = file_id
+        self._phase = phase
+        self._last = 0.0
+
+    def __call__(self, done: int, total: int) -> None:
+        now = time.monotonic()
+        if now - self._last < _SAID_EVERY:
+            return
+        self._last = now
+        with _aside() as session:
+            session.execute(
+                update(ImportFile)
+                .where(ImportFile.id == self._file_id)
+                .values(phase=self._phase.value, done=min(done, total), total=total, leased_until=clock.now() + LEASE)
+                .execution_options(synchronize_session=False)
+            )
+
+
+@contextmanager
+def _aside() -> Iterator[Session]:
+    """A transaction beside the one under way, in the system's scope."""
+    with bound_scope(Scope.system()), Session(db.engine, join_transaction_mode="create_savepoint") as session, session.begin():
+        tenancy.apply_to(session.connection())
+        yield session
+
+
+# ---- reading -----------------------------------------------------------------------------------------------------------
+
+
+def read(file_id: int) -> None:
+    """From bytes to lines; then columns are named, by the file itself or by somebody."""
+    content = parts.file_of(file_id)
+    name = db.session.scalar(select(ImportFile.file_name).where(ImportFile.id == file_id)) or ""
+    db.session.rollback()  # nothing is held while a file is read
+    progress = Progress(file_id, Phase.READING)
+    try:
+        table = read_table(content, LIMITS, name=name, progress=lambda count: progress(0, count))
+    except Refused as refused:
+        with transaction():
+            file = locked(file_id)
+            move(file, FileEvent.REFUSE)
+            file.fault = {"fault": refused.fault.value, "line": refused.line, "column": refused.column, "value": refused.value, "in_text": refused.in_text}
+            parts.drop(file_id)
+        log.info("import_refused", file=file_id, fault=refused.fault.value)
+        return
+    del content
+    with transaction():
+        file = locked(file_id)
+        matrix = IMPORTERS[file.matrix].matrix
+        described = describe(matrix)
+        mapped = columns.map_headings(table.header, described, columns.remembered_for(matrix))
+        keys, _others = columns.missing(mapped.columns, described)
+        asked = not mapped.settled or bool(keys)
+        move(file, FileEvent.ASK_COLUMNS if asked else FileEvent.READ)
+        file.heading, file.columns, file.lines = list(table.header), mapped.columns, len(table.rows)
+        file.sheet = {"sheet": table.sheet, "others": table.others} if table.sheet else None
+        parts.keep(file, PartKind.ROWS, [[row.number, [_cell(cell) for cell in row.cells]] for row in table.rows])
+        parts.drop(file_id, PartKind.FILE)
+    log.info("import_read", file=file_id, lines=len(table.rows), asked=asked)
+    if not asked:
+        check(file_id)
+
+
+def _cell(cell: Cell) -> Any:
+    """A cell as it is kept: most are texts."""
+    return cell.text if cell.kind in (CellKind.TEXT, CellKind.EMPTY) else [cell.text, cell.kind.value]
+
+
+def cell_of(kept: Any) -> Cell:
+    """The cell that ``_cell`` kept."""
+    if isinstance(kept, str):
+        return Cell(kept, CellKind.TEXT) if kept else EMPTY
+    return Cell(kept[0], CellKind(kept[1]))
+
+
+class _Cells(dict[Any, Cell]):
+    """One object for each distinct cell."""
+
+    def __missing__(self, text: str) -> Cell:
+        made = self[text] = cell_of(text)
+        return made
+
+
+def lines_of(file: ImportFile) -> tuple[list[int], dict[str, list[Cell]]]:
+    """The lines of a file, and the cells of each column that the matrix knows."""
+    places = {place: name for place, name in enumerate(file.columns or ()) if name}
+    cells: dict[str, list[Cell]] = {name: [] for name in places.values()}
+    appends = [(place, cells[name].append) for place, name in places.items()]
+    known, numbers = _Cells(), []
+    for number, row in parts.items_of(file.id, PartKind.ROWS):
+        numbers.append(number)
+        count = len(row)
+        for place, append in appends:
+            kept = row[place] if place < count else ""
+            append(known[kept] if isinstance(kept, str) else known.setdefault(tuple(kept), cell_of(kept)) if kept else EMPTY)
+    return numbers, cells
+
+
+# ---- checking ----------------------------------------------------------------------------------------------------------
+
+
+def check(file_id: int) -> None:
+    """What the file would do now: nothing of the domain is written."""
+    file = db.session.get(ImportFile, file_id, populate_existing=True)
+    if file is None:
+        raise FileGone(file_id)
+    plan = plan_of(file, lock=False)
+    db.session.rollback()
+    with transaction():
+        file = locked(file_id)
+        move(file, FileEvent.CHECK)
+        file.counts, file.checked_at = plan.counts(), clock.now()
+        keep_findings(file, plan.findings)
+        shown = [step for step in plan.steps if step.act is not Act.SAME]
+        parts.keep(file, PartKind.STEPS, [[step.line, step.act.value, [list(asdict(one).values()) for one in step.differences]] for step in shown])
+    log.info("import_checked", file=file_id, **plan.counts())
+
+
+def plan_of(file: ImportFile, *, lock: bool) -> Plan:
+    """What the file does to what is there."""
+    importer = IMPORTERS[file.matrix]
+    checker = Checker(importer.matrix)
+    file_id = file.id
+    numbers, cells = lines_of(file)
+    checked = checker.check(numbers, cells, progress=Progress(file_id, Phase.CHECKING))
+    del cells
+    return importer.plan(checker, checked, Progress(file_id, Phase.COMPARING), lock=lock)
+
+
+def plan_of_line(matrix: Matrix, checked_line: int, cells: dict[str, list[Cell]]) -> Plan:
+    """What one line does by itself."""
+    checker = Checker(matrix)
+    checked: Checked = checker.check([checked_line], cells)
+    return IMPORTERS[matrix.name].plan(checker, checked, lambda _done, _total: None, lock=False)
+
+
+def keep_findings(file: ImportFile, findings: Sequence[Finding], *, line: int | None = None) -> None:
+    """Replace what is said of the file (of one line) by these findings."""
+    old = delete(ImportFinding).where(ImportFinding.file_id == file.id)
+    if line is not None:
+        old = old.where(ImportFinding.line == line)
+    db.session.execute(old.execution_options(synchronize_session=False))
+    insert_rows(
+        ImportFinding,
+        [
+            {"id": number, "organisation_id": file.organisation_id, "file_id": file.id, "line": one.line, "column_name": one.column, "message": one.message}
+            for number, one in zip(new_ids(ImportFinding, min(len(findings), MOST_FINDINGS)), findings, strict=False)
+        ],
+    )
+
+
+
+
+# ---- applying ----------------------------------------------------------------------------------------------------------
+
+
+def apply(file_id: int) -> None:
+    """Write what was confirmed, in one transaction; what it would do is computed again behind the locks, and must be the same."""
+    for left in reversed(range(_TRIES)):
+        try:
+            _apply(file_id)
+        except Held:
+            db.session.rollback()
+            with transaction():
+                file = locked(file_id)
+                move(file, FileEvent.HOLD)
+                file.held = True
+            log.info("import_held", file=file_id)
+            check(file_id)
+            return
+        except IntegrityError:  # somebody registered one of these people meanwhile
+            db.session.rollback()
+            if not left:
+                raise
+            continue
+        return
+
+
+def _apply(file_id: int) -> None:
+    with transaction() as session:
+        _alone(file_id)
+        file = session.get(ImportFile, file_id, populate_existing=True)
+        if file is None or file.state != FileState.APPLYING:
+            raise FileGone(file_id)
+        plan = plan_of(file, lock=True)
+        if plan.counts() != file.counts:
+            raise Held(file_id)
+        done = IMPORTERS[file.matrix].apply(plan, Progress(file_id, Phase.WRITING))
+        file = locked(file_id)
+        move(file, FileEvent.APPLY)
+        file.applied_at = clock.now()
+        parts.keep(file, PartKind.DONE, [[one.line, one.subject, one.subject_id, one.version, _fields(one)] for one in done])
+        parts.drop(file_id, PartKind.STEPS)
+    log.info("import_applied", file=file_id, **plan.counts())
+
+
+def _fields(one: Done) -> Any:
+    return None if one.fields is None else {name: list(pair) for name, pair in one.fields.items()}
+
+
+def _alone(file_id: int) -> None:
+    """Two workers never write the same file at once: the second waits, and finds it written."""
+    db.session.execute(select(func.pg_advisory_xact_lock(int(Lock.IMPORT), file_id)))
+
+
+def take_back(file_id: int) -> None:
+    """Undo what the file did, in one transaction; what was changed since is kept and listed."""
+    with transaction() as session:
+        _alone(file_id)
+        file = session.get(ImportFile, file_id, populate_existing=True)
+        if file is None or file.state != FileState.UNDOING:
+            raise FileGone(file_id)
+        importer = IMPORTERS[file.matrix]
+        done = [Done(line, subject, number, version, _pairs(fields)) for line, subject, number, version, fields in parts.items_of(file_id, PartKind.DONE)]
+        kept = importer.undo(done, Progress(file_id, Phase.UNDOING))
+        file = locked(file_id)
+        move(file, FileEvent.UNDONE)
+        file.undone_at = clock.now()
+        parts.keep(file, PartKind.KEPT, [[one.line, one.subject, one.subject_id, one.why] for one in kept])
+        parts.drop(file_id, PartKind.DONE, PartKind.ROWS)
+    log.info("import_undone", file=file_id, kept=len(kept))
+
+
+def _pairs(fields: Any) -> Any:
+    return None if fields is None else {name: (before, after) for name, (before, after) in fields.items()}
+
+
+__all__ = ["Held", "Progress", "apply", "cell_of", "check", "keep_findings", "lines_of", "plan_of", "plan_of_line", "read", "run", "take_back"]

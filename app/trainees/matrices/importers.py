@@ -1,0 +1,32 @@
+"""What the engine of imports is given: each matrix with what its lines do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from app.core.matrix import Matrix
+from app.core.matrix.checking import Checked, Checker
+from app.core.matrix.plan import Done, Kept, Plan, Progress
+
+from . import trainees, trainees_apply, trainees_plan
+
+
+@dataclass(frozen=True)
+class _Trainees:
+    """« Stagiaires »."""
+
+    matrix: Matrix = trainees.MATRIX
+
+    def plan(self, checker: Checker, checked: Checked, progress: Progress, *, lock: bool) -> Plan:
+        return trainees_plan.plan(checker, checked, progress, lock=lock)
+
+    def apply(self, plan: Plan, progress: Progress) -> list[Done]:
+        return trainees_apply.apply(plan, progress)
+
+    def undo(self, done: list[Done], progress: Progress) -> list[Kept]:
+        return trainees_apply.undo(done, progress)
+
+
+IMPORTERS = (_Trainees(),)
+
+__all__ = ["IMPORTERS"]

@@ -1,0 +1,223 @@
+"""The sheets of a file, written in few statements, and taken back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+from uuid import uuid4
+
+from flask_babel import gettext as _
+from sqlalchemy import delete, select
+
+from app.actions.services import recheck_declarations
+from app.core import clock, crypto
+from app.core.extensions import db
+from app.core.matrix.plan import Act, Done, Kept, Plan, Progress, Step
+from app.core.matrix.rows import among, insert_rows, new_ids, pieces, plain, update_rows
+from app.core.nir import Nir
+from app.core.nir.storage import nir_aad, nir_index
+from app.core.tenancy import whole_organisation
+from app.core.textsearch import fold
+
+from ..domain import IdentitySource
+from ..models import Enrolment, Registration, Trainee
+from ..services.enrolment import hold_messages, resend_refused, tell_sheets
+from ..services.identity import Person
+from ..services.registration import DETAIL_COLUMNS
+from .trainees_plan import Sheet
+
+_COLUMNS = tuple(sorted(DETAIL_COLUMNS))
+TRAINEE, REGISTRATION = "trainee", "registration"
+
+
+def apply(plan: Plan, progress: Progress) -> list[Done]:
+    """See ``core.matrix.plan.Importer``."""
+    made = [step for step in plan.steps if step.act is Act.CREATE]
+    changed = [step for step in plan.steps if step.act is Act.CHANGE]
+    total = 2 * len(made) + len(changed)
+    done = _people([step for step in made if step.data.trainee_id is None], lambda count: progress(count, total))
+    done += _sheets(made, lambda count: progress(len(made) + count, total))
+    done += _change(changed)
+    recheck_declarations({step.data.where.id for step in (*made, *changed)})
+    progress(total, total)
+    return done
+
+
+def _people(newcomers: Sequence[Step], progress: Callable[[int], None]) -> list[Done]:
+    """Whom the organisation does not know yet; somebody who is new on two actions of the file is one person."""
+    first: dict[Any, Step] = {}
+    for step in newcomers:
+        first.setdefault(_essence(step.data), step)
+    with whole_organisation():  # a newcomer has no registration yet: an account limited to some actions would not see it
+        for step, trainee_id in zip(first.values(), new_ids(Trainee, len(first)), strict=True):
+            step.data.trainee_id = trainee_id
+        now, count = clock.now(), 0
+        for some in pieces(list(first.values())):
+            insert_rows(Trainee, [_trainee_row(step.data, now) for step in some])
+            count += len(some)
+            progress(count)
+    for step in newcomers:
+        step.data.trainee_id = first[_essence(step.data)].data.trainee_id
+    return [Done(step.line, TRAINEE, step.data.trainee_id, 1) for step in first.values()]
+
+
+def _sheets(made: Sequence[Step], progress: Callable[[int], None]) -> list[Done]:
+    now, done = clock.now(), []
+    for some in pieces(made):
+        with whole_organisation():
+            wanted = {step.data.trainee_id for step in some}
+            names = {row.id: row.sort_name for row in db.session.execute(select(Trainee.id, Trainee.sort_name).where(among(Trainee.id, wanted)))}
+        rows = []
+        for step, registration_id in zip(some, new_ids(Registration, len(some)), strict=True):
+            sheet: Sheet = step.data
+            values = {name: sheet.values.get(name) for name in _COLUMNS}
+            rows.append(
+                {
+                    "id": registration_id, "organisation_id": sheet.where.organisation_id, "action_id": sheet.where.id,
+                    "trainee_id": sheet.trainee_id, "sort_name": names[sheet.trainee_id], "version": 1, "created_at": now, "updated_at": now, **values,
+                }
+            )  # fmt: skip
+            done.append(Done(step.line, REGISTRATION, registration_id, 1))
+        insert_rows(Registration, rows)
+        progress(len(done))
+    return done
+
+
+def _essence(sheet: Sheet) -> Any:
+    """What tells one newcomer of the file from another."""
+    if sheet.nir is not None or sheet.person is None:
+        return sheet.nir.value if sheet.nir is not None else None
+    return _sort_name(sheet.person), sheet.person.birth_date, sheet.person.gender
+
+
+def _sort_name(person: Person) -> str:
+    return fold(f"{person.usual_name or person.birth_name} {person.first_name}")[:130]
+
+
+def _trainee_row(sheet: Sheet, now: Any) -> dict[str, Any]:
+    person, nir = sheet.person, sheet.nir
+    assert person is not None  # noqa: S101 - a line that makes somebody says who
+    seal_uid = uuid4()
+    return {
+        "id": sheet.trainee_id, "organisation_id": sheet.where.organisation_id, "seal_uid": seal_uid, "civility": person.civility.value,
+        "birth_name": person.birth_name, "usual_name": person.usual_name, "first_name": person.first_name, "birth_date": person.birth_date,
+        "gender": person.gender.value, "identity_source": IdentitySource.TYPED.value, "sort_name": _sort_name(person),
+        "nir_kind": nir.kind.value if nir else None, "nir_masked": nir.masked if nir else "",
+        "nir_hash": nir_index(nir) if nir else None, "nir_ciphertext": _sealed(nir, seal_uid) if nir else None,
+        "version": 1, "created_at": now, "updated_at": now,
+    }  # fmt: skip
+
+
+def _sealed(nir: Nir, seal_uid: Any) -> bytes:
+    return crypto.cipher().encrypt(nir.value, nir_aad(Trainee.__tablename__, seal_uid))
+
+
+def _change(steps: Sequence[Step]) -> list[Done]:
+    """The sheets that are there; what AGORA was told of them, or refused, is told again."""
+    if not steps:
+        return []
+    now = clock.now()
+    ids = [step.data.registration_id for step in steps]
+    enrolments = db.session.scalars(select(Enrolment.id).where(among(Enrolment.registration_id, ids))).all()
+    messages = hold_messages(*enrolments) if enrolments else []
+    held = select(Registration.id, Registration.version).where(among(Registration.id, ids)).with_for_update()
+    versions: dict[int, int] = {row.id: row.version for row in db.session.execute(held)}
+    update_rows(Registration, [{"id": step.data.registration_id, "updated_at": now, **step.data.whole} for step in steps])
+    tell_sheets(messages)
+    resend_refused(*ids)
+    return [
+        Done(
+            step.line, REGISTRATION, step.data.registration_id, versions[step.data.registration_id] + 1,
+            {name: (step.data.before[name], value) for name, value in step.data.values.items()},
+        )
+        for step in steps
+    ]  # fmt: skip
+
+
+# ---- undoing -----------------------------------------------------------------------------------------------------------
+
+
+def undo(done: list[Done], progress: Progress) -> list[Kept]:
+    """See ``core.matrix.plan.Importer``.
+
+    A sheet goes if nothing was built on it and nobody changed it; a changed field, if it still says what the file said.
+    """
+    kept: list[Kept] = []
+    sheets = [one for one in done if one.subject == REGISTRATION]
+    made = [one for one in sheets if one.fields is None]
+    changed = [one for one in sheets if one.fields is not None]
+    total, ended = len(done), 0
+    actions: set[int] = set()
+    for some in pieces(made):
+        kept += _take_away(some, actions)
+        ended += len(some)
+        progress(ended, total)
+    for one in pieces(changed):
+        kept += _take_back(one, actions)
+        ended += len(one)
+        progress(ended, total)
+    for people in pieces([one for one in done if one.subject == TRAINEE]):
+        _forget(people)
+        ended += len(people)
+        progress(ended, total)
+    recheck_declarations(actions)
+    return kept
+
+
+def _take_away(made: Sequence[Done], actions: set[int]) -> list[Kept]:
+    ids = [one.subject_id for one in made]
+    rows = db.session.execute(select(Registration.id, Registration.action_id, Registration.version).where(among(Registration.id, ids)).with_for_update()).all()
+    there = {row.id: row for row in rows}
+    used = set(db.session.scalars(select(Enrolment.registration_id).where(among(Enrolment.registration_id, ids)).distinct()))
+    kept, gone = [], []
+    for one in made:
+        row = there.get(one.subject_id)
+        if row is None:
+            continue
+        if one.subject_id in used:
+            kept.append(Kept(one.line, one.subject, one.subject_id, _("The trainee has been enrolled on a component since: the sheet stays.")))
+        elif row.version != one.version:
+            kept.append(Kept(one.line, one.subject, one.subject_id, _("The sheet has been changed since: it stays.")))
+        else:
+            gone.append(one.subject_id)
+            actions.add(row.action_id)
+    if gone:
+        db.session.execute(delete(Registration).where(among(Registration.id, gone)).execution_options(synchronize_session=False))
+    return kept
+
+
+def _take_back(changed: Sequence[Done], actions: set[int]) -> list[Kept]:
+    ids = [one.subject_id for one in changed]
+    enrolments = db.session.scalars(select(Enrolment.id).where(among(Enrolment.registration_id, ids))).all()
+    messages = hold_messages(*enrolments) if enrolments else []
+    columns = [getattr(Registration, name) for name in _COLUMNS]
+    statement = select(Registration.id, Registration.action_id, *columns).where(among(Registration.id, ids)).with_for_update()
+    there = {row.id: row for row in db.session.execute(statement)}
+    kept, rows, now = [], [], clock.now()
+    for one in changed:
+        row = there.get(one.subject_id)
+        if row is None or one.fields is None:
+            continue
+        back = {name: before for name, (before, after) in one.fields.items() if plain(getattr(row, name)) == after}
+        if len(back) < len(one.fields):
+            kept.append(Kept(one.line, one.subject, one.subject_id, _("Some of the fields have been changed since: these stay.")))
+        if back:
+            rows.append({"id": row.id, "updated_at": now, **{name: getattr(row, name) for name in _COLUMNS}, **back})
+            actions.add(row.action_id)
+    update_rows(Registration, rows)
+    tell_sheets(messages)
+    resend_refused(*(row["id"] for row in rows))
+    return kept
+
+
+def _forget(people: Sequence[Done]) -> None:
+    """The people that the file made, unless a sheet speaks of them."""
+    with whole_organisation():
+        ids = [one.subject_id for one in people]
+        used = set(db.session.scalars(select(Registration.trainee_id).where(among(Registration.trainee_id, ids)).distinct()))
+        gone = [one.subject_id for one in people if one.subject_id not in used]
+        if gone:
+            db.session.execute(delete(Trainee).where(among(Trainee.id, gone)).execution_options(synchronize_session=False))
+
+
+__all__ = ["apply", "undo"]

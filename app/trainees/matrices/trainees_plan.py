@@ -1,0 +1,411 @@
+"""What a file of trainees would do to the sheets that are there: a new one, a changed one, the same, or why not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any, NamedTuple
+
+from flask_babel import gettext as _
+from sqlalchemy import select
+from sqlalchemy.orm import selectinload
+
+from app.actions.domain import registration_blockers
+from app.actions.labels import reason_text
+from app.actions.models import Action, Contract
+from app.core import clock
+from app.core.extensions import db
+from app.core.matrix import Finding
+from app.core.matrix.checking import Checked, Checker, groups_of
+from app.core.matrix.plan import Act, Difference, Plan, Progress, Step
+from app.core.matrix.rows import among
+from app.core.nir import Nir, NirError, parse
+from app.core.nir.messages import problem_message
+from app.core.nir.storage import nir_candidates
+from app.core.tenancy import whole_organisation
+from app.core.textsearch import fold
+from app.core.ui.format import fr_date
+from app.partners.agora.port import Civility, Gender
+from app.reference.queries import named_town
+
+from .. import labels
+from ..domain import birth_date_problem, ft_date_problem, schooling_problems
+from ..models import Registration, Trainee
+from ..services.identity import Person
+from ..services.registration import DETAIL_COLUMNS, emptied
+from .trainees import CIVIL, ESF
+
+#: Rows asked for in one statement.
+BATCH = 5_000
+_SHEET = tuple(sorted(DETAIL_COLUMNS - {"insee_code"}))
+
+
+class Where(NamedTuple):
+    """An action, as far as lines depend on it."""
+
+    id: int
+    organisation_id: int
+    nir_required: bool
+    cofunded: bool
+    closed: str
+
+
+class Known(NamedTuple):
+    """A person of the organisation."""
+
+    id: int
+    birth_name: str
+    first_name: str
+    birth_date: date
+    gender: str
+    civility: str
+
+
+@dataclass(slots=True)
+class Sheet:
+    """A line that makes a sheet or changes one."""
+
+    where: Where
+    #: Who is registered: known already, or to be made of ``person`` and ``nir``.
+    trainee_id: int | None
+    person: Person | None
+    nir: Nir | None
+    #: Columns of the sheet: all that are given (a new one), or those that change.
+    values: dict[str, Any]
+    registration_id: int | None = None
+    before: dict[str, Any] = field(default_factory=dict)
+    #: Every column of a sheet that changes, as it will be.
+    whole: dict[str, Any] = field(default_factory=dict)
+
+
+def plan(checker: Checker, checked: Checked, progress: Progress, *, lock: bool) -> Plan:
+    """See ``core.matrix.plan.Importer``."""
+    return _Planner(checker, checked, lock=lock).plan(progress)
+
+
+class _Planner:
+    def __init__(self, checker: Checker, checked: Checked, *, lock: bool) -> None:
+        self.checker = checker
+        self.lock = lock
+        self.values = checked.values
+        self.lines = checked.lines
+        self.found: dict[int, list[Finding]] = {}
+        for finding in checked.findings:
+            self.found.setdefault(finding.line, []).append(finding)
+        self.groups = groups_of(checker)
+        self.today = clock.today()
+        self.towns: dict[tuple[str, str], str | None] = {}
+        self.words: dict[str, dict[Any, str]] = {}
+
+    # ---- the whole
+
+    def plan(self, progress: Progress) -> Plan:
+        count = len(self.lines)
+        wheres = self._actions()
+        numbers = self._numbers(wheres)
+        people = self._people(wheres, numbers)
+        sheets = self._sheets(wheres, people)
+        result, seen = Plan(), _Seen()
+        for place, (line, where) in enumerate(zip(self.lines, wheres, strict=True)):
+            if place % BATCH == 0:
+                progress(place, count)
+            if where is None:
+                self._alone(place, line)
+                continue
+            step = self._line(place, where, (numbers[place], people[place]), sheets, seen)
+            if line not in self.found and step is not None:
+                result.steps.append(step)
+        result.findings = [finding for line in self.lines for finding in self.found.get(line, ())]
+        progress(count, count)
+        return result
+
+    def wrong(self, line: int, column: str, message: str) -> None:
+        """One more thing to mend."""
+        self.found.setdefault(line, []).append(Finding(line, column, message))
+
+    def at(self, name: str, place: int) -> Any:
+        """What the line gives in a column; None when nothing, or when the file has no such column."""
+        column = self.values.get(name)
+        return column[place] if column is not None else None
+
+    def _has(self, line: int, *names: str) -> bool:
+        return any(finding.column in names for finding in self.found.get(line, ()))
+
+    # ---- what the lines speak of
+
+    def _actions(self) -> list[Where | None]:
+        """The action of each line, among those that the account may see: another organisation's is unknown."""
+        typed = [_number_of(words) for words in self.values.get("action_number", [None] * len(self.lines))]
+        known: dict[str, Where] = {}
+        for numbers in _batches(sorted(set(typed) - {""})):
+            statement = select(Action).where(among(Action.number, numbers)).order_by(Action.id).execution_options(populate_existing=True)
+            if self.lock:  # as ``lock_action``, shared: neither opened nor closed meanwhile
+                statement = statement.with_for_update(read=True, of=Action)
+            for action in db.session.scalars(statement.options(selectinload(Action.contract).joinedload(Contract.programme))):
+                blockers = registration_blockers(action.status)
+                programme = action.contract.programme
+                known[action.number] = Where(
+                    action.id, action.organisation_id, programme.nir_required, action.esf_cofunded, str(reason_text(blockers[0])) if blockers else ""
+                )
+        out: list[Where | None] = []
+        for line, number in zip(self.lines, typed, strict=True):
+            where = known.get(number)
+            if where is None and not self._has(line, "action_number"):
+                self.wrong(line, "action_number", self._blank("action_number") if not number else _("Unknown: check the number on the list of the actions."))
+            elif where is not None and where.closed:
+                self.wrong(line, "action_number", where.closed)
+            out.append(where)
+        return out
+
+    def _numbers(self, wheres: Sequence[Where | None]) -> list[Nir | None]:
+        """The number of each line whose programme asks for one."""
+        out: list[Nir | None] = []
+        for place, (line, where) in enumerate(zip(self.lines, wheres, strict=True)):
+            nir: Nir | None = None
+            typed, key = self.at("nir", place), self.at("key", place)
+            if self._has(line, "nir", "key") or (where is None and not typed):
+                pass
+            elif where is None or where.nir_required:
+                try:
+                    nir = parse(typed, key)
+                except NirError as error:
+                    self.wrong(line, "key" if error.problem.field == "key" else "nir", str(problem_message(error.problem)))
+            elif typed or key:
+                self.wrong(line, "nir" if typed else "key", _("The programme of this action asks for no number: leave this cell blank."))
+            out.append(nir)
+        return out
+
+    def _people(self, wheres: Sequence[Where | None], numbers: Sequence[Nir | None]) -> list[Known | None]:
+        """Who is known already in the organisation, whatever actions the account is limited to."""
+        by_hash: dict[bytes, Known] = {}
+        hashes = [nir_candidates(nir) if nir is not None else () for nir in numbers]
+        columns = (Trainee.id, Trainee.birth_name, Trainee.first_name, Trainee.birth_date, Trainee.gender, Trainee.civility)
+        with whole_organisation():
+            for some in _batches(sorted({one for candidates in hashes for one in candidates})):
+                for row in db.session.execute(select(Trainee.nir_hash, *columns).where(among(Trainee.nir_hash, some))):
+                    by_hash[row[0] or b""] = Known(*row[1:])
+            civil = {self._essence(place) for place, where in enumerate(wheres) if where is not None and not where.nir_required} - {None}
+            by_civil: dict[tuple[Any, ...], Known] = {}
+            for names in _batches(sorted({essence[0] for essence in civil if essence is not None})):
+                statement = select(Trainee.sort_name, *columns).where(among(Trainee.sort_name, names), Trainee.nir_hash.is_(None))
+                for one in db.session.execute(statement):
+                    known = Known(*one[1:])
+                    by_civil[one[0], known.birth_date, known.gender] = known
+        out: list[Known | None] = []
+        for place, (where, candidates) in enumerate(zip(wheres, hashes, strict=True)):
+            if where is not None and not where.nir_required:
+                essence = self._essence(place)
+                out.append(by_civil.get(essence) if essence is not None else None)
+            else:
+                out.append(next((by_hash[one] for one in candidates if one in by_hash), None))
+        return out
+
+    def _essence(self, place: int) -> tuple[str, date, str] | None:
+        """What tells a person without number: the folded name as lists sort it, the date of birth and the gender."""
+        name, first, born, gender = (self.at(column, place) for column in ("birth_name", "first_name", "birth_date", "gender"))
+        if not (name and first and born and gender):
+            return None
+        return fold(f"{self.at('usual_name', place) or name} {first}")[:130], born, gender
+
+    def _sheets(self, wheres: Sequence[Where | None], people: Sequence[Known | None]) -> dict[tuple[int, int], Any]:
+        """The sheets of these people on these actions."""
+        wanted = {(where.id, who.id) for where, who in zip(wheres, people, strict=True) if where is not None and who is not None}
+        actions = {action for action, _who in wanted}
+        columns = [getattr(Registration, name) for name in _SHEET]
+        found: dict[tuple[int, int], Any] = {}
+        for ids in _batches(sorted({who for _action, who in wanted})):
+            statement = select(Registration.id, Registration.action_id, Registration.trainee_id, Registration.insee_code, *columns)
+            statement = statement.where(among(Registration.trainee_id, ids), among(Registration.action_id, actions))
+            for row in db.session.execute(statement):
+                found[row.action_id, row.trainee_id] = row
+        return found
+
+    # ---- one line
+
+    def _line(
+        self, place: int, where: Where, about: tuple[Nir | None, Known | None], sheets: dict[tuple[int, int], Any], seen: _Seen
+    ) -> Step | None:
+        line, (nir, known) = self.lines[place], about
+        sheet = sheets.get((where.id, known.id)) if known is not None else None
+        self._keys(place, line, new=sheet is None)
+        who = nir.value if nir is not None else self._essence(place)
+        if who is not None and not self._has(line, "nir", "key"):
+            self._twice(place, line, where, who, seen)
+        if known is not None:
+            self._compare(place, line, known)
+        if sheet is not None:
+            return self._changed(place, line, where, known, sheet)
+        return self._made(place, line, where, nir, known)
+
+    def _alone(self, place: int, line: int) -> None:
+        """All that can be said of a line whose action is not known: its errors come at once, not one after the other."""
+        self._keys(place, line, new=False)
+        self._together(line, {name: self.at(name, place) for name in _SHEET}, None, only=frozenset(self.values))
+
+    def _keys(self, place: int, line: int, *, new: bool) -> None:
+        """What tells the person, and for a new sheet what the form requires."""
+        for name, reader in self.checker.readers.items():
+            needed = reader.column.key or (new and reader.required and name not in ESF)
+            if needed and self.at(name, place) is None and not self._has(line, name) and name != "action_number":
+                self.wrong(line, name, self._blank(name))
+
+    def _blank(self, name: str) -> str:
+        if name not in self.values:
+            return _("The file has no such column, and a new sheet needs it.")
+        return str(self.checker.missing(name) or _("Fill in this field."))
+
+    def _twice(self, place: int, line: int, where: Where, who: Any, seen: _Seen) -> None:
+        """The same person twice on one action, or under two identities."""
+        first = seen.places.setdefault((where.id, who), line)
+        if first != line:
+            self.wrong(line, "", _("The same trainee is already on line %(line)s for this action: keep one of the two lines.", line=first))
+            return
+        name, born = fold(self.at("birth_name", place) or ""), self.at("birth_date", place)
+        other = seen.people.setdefault(who, (line, name, born))
+        if other[1:] != (name, born) and name and born:
+            self.wrong(line, "nir", _("Line %(line)s gives this number to somebody else (name or date of birth): mend the one that is wrong.", line=other[0]))
+
+    def _compare(self, place: int, line: int, known: Known) -> None:
+        """Names as AGORA would compare them; an identity is never changed by a file."""
+        differs = [
+            name
+            for name, held in (("birth_name", known.birth_name), ("first_name", known.first_name))
+            if self.at(name, place) and fold(self.at(name, place)).replace(" ", "") != fold(held).replace(" ", "")
+        ]
+        differs += [
+            name
+            for name, held in (("birth_date", known.birth_date), ("gender", known.gender), ("civility", known.civility))
+            if self.at(name, place) is not None and self.at(name, place) != held
+        ]
+        for name in differs:
+            self.wrong(line, name, _(
+                "Your organisation knows this person otherwise: check the cell; if the file is right, ask for the correction of the identity on the sheet."
+            ))
+
+    def _made(self, place: int, line: int, where: Where, nir: Nir | None, known: Known | None) -> Step | None:
+        values = {name: self.at(name, place) for name in _SHEET if name not in ESF or where.cofunded}
+        self._together(line, values, where)
+        person: Person | None = None
+        if known is None and not self._has(line, *CIVIL):
+            person = self._person(place)
+            if person is not None:
+                self._plausible(place, line, person, nir)
+        born = known.birth_date if known is not None else self.at("birth_date", place)
+        self._fits(line, values, born)
+        if line in self.found:
+            return None
+        values["insee_code"] = self._insee(values)
+        values |= emptied(values, cofunded=where.cofunded)
+        return Step(line, Act.CREATE, Sheet(where, known.id if known else None, person, nir, values))
+
+    def _changed(self, place: int, line: int, where: Where, known: Known | None, sheet: Any) -> Step | None:
+        held = {name: getattr(sheet, name) for name in _SHEET}
+        given = {name: self.at(name, place) for name in _SHEET if self.at(name, place) is not None and (name not in ESF or where.cofunded)}
+        merged = held | given
+        self._together(line, merged, where, only=frozenset(given))
+        if known is not None:
+            self._fits(line, merged, known.birth_date)
+        if line in self.found or known is None:
+            return None
+        merged |= emptied(merged, cofunded=where.cofunded)
+        values = {name: merged[name] for name in _SHEET if merged[name] != held[name]}
+        before = {name: held[name] for name in values}
+        if {"town", "postal_code"} & values.keys():
+            values["insee_code"], before["insee_code"] = self._insee(merged), sheet.insee_code
+        if not values:
+            return Step(line, Act.SAME)
+        changes = tuple(
+            Difference(name, self._shown(name, before[name]), self._shown(name, value)) for name, value in values.items() if name != "insee_code"
+        )
+        whole = {"insee_code": sheet.insee_code, **merged, **values}
+        return Step(line, Act.CHANGE, Sheet(where, known.id, None, None, values, sheet.id, before, whole), changes)
+
+    # ---- parts of a line
+
+    def _together(self, line: int, values: dict[str, Any], where: Where | None, only: frozenset[str] | None = None) -> None:
+        """The rules over several columns; on a sheet that is there, those that the line touches."""
+        for group in self.groups:
+            names = group.columns
+            if (names[0] in ESF and (where is None or not where.cofunded)) or (only is not None and not only.intersection(names)) or self._has(line, *names):
+                continue
+            if names[0] in ESF and values.get("esf_state") is None:
+                self.wrong(line, "esf_state", _("The action is co-funded by the ESF: say whether these data are complete or come later."))
+                continue
+            after, wrong = group.judge(tuple(values.get(name) for name in names))
+            for name, message in wrong:
+                self.wrong(line, name, message)
+            values.update(zip(names, after, strict=True))
+
+    def _person(self, place: int) -> Person | None:
+        given = {name: self.at(name, place) for name in CIVIL}
+        if any(value is None for name, value in given.items() if name != "usual_name"):
+            return None
+        return Person(
+            Civility(given["civility"]), given["birth_name"], given["usual_name"] or None, given["first_name"], given["birth_date"],
+            Gender(given["gender"]),
+        )
+
+    def _plausible(self, place: int, line: int, person: Person, nir: Nir | None) -> None:
+        problem = birth_date_problem(person.birth_date, self.today)
+        if problem:
+            self.wrong(line, "birth_date", str(labels.problem_text(problem)))
+            return
+        if self.at("identity_confirmed", place):
+            return
+        for name, sentences in labels.contradictions(person, nir).items():
+            self.wrong(line, name, _(
+                "%(wrong)s Correct it, or write “oui” in the column “Identity papers checked” if the papers show that it is right.",
+                wrong=" ".join(sentences),
+            ))
+
+    def _fits(self, line: int, values: dict[str, Any], born: date | None) -> None:
+        if born is None:
+            return
+        early = ft_date_problem(values.get("ft_registered_on"), born)
+        years = {name: values.get(name) for name in ("last_class_year", "highest_level_year")}
+        for problem in (*((early,) if early is not None else ()), *schooling_problems(born, **years)):
+            if not self._has(line, problem.field):
+                self.wrong(line, problem.field, str(labels.problem_text(problem)))
+
+    def _insee(self, values: dict[str, Any]) -> str | None:
+        key = (values.get("postal_code") or "", values.get("town") or "")
+        if key not in self.towns:
+            found = named_town(*key)
+            self.towns[key] = found.insee_code if found is not None else None
+        return self.towns[key]
+
+    def _shown(self, name: str, value: Any) -> str:
+        """A value as the screen says it."""
+        if value is None:
+            return ""
+        if isinstance(value, bool):
+            return _("Yes") if value else _("No")
+        if isinstance(value, date):
+            return fr_date(value)
+        words = self.words.get(name)
+        if words is None:
+            column = self.checker.matrix.by_name[name]
+            control = self.checker.forms[column.form][name]
+            words = self.words[name] = {str(one): str(label) for one, label, *_rest in control.iter_choices()} if hasattr(control, "iter_choices") else {}
+        return words.get(str(value), str(value))
+
+
+@dataclass(slots=True)
+class _Seen:
+    """The people that the lines before spoke of."""
+
+    places: dict[tuple[int, Any], int] = field(default_factory=dict)
+    people: dict[Any, tuple[int, str, date | None]] = field(default_factory=dict)
+
+
+def _number_of(words: Any) -> str:
+    return "".join(str(words or "").split()).upper()
+
+
+def _batches(values: Iterable[Any]) -> Iterable[list[Any]]:
+    held = list(values)
+    return (held[start : start + BATCH] for start in range(0, len(held), BATCH))
+
+
+__all__ = ["Sheet", "Where", "plan"]

@@ -1,0 +1,87 @@
+"""« Stagiaires »: a file checked dry, applied as a whole, undone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from sqlalchemy import func, select
+
+from app.accounts.models import User
+from app.core.extensions import db
+from app.core.matrix.plan import Act
+from app.imports.domain import FileState
+from app.imports.models import ImportFinding
+from app.trainees.models import Registration, Trainee
+from tests.actions.helpers import make_action, make_nir, make_registration
+from tests.imports.helpers import apply, csv_of, row_of, send, undo
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+
+@pytest.fixture
+def account(db_session: Session) -> User:
+    return db.session.scalars(select(User).where(User.username == "principal")).one()
+
+
+def said(file: Any) -> list[tuple[int, str, str]]:
+    statement = select(ImportFinding.line, ImportFinding.column_name, ImportFinding.message).where(ImportFinding.file_id == file.id)
+    return [tuple(row) for row in db.session.execute(statement.order_by(ImportFinding.line, ImportFinding.id))]
+
+
+def counted(model: Any) -> int:
+    return db.session.scalar(select(func.count()).select_from(model)) or 0
+
+
+def test_a_new_trainee_comes_in_and_goes_again(account: User) -> None:
+    action = make_action()
+    before = counted(Trainee), counted(Registration)
+    nir = make_nir()
+    file = send(account, csv_of([row_of(action, nir)]))
+    assert (said(file), file.state, file.counts) == ([], FileState.READY, {"create": 1, "change": 0, "same": 0, "wrong": 0})
+    assert (counted(Trainee), counted(Registration)) == before
+    file = apply(file)
+    assert file.state == FileState.APPLIED
+    made = db.session.scalars(select(Registration).where(Registration.action_id == action.id)).one()
+    assert (made.trainee.birth_name, made.trainee.nir_masked, made.mobile, made.ft_number) == ("Essai", nir.masked, "+33612345678", "1234567A")
+    assert made.insee_code == "31555"
+    again = send(account, csv_of([row_of(action, nir, email="autre@exemple.fr")]))
+    assert again.counts == {"create": 0, "change": 1, "same": 0, "wrong": 0}
+    undone = undo(file)
+    assert undone.state == FileState.UNDONE
+    assert (counted(Trainee), counted(Registration)) == before
+
+
+def test_a_line_changes_what_it_says_and_no_more(account: User) -> None:
+    action = make_action()
+    nir = make_nir()
+    number = make_registration(action, nir=nir)
+    held = db.session.get_one(Registration, number)
+    mobile, street = held.mobile, held.street_name
+    columns = ["action_number", "nir", "key", "birth_name", "first_name", "birth_date", "email", "mobile"]
+    file = send(account, csv_of([row_of(action, nir, birth_name="ESSAI", email="nouveau@exemple.fr", mobile="")], columns=columns))
+    assert (said(file), file.counts) == ([], {"create": 0, "change": 1, "same": 0, "wrong": 0})
+    file = apply(file)
+    db.session.expire_all()
+    assert (held.email, held.mobile, held.street_name) == ("nouveau@exemple.fr", mobile, street)
+    undo(file)
+    db.session.expire_all()
+    assert held.email != "nouveau@exemple.fr"
+
+
+def test_what_is_wrong_is_said_by_cell(account: User) -> None:
+    action = make_action()
+    nir = make_nir()
+    rows = [
+        row_of(action, nir, mobile="05 61 00 00 00"), {**row_of(action, make_nir()), "nir": "1234"}, row_of(action, nir), row_of(action, make_nir(), town="PARIS"),
+        row_of(action, make_nir(), boe="peut-être", birth_date="31/02/1985"), row_of(action, make_nir(), ft_number="123"),
+        row_of(action, make_nir(), email="", civility="Madame"), row_of(action, make_nir(), action_number="99X"),
+    ]  # fmt: skip
+    file = send(account, csv_of(rows))
+    found = said(file)
+    assert {(line, column) for line, column, _message in found} == {
+        (2, "mobile"), (3, "nir"), (4, ""), (5, "town"), (6, "boe"), (6, "birth_date"), (7, "ft_number"), (8, "email"), (8, "civility"), (9, "action_number"),
+    }  # fmt: skip
+    assert file.counts == {"create": 0, "change": 0, "same": 0, "wrong": 8}
+    assert Act.WRONG in (file.counts or {})
