@@ -225,6 +225,8 @@ def _all() -> dict[str, Route]:
         **{f"ReconciliationView.{name}": Route(ADMIN) for name in ("start", "settle")},
         **_screens("PartnerCodeView", REGION, ADMIN),
         "ImportsView.index": Route(WRITERS),
+        **{f"ImportDocumentsView.{name}": Route(WRITERS) for name in ("specification", "specification_pdf", "template")},
+        "FileCheckView.check": PUBLIC,
         # supervision
         "OutboxMessageView.action": Route(ADMIN),
         "OutboxMessageView.action_post": Route(ADMIN),

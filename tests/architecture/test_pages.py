@@ -29,6 +29,7 @@ _NOT_PAGES = {
     "ExchangesView.state",  # a part of the console
     # behind a link sent by mail: tests/surveys/test_screens.py, and the browser journey of the surveys
     "SurveyReplyView.open", "SurveyReplyView.open_stop", "SurveyReplyView.answer", "SurveyReplyView.stop", "SurveyReplyView.thanks",
+    "ImportDocumentsView.specification_pdf", "ImportDocumentsView.template",  # files: tests/imports/test_documents.py
     "NumberRepairView.progress", "NumberRepairView.errors",  # a part, a file: tests/trainees/test_number_repair.py
 }  # fmt: skip
 
