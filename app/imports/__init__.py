@@ -17,13 +17,16 @@ def register(appbuilder: AppBuilder) -> None:
     from app.core.ui import register_menu
 
     from . import names, views
+    from .document_views import FileCheckView
     from .models import ImportPart
     from .parts import part_aad
     from .permissions import READ
 
     names.register_names()
     for view in views.VIEWS:
-        appbuilder.add_view_no_menu(view)
+        added = appbuilder.add_view_no_menu(view)
+        if view is FileCheckView and appbuilder.sm.is_auth_limited:  # anybody may ask for its work: each file counts, right or wrong
+            appbuilder.sm.limiter.limit(appbuilder.sm.auth_rate_limit, methods=["POST"])(added.blueprint)
     register_encrypted_column(ImportPart, "content", lambda row: part_aad(row["seal_uid"]))
     register_periodic(name="sweep-imports", func="app.imports.jobs:sweep", every=60, label=_l("Imported files to work on"))
     register_menu(group="Imports", label=_l("Imports"), endpoint="ImportsView.index", permission=READ, order=10)

@@ -20,6 +20,7 @@ from app.core.tabular import Fault, Refused
 from app.core.tabular.labels import refused as refused_file
 
 from . import columns, labels, mending, queries, services
+from .document_views import FileCheckView, ImportDocumentsView
 from .domain import AT_WORK, FileState
 from .matrices import IMPORTERS
 from .models import ImportFile
@@ -343,4 +344,4 @@ def act(import_id: int, do: Any, said: str | None = None) -> ResponseReturnValue
     return redirect(url_for("ImportsView.show", import_id=import_id), 303)
 
 
-VIEWS = (ImportsView,)
+VIEWS = (ImportsView, ImportDocumentsView, FileCheckView)

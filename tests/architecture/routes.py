@@ -234,6 +234,8 @@ def _all() -> dict[str, Route]:
             f"ImportsView.{name}": Route(WRITERS, owner=True)
             for name in ("show", "progress", "columns", "columns_again", "check_again", "confirm", "undo", "give_up", "line", "annotated")
         },
+        **{f"ImportDocumentsView.{name}": Route(WRITERS) for name in ("specification", "specification_pdf", "template")},
+        "FileCheckView.check": PUBLIC,
         # supervision
         "OutboxMessageView.action": Route(ADMIN),
         "OutboxMessageView.action_post": Route(ADMIN),

@@ -15,6 +15,7 @@ from app.imports import services, work
 from app.imports.domain import FileState
 from app.imports.models import ImportFile
 from app.trainees.matrices import trainees
+from tests.architecture.markup import problems
 
 SHEET = {
     "civility": "Monsieur", "birth_name": "Essai", "first_name": "Paul", "birth_date": "02/06/1985", "gender": "Masculin", "street_number": "12",
@@ -82,6 +83,11 @@ def undo(file: ImportFile) -> ImportFile:
     return run(file.id)
 
 
+def wrong_with(page: str) -> list[str]:
+    """What is wrong with the markup of a page; its language is for tests/architecture/test_pages.py."""
+    return [problem for problem in problems(page) if not problem.startswith("English word")]
+
+
 def file_now(file_id: int) -> ImportFile:
     """The file as it is, whoever the last request was of."""
     tenancy.bind(Scope.system())
@@ -89,4 +95,4 @@ def file_now(file_id: int) -> ImportFile:
     return db.session.get_one(ImportFile, file_id, populate_existing=True)
 
 
-__all__ = ["FileState", "apply", "csv_of", "described", "file_now", "row_of", "run", "send", "undo"]
+__all__ = ["FileState", "apply", "csv_of", "described", "file_now", "row_of", "run", "send", "undo", "wrong_with"]

@@ -139,9 +139,9 @@ def header_of(column: Column, control: Field) -> str:
     return str(column.header or control.label.text)
 
 
-def describe(matrix: Matrix) -> list[Description]:
-    """Every column, in order; within a request or a job, because value lists are read."""
-    forms = matrix.forms()
+def describe(matrix: Matrix, forms: Mapping[type[Form], Any] | None = None) -> list[Description]:
+    """Every column, in order; within a request or a job, because value lists are read, unless ``forms`` hold them already."""
+    forms = matrix.forms() if forms is None else forms
     return [_description(column, column.field(forms[column.form])) for column in matrix.columns]
 
 
