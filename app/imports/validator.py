@@ -77,7 +77,7 @@ class Report:
     total: int = 0
     wrong_lines: int = 0
     kinds: list[Kind] = field(default_factory=list)
-    other_sheets: int = 0
+    others: int = 0
 
     @property
     def is_right(self) -> bool:
@@ -114,7 +114,7 @@ def check_file(matrix: Matrix, content: bytes, *, longest: float = LONGEST) -> R
         twice=[(letter_of(place), headers[mapped.columns[place]]) for place in mapped.twice],
         missing_keys=[one.header for one in keys],
         missing_others=[one.header for one in others],
-        other_sheets=table.other_sheets,
+        others=table.others,
     )
     lines, cells = _columns(table, places)
     watch()

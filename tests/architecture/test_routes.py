@@ -180,7 +180,6 @@ def _world(one: Callable[[str], Any]) -> World:
         "step_name": "verification",
         "search": "0" * 32,
         "kind": "csv",
-        "matrix_name": "stagiaires",
         "column": "organisation",
         "name": "replay",
         "message_id": "0" * 8,
