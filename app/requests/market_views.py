@@ -12,9 +12,9 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from sqlalchemy.exc import IntegrityError
 from wtforms import RadioField
-from wtforms.fields import SelectChoice
 from wtforms.validators import Optional
 
+from app.actions.forms import options
 from app.core.errors_db import translate
 from app.core.extensions import db
 from app.core.fab import PortalModelView, Refused, SafeInterface, Titles
@@ -215,9 +215,13 @@ class MarketRuleView(PortalModelView):
                 "Leave empty to ask it after the others, before a last rule that names every change. The first that matches a change decides on it."
             ),
         ),
+<<<<<<< HEAD
         "outcome": RadioField(
             _l("What becomes of it"), [Required()], choices=[SelectChoice(str(code), label) for code, label in market_labels.OUTCOMES.items()]
         ),
+=======
+        "outcome": RadioField(_l("What becomes of it"), [Required()], choices=options(market_labels.OUTCOMES)),
+>>>>>>> fact
     }
     show_columns = ["version_of", *edit_columns, "updated_at"]
     list_columns = ["position", "version_of", "programme", "kind", "field", "days_at_most", "percent_at_most", "outcome", "reason"]

@@ -413,11 +413,11 @@ def test_a_rule_leaves_something_to_those_after_it(as_user: AsUser, db_session: 
     empty = post(admin, address, {})
     assert empty.status_code == 422
     assert "outcome-error" in empty.text
-    assert post(admin, address, {"position": "9000", "kind": "sites", "field": "sites", "opening": "opened", "outcome": "record"}).status_code == 302
+    assert post(admin, address, {"position": "2", "kind": "sites", "field": "sites", "opening": "opened", "outcome": "record"}).status_code == 302
     wide = post(admin, address, {"position": "1", "outcome": "record"})
     assert wide.status_code == 422
     assert "examinée après, ne déciderait plus jamais" in plain(wide.text)
-    useless = post(admin, address, {"position": "9500", "kind": "sites", "field": "sites", "opening": "opened", "moment": "before", "outcome": "record"})
+    useless = post(admin, address, {"position": "3", "kind": "sites", "field": "sites", "opening": "opened", "moment": "before", "outcome": "record"})
     assert useless.status_code == 422
     assert "Cette règle ne déciderait jamais" in plain(useless.text)
 
