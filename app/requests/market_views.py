@@ -215,13 +215,7 @@ class MarketRuleView(PortalModelView):
                 "Leave empty to ask it after the others, before a last rule that names every change. The first that matches a change decides on it."
             ),
         ),
-<<<<<<< HEAD
-        "outcome": RadioField(
-            _l("What becomes of it"), [Required()], choices=[SelectChoice(str(code), label) for code, label in market_labels.OUTCOMES.items()]
-        ),
-=======
         "outcome": RadioField(_l("What becomes of it"), [Required()], choices=options(market_labels.OUTCOMES)),
->>>>>>> fact
     }
     show_columns = ["version_of", *edit_columns, "updated_at"]
     list_columns = ["position", "version_of", "programme", "kind", "field", "days_at_most", "percent_at_most", "outcome", "reason"]
