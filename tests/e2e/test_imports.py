@@ -1,0 +1,88 @@
+"""« Imports » in a real browser: a file is sent, its columns named, a line mended, the rest applied, then all of it undone."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+
+from playwright.sync_api import Page, expect
+
+from app.core.nir import compute_key
+from tests.e2e.axe import assert_accessible, assert_no_horizontal_scroll
+
+SignIn = Callable[..., Page]
+SHEET = {
+    "Civilité": "Monsieur", "Nom de naissance": "Dupuy", "Prénom": "Marc", "Date de naissance": "02/06/1985", "Sexe": "Homme", "Nationalité": "Française",
+    "N° de voie": "12", "Type de voie": "Rue", "Libellé de la voie": "des Acacias", "CP": "31000", "Ville": "toulouse", "Portable": "06 12 34 56 78",
+    "Mail": "marc@exemple.fr", "Inscrit à France Travail": "non", "Bénéficiaire de l’ARE": "non", "Bénéficiaire du RSA": "non",
+    "Bénéficiaire de l’AAH": "non", "Bénéficiaire autres minima sociaux (hors RSA et AAH)": "non", "Bénéficiaire d’une Obligation d’Emploi (BOE)": "Non",
+    "Sortant scolaire (moins d’un an)": "non",
+}  # fmt: skip
+#: Whose first allowed value is taken from the specification.
+LISTS = (
+    "Objectif général", "Situation professionnelle", "Niveau à l’entrée en formation", "Dernière classe suivie", "Diplôme le plus élevé obtenu",
+    "Niveau de la certification la plus élevée obtenue",
+)  # fmt: skip
+
+
+def look(page: Page) -> None:
+    assert_accessible(page)
+    assert_no_horizontal_scroll(page)
+
+
+def first_values(page: Page) -> dict[str, str]:
+    """What may stand in the columns of lists, as the form of a trainee who is there offers it."""
+    page.goto("/stagiaires/")
+    page.locator('main table a[href*="/stagiaires/fiche/"]').first.click()
+    page.locator('a[href$="/situation"]').first.click()
+    found = {}
+    for words in LISTS:
+        found[words] = page.get_by_label(words).first.locator("option").nth(1).inner_text()
+    return found
+
+
+def test_a_file_from_its_arrival_to_its_undoing(signed_in: SignIn, tmp_path: Path) -> None:
+    page = signed_in("principal")
+    values = first_values(page)
+    page.goto("/actions-de-formation/?statut=AO")
+    action = page.locator("main table th a").first.inner_text().strip()
+    rows = []
+    for order, changes in ((1, {}), (2, {"Ville": "PARIS", "Nom de naissance": "Dupuis"})):
+        number = f"18506311{order:02d}{order:03d}"
+        rows.append({"N° d’action": action, "NIR": number, "Clé": compute_key(number), **SHEET, **values, "Commentaire": "à relire", **changes})
+    sent = tmp_path / "stagiaires.csv"
+    with sent.open("w", encoding="utf-8-sig", newline="") as target:
+        writer = csv.DictWriter(target, list(rows[0]), delimiter=";")
+        writer.writeheader()
+        writer.writerows(rows)
+    page.goto("/imports/")
+    page.locator('main a[href="/imports/stagiaires"]').click()
+    page.get_by_label("Fichier à importer").set_input_files(sent)
+    look(page)
+    page.get_by_role("button", name="Envoyer et contrôler le fichier").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Colonnes du fichier", timeout=60_000)
+    look(page)
+    page.get_by_role("button", name="Contrôler le fichier avec ces colonnes").click()
+    expect(page.get_by_text("Contrôlé : à décider")).to_be_visible(timeout=60_000)
+    expect(page.locator("main")).to_contain_text("Rien n’a encore été enregistré")
+    assert rows[0]["NIR"] not in page.content()
+    look(page)
+    page.get_by_role("link", name="Corriger").first.click()
+    look(page)
+    page.get_by_label("Ville").fill("Toulouse")
+    page.get_by_role("button", name="Enregistrer cette ligne").click()
+    expect(page.get_by_text("est maintenant correcte")).to_be_visible()
+    page.get_by_role("button", name="Appliquer le fichier (2 lignes)").click()
+    expect(page.get_by_role("link", name="Annuler tout l’import")).to_be_visible(timeout=60_000)
+    look(page)
+    page.get_by_role("link", name="Annuler tout l’import").click()
+    look(page)
+    page.get_by_role("button", name="Annuler tout l’import").click()
+    expect(page.locator("h1 .badge")).to_contain_text("Annulé", timeout=60_000)
+    page.goto("/imports/stagiaires")
+    page.get_by_label("Fichier à importer").set_input_files(sent)
+    page.get_by_role("button", name="Envoyer et contrôler le fichier").click()
+    expect(page.get_by_text("Contrôlé : à décider")).to_be_visible(timeout=60_000)
+    page.get_by_role("button", name="Abandonner ce fichier").click()
+    expect(page.get_by_text("rien n’en est conservé")).to_be_visible()
