@@ -84,6 +84,13 @@ class Line:
         return (*self.described.column.aliases, self.name)
 
     @property
+    def shown_example(self) -> str:
+        """The example where no number of a person stands, even an invented one: on pages and in documents."""
+        if self.example and self.described.column.secret:
+            return str(_("see the sheet “%(sheet)s” of the file “Format d’import”", sheet=_("Example")))
+        return self.example
+
+    @property
     def listed(self) -> tuple[Allowed, ...]:
         """The values that have to be told one by one."""
         return () if _span(self.described) else self.allowed

@@ -53,8 +53,8 @@ def _story(spec: Specification, width: float) -> list[Any]:
 
     body = ParagraphStyle("body", fontName="Letter", fontSize=8, leading=11)
     bold = ParagraphStyle("bold", parent=body, fontName="Letter-Bold")
-    heading = ParagraphStyle("heading", parent=bold, fontSize=11, leading=14, spaceBefore=12, spaceAfter=4)
-    small = ParagraphStyle("small", parent=bold, fontSize=9, leading=12, spaceBefore=10, spaceAfter=3)
+    heading = ParagraphStyle("heading", parent=bold, fontSize=11, leading=14, spaceBefore=12, spaceAfter=4, keepWithNext=1)
+    small = ParagraphStyle("small", parent=bold, fontSize=9, leading=12, spaceBefore=10, spaceAfter=3, keepWithNext=1)
     top = ParagraphStyle("top", parent=heading, fontSize=15, leading=19, spaceBefore=0)
     item = ParagraphStyle("item", parent=body, leftIndent=10, bulletIndent=0, spaceAfter=2)
 
@@ -68,7 +68,7 @@ def _story(spec: Specification, width: float) -> list[Any]:
     rows += [
         [
             text(line.letter), [text(line.header, bold), text(_("also: %(names)s", names=", ".join(line.aliases)))], text(line.needed),
-            _held(line, text), text(line.example),
+            _held(line, text), text(line.shown_example),
         ]
         for line in spec.lines
     ]  # fmt: skip
@@ -80,7 +80,7 @@ def _story(spec: Specification, width: float) -> list[Any]:
         *points(str(_("Rules of this matrix")), list(spec.remarks)),
         *points(str(_("What a spreadsheet damages")), what_is_damaged()),
         text(_("Columns"), heading),
-        grid(rows, [width * part for part in (0.06, 0.26, 0.2, 0.33, 0.15)], header=True),
+        grid(rows, [width * part for part in (0.08, 0.25, 0.19, 0.33, 0.15)], header=True),
     ]
     if spec.annex:
         story.append(text(_("Annex: values of the long lists"), heading))
