@@ -66,7 +66,6 @@ class ImportsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only p
         matrix = matrix_or_404(matrix_name)
         form: Any = _FileForm()
         if request.method == "POST":
-            request.max_content_length = services.LIMITS.size + 1024 * 1024
             sent = request.files.get("file")
             content = sent.stream.read(services.LIMITS.size + 1) if sent is not None and sent.filename else None
             if not content or sent is None:

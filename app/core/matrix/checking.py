@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
@@ -10,13 +9,13 @@ from typing import Any, Final, NamedTuple
 from flask_babel import gettext as _
 from werkzeug.datastructures import MultiDict
 from wtforms import Field, RadioField, SelectField, StringField
-from wtforms.validators import InputRequired, Length, Optional
+from wtforms.validators import InputRequired, Length, Optional, StopValidation, ValidationError
 
-from app.core.fab.fields import clean_text
 from app.core.tabular.damage import damage_of
 from app.core.tabular.labels import damaged
 from app.core.tabular.table import Cell, CellKind
 from app.core.textsearch import fold
+from app.core.ui.kept_text import no_number
 
 from .definition import Column, FieldKind, Matrix, choices_of, is_required, kind_of
 from .findings import Finding
@@ -46,7 +45,7 @@ class Reader:
         self._form = form
         self._control = control
         self._kind = kind_of(column, control)
-        self._judge = _plainly(control) or self._by_form
+        self._judge = _of_text(control, form) if isinstance(control, StringField) else self._by_form
         if self._kind is FieldKind.YES_NO:
             self._judge = _yes_no
         elif isinstance(control, SelectField | RadioField):
@@ -125,29 +124,30 @@ def _yes_no(words: str) -> Read:
     return Read(None, _("Write “oui” or “non”."))
 
 
-def _plainly(control: Field) -> Callable[[str], Read] | None:
-    """A text that the form only trims and measures needs no form: the same outcome at a fraction of the cost (a test compares them)."""
-    if type(control) is not StringField or list(control.filters) != [clean_text]:
-        return None
-    limits = [one.max for one in control.validators if isinstance(one, Length) and one.min < 0 and one.max > 0]
-    if len(limits) != 1 or any(type(one) is not Optional and not isinstance(one, InputRequired | Length) for one in control.validators):
-        return None
-    limit = limits[0]
+def _of_text(control: Field, form: Any) -> Callable[[str], Read]:
+    """A text as the form reads it: filters, then validators, without what WTForms does around them (a test compares both)."""
+    rules = [one for one in control.validators if not isinstance(one, Optional | InputRequired | Length)]
+    limit = next((one.max for one in control.validators if isinstance(one, Length) and one.max > 0), None)
+    if control.name in form.kept_texts():
+        rules.append(no_number)
 
     def judge(words: str) -> Read:
-        if len(words) <= limit and _PLAIN.fullmatch(words):
-            return Read(words)
-        control.process(MultiDict([(control.name, words)]))
-        if control.validate(_NO_FORM):
-            return BLANK if control.data in ("", None) else Read(control.data)
-        return Read(None, str(control.errors[0]))
+        data: Any = words
+        for changed in control.filters:
+            data = changed(data)
+        if data in ("", None):
+            return BLANK
+        if limit is not None and len(data) > limit:
+            return Read(None, str(_("Too long: %(most)s characters at most.", most=limit)))
+        control.data, control.raw_data, control.errors = data, [words], []
+        for rule in rules:
+            try:
+                rule(form, control)
+            except (StopValidation, ValidationError) as error:
+                return Read(None, str(error.args[0]) if error.args else "")
+        return Read(control.data)
 
     return judge
-
-
-_NO_FORM: Final = None
-#: Letters, digits and ordinary marks with single blanks between them: nothing to trim and nothing to refuse.
-_PLAIN: Final = re.compile(r"[\w'’.,/&()°-]+(?: [\w'’.,/&()°-]+)*")
 
 
 @dataclass(slots=True)
