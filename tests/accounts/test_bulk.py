@@ -13,7 +13,7 @@ import xlsxwriter
 from flask_appbuilder.security.sqla.models import User
 from sqlalchemy import func, select, text
 
-from app.accounts import bulk, jobs, services
+from app.accounts import bulk, bulk_labels, jobs, services
 from app.accounts.bulk import Column, Known, Problem
 from app.accounts.models import AccountBatch, Organisation
 from app.accounts.services import bulk as files
@@ -283,3 +283,22 @@ def test_an_organisation_written_meanwhile_by_the_console(as_user: AsUser, db_se
     assert done.status_code == 303
     assert "changé" in browser.get(done.location).text
     assert counts(db_session) == before
+
+
+@pytest.mark.parametrize(
+    ("words", "kind", "problem", "detail"),
+    [
+        ("7,32829E+13", CellKind.TEXT, Problem.DAMAGED, "scientific"), ("73282932000074,0", CellKind.TEXT, Problem.DAMAGED, "decimal"), ("12/03/2024", CellKind.DATE, Problem.DAMAGED, "date"),
+        ("3282932000074", CellKind.NUMBER, Problem.LOST_ZEROS, ""), ("3282932000074", CellKind.TEXT, Problem.SIRET, ""), ("732829320000741", CellKind.NUMBER, Problem.SIRET, ""),
+    ],
+)  # fmt: skip
+def test_what_a_spreadsheet_did_to_a_siret_is_named(app: Flask, words: str, kind: CellKind, problem: Problem, detail: str) -> None:
+    _line, findings = bulk.read_line(2, {Column.SIRET: (words, kind)})
+    found = next(one for one in findings if one.column is Column.SIRET)
+    assert (found.problem, found.detail) == (problem, detail)
+    with app.test_request_context():
+        assert words in bulk_labels.finding(found) or problem is Problem.SIRET
+
+
+def test_a_file_checked_before_kinds_were_kept_is_still_known() -> None:
+    assert [files._kind(kept) for kept in (True, False, "number", "date")] == [CellKind.NUMBER, CellKind.TEXT, CellKind.NUMBER, CellKind.DATE]

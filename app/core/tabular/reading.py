@@ -11,7 +11,6 @@ from app.core.tabular import archive, ods, text, xlsx
 from app.core.tabular.archive import Archive
 from app.core.tabular.cells import Purse
 from app.core.tabular.faults import Fault, Refused
-from app.core.tabular.sheet import LINES_READ
 from app.core.tabular.table import EMPTY, Cell, Limits, OpenTable, Row, Table
 
 #: Told how many lines were read, now and then and at the end.
@@ -167,6 +166,3 @@ def _header(cells: list[Cell], line: int) -> tuple[str, ...]:
             raise Refused(Fault.SAME_HEADER_TWICE, line=line, column=place, value=name[:60])
         seen.add(name.casefold())
     return names
-
-
-__all__ = ["LINES_READ", "Progress", "open_table", "read_table"]
