@@ -10,7 +10,6 @@ from flask_appbuilder import BaseView, expose
 from flask_appbuilder.security.decorators import has_access, permission_name
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
-from flask_wtf import FlaskForm
 from flask_wtf.file import FileField
 from wtforms import SelectField
 
@@ -21,6 +20,7 @@ from app.core.tabular import Fault, Refused
 from app.core.tabular.labels import refused as refused_file
 from app.core.tabular.writing import FileFormat
 from app.core.ui.format import fr_number
+from app.core.ui.kept_text import KeptTextForm
 
 from . import validator
 from .matrices import IMPORTERS
@@ -79,10 +79,7 @@ class ImportDocumentsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder i
         return attachment(make_template(specify(matrix), chosen), f"format-import-{matrix.name}.{chosen.value}", chosen.media_type)
 
 
-class _CheckForm(FlaskForm):  # type: ignore[misc]  # WTForms is only partly typed
-    class Meta:
-        csrf = False  # checked once, for the whole application
-
+class _CheckForm(KeptTextForm):
     matrix = SelectField(_l("Matrix"))
     file = FileField(
         _l("File to check"),

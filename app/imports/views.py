@@ -10,7 +10,6 @@ from flask_appbuilder import BaseView, expose
 from flask_appbuilder.security.decorators import has_access, permission_name
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
-from flask_wtf import FlaskForm
 from flask_wtf.file import FileField
 
 from app.core.matrix.definition import Matrix, describe
@@ -18,6 +17,7 @@ from app.core.matrix.plan import Act
 from app.core.requests import row_number
 from app.core.tabular import Fault, Refused
 from app.core.tabular.labels import refused as refused_file
+from app.core.ui.kept_text import KeptTextForm
 
 from . import columns, labels, mending, queries, services
 from .document_views import FileCheckView, ImportDocumentsView
@@ -27,10 +27,7 @@ from .models import ImportFile
 from .permissions import VIEW
 
 
-class _FileForm(FlaskForm):  # type: ignore[misc]  # WTForms is only partly typed
-    class Meta:
-        csrf = False  # checked once, for the whole application
-
+class _FileForm(KeptTextForm):
     file = FileField(_l("File to import"), description=_l("XLSX, ODS or CSV; 40 MB and 200,000 lines at most."))
 
 

@@ -6,12 +6,12 @@ from typing import Any
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
-from flask_wtf import FlaskForm
 from wtforms import BooleanField, RadioField, SelectMultipleField, StringField
 from wtforms.validators import Length
 
 from app.core.tabular.writing import FileFormat
 from app.core.ui.format import fr_number
+from app.core.ui.kept_text import KeptTextForm
 
 from .domain import LONGEST_REASON, MOST_NUMBERS, SHORTEST_REASON
 
@@ -26,11 +26,8 @@ def _on_one_line(text: str | None) -> str:
     return " ".join((text or "").replace("\x00", "").split())
 
 
-class ExportForm(FlaskForm):
+class ExportForm(KeptTextForm):
     """Format and columns; the numbers of the people, for those entitled; whether to wait for it."""
-
-    class Meta:
-        csrf = False  # checked once, for the whole application
 
     file_format = RadioField(_l("Format of the file"), name="format", default=FileFormat.XLSX.value, validate_choice=False)
     columns = SelectMultipleField(_l("Columns of the file"), name="colonnes", validate_choice=False)
