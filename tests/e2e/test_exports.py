@@ -28,8 +28,9 @@ def rows(path: Path) -> list[list[str]]:
 def only(page: Page, *labels: str) -> None:
     """Check these columns and no other."""
     group = page.get_by_role("group", name="Colonnes du fichier")
-    for box in group.get_by_role("checkbox", checked=True).all():
-        box.uncheck()
+    checked = group.get_by_role("checkbox", checked=True)
+    while checked.count():
+        checked.first.uncheck()
     for label in labels:
         group.get_by_role("checkbox", name=label, exact=True).check()
 
@@ -41,7 +42,8 @@ def test_columns_a_file_in_the_background_and_its_download(signed_in: SignIn, ja
     page.get_by_role("link", name="Export des stagiaires").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Export des stagiaires")
     expect(page.locator("main")).to_contain_text("Sans sortie")
-    assert_accessible(page)
+    if javascript:
+        assert_accessible(page)
     only(page, "Prénom", "Nom de naissance", "Date d’entrée")
     page.get_by_role("radio", name="CSV").check()
     with page.expect_download() as direct:
@@ -63,7 +65,8 @@ def test_columns_a_file_in_the_background_and_its_download(signed_in: SignIn, ja
         page.wait_for_timeout(1000)
         if not javascript:
             page.reload()
-    assert_accessible(page)
+    if javascript:
+        assert_accessible(page)
     page.goto("/")
     page.get_by_role("button", name="Voir mes exports").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Mes exports")
