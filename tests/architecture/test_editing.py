@@ -56,6 +56,7 @@ NOT_EDITS: dict[str, str] = {
     ),
     "ImportsView.line": "the revision that the page showed; a stale one is refused, what was typed is kept (tests/imports/test_pages.py)",
     "ImportsView.annotated": "reads",
+    "FileCheckView.check": "reads a file and keeps nothing",
     **dict.fromkeys(("NumberRepairView.confirm", "NumberRepairView.forget"), "one's own file, locked; what moved since the preview is shown again"),
     **dict.fromkeys(("ui.search", "ui.narrowed"), "a search; nothing is kept"),
     **{f"{view}.{act}": _STATE for view in ("OrganisationAccountsView", "AccountConsoleView") for act in ("regenerate", "unblock", "deactivate", "reactivate", "delete")},
@@ -114,6 +115,10 @@ UNVERSIONED: dict[str, str] = {
     "action_access": "belongs to the rights of an account, compared whole",
     **dict.fromkeys(("request_document", "request_document_content", "request_signature"), "put in whole; taken away before the request is sent, never changed"),
     **dict.fromkeys(("identity_document", "identity_document_content"), "put in whole, never changed; they go with a request that is withdrawn"),
+    **dict.fromkeys(
+        ("import_file", "import_part", "import_finding", "import_heading"),
+        "a file, mended under its own revision (import_file.revision) and a lock, confirmed against its counts, then written by a job",
+    ),
     **dict.fromkeys(("number_repair", "number_repair_line"), "sent whole, confirmed under a lock, then written by a job"),
     **dict.fromkeys(("number_file", "nia_reminder"), "written by the product, not on screen"),
     "component_site": "a site is added to a component or taken away, never changed",

@@ -23,7 +23,7 @@ _WITHOUT_PATH = {"HomeView.index", "SignInView.login"}
 #: Files, parts of pages, figures; and the style guide, which shows components with sample values.
 _NOT_PAGES = {
     "assets.file", "ui.theme", "ui.favicon", "ui.robots", "ui.token", "metrics.metrics", "health.healthz", "health.readyz", "TownLookup.communes",
-    "api_v1.describe", "RegistrationPages.agora", "RegistrationPages.towns", "SessionsView.towns", "RegistrationView.identity", "TraineesView.panel", "IdentityPages.check",
+    "api_v1.describe", "RegistrationPages.agora", "RegistrationPages.towns", "SessionsView.towns", "SiteView.towns", "RegistrationView.identity", "TraineesView.panel", "IdentityPages.check",
     "DemoMailView.source", "ui.styleguide", "RequestDocumentsView.download", "RequestDocumentsView.letter",
     "BulkAccountsView.template", "BulkAccountsView.show", "BulkAccountsView.errors",  # a file, and what only follows one: tests/accounts/test_bulk.py
     "ExchangesView.state", "ExportsView.state",  # a part of the console, of one's files

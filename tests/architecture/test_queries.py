@@ -85,7 +85,7 @@ def _measure(site: Flask, world: World, browsers: Browsers, *, warm_up: bool = F
                 answer = browsers[actor].get(address)
             assert answer.status_code < 500, f"{address} as {actor}: {answer.status_code}"
             if answer.status_code == 200:
-                found[actor, endpoint] = Visit(list(statements), answer.get_data(as_text=True).count("<tr"))
+                found[actor, endpoint] = Visit(list(statements), answer.get_data().count(b"<tr"))
     return found
 
 

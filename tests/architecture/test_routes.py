@@ -112,8 +112,8 @@ _REPAIR = (
 )
 _IMPORT = (
     "INSERT INTO import_file (seal_uid, organisation_id, account_id, account_name, matrix, file_name, size, digest, state, lines, heading, columns, counts, "
-    "created_at) SELECT gen_random_uuid(), u.organisation_id, u.id, 'X', 'stagiaires', 'x.csv', 1, '\\x00', 'ready', 1, '[\"Nom\"]', '[\"birth_name\"]', "
-    "'{\"create\": 0, \"change\": 0, \"same\": 0, \"wrong\": 1}', now() FROM ab_user u WHERE u.username = 'principal' AND NOT EXISTS (SELECT FROM import_file)"
+    "applied_at, undone_at, created_at) SELECT gen_random_uuid(), u.organisation_id, u.id, 'X', 'stagiaires', 'x.csv', 1, '\\x00', 'undone', 1, '[\"Nom\"]', '[\"birth_name\"]', "
+    "'{\"create\": 0, \"change\": 0, \"same\": 0, \"wrong\": 1}', now(), now(), now() FROM ab_user u WHERE u.username = 'principal' AND NOT EXISTS (SELECT FROM import_file)"
 )
 
 

@@ -45,8 +45,7 @@ def first_values(page: Page) -> dict[str, str]:
 def test_a_file_from_its_arrival_to_its_undoing(signed_in: SignIn, tmp_path: Path) -> None:
     page = signed_in("principal")
     values = first_values(page)
-    page.goto("/actions-de-formation/?statut=AO")
-    action = page.locator("main table th a").first.inner_text().strip()
+    action = "22P00210044_1"
     rows = []
     for order, changes in ((1, {}), (2, {"Ville": "PARIS", "Nom de naissance": "Dupuis"})):
         number = f"18506311{order:02d}{order:03d}"
@@ -68,7 +67,7 @@ def test_a_file_from_its_arrival_to_its_undoing(signed_in: SignIn, tmp_path: Pat
     expect(page.locator("main")).to_contain_text("Rien n’a encore été enregistré")
     assert rows[0]["NIR"] not in page.content()
     look(page)
-    page.get_by_role("link", name="Corriger").first.click()
+    page.locator("main table a[href*=\"/ligne/\"]").first.click()
     look(page)
     page.get_by_label("Ville").fill("Toulouse")
     page.get_by_role("button", name="Enregistrer cette ligne").click()
