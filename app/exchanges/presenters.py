@@ -71,9 +71,9 @@ class Line:
 
 
 def lines(messages: Sequence[OutboxMessage], known: Catalogue) -> list[Line]:
-    """The lines of one page; one statement for all their enrolments."""
-    found, tries = queries.enrolments(messages), queries.tries(messages)
-    return [line(message, found.get(message.subject_id) if message.subject_type == "enrolment" else None, known, tries[message.id]) for message in messages]
+    """The lines of one page, with the tries since each was sent again (its own page counts them all); one statement for all their enrolments."""
+    found = queries.enrolments(messages)
+    return [line(message, found.get(message.subject_id) if message.subject_type == "enrolment" else None, known, message.attempts) for message in messages]
 
 
 def line(message: OutboxMessage, enrolment: Enrolment | None, known: Catalogue, tries: int) -> Line:

@@ -59,8 +59,7 @@ class ShownLine:
 def headers_of(file: ImportFile) -> dict[str, str]:
     """The heading of each column, as the file calls it; as the matrix does for one that the file lacks."""
     matrix = IMPORTERS[file.matrix].matrix
-    forms = matrix.forms()
-    named = {column.name: header_of(column, column.field(forms[column.form])) for column in matrix.columns}
+    named = {column.name: header_of(column) for column in matrix.columns}
     return named | {name: words for name, words in zip(file.columns or (), file.heading or (), strict=False) if name}
 
 

@@ -134,9 +134,10 @@ class Description:
     rules: tuple[str, ...]
 
 
-def header_of(column: Column, control: Field) -> str:
-    """The heading of a column, as the screen calls it."""
-    return str(column.header or control.label.text)
+def header_of(column: Column) -> str:
+    """The heading of a column, as the screen calls it; read from the class of the form, so that no value list is."""
+    unbound: Any = getattr(column.form, column.name)
+    return str(column.header or (unbound.args[0] if unbound.args else unbound.kwargs["label"]))
 
 
 def describe(matrix: Matrix, forms: Mapping[type[Form], Any] | None = None) -> list[Description]:
@@ -148,7 +149,7 @@ def describe(matrix: Matrix, forms: Mapping[type[Form], Any] | None = None) -> l
 def _description(column: Column, control: Field) -> Description:
     limit = next((one.max for one in control.validators if isinstance(one, Length) and one.max > 0), None)
     rules = tuple(str(one.message) for one in control.validators if getattr(one, "message", None) and not isinstance(one, InputRequired))
-    return Description(column, header_of(column, control), need_of(column, control), kind_of(column, control), limit, choices_of(control), rules)
+    return Description(column, header_of(column), need_of(column, control), kind_of(column, control), limit, choices_of(control), rules)
 
 
 def need_of(column: Column, control: Field) -> Need:
@@ -194,8 +195,7 @@ def choices_of(control: Field) -> tuple[Choice, ...]:
 
 def headers(matrix: Matrix) -> Sequence[str]:
     """The headings, in order."""
-    forms = matrix.forms()
-    return [header_of(column, column.field(forms[column.form])) for column in matrix.columns]
+    return [header_of(column) for column in matrix.columns]
 
 
 __all__ = [
