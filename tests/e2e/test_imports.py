@@ -45,7 +45,7 @@ def first_values(page: Page) -> dict[str, str]:
 def test_a_file_from_its_arrival_to_its_undoing(signed_in: SignIn, tmp_path: Path) -> None:
     page = signed_in("principal")
     values = first_values(page)
-    action = "22P00210044_1"
+    action = "23C00390257_2"
     rows = []
     for order, changes in ((1, {}), (2, {"Ville": "PARIS", "Nom de naissance": "Dupuis"})):
         number = f"18506311{order:02d}{order:03d}"
