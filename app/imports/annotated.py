@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from flask import Response, stream_with_context
+from flask import Response
 
-from app.core import clock
+from app.core import context
+from app.core.exports.models import ListExport
 from app.core.tabular import CellKind
-from app.core.tabular.writing import FileFormat, Heading, write
+from app.core.tabular.journaled import JournaledFile
+from app.core.tabular.writing import FileFormat, Heading
 from app.core.tenancy import bound_scope, current_scope
 
 from . import mending, parts, queries
@@ -22,35 +25,41 @@ _BLANKED: Final = str.maketrans(dict.fromkeys(range(32), " ") | {127: " "})
 
 
 def response(file: ImportFile, file_format: str, *, only_wrong: bool) -> Response:
-    """The file, written while it is read.  Cells stay texts, so that no spreadsheet changes them again."""
+    """The file, written while it is read, with its line in the journal of exports.  Cells stay texts: no spreadsheet changes them again."""
     chosen = FileFormat(file_format) if file_format in set(FileFormat) else FileFormat.XLSX
-    headings = [*(Heading(words or f"({place})", width=18) for place, words in enumerate(file.heading or (), 1)), Heading(TO_MEND, width=60)]
-    left_out = {place for place, words in enumerate(file.heading or ()) if words == TO_MEND}
-    headings = [one for place, one in enumerate(headings) if place not in left_out]
-    answer = Response(stream_with_context(write(chosen, TO_MEND, headings, _lines(file, left_out, only_wrong=only_wrong))), content_type=chosen.media_type)
-    answer.headers["Content-Disposition"] = f'attachment; filename="import-{file.id}-annote-{clock.today():%Y-%m-%d}.{chosen.value}"'
-    return answer
+    kept = [(place, words) for place, words in enumerate(file.heading or ()) if words != TO_MEND]
+    headings = [*(Heading(words or f"({place + 1})", width=18) for place, words in kept), Heading(TO_MEND, width=60)]
+    entry = ListExport(
+        actor_id=context.actor_id(), on_behalf_of_id=context.on_behalf_of(), organisation_id=file.organisation_id, request_id=context.request_id(),
+        list_name=f"import-{file.matrix}", file_format=chosen.value, columns=[name for name in file.columns or () if name],
+        query=f"fichier={file.id}", personal=True,
+    )  # fmt: skip
+    rows = _Rows(file, [place for place, _words in kept], only_wrong=only_wrong)
+    return JournaledFile(entry, lambda: rows, file_format=chosen, title=TO_MEND, headings=headings).response(f"import-{file.id}-annote")
 
 
-def _lines(file: ImportFile, left_out: set[int], *, only_wrong: bool) -> Iterator[bytes]:
+class _Rows:
     """The lines, a part at a time, in the scope of the request: it has ended when most of them are read."""
-    file_id, places = file.id, [place for place in range(len(file.heading or ())) if place not in left_out]
-    headers, scope = mending.headers_of(file), current_scope()
 
-    def pieces() -> Iterator[bytes]:
-        number = 0
-        while True:
-            with bound_scope(scope):
-                rows = parts.piece(file_id, PartKind.ROWS, number)
-                wrong = queries.findings_between(file_id, rows[0][0], rows[-1][0] + 1) if rows else {}
+    def __init__(self, file: ImportFile, places: Sequence[int], *, only_wrong: bool) -> None:
+        self.count = 0
+        self._file_id, self._places, self._only_wrong = file.id, places, only_wrong
+        self._headers, self._scope = mending.headers_of(file), current_scope()
+
+    def __iter__(self) -> Iterator[bytes]:
+        for number in itertools.count():
+            with bound_scope(self._scope):
+                rows = parts.piece(self._file_id, PartKind.ROWS, number)
+                wrong = queries.findings_between(self._file_id, rows[0][0], rows[-1][0] + 1) if rows else {}
             if not rows:
                 return
-            number += 1
-            kept = [row for row in rows if row[0] in wrong] if only_wrong else rows
+            kept = [row for row in rows if row[0] in wrong] if self._only_wrong else rows
+            self.count += len(kept)
             if kept:
-                yield "".join(_line(row, wrong.get(line, ()), places, headers) for line, row in kept).encode()
+                yield "".join(_line(row, wrong.get(line, ()), self._places, self._headers) for line, row in kept).encode()
 
-    return pieces()
+    def close(self) -> None:
+        """Nothing is held between two parts."""
 
 
 def _line(row: Sequence[Any], wrong: Sequence[tuple[str, str]], places: Sequence[int], headers: Mapping[str, str]) -> str:

@@ -6,18 +6,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from app.core.jobs import enqueue
 from app.core.logs import NUMBER_IN_TEXT
 from app.core.matrix.definition import choices_of, header_of
 from app.core.matrix.plan import Act, Difference
 from app.core.nir import mask, normalise
 from app.core.tabular import Cell
-from app.core.transaction import transaction
+from app.core.transaction import after_commit, transaction
 
 from . import parts, queries, work
-from .domain import FileState, PartKind
+from .domain import FileEvent, FileState, PartKind
 from .matrices import IMPORTERS
 from .models import ImportFile
-from .services import FileElsewhere, locked
+from .services import JOB, FileElsewhere, locked, move
 
 #: A list this long is chosen from; a longer one is typed, with its values in the specification.
 _CHOSEN = 400
@@ -187,8 +188,9 @@ def mend(file_id: int, number: int, typed: Mapping[str, str], *, revision: int) 
         work.keep_findings(file, plan.findings, line=number)
         if before and not plan.findings:
             _count(file, plan.steps[0].act if plan.steps else Act.SAME)
-        elif not before and plan.findings:  # it was right: checked again as a whole before anything is applied
-            file.counts = None
+        elif not before:  # it was right, and does something else now: the whole is checked again
+            move(file, FileEvent.MEND)
+            after_commit(lambda: enqueue(JOB, file_id))
         return len(plan.findings)
 
 

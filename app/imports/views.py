@@ -207,6 +207,8 @@ class ImportsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only p
             except LookupError:
                 abort(404)
             else:
+                if file_or_404(import_id).state != FileState.READY:
+                    return redirect(url_for(".show", import_id=import_id), 303)
                 if not left:
                     flash(_("Line %(line)s is right now.", line=line), "success")
                     following = queries.wrong_lines(import_id, after=line, column=None, message=None)

@@ -19,7 +19,7 @@ from app.accounts.models import Organisation
 from app.actions.models import Action, Component
 from app.actions.queries import get_action
 from app.core import clock
-from app.core.exports.registry import Asked, ListColumn, NotUnderstood, RowList, SqlList, in_words, local_day, of_row, of_source, words, yes_no
+from app.core.exports.registry import Asked, ListColumn, NotUnderstood, NumberedList, RowList, SqlList, in_words, local_day, of_row, of_source, words, yes_no
 from app.core.extensions import db
 from app.core.nir import NirKind
 from app.core.nir.text import holds_number
@@ -169,7 +169,7 @@ def _clause(source: Any) -> Any:
     return source.__clause_element__() if hasattr(source, "__clause_element__") else getattr(source, "__table__", source)
 
 
-class _Trainees(SqlList):
+class _Trainees(NumberedList):
     """What both exports of a list of trainees share: the list of an action or of all those in scope, narrowed as it is."""
 
     permission = READ

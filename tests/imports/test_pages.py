@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from app.accounts.models import User
 from app.core import tenancy
+from app.core.exports.models import ListExport
 from app.core.extensions import db
 from app.core.tabular import read_table
 from app.core.tenancy import Scope
@@ -146,3 +147,25 @@ def test_somebody_else_never_finds_the_file(principal: FlaskClient, as_user: Any
     for address in ("/colonnes", "/nommer-les-colonnes", "/controler", "/appliquer", "/annuler", "/abandonner", "/ligne/2", "/annote"):
         assert post(other, f"/imports/fichier/{file.id}{address}").status_code == 404
     assert file_now(file.id).state == FileState.READY
+
+
+def test_a_right_line_that_is_changed_has_the_whole_checked_again(principal: FlaskClient, db_session: Session) -> None:
+    account = db.session.scalars(select(User).where(User.username == "principal")).one()
+    file = send(account, csv_of([row_of(make_action(), make_nir())]))
+    line = f"/imports/fichier/{file.id}/ligne/2"
+    assert post(principal, line, {"cellule-town": "PARIS", "revision": "1"}).status_code == 303
+    assert file_now(file.id).state == FileState.CHECKING
+    assert "Contrôle en cours" in principal.get(f"/imports/fichier/{file.id}").text
+    run(file.id)
+    assert file_now(file.id).counts == {"create": 0, "change": 0, "same": 0, "wrong": 1}
+    assert list(problems(principal.get(f"/imports/fichier/{file.id}").text)) == []
+
+
+def test_the_annotated_file_has_its_line_in_the_journal(principal: FlaskClient, db_session: Session) -> None:
+    account = db.session.scalars(select(User).where(User.username == "principal")).one()
+    file = send(account, csv_of([row_of(make_action(), make_nir()), row_of(make_action(), make_nir(), town="PARIS")]))
+    assert post(principal, f"/imports/fichier/{file.id}/annote", {"format": "csv", "lines": "wrong"}).data.count(b"\n") == 2
+    tenancy.bind(Scope.system())
+    entry = db.session.scalars(select(ListExport).order_by(ListExport.id.desc()).limit(1)).one()
+    assert (entry.list_name, entry.actor_id, entry.lines, entry.personal, entry.query) == ("import-stagiaires", account.id, 1, True, f"fichier={file.id}")
+    assert entry.finished_at is not None

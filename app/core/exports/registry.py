@@ -6,6 +6,7 @@ Python, with the words of the screen; for lists whose columns SQL cannot say. Bo
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -90,7 +91,7 @@ def words(**values: Any) -> str:
     return urlencode({name: str(value) for name, value in values.items() if value not in (None, "", ())})
 
 
-class ExportableList:
+class ExportableList(ABC):
     """One list. Subclasses are declared once, without state."""
 
     #: Stands in addresses, in the journal and in the names of files.
@@ -106,25 +107,25 @@ class ExportableList:
     lead: ClassVar[Any] = _l("One line for each line of the list.")
     menu: ClassVar[str | None] = None
 
+    @abstractmethod
     def read(self, args: MultiDict[str, str]) -> Asked:
         """What an address asks for. Raises NotUnderstood, or answers 404 for what does not exist."""
-        raise NotImplementedError
 
+    @abstractmethod
     def columns(self, asked: Asked) -> Sequence[ListColumn]:
         """The columns this reader may have."""
-        raise NotImplementedError
 
+    @abstractmethod
     def path(self, asked: Asked) -> list[tuple[Any, str | None]]:
         """The breadcrumb down to the list."""
-        raise NotImplementedError
 
+    @abstractmethod
     def rows(self, asked: Asked, columns: Sequence[ListColumn], *, reason: str | None = None) -> Rows:
         """The rows, begun in the scope of this moment; with a ``reason``, their numbers in clear in a last column, journaled before."""
-        raise NotImplementedError
 
+    @abstractmethod
     def count(self, asked: Asked, most: int) -> int:
         """How many lines the file would have, counted up to ``most``."""
-        raise NotImplementedError
 
     def title_of(self, asked: Asked) -> str:
         """The title of the page."""
@@ -158,17 +159,9 @@ def counted(statement: Select[Any], most: int) -> int:
 class SqlList(ExportableList):
     """A list whose columns are SQL."""
 
+    @abstractmethod
     def statement(self, asked: Asked, sources: Sequence[Any], today: date) -> Select[Any]:
         """The whole file in one statement, in the order of the list."""
-        raise NotImplementedError
-
-    def number_source(self) -> Any:
-        """The key of whose number a line holds, for a list with numbers."""
-        raise NotImplementedError
-
-    def numbers_of(self, keys: Iterable[int]) -> Sequence[Any]:
-        """The rows (``core.nir.storage.NirRow``) of these keys, in scope."""
-        raise NotImplementedError
 
     def sources(self, columns: Sequence[ListColumn], today: date) -> list[Any]:
         """What the columns hold: text is never NULL."""
@@ -182,23 +175,44 @@ class SqlList(ExportableList):
 
     def rows(self, asked: Asked, columns: Sequence[ListColumn], *, reason: str | None = None) -> Rows:
         """By COPY."""
+        if reason is not None:
+            raise TypeError(f"{self.key}: no numbers are taken out of this list")
         today = clock.today()
-        if reason is None:
-            return CopiedRows(self.statement(asked, self.sources(columns, today), today))
-        numbered = [*self.sources(columns, today), self.number_source()]
-        return NumberedRows(CopiedRows(self.statement(asked, numbered, today)), self.numbers_of, reason)
+        return CopiedRows(self.statement(asked, self.sources(columns, today), today))
 
     def count(self, asked: Asked, most: int) -> int:
         """By the statement of the file itself, without its columns."""
         return counted(self.statement(asked, [literal(1)], clock.today()), most)
 
 
+class NumberedList(SqlList):
+    """A list of people, whose numbers (NIR) may be taken out of it."""
+
+    numbers: ClassVar[tuple[str, str]]
+
+    @abstractmethod
+    def number_source(self) -> Any:
+        """The key of whose number a line holds."""
+
+    @abstractmethod
+    def numbers_of(self, keys: Iterable[int]) -> Sequence[Any]:
+        """The rows (``core.nir.storage.NirRow``) of these keys, in scope."""
+
+    def rows(self, asked: Asked, columns: Sequence[ListColumn], *, reason: str | None = None) -> Rows:
+        """By COPY; the numbers in clear are read for some lines at a time, each journaled."""
+        if reason is None:
+            return super().rows(asked, columns)
+        today = clock.today()
+        numbered = [*self.sources(columns, today), self.number_source()]
+        return NumberedRows(CopiedRows(self.statement(asked, numbered, today)), self.numbers_of, reason)
+
+
 class RowList(ExportableList):
     """A list whose rows are mapped objects, made into lines as the screen makes them."""
 
+    @abstractmethod
     def entities(self, asked: Asked, today: date) -> Select[Any]:
         """The rows in the order of the list."""
-        raise NotImplementedError
 
     def loads(self) -> Sequence[Any]:
         """What the columns need, loaded beside them; no collection by a join."""
@@ -248,6 +262,6 @@ def args_of(query: str) -> MultiDict[str, str]:
 
 
 __all__ = [
-    "NUMBER", "Asked", "ExportableList", "ListColumn", "NotUnderstood", "RowList", "SqlList", "args_of", "counted", "find_list", "in_words",
+    "NUMBER", "Asked", "ExportableList", "ListColumn", "NotUnderstood", "NumberedList", "RowList", "SqlList", "args_of", "counted", "find_list", "in_words",
     "local_day", "of_row", "of_source", "register_list", "register_resolver", "registered_lists", "words", "yes_no",
 ]  # fmt: skip
