@@ -47,16 +47,20 @@ def search_identity(request_id: int) -> None:
 
     Every way out leaves a state: nobody waits for an answer that will not come.
     """
-    request = db.session.get(IdentityRequest, request_id)
-    if request is None or request.state != IdentityState.PENDING:
-        return
-    question = identity.open_sealed(request.seal_uid, "question", request.question)
-    siret = _siret(request.organisation_id)
-    actor = str(request.requested_by or "system")
+    from app.accounts.models import Organisation
+
+    row = db.session.execute(
+        select(IdentityRequest.seal_uid, IdentityRequest.question, IdentityRequest.requested_by, Organisation.siret)
+        .join(Organisation, Organisation.id == IdentityRequest.organisation_id)
+        .where(IdentityRequest.id == request_id, IdentityRequest.state == IdentityState.PENDING.value)
+    ).one_or_none()
     db.session.rollback()  # no transaction stays open while a partner is slow
-    query = IdentityQuery(nir=question["nir"], key=question["key"], birth_name=question["name"], caller=Caller(actor_id=actor, siret=siret))
-    state, person = ask(query)
-    identity.store_answer(request_id, state, person)
+    if row is None:
+        return
+    question = identity.open_sealed(row.seal_uid, "question", row.question)
+    caller = Caller(actor_id=str(row.requested_by or "system"), siret=str(row.siret))
+    state, person = ask(IdentityQuery(nir=question["nir"], key=question["key"], birth_name=question["name"], caller=caller))
+    identity.store_answer(row.seal_uid, state, person)
 
 
 def ask(query: IdentityQuery) -> tuple[IdentityState, Person | None]:
@@ -78,12 +82,6 @@ def ask(query: IdentityQuery) -> tuple[IdentityState, Person | None]:
         birth_date=found.birth_date,
         gender=found.gender,
     )
-
-
-def _siret(organisation_id: int) -> str:
-    from app.accounts.models import Organisation
-
-    return str(db.session.scalar(select(Organisation.siret).where(Organisation.id == organisation_id)))
 
 
 def purge_identity_requests() -> None:

@@ -23,7 +23,7 @@ from app.exchanges.models import PartnerCode
 from app.exchanges.queries import ExchangeFilter
 from app.exchanges.services import Selection
 from app.trainees.domain import AgoraState, IdentityState
-from app.trainees.models import Enrolment, IdentityRequest
+from app.trainees.models import Enrolment
 from app.trainees.queries import entry_facts
 from app.trainees.services import identity
 from tests.accounts.helpers import narrow, post
@@ -474,8 +474,7 @@ def test_searches_of_identities_are_shown_without_anybody(as_user: AsUser, db_se
     nir = make_nir()
     for action in actions.values():
         uid = identity.start_search(organisation_id=action.organisation_id, action_id=action.id, nir=nir, birth_name="CHERCHÉ", actor_id=None)
-        request_id = db_session.scalars(select(IdentityRequest.id).where(IdentityRequest.seal_uid == uid)).one()
-        identity.store_answer(request_id, IdentityState.UNKNOWN)
+        identity.store_answer(uid, IdentityState.UNKNOWN)
     outside = actions[ORGANISATION_A]
     identity.start_search(organisation_id=outside.organisation_id, action_id=outside.id, nir=make_nir(), birth_name="HORS", actor_id=None, ask=False)
     pages = {account: as_user(account).get("/echanges/identites/").text for account in ("admin", "principal", "autre-of")}

@@ -121,9 +121,9 @@ def test_the_nir_of_somebody_else_overwrites_nobody_unasked(as_user: AsUser, tol
     registration_id = make_registration(make_action(), kind="7", source=IdentitySource.TYPED)
     page = Correction(as_user("principal"), registration_id)
     page.ask(make_nir(), told.birth_name)
-    request_id = db.session.scalars(select(IdentityRequest.id).order_by(IdentityRequest.id.desc())).first()
-    assert request_id is not None
-    identity.store_answer(request_id, IdentityState.FOUND, told)
+    uid = db.session.scalars(select(IdentityRequest.seal_uid).order_by(IdentityRequest.id.desc())).first()
+    assert uid is not None
+    identity.store_answer(uid, IdentityState.FOUND, told)
     shown = page.browser.get(page.address).text
     assert "AGORA connaît ce NIR avec une autre identité" in shown
     assert "Identité confirmée par AGORA" not in shown

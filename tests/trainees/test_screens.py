@@ -97,9 +97,9 @@ def hidden_of(page: str) -> dict[str, str]:
 
 def answer(state: IdentityState, name: str = "ESSAI") -> None:
     """AGORA answers the last search."""
-    request_id = db.session.scalars(select(IdentityRequest.id).order_by(IdentityRequest.id.desc())).first()
-    assert request_id is not None
-    identity.store_answer(request_id, state, make_person(name) if state is IdentityState.FOUND else None)
+    uid = db.session.scalars(select(IdentityRequest.seal_uid).order_by(IdentityRequest.id.desc())).first()
+    assert uid is not None
+    identity.store_answer(uid, state, make_person(name) if state is IdentityState.FOUND else None)
 
 
 # ---- wizard ------------------------------------------------------------------------------------------------------------

@@ -196,8 +196,8 @@ def test_an_identity_search_goes_through_a_sealed_row(db_session: Session) -> No
     search = identity.read_search(uid)
     assert search is not None
     assert search.state is IdentityState.PENDING
-    identity.store_answer(row.id, IdentityState.FOUND, make_person("SION", "ANDRE"))
-    identity.store_answer(row.id, IdentityState.UNAVAILABLE)  # a second run of the job changes nothing
+    identity.store_answer(uid, IdentityState.FOUND, make_person("SION", "ANDRE"))
+    identity.store_answer(uid, IdentityState.UNAVAILABLE)  # a second run of the job changes nothing
     search = identity.read_search(uid)
     assert search is not None
     assert search.person is not None

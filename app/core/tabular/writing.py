@@ -12,11 +12,13 @@ from __future__ import annotations
 import codecs
 import io
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
+
+from isal import isal_zlib
 
 #: The most lines of a sheet, heading included: beyond, a second sheet follows.
 SHEET_LINES: Final = 1_048_576
@@ -177,18 +179,15 @@ class StreamedArchive:
         self._archive.writestr(_entry(name, zipfile.ZIP_STORED if stored else zipfile.ZIP_DEFLATED), content.encode())
 
     def entry(self, name: str, pieces: Iterable[bytes]) -> Iterator[bytes]:
-        """A long entry, piece by piece; gives what may leave meanwhile. One piece is compressed while the next one is made."""
+        """A long entry, piece by piece; gives what may leave meanwhile."""
         # Its size is not known before its end: it may pass 2 GiB.
-        with self._archive.open(_entry(name, zipfile.ZIP_DEFLATED), "w", force_zip64=True) as target, ThreadPoolExecutor(1, "compress") as pool:
-            under_way: Future[int] | None = None
+        with self._archive.open(_entry(name, zipfile.ZIP_DEFLATED), "w", force_zip64=True) as target:
+            # The same format, four times as fast as zlib: a thread that compresses beside this one would gain less, each waits for the other.
+            target._compressor = isal_zlib.compressobj(1, isal_zlib.DEFLATED, -zlib.MAX_WBITS)  # type: ignore[attr-defined]  # zipfile has no door for it
             for piece in pieces:
-                if under_way is not None:
-                    under_way.result()
-                    if ready := self._outlet.take(_PIECE):
-                        yield ready
-                under_way = pool.submit(target.write, piece)
-            if under_way is not None:
-                under_way.result()
+                target.write(piece)
+                if ready := self._outlet.take(_PIECE):
+                    yield ready
 
     def take(self) -> bytes:
         """What has been written and not taken yet."""

@@ -18,6 +18,7 @@ from sqlalchemy import delete, select, update
 from app.core import clock, crypto
 from app.core.extensions import db
 from app.core.jobs import enqueue
+from app.core.jobs.signals import heard, say
 from app.core.nir import Nir, parse
 from app.core.nir.storage import nir_candidates
 from app.core.tenancy import whole_organisation
@@ -32,7 +33,8 @@ PATIENCE = timedelta(seconds=5)
 KEPT = timedelta(hours=1)
 #: A page that asks this soon waits for the answer rather than ask again; later it holds no web process for a slow partner.
 PROMPT = timedelta(milliseconds=350)
-_LOOKED_EVERY = 0.015
+#: Without Redis it looks this often (seconds).
+_LOOKED_EVERY = 0.1
 _TABLE = IdentityRequest.__tablename__
 
 
@@ -194,22 +196,31 @@ def await_search(uid: uuid.UUID) -> None:
     """Return as soon as the search is answered, or is no longer young; no transaction is open while it waits."""
     looked_for = select(IdentityRequest.state, IdentityRequest.created_at).where(IdentityRequest.seal_uid == uid)
     until = time.monotonic() + PROMPT.total_seconds()
-    while (row := db.session.execute(looked_for).one_or_none()) is not None and time.monotonic() < until:
-        if row.state != IdentityState.PENDING or not timedelta() <= clock.now() - row.created_at < PROMPT:
-            return
-        db.session.rollback()
-        time.sleep(_LOOKED_EVERY)
+    with heard(_word(uid)) as hear:  # before the first look: what is said between the two is heard
+        while (row := db.session.execute(looked_for).one_or_none()) is not None and (left := until - time.monotonic()) > 0:
+            if row.state != IdentityState.PENDING or not timedelta() <= clock.now() - row.created_at < PROMPT:
+                return
+            db.session.rollback()
+            if hear(min(left, _LOOKED_EVERY)):
+                return
 
 
-def store_answer(request_id: int, state: IdentityState, person: Person | None = None) -> None:
+def _word(uid: uuid.UUID) -> str:
+    """What is said aloud when a search is answered: no more than that."""
+    return f"identity:{uid.hex}"
+
+
+def store_answer(uid: uuid.UUID, state: IdentityState, person: Person | None = None) -> None:
     """Keep what AGORA answered; a second run of the job changes nothing."""
-    with transaction():
-        request = db.session.get(IdentityRequest, request_id, with_for_update=True)
-        if request is None or request.state != IdentityState.PENDING:
-            return
-        request.state = state.value
-        request.answered_at = clock.now()
-        request.answer = _seal(request.seal_uid, "answer", person.to_json()) if person else None
+    answer = _seal(uid, "answer", person.to_json()) if person else None
+    with transaction() as session:
+        session.execute(
+            update(IdentityRequest)
+            .where(IdentityRequest.seal_uid == uid, IdentityRequest.state == IdentityState.PENDING.value)
+            .values(state=state.value, answered_at=clock.now(), answer=answer)
+            .execution_options(synchronize_session=False)
+        )
+        after_commit(lambda: say(_word(uid)))
 
 
 def purge(older_than: timedelta = KEPT) -> int:

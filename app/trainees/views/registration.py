@@ -320,25 +320,25 @@ class RegistrationView(SeveralDrafts):
             return Response(status=204)
         return self.render_template(
             "trainees/_identity.html",
-            form=state.form(IDENTIFY),
+            form=None if found.locked else state.form(IDENTIFY),
             found=found,
             state=state,
             labels=labels,
             live=True,
-            **self._identity_context(state),
+            **self._identity_context(state, found),
         )
 
-    def _identity_context(self, state: WizardState) -> dict[str, Any]:
+    def _identity_context(self, state: WizardState, found: Found) -> dict[str, Any]:
         return {
             "identity_url": self.url("identity", state, pour=self.concerns(state) or None),
             "verify_url": self.url("show", state, step_name=VERIFY),
             "number_masked": self._masked(state),
-            **self._announced(state),
+            **self._announced(state, found),
         }
 
-    def _announced(self, state: WizardState) -> dict[str, Any]:
+    def _announced(self, state: WizardState, found: Found) -> dict[str, Any]:
         """Who is about to be registered, and the last sheet of somebody the organisation knows."""
-        found, known = self.found(state), state.memo.get("known")
+        known = state.memo.get("known")
         name = full_name(found.person) if found.person else self.about(state)
         return {"found_name": name, "about": name, "known_sheet": queries.last_registration(known) if known else None}
 
@@ -355,7 +355,8 @@ class RegistrationView(SeveralDrafts):
             more["already_url"] = self._already_url(state) if request.method == "POST" else None
             more |= {"others": self.others(state), **self._number_asked(state)}
         elif step.name == IDENTIFY:
-            more |= {"found": self.found(state), **self._identity_context(state)}
+            found = self.found(state)
+            more |= {"found": found, **self._identity_context(state, found)}
         elif step.name == RECAP:
             person = self._person(state)
             more |= {

@@ -490,12 +490,29 @@
       form.addEventListener("portal:keep", () => { if (address) save(); });
       form.addEventListener("submit", () => { window.clearTimeout(timer); timer = 0; delete form.dataset.dirty; });
       /* A page that is closed or put aside at once takes its last words along. */
-      const aside = () => { if (timer && form.isConnected) save(true); };
+      const aside = () => { if (timer && form.isConnected) { sessionStorage.setItem(LEFT + window.location.pathname, String(Date.now())); save(true); } };
       document.addEventListener("visibilitychange", () => { if (document.visibilityState === "hidden") aside(); });
       window.addEventListener("pagehide", aside);
     });
   }
   window.addEventListener("beforeunload", (event) => { if ($("form[data-unsaved][data-dirty]")) event.preventDefault(); });
+  /* Back on the page sooner than its last words were kept: they are on their way, and it is shown again once they are offered. */
+  const LEFT = "left:";
+  async function backTooSoon() {
+    const place = LEFT + window.location.pathname;
+    const since = Date.now() - Number(sessionStorage.getItem(place));
+    sessionStorage.removeItem(place);
+    if (since > 10000) return;
+    for (const pause of [300, 700, 2000]) {
+      await new Promise((done) => window.setTimeout(done, pause));
+      if ($("#drop-page-draft") || $("form[data-dirty]")) return;
+      try {
+        const answer = await fetch(window.location.href, { headers: { Accept: "text/html" }, credentials: "same-origin" });
+        if (answer.redirected || !answer.ok) return;
+        if ($("#drop-page-draft", new DOMParser().parseFromString(await answer.text(), "text/html"))) { window.location.reload(); return; }
+      } catch { return; }
+    }
+  }
 
   /* ---------------------------------------------------------------- who else modifies this */
   /* The page says that it is used while it is looked at and worked in: one left open does not keep a session alive. */
@@ -575,6 +592,7 @@
   });
   $$("[data-print]").forEach((button) => button.addEventListener("click", () => window.print()));
   setUp();
+  backTooSoon();
   /* What an act did is where the keyboard goes on from. */
   const told = $("#messages .alert");
   if (told && document.activeElement === body) { told.tabIndex = -1; told.focus({ preventScroll: true }); }
