@@ -18,7 +18,7 @@ from app.core.tabular.labels import damage_text
 from app.core.tabular.table import Cell, CellKind
 from app.core.textsearch import fold
 
-from .definition import Column, FieldKind, Matrix, choices_of, is_required, kind_of
+from .definition import Choice, Column, FieldKind, Matrix, choices_of, is_required, kind_of
 from .findings import Finding
 
 #: What people write for yes and no.
@@ -31,6 +31,12 @@ class Read(NamedTuple):
 
     value: Any
     message: str | None = None
+
+
+class Figure(str):
+    """A text that a spreadsheet holds as a figure: zeros before it may be lost."""
+
+    __slots__ = ()
 
 
 #: A cell that holds nothing; whether something had to stand there depends on what the line does.
@@ -78,6 +84,10 @@ class Reader:
             out.append(found)
         return out
 
+    def choices(self) -> tuple[Choice, ...]:
+        """The values of a closed list, with their words."""
+        return choices_of(self._control)
+
     def _new(self, cell: Cell) -> Read:
         if self.column.digits:
             damage = damage_of(cell, lengths=self.column.digits)
@@ -85,7 +95,9 @@ class Reader:
                 return Read(None, damage_text(damage))
         elif cell.kind is CellKind.DATE and self._kind is not FieldKind.DATE:
             return Read(None, _("A spreadsheet made a date of it: give the column the format “Text”, then write it again."))
-        return self._judge(cell.text)
+        read = self._judge(cell.text)
+        figure = self.column.figures and cell.kind is CellKind.NUMBER and isinstance(read.value, str)
+        return Read(Figure(read.value)) if figure else read
 
     def _choice(self, words: str) -> Read:
         known = self._known.get(fold(words))
@@ -229,4 +241,4 @@ def groups_of(checker: Checker) -> list[GroupJudge]:
     return [GroupJudge(checker, group.columns, group.judge) for group in checker.matrix.groups]
 
 
-__all__ = ["BLANK", "Checked", "Checker", "GroupJudge", "Read", "Reader", "groups_of", "not_in_list"]
+__all__ = ["BLANK", "Checked", "Checker", "Figure", "GroupJudge", "Read", "Reader", "groups_of", "not_in_list"]

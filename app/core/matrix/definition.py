@@ -62,6 +62,8 @@ class Column:
     key: bool = False
     #: A code of that many digits, which a spreadsheet shortens or turns into a figure.
     digits: tuple[int, ...] = ()
+    #: A short code that a spreadsheet may have made a figure of: what is read says so (``checking.Figure``).
+    figures: bool = False
     #: What is read here is the number of a person: it is masked wherever it is shown.
     secret: bool = False
     #: The shape it must have, when the form judges it with other columns (the NIR and its key).

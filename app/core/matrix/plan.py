@@ -85,7 +85,9 @@ Progress = Callable[[int, int], None]
 class Importer(Protocol):
     """What a feature does with the files of one matrix.  Each method runs in the scope of the organisation."""
 
-    matrix: Matrix
+    @property
+    def matrix(self) -> Matrix:
+        """What its files hold."""
 
     def plan(self, checker: Checker, checked: Checked, progress: Progress, *, lock: bool) -> Plan:
         """What the file would do to what is there now; nothing is written.  Findings of ``checked`` are among its own.

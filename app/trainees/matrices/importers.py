@@ -8,7 +8,7 @@ from app.core.matrix import Matrix
 from app.core.matrix.checking import Checked, Checker
 from app.core.matrix.plan import Done, Kept, Plan, Progress
 
-from . import trainees, trainees_apply, trainees_plan
+from . import inscriptions, realisations, sorties, trainees, trainees_apply, trainees_plan
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,6 @@ class _Trainees:
         return trainees_apply.undo(done, progress)
 
 
-IMPORTERS = (_Trainees(),)
+IMPORTERS = (_Trainees(), inscriptions.IMPORTER, realisations.IMPORTER, sorties.IMPORTER)
 
 __all__ = ["IMPORTERS"]
