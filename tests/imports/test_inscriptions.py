@@ -207,8 +207,11 @@ def test_a_dry_run_wakes_nobody_and_the_real_run_once(account: User, monkeypatch
         make_registration(action, nir=nir)
     file = sent(account, MATRIX, *(who(action, nir, **PLAN) for nir in numbers))
     assert woken == []
-    apply(file)
+    with statements() as asked:
+        apply(file)
     assert woken == ["agora"]
+    assert not [one for one in asked if "pg_advisory_xact_lock" in one and "bucket" in one]  # or two files would wait for each other
+    assert [one for one in asked if one.startswith("INSERT INTO outbox_message")]
 
 
 def test_on_a_database_of_its_own_the_dry_run_commits_nothing(committed: Flask) -> None:

@@ -18,6 +18,7 @@ from app.core.extensions import db
 from app.core.matrix import Matrix
 from app.core.matrix.checking import Checked, Checker
 from app.core.matrix.plan import Act, Difference, Done, Kept, Plan, Progress, Step
+from app.core.outbox.publishing import subjects_held
 from app.core.transaction import part, rehearsal
 
 from .. import labels
@@ -75,7 +76,7 @@ class EnrolmentImporter:
         steps: dict[int, Step] = {}
         ended, total = 0, len(resolved)
         for action_id in sorted(groups):
-            with rehearsal():
+            with rehearsal(), subjects_held():  # taken back: no order to keep
                 lock_action(action_id, share=action_id not in alone)
                 group = _Group(self, lines, groups[action_id])
                 for some in _pieces(groups[action_id]):
@@ -106,17 +107,18 @@ class EnrolmentImporter:
         versions = _versions({step.data.enrolment_id for step in acting})
         ahead = Counter(step.data.enrolment_id for step in acting)
         done: list[Done] = []
-        for some in _pieces(acting):
-            progress(len(done), len(acting))
-            held = EnrolmentLines.load([step.data.key[0] for step in some]) if self.enrols else None
-            for step in some:
-                deed: Deed = step.data
-                enrolment_id = deed.do(versions.get(deed.enrolment_id, 0))
-                done.append(Done(step.line, deed.subject, enrolment_id, 0, deed.kept()))
-                ahead[enrolment_id] -= 1
-                if ahead[enrolment_id] > 0:
-                    versions |= _versions({enrolment_id})
-            del held
+        with subjects_held():  # the plan locked them
+            for some in _pieces(acting):
+                progress(len(done), len(acting))
+                held = EnrolmentLines.load([step.data.key[0] for step in some]) if self.enrols else None
+                for step in some:
+                    deed: Deed = step.data
+                    enrolment_id = deed.do(versions.get(deed.enrolment_id, 0))
+                    done.append(Done(step.line, deed.subject, enrolment_id, 0, deed.kept()))
+                    ahead[enrolment_id] -= 1
+                    if ahead[enrolment_id] > 0:
+                        versions |= _versions({enrolment_id})
+                del held
         versions = _versions({one.subject_id for one in done})
         for one in done:  # of an enrolment that several lines changed, the last version is what is looked for when they are undone
             one.version = versions[one.subject_id]

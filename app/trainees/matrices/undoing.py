@@ -15,6 +15,7 @@ from app.actions.services import lock_action
 from app.core.errors_db import translate
 from app.core.extensions import db
 from app.core.matrix.plan import Done, Kept, Progress
+from app.core.outbox.publishing import subjects_held
 from app.core.transaction import part
 from app.partners.agora.port import Outcome
 
@@ -38,14 +39,15 @@ def undo(done: list[Done], progress: Progress) -> list[Kept]:
     """The last act first.  Kept: what somebody changed since, what the rules of the day refuse, and what nothing takes back."""
     rows = _held(done)
     kept: list[Kept] = []
-    for count, one in enumerate(reversed(done)):
-        progress(count, len(done))
-        row = rows.get(one.subject_id)
-        if row is None:  # taken away meanwhile, or by a line before
-            continue
-        why = _("The enrolment has been changed since: it stays as it is.") if row.version != one.version else _take_back(one)
-        if why:
-            kept.append(Kept(one.line, _SHEET, row.registration_id, why))
+    with subjects_held():
+        for count, one in enumerate(reversed(done)):
+            progress(count, len(done))
+            row = rows.get(one.subject_id)
+            if row is None:  # gone meanwhile
+                continue
+            why = _("The enrolment has been changed since: it stays as it is.") if row.version != one.version else _take_back(one)
+            if why:
+                kept.append(Kept(one.line, _SHEET, row.registration_id, why))
     progress(len(done), len(done))
     return sorted(kept, key=lambda one: one.line)
 
@@ -80,8 +82,6 @@ def _take_back(one: Done) -> str:
         return _("Nothing takes back an interruption or a return: if it is wrong, ask the assistance, which settles it with AGORA.")
     except IntegrityError as error:
         return translate(error)
-    except LookupError:
-        return ""
     return ""
 
 
