@@ -3,7 +3,7 @@ PYTHON ?= python3
 IN_VENV = $(PYTHON) run.py setup --dev && .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: run test lint e2e bench chaos i18n requirements help
+.PHONY: run test lint e2e bench chaos fuzz i18n requirements help
 
 run: ## start the whole portal (PORT=, DATA_DIR=, DEMO=0)
 	@exec $(PYTHON) run.py
@@ -17,6 +17,8 @@ bench: ## measures: lists and exports at their largest, outbox, registration, me
 	@$(IN_VENV) -m tests.bench $(ARGS)
 chaos: ## processes killed at random: nothing lost, nothing twice
 	@$(IN_VENV) -m pytest tests/chaos -s -p no:randomly $(ARGS)
+fuzz: ## files of the three formats damaged at random: read or refused, never broken (ARGS="--cases 100000 --seed 1")
+	@$(IN_VENV) -m tests.fuzz readers $(ARGS)
 i18n: ## extract the strings, update and compile the French catalogue
 	@$(IN_VENV) -m launcher.i18n
 requirements: ## compile requirements*.in to pinned versions with hashes

@@ -62,6 +62,7 @@ def create_app(settings: Settings | None = None) -> Flask:
             import_module(feature).register(builder)
 
         api.init_app(app)
+        ui.narrowing.init_app(app)  # after the scope of the account is bound
         health.init_app(app)
         metrics.init_app(app)
         jobs.init_app(app)

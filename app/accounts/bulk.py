@@ -13,7 +13,9 @@ from enum import StrEnum
 from typing import Final
 
 from app.accounts import domain
+from app.core.tabular import CellKind
 from app.core.tabular.columns import columns_of as _columns_of
+from app.core.tabular.damage import Damage, damage_of
 from app.core.textsearch import fold
 
 MAX_LINES: Final = 5_000
@@ -45,6 +47,8 @@ HEADERS: Final[dict[Column, str]] = {
     Column.FIRST_NAME: "Prénom",
     Column.EMAIL: "Courriel",
 }
+#: How many figures each code has.
+CODES: Final = {Column.SIRET: 14, Column.NDA: 11}
 REQUIRED: Final = (Column.KIND, Column.SIRET, Column.CIVILITY, Column.LAST_NAME, Column.FIRST_NAME, Column.EMAIL)
 _MAX: Final = {Column.LEGAL_NAME: 200, Column.TRADE_NAME: 200, Column.LAST_NAME: 64, Column.FIRST_NAME: 64, Column.EMAIL: 254}
 _KINDS: Final = {"principal": "principal", "compte principal": "principal", "secondaire": "secondary", "compte secondaire": "secondary"}
@@ -59,6 +63,7 @@ class Problem(StrEnum):
     UNKNOWN_KIND = "unknown_kind"
     SIRET = "siret"
     LOST_ZEROS = "lost_zeros"
+    DAMAGED = "damaged"
     NDA = "nda"
     CIVILITY = "civility"
     TOO_LONG = "too_long"
@@ -138,9 +143,9 @@ def columns_of(header: Sequence[str]) -> tuple[dict[Column, int], list[Column]]:
     return _columns_of(header, names, REQUIRED)
 
 
-def read_line(number: int, cells: Mapping[Column, tuple[str, bool]]) -> tuple[Line, list[Finding]]:
-    """A line from its cells (text, whether the spreadsheet held a number), and what is wrong with it alone."""
-    typed = {column: cells.get(column, ("", False))[0] for column in Column}
+def read_line(number: int, cells: Mapping[Column, tuple[str, CellKind]]) -> tuple[Line, list[Finding]]:
+    """A line from its cells (text, what the spreadsheet held), and what is wrong with it alone."""
+    typed = {column: cells.get(column, ("", CellKind.EMPTY))[0] for column in Column}
     findings: list[Finding] = []
 
     def wrong(column: Column, problem: Problem, detail: str = "") -> None:
@@ -153,13 +158,20 @@ def read_line(number: int, cells: Mapping[Column, tuple[str, bool]]) -> tuple[Li
     if typed[Column.KIND] and not kind:
         wrong(Column.KIND, Problem.UNKNOWN_KIND)
     siret = domain.compact_siret(typed[Column.SIRET])
-    if siret and domain.siret_fault(siret) is not None:
-        lost = cells.get(Column.SIRET, ("", False))[1] and siret.isdigit() and len(siret) < 14
-        wrong(Column.SIRET, Problem.LOST_ZEROS if lost else Problem.SIRET)
     nda = domain.compact_siret(typed[Column.NDA])
-    if nda and not re.fullmatch(r"[0-9]{11}", nda):
-        lost = cells.get(Column.NDA, ("", False))[1] and nda.isdigit() and len(nda) < 11
-        wrong(Column.NDA, Problem.LOST_ZEROS if lost else Problem.NDA)
+    codes = (
+        (Column.SIRET, Problem.SIRET, bool(siret) and domain.siret_fault(siret) is not None),
+        (Column.NDA, Problem.NDA, bool(nda) and not re.fullmatch(r"[0-9]{11}", nda)),
+    )
+    for column, problem, is_wrong in codes:
+        if is_wrong:
+            damage = damage_of(*cells.get(column, ("", CellKind.EMPTY)), CODES[column])
+            if damage in (None, Damage.FIGURE):  # a number of another length is a wrong code
+                wrong(column, problem)
+            elif damage is Damage.LOST_ZERO:
+                wrong(column, Problem.LOST_ZEROS)
+            else:
+                wrong(column, Problem.DAMAGED, damage.value)
     civility = _CIVILITIES.get(fold(typed[Column.CIVILITY]), "")
     if typed[Column.CIVILITY] and not civility:
         wrong(Column.CIVILITY, Problem.CIVILITY)

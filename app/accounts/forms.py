@@ -9,7 +9,6 @@ from email_validator import EmailNotValidError, validate_email
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_babel import ngettext
-from flask_wtf import FlaskForm
 from wtforms import EmailField, HiddenField, PasswordField, RadioField, SelectField, SelectMultipleField, StringField, TextAreaField
 from wtforms.fields import SelectChoice
 from wtforms.validators import AnyOf, DataRequired, EqualTo, InputRequired, Length, ValidationError
@@ -20,14 +19,7 @@ from app.accounts.domain import IDENTIFIANT_MAX
 from app.accounts.passwords import MAX_READ
 from app.core.concurrency import VersionedForm
 from app.core.ui.forms import FrDateField
-
-
-class _Form(FlaskForm):  # type: ignore[misc]  # Flask-WTF is untyped
-    """The token is checked by CSRFProtect before the view is reached."""
-
-    class Meta(FlaskForm.Meta):  # type: ignore[misc,name-defined]  # Flask-WTF is untyped
-        csrf = False
-
+from app.core.ui.kept_text import KeptTextForm
 
 _REQUIRED = InputRequired(_l("This field is required."))
 _READABLE = Length(max=MAX_READ, message=_l("This is too long."))
@@ -54,8 +46,10 @@ def _text(label: Any, autocomplete: str, *more: Any, longest: int = 200, kind: s
     )
 
 
-class SignInForm(_Form):
+class SignInForm(KeptTextForm):
     """Identifiant and password."""
+
+    keeps_nothing = "compared with what is kept"
 
     username = StringField(
         _l("Identifiant"),
@@ -66,7 +60,7 @@ class SignInForm(_Form):
     next = HiddenField()
 
 
-class ChangePasswordForm(_Form):
+class ChangePasswordForm(KeptTextForm):
     """The present password, then the new one twice."""
 
     current = _password(_l("Current password"), "current-password")
@@ -112,7 +106,7 @@ def _name(label: Any, missing: Any) -> StringField:
     return StringField(label, [DataRequired(missing), too_long, _person_name], filters=[_squeezed], render_kw={"autocomplete": "off"})
 
 
-class AccountForm(VersionedForm, _Form):
+class AccountForm(VersionedForm, KeptTextForm):
     """The dialog "Gestion du compte": who holds the account. ``once`` tells a second click from a second account."""
 
     civility = RadioField(
@@ -137,7 +131,7 @@ class AccountForm(VersionedForm, _Form):
         self.once.data = secrets.token_urlsafe(16)
 
 
-class ChooseCredentialsForm(_Form):
+class ChooseCredentialsForm(KeptTextForm):
     """Behind a link: "Coordonnées d'authentification" (guide 004 page 7)."""
 
     username = _identifiant(_l("Identifiant"))
@@ -145,8 +139,10 @@ class ChooseCredentialsForm(_Form):
     confirmation = _password(_l("Confirm the password"), "new-password", EqualTo("password", message=_l("The two passwords differ.")))
 
 
-class RecoveryForm(_Form):
+class RecoveryForm(KeptTextForm):
     """ "Génération de mot de passe" (guide 004 page 5)."""
+
+    keeps_nothing = "compared with what is kept"
 
     username = StringField(
         _l("Identifiant"),
@@ -158,21 +154,21 @@ class RecoveryForm(_Form):
     email = _text(_l("E-mail"), "email", longest=320, kind="email")
 
 
-class ChangeIdentifiantForm(_Form):
+class ChangeIdentifiantForm(KeptTextForm):
     """Another identifiant; the present password is asked."""
 
     username = _identifiant(_l("New identifiant"))
     current = _password(_l("Current password"), "current-password")
 
 
-class ChangeEmailForm(_Form):
+class ChangeEmailForm(KeptTextForm):
     """Another e-mail address; the present password is asked."""
 
     email = _text(_l("New e-mail address"), "email", longest=320, kind="email")
     current = _password(_l("Current password"), "current-password")
 
 
-class DelegationForm(_Form):
+class DelegationForm(KeptTextForm):
     """To whom, from which day to which; the choices are set by the view."""
 
     delegate_id = SelectField(_l("Who stands in for you"), [InputRequired(_l("Choose an account."))], validate_choice=True)
@@ -188,20 +184,24 @@ def _code(label: Any) -> StringField:
     return StringField(label, [_REQUIRED, Length(max=100, message=_l("This is too long."))], render_kw=attributes)
 
 
-class CodeForm(_Form):
+class CodeForm(KeptTextForm):
     """The code asked after the password; the name of the field is one that no page ever gives back."""
+
+    keeps_nothing = "a code, compared"
 
     otp = _code(_l("Verification code"))
     next = HiddenField()
 
 
-class FirstCodeForm(_Form):
+class FirstCodeForm(KeptTextForm):
     """The first code of an application that has just learnt the secret."""
+
+    keeps_nothing = "a code, compared"
 
     otp = _code(_l("Code shown by the application"))
 
 
-class PasswordForm(_Form):
+class PasswordForm(KeptTextForm):
     """The present password, before something that matters."""
 
     current = _password(_l("Current password"), "current-password")
@@ -210,11 +210,15 @@ class PasswordForm(_Form):
 class PasswordAndCodeForm(PasswordForm):
     """The present password and a code."""
 
+    keeps_nothing = "a password and a code, compared"
+
     otp = _code(_l("Verification code"))
 
 
 class TokenForm(PasswordForm):
     """A token of the programming interface."""
+
+    number_boxes = {"networks": "addresses of networks, each read as one"}
 
     name = StringField(
         _l("Name"),

@@ -13,7 +13,7 @@ from wtforms.validators import DataRequired, Email, InputRequired, Length, Optio
 
 from app.accounts import domain, labels
 from app.accounts.services import OrganisationCard, Person
-from app.core.fab.fields import clean_text
+from app.core.fab.fields import clean_text, one_line
 from app.core.fab.forms import PortalForm
 
 _REQUIRED = DataRequired(_l("This field is required."))
@@ -22,12 +22,6 @@ _MAIL = Email(message=_l("This is not an e-mail address: write it like name@doma
 
 def _max(length: int) -> Length:
     return Length(max=length, message=_l("%(max)d characters at most."))
-
-
-def _one_line(text: Any) -> Any:
-    """Blanks made single; nothing typed is None."""
-    cleaned = clean_text(text)
-    return " ".join(cleaned.split()) if isinstance(cleaned, str) else cleaned
 
 
 def check_siret(_form: Any, field: Any) -> None:
@@ -62,33 +56,33 @@ def check_phone(_form: Any, field: Any) -> None:
 class _CardFields(PortalForm):
     """An organisation; before the person, as on the page, so that errors are listed in its order."""
 
-    legal_name = StringField(_l("Legal name"), [_REQUIRED, _max(200)], filters=[_one_line])
-    trade_name = StringField(_l("Trade name"), [Optional(), _max(200)], filters=[_one_line])
+    legal_name = StringField(_l("Legal name"), [_REQUIRED, _max(200)], filters=[one_line])
+    trade_name = StringField(_l("Trade name"), [Optional(), _max(200)], filters=[one_line])
     siret = StringField(
         _l("SIRET"),
         [_REQUIRED, check_siret],
-        filters=[_one_line],
+        filters=[one_line],
         description=_l("14 digits, for example 123 456 789 13000"),
         render_kw={"inputmode": "numeric"},
     )
     nda = StringField(
         _l("Activity declaration number (NDA)"),
         [Optional(), Regexp(r"[0-9]{11}\Z", message=_l("The activity declaration number has 11 digits."))],
-        filters=[_one_line, lambda text: text.replace(" ", "") if text else text],
+        filters=[one_line, lambda text: text.replace(" ", "") if text else text],
         description=_l("11 digits"),
         render_kw={"inputmode": "numeric"},
     )
-    contact_email = EmailField(_l("Contact e-mail"), [Optional(), _max(320), _MAIL], filters=[_one_line])
-    contact_phone = TelField(_l("Contact telephone"), [Optional(), _max(20), check_phone], filters=[_one_line])
+    contact_email = EmailField(_l("Contact e-mail"), [Optional(), _max(320), _MAIL], filters=[one_line])
+    contact_phone = TelField(_l("Contact telephone"), [Optional(), _max(20), check_phone], filters=[one_line])
 
 
 class _PersonFields(PortalForm):
     """Civilité, nom d'usage, prénom, courriel (guide 004 §1)."""
 
     civility = RadioField(_l("Civility"), [_REQUIRED], choices=[SelectChoice(value, label) for value, label in labels.CIVILITIES])
-    last_name = StringField(_l("Name in use"), [_REQUIRED, _max(64), check_name], filters=[_one_line], render_kw={"autocomplete": "off"})
-    first_name = StringField(_l("First name"), [_REQUIRED, _max(64), check_name], filters=[_one_line], render_kw={"autocomplete": "off"})
-    email = EmailField(_l("E-mail"), [_REQUIRED, _max(320), _MAIL], filters=[_one_line], render_kw={"autocomplete": "off"})
+    last_name = StringField(_l("Name in use"), [_REQUIRED, _max(64), check_name], filters=[one_line], render_kw={"autocomplete": "off"})
+    first_name = StringField(_l("First name"), [_REQUIRED, _max(64), check_name], filters=[one_line], render_kw={"autocomplete": "off"})
+    email = EmailField(_l("E-mail"), [_REQUIRED, _max(320), _MAIL], filters=[one_line], render_kw={"autocomplete": "off"})
 
     def person(self) -> Person:
         """What was typed."""

@@ -26,7 +26,7 @@ from app.core.ui.error_pages import ErrorWords, error_response
 _KEY: Final = "portal.observation"
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 #: What an observer may still send.
-_ALLOWED: Final = frozenset({"ObservationView.end", "SignInView.logout", "ui.search"})
+_ALLOWED: Final = frozenset({"ObservationView.end", "SignInView.logout", "ui.search", "ui.narrowed"})
 
 #: Views whose pages an observer does not see: name of their permission → whether for the trainees' sake (else they are personal).
 _hidden: dict[str, bool] = {}

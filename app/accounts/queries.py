@@ -103,16 +103,21 @@ def secondary_accounts(organisation_id: int, *, page: int, size: int, typed: str
 
     ``typed`` narrows it to those of whose name, identifiant or address each word typed begins a word.
     """
+    statement = secondary_statement(organisation_id, typed=typed, sort=sort, descending=descending)
+    total = int(db.session.scalar(statement.order_by(None).with_only_columns(func.count())) or 0)
+    return _page(_with_details(statement), page, size), total
+
+
+def secondary_statement(organisation_id: int, *, typed: str = "", sort: str = "name", descending: bool = False) -> Select[Any]:
+    """All of them, in the order of the list."""
     condition = (
         User.organisation_id == organisation_id,
         User.deleted_at.is_(None),
         ~_holds(Role.PRINCIPAL),
         *(_PERSON.contains(f" {word}", autoescape=True) for word in fold(typed).split()[:MAX_WORDS]),
     )
-    total = int(db.session.scalar(select(func.count()).select_from(User).where(*condition)) or 0)
     order = [*SORTS.get(sort, _BY_NAME), User.id]
-    statement = _with_details(select(User).where(*condition)).order_by(*((one.desc() for one in order) if descending else order))
-    return _page(statement, page, size), total
+    return select(User).where(*condition).order_by(*((one.desc() for one in order) if descending else order))
 
 
 def accounts_after(organisation_id: int, *, after: int, size: int) -> list[User]:
@@ -162,6 +167,13 @@ MOST_COUNTED: Final = 10_000
 
 def find_accounts(typed: str, shown: Shown, *, page: int, size: int, organisation_id: int | None = None) -> tuple[list[User], int]:
     """Accounts found by name, identifiant, e-mail, organisation or SIRET, beginnings of words being enough."""
+    statement = accounts_statement(typed, shown, organisation_id)
+    total = int(db.session.scalar(select(func.count()).select_from(statement.order_by(None).with_only_columns(User.id).limit(MOST_COUNTED).subquery())) or 0)
+    return _page(_with_details(statement), page, size), total
+
+
+def accounts_statement(typed: str, shown: Shown, organisation_id: int | None = None) -> Select[Any]:
+    """All of them, in the order of the console."""
     conditions: list[ColumnElement[bool]] = [User.deleted_at.is_(None), *_matching(typed)]
     if organisation_id is not None:
         conditions.append(User.organisation_id == organisation_id)
@@ -169,12 +181,10 @@ def find_accounts(typed: str, shown: Shown, *, page: int, size: int, organisatio
         conditions.append(_STATES[shown])
     elif shown is Shown.UNUSED:
         conditions.append(unused_since(clock.now() - domain.UNUSED_AFTER))
-    base = select(User).where(*conditions)
-    total = int(db.session.scalar(select(func.count()).select_from(base.with_only_columns(User.id).limit(MOST_COUNTED).subquery())) or 0)
     order: tuple[Any, ...] = (func.lower(User.last_name), func.lower(User.first_name), User.id)
     if shown is Shown.BLOCKED:
         order = (func.coalesce(User.blocked_at, User.last_failed_at).desc(), User.id)
-    return _page(_with_details(base).order_by(*order), page, size), total
+    return select(User).where(*conditions).order_by(*order)
 
 
 def count_blocked() -> int:

@@ -18,11 +18,13 @@ if TYPE_CHECKING:
 
 def register(appbuilder: AppBuilder) -> None:
     """Add the screens, the menu, the sentences of constraints, the commands and the periodic jobs."""
-    from app.accounts import api, commands, names, queries
+    from app.accounts import api, commands, exports, names, observations, queries
     from app.accounts.access.factor import NEXT_SECRET, SECRET, secret_aad
     from app.accounts.hooks import account_links
     from app.accounts.models import SecondFactor
     from app.accounts.services import AccountChanged
+    from app.core.exports.account import register_account_reader
+    from app.core.exports.registry import register_list
     from app.core.logs import register_secret_address
     from app.core.people import register_account_names
     from app.core.presence import register_editor_names
@@ -48,6 +50,10 @@ def register(appbuilder: AppBuilder) -> None:
     current_app.register_error_handler(AccountChanged, _account_changed)
     register_organisation_name(_organisation_name)
     register_account_names(queries.names_of)
+    register_account_reader(exports.read_account)
+    for one in exports.LISTS:
+        register_list(one)
+    observations.hide_from_observers("Exports", trainees=False)
     register_editor_names(queries.editors_of)
     register_search(SearchProvider("accounts", _l("Accounts"), _find_accounts, permission=("can_read", "AccountConsole"), order=80))
     commands.init_app(current_app._get_current_object(), appbuilder)  # type: ignore[attr-defined]  # LocalProxy

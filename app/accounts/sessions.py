@@ -22,6 +22,7 @@ from app.accounts.access.domain import FACTOR_SESSION
 from app.accounts.conditions import account_open, organisation_open
 from app.accounts.models import Organisation, SecondFactor, SessionPurpose, User, UserSession
 from app.core import clock
+from app.core.exports.models import ExportFile
 
 #: Where Flask-Login keeps what identifies the account; here it is the session's secret, never an account's number.
 COOKIE_KEY: Final = "_user_id"
@@ -78,8 +79,9 @@ def find(session: Session, token: str) -> Found | None:
     """
     now = clock.now()
     has_factor = factor.confirmed().where(SecondFactor.user_id == User.id).exists()
+    unseen = select(ExportFile.id).where(ExportFile.user_id == User.id, ExportFile.is_unseen()).correlate(User).exists()
     statement = (
-        select(User, UserSession, has_factor, mandates.column(clock.to_local(now).date()))
+        select(User, UserSession, has_factor, mandates.column(clock.to_local(now).date()), unseen)
         .join(UserSession, UserSession.user_id == User.id)
         .outerjoin(Organisation, Organisation.id == User.organisation_id)
         .where(
@@ -99,6 +101,7 @@ def find(session: Session, token: str) -> Found | None:
     if row is None:
         return None
     row[0].mandate = mandates.read(row[3])
+    row[0].has_unseen_exports = bool(row[4])
     return Found(row[0], row[1], bool(row[2]))
 
 

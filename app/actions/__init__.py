@@ -14,10 +14,11 @@ def register(appbuilder: AppBuilder) -> None:
 
     from app.accounts.domain import Act
     from app.accounts.hooks import register_account_link
+    from app.core.exports.registry import register_list
     from app.core.fab import add_list
     from app.core.ui import SearchProvider, register_menu, register_search
 
-    from . import access_views, closing_views, export_views, names, opening, reference_views, search, search_views, session_views, views
+    from . import access_views, closing_views, export_views, exports, names, opening, reference_views, search, search_views, session_views, views
     from .tabs import register_action_tab
 
     names.register_names()
@@ -27,6 +28,8 @@ def register(appbuilder: AppBuilder) -> None:
     appbuilder.add_view_no_menu(session_views.SessionsView)
     appbuilder.add_view_no_menu(search_views.SavedSearchesView)
     appbuilder.add_view_no_menu(export_views.ActionExportsView)
+    for one in exports.LISTS.values():
+        register_list(one)
     appbuilder.add_view_no_menu(opening.OpeningView)
     read = ("can_read", views.VIEW)
     register_action_tab(_l("Overview"), "ActionsView.show", read, 10)

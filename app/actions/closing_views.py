@@ -16,8 +16,10 @@ from sqlalchemy.exc import IntegrityError
 from app.core import clock
 from app.core.errors_db import translate
 from app.core.extensions import db
+from app.core.people import account_names
+from app.core.ui.format import fr_datetime
 
-from . import domain, labels, ports, queries, services
+from . import chronicle, domain, labels, ports, queries, services
 from .domain import ActionEvent
 from .forms import ClosingForm, DeclarationForm, ReopeningForm
 from .models import Action
@@ -50,8 +52,6 @@ class ClosingView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only p
         facts = services.facts_of(action, clock.today(), declaration)
         event = ActionEvent.ASK_CLOSING if facts.declared else ActionEvent.DECLARE
         reasons = domain.blockers(action.status, event, facts)
-        if request.method == "GET":
-            form.ask_closing.data = True
         return self._page(action, form, facts, "actions/declare.html", _("Declare the action finished"), reasons=reasons, declaration=declaration)
 
     @expose("/cloture", methods=["GET", "POST"])
@@ -65,8 +65,9 @@ class ClosingView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only p
             closed = _tried(lambda: services.close_action(action_id, comment=form.comment.data or "", shown=form.shown.data or None), form)
             if closed is not None:
                 done = _("The action %(number)s is closed; the AGORA files of its trainees are being closed.", number=action.number)
-                already = _("The action %(number)s was closed already.", number=action.number)
-                return _leave(action_id, done if closed else already, changed=closed)
+                if closed or not form.comment.data:
+                    return _leave(action_id, done if closed else _closed_text(found_or_404(action_id)), changed=closed)
+                return self._too_late(found_or_404(action_id), form)
             action = found_or_404(action_id)
         declaration = queries.declaration_of(action_id)
         facts = services.facts_of(action, clock.today(), declaration)
@@ -99,6 +100,20 @@ class ClosingView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only p
         reasons = domain.blockers(action.status, ActionEvent.REOPEN, facts)
         return self._page(action, form, facts, "actions/reopen.html", _("Reopen the action"), reasons=reasons)
 
+    def _too_late(self, action: Action, form: ClosingForm) -> ResponseReturnValue:
+        """Somebody else closed first: who and when, and the observations that were typed, to be copied."""
+        heading = _("Close the action")
+        return self.render_template(
+            "actions/closed_already.html",
+            breadcrumb=crumbs(action, (heading, None)),
+            menu_current="ActionsView.index",
+            heading=heading,
+            action=action,
+            told=_closed_text(action),
+            comment=form.comment.data,
+            cancel_url=_page(action.id),
+        ), 409
+
     def _page(self, action: Action, form: Any, facts: domain.EntryFacts, template: str, heading: str, **values: Any) -> ResponseReturnValue:
         reasons = values.pop("reasons")
         outcomes = ports.outcomes(action) if action.status == domain.ActionStatus.RUNNING and not reasons else None
@@ -118,6 +133,15 @@ class ClosingView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only p
             cancel_url=_page(action.id),
             **values,
         ), (422 if request.method == "POST" else 200)
+
+
+def _closed_text(action: Action) -> str:
+    """Who closed the action, and when."""
+    line = queries.closing_of(action.id)
+    if line is None:
+        return _("The action %(number)s was closed already.", number=action.number)
+    who = chronicle.actor_of(line, account_names((line.actor_id, line.on_behalf_of_id))) or _("the portal")
+    return _("The action %(number)s was closed already by %(name)s, on %(when)s.", number=action.number, name=who, when=fr_datetime(line.happened_at))
 
 
 def _page(action_id: int) -> str:

@@ -7,16 +7,16 @@ from typing import Any
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
-from flask_wtf import FlaskForm
 from wtforms import BooleanField, HiddenField, RadioField, SelectField, StringField, TextAreaField, ValidationError
 from wtforms.fields import SelectChoice
 from wtforms.validators import Length, Optional, Regexp
 
 from app.core.concurrency import VersionedForm
 from app.core.fab.fields import WholeNumberField, clean_text
-from app.core.textsearch import fold
 from app.core.ui.forms import FrDateField, FrTimeField, Required
+from app.core.ui.kept_text import KeptTextForm
 from app.reference.models import Town
+from app.reference.places import PlaceFault, place_of, place_text, shown_town
 from app.reference.queries import towns_for_postal_code
 
 from .labels import BILLING_LABELS, FREQUENCY_LABELS
@@ -27,22 +27,16 @@ def options(labels: Mapping[str, Any]) -> list[SelectChoice]:
     return [SelectChoice(str(code), label) for code, label in labels.items()]
 
 
-class OpeningForm(FlaskForm):  # type: ignore[misc]  # WTForms is only partly typed
+class OpeningForm(KeptTextForm):
     """Actual start, declaration frequency, billing period."""
-
-    class Meta:
-        csrf = False  # checked once, for the whole application
 
     actual_start = FrDateField(_l("Actual start"), [Required()])
     declaration_frequency = RadioField(_l("Declaration frequency"), [Required()], choices=options(FREQUENCY_LABELS))
     billing_period = RadioField(_l("Billing period"), [Required()], choices=options(BILLING_LABELS))
 
 
-class ActionForm(FlaskForm):  # type: ignore[misc]  # WTForms is only partly typed
+class ActionForm(KeptTextForm):
     """CSRF is checked once, for the whole application."""
-
-    class Meta:
-        csrf = False
 
 
 class DeclarationForm(ActionForm):
@@ -69,8 +63,23 @@ def _not_negative(_form: Any, field: Any) -> None:
         raise ValidationError(_("This number cannot be negative: enter 0 or more."))
 
 
+#: What is longer is never cut in silence as it is pasted: it is said how long it is.
+_CODE_LENGTH = 10
+
+
+class Fits(Length):
+    """At most so many characters; says how many there are."""
+
+    def __call__(self, form: Any, field: Any) -> None:
+        """Raise ValidationError beyond."""
+        typed = len(field.data or "")
+        if typed > self.max:
+            raise ValidationError(_("%(max)s characters at most: there are %(typed)s. Shorten this text.", max=self.max, typed=typed))
+
+
 def _text(label: Any, *validators: Any, limit: int, **attributes: Any) -> StringField:
-    return StringField(label, [*validators, Length(max=limit)], filters=[clean_text], render_kw={"maxlength": limit, **attributes})
+    bound = {"maxlength": limit} if limit <= _CODE_LENGTH else {}
+    return StringField(label, [*validators, Fits(max=limit)], filters=[clean_text], render_kw={**bound, **attributes})
 
 
 class SessionForm(VersionedForm, ActionForm):
@@ -100,11 +109,6 @@ class MeetingForm(VersionedForm, ActionForm):
     text = TextAreaField(_l("Information for the candidates"), [Optional(), Length(max=1000)], filters=[clean_text], render_kw={"rows": 3})
 
 
-def shown_town(town: Town) -> str:
-    """The name that an address bears: with its CEDEX where it has one."""
-    return town.routing_name if town.cedex else town.name
-
-
 class SiteForm(ActionForm):
     """A site, with the towns of its postal code; a code that the table does not know (a CEDEX, mostly) is typed by hand."""
 
@@ -126,11 +130,13 @@ class SiteForm(ActionForm):
         """The same, as the list offers them."""
         return [shown_town(town) for town in self.towns()]
 
-    def validate_town(self, field: Any) -> None:
-        """A town of its postal code when the code is known, and then its INSEE code; anything else for another code."""
-        towns = self.towns()
-        found = [town for town in towns if fold(field.data or "") in (fold(town.name), fold(town.routing_name))]
-        if found:
-            field.data, self.insee_code.data = shown_town(found[0]), found[0].insee_code
-        elif towns and field.data:
-            raise ValidationError(_("This town does not have this postal code: choose one of the list."))
+    def validate(self, *args: Any, **kwargs: Any) -> bool:
+        """The three go together (``reference.places``); the town is kept as the table writes it, with its INSEE code."""
+        if not super().validate(*args, **kwargs):
+            return False
+        found = place_of(self.postal_code.data, self.town.data, self.insee_code.data)
+        if isinstance(found, PlaceFault):
+            self[found.field].errors = [*self[found.field].errors, place_text(found)]
+            return False
+        self.town.data, self.insee_code.data = found.town, found.insee_code
+        return True

@@ -376,6 +376,25 @@ def _late_for_who_closes(facts: EntryFacts, end: str) -> str:
     return _("Its planned end, %(end)s, has passed: it can be closed; the training organisation has not declared it finished yet.", end=end)
 
 
+def start_apart_text(action: Action, facts: EntryFacts, *, waits: bool) -> str | None:
+    """While the actual start is not the first entry (guide 003 §1, reminder): both, and what to do; None when they agree.
+
+    ``waits``: a modification request is under way, which may be the one that mends it.
+    """
+    if action.status != ActionStatus.RUNNING or action.actual_start is None or facts.first_entry in (None, action.actual_start):
+        return None
+    told = _(
+        "The actual start is %(start)s, and the first trainee entered on %(first)s: they have to be the same day.",
+        start=fr_long_date(action.actual_start),
+        first=fr_long_date(facts.first_entry),
+    )
+    if waits:
+        return f"{told} " + _(
+            "A modification request is under way: once it is decided, ask for the right actual start if they still differ, or correct the enrolment."
+        )
+    return f"{told} " + _("If the entry is right, ask for a modification of dates; otherwise correct the enrolment, from the list of the trainees.")
+
+
 def closing_consequence(enrolled: int, planned_end: date, today: date) -> str:
     """What closing does; and that it comes before the planned end, when it does."""
     consequence = ngettext(

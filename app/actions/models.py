@@ -37,7 +37,7 @@ from app.core.errors_db import register_constraint
 from app.core.rls import GIVEN_ACTIONS, LIMITED_ACCOUNT
 
 from .domain import ActionStatus, BillingPeriod, ContractKind, DeclarationFrequency
-from .list_models import ActionExport, SavedSearch
+from .list_models import SavedSearch
 from .partner_models import ActionPartner
 from .session_models import InformationMeeting, TrainingSession
 
@@ -389,7 +389,6 @@ tenancy.register_limit(ActionAccess, lambda account: ActionAccess.user_id == acc
 __all__ = [
     "Action",
     "ActionAccess",
-    "ActionExport",
     "ActionHistory",
     "ActionPartner",
     "AdvanceInvoiceRequest",

@@ -32,4 +32,3 @@ def register_names() -> None:
         "information_meeting", _l("Information meetings"), lambda count: ngettext("%(num)s information meeting", "%(num)s information meetings", count)
     )
     name_table("saved_search", _l("Kept searches"))
-    name_table("action_export", _l("Exports of actions"), lambda count: ngettext("%(num)s export of actions", "%(num)s exports of actions", count))

@@ -5,13 +5,13 @@ Both are later features (imports run one way): they register themselves here.  W
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from .domain import EntryFacts, MissingKind, Period
-from .models import Action
+from .models import Action, Component
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +105,10 @@ class RequestSide(Protocol):
         """What requests changed of an action, latest first; nothing for who may not read them."""
         ...
 
+    def faults(self, row: Action | Component, before: Mapping[str, Any]) -> Sequence[tuple[str, str]]:
+        """What the rules of the requests forbid of a row that is changed directly: column and sentence.  ``before``: its columns as they were."""
+        ...
+
     def under_way(self, action_id: int) -> tuple[int, ...]:
         """The requests of an action that wait: for a decision, or for a correction."""
         ...
@@ -116,6 +120,9 @@ class RequestSide(Protocol):
 
 class _NoRequests:
     def applied(self, action_id: int) -> Sequence[AppliedRequest]:
+        return ()
+
+    def faults(self, row: Action | Component, before: Mapping[str, Any]) -> Sequence[tuple[str, str]]:
         return ()
 
     def under_way(self, action_id: int) -> tuple[int, ...]:

@@ -296,6 +296,12 @@ def history_of(action_id: int, *, session_id: int | None = None) -> list[ActionH
     return list(db.session.scalars(select(ActionHistory).where(concerned).order_by(ActionHistory.id.desc()).limit(200)))
 
 
+def closing_of(action_id: int) -> ActionHistory | None:
+    """The last line of history that says who closed the action, and when."""
+    statement = select(ActionHistory).where(ActionHistory.action_id == action_id, ActionHistory.event == ActionEvent.CLOSE.value)
+    return db.session.scalars(statement.order_by(ActionHistory.id.desc()).limit(1)).first()
+
+
 def opening_of(action_id: int) -> ActionHistory | None:
     """The line of history of the opening: there is one at most, for nothing leads back to before."""
     statement = select(ActionHistory).where(ActionHistory.action_id == action_id, ActionHistory.event == ActionEvent.OPEN.value)

@@ -5,11 +5,11 @@ The status and the opening of an action are not here: they change through the op
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
-from flask_babel import ngettext
 from sqlalchemy import case, select
 from wtforms import StringField
 from wtforms.validators import Length
@@ -53,6 +53,13 @@ _DATES: dict[str, Any] = {"planned_start": _l("Planned start"), "planned_end": _
 def _ordered(row: Any) -> None:
     if row.planned_start and row.planned_end and row.planned_end < row.planned_start:
         raise Refused(_("The planned end comes before the planned start."), field="planned_end")
+
+
+def _refuse_with(faults: Sequence[tuple[str, str]]) -> None:
+    """All that is wrong, each at its field."""
+    if faults:
+        (field, message), *more = faults
+        raise Refused(message, field=field or None, also=[(name or None, said) for name, said in more])
 
 
 class ComponentSiteModelView(PortalModelView):
@@ -150,22 +157,12 @@ class ComponentModelView(PortalModelView):
         services.write_history(item.action, domain.DataEvent.COMPONENT_REMOVED.value, details={"component": f"{item.number} – {item.title}"})
 
     def pre_update(self, item: models.Component) -> None:
-        """A component lies around its sessions and trainees too; the database says the same at the end of the transaction."""
+        """What a request may not ask is not written either: see ``check_change``."""
+
+    def check_change(self, item: models.Component, before: Mapping[str, Any]) -> None:
+        """Around its sessions and trainees, with places for those enrolled; the database says the same of the dates."""
+        _refuse_with(ports.request_side().faults(item, before))
         self.pre_add(item)
-        period = domain.Period(item.planned_start, item.planned_end)
-        numbers = sessions.sessions_outside({item.id: period}).get(item.id)
-        if numbers:
-            raise Refused(labels.sessions_outside_text(numbers), field="planned_end")
-        people = ports.trainee_side().outside(item.id, period)
-        if people:
-            raise Refused(
-                ngettext(
-                    "%(num)s trainee would be outside these dates: change the dates of the enrolment first.",
-                    "%(num)s trainees would be outside these dates: change the dates of their enrolments first.",
-                    people,
-                ),
-                field="planned_end",
-            )
 
 
 class ActionModelView(PortalModelView):
@@ -211,7 +208,11 @@ class ActionModelView(PortalModelView):
         _ordered(item)
 
     def pre_update(self, item: models.Action) -> None:
+        """What a request may not ask is not written either: see ``check_change``."""
+
+    def check_change(self, item: models.Action, before: Mapping[str, Any]) -> None:
         """Dates in order, around the components and the opening."""
+        _refuse_with(ports.request_side().faults(item, before))
         _ordered(item)
         for component in item.components:
             problem = domain.outside(component.planned_start, component.planned_end, item.planned_start, item.planned_end)

@@ -11,13 +11,13 @@ from urllib.parse import parse_qsl, urlencode
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
-from flask_wtf import FlaskForm
 from werkzeug.datastructures import MultiDict
 from wtforms import SelectField, StringField
 from wtforms.validators import ValidationError
 
 from app.core.ui.components import url_without
 from app.core.ui.forms import FrDateField
+from app.core.ui.kept_text import KeptTextForm
 
 from . import labels
 from .domain import SortKey, StatusFilter
@@ -49,11 +49,10 @@ class _OfferedField(SelectField):
             raise ValidationError(_("“%(value)s” is not in this list: choose one of its values.", value=str(self.data)[:40]))
 
 
-class SearchForm(FlaskForm):  # type: ignore[misc]  # WTForms is only partly typed
+class SearchForm(KeptTextForm):
     """What the list can be narrowed by."""
 
-    class Meta:
-        csrf = False  # it changes nothing
+    keeps_nothing = "searched for; a number of a person never comes as far (core.ui.narrowing)"
 
     text = _WordsField(_l("N° Contrat/Conv., n° action or title"), name="texte")
     status = _OfferedField(_l("Status"), name="statut")

@@ -10,12 +10,12 @@ from flask_appbuilder import BaseView, expose
 from flask_appbuilder.security.decorators import has_access, permission_name
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
-from flask_wtf import FlaskForm
 from wtforms import HiddenField, StringField
 from wtforms.validators import Length
 
 from app.core.requests import row_number
 from app.core.ui.forms import Required
+from app.core.ui.kept_text import KeptTextForm
 
 from . import saved_searches
 from .domain import MAX_SAVED_SEARCHES
@@ -24,9 +24,7 @@ from .search_form import Search, args_of
 from .views import VIEW, crumbs, list_url, read_search
 
 
-class _NameForm(FlaskForm):  # type: ignore[misc]  # WTForms is only partly typed
-    class Meta:
-        csrf = False  # checked once, for the whole application
+class _NameForm(KeptTextForm):
 
     name = StringField(
         _l("Name of the search"), [Required(), Length(max=saved_searches.LONGEST_NAME, message=_l("%(max)d characters at most: shorten the name."))]

@@ -71,13 +71,16 @@ class SessionsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only 
             return redirect(_components_url(component))
         form = SessionForm(data=_proposed(component)) if request.method == "GET" else SessionForm()
         _offer_sites(form, component)
-        if request.method == "POST" and form.validate():
+        if request.method == "POST" and not form.validate():
+            _say_the_rest(form, component)
+        elif request.method == "POST":
             try:
                 made = _tried(form, lambda: sessions.create_session(component_id, _plan(form), _registering(form)))
             except LookupError:
                 return gone_page(form)
             if made is not None:
                 flash(_("The session is created: add its information meetings, so that prescribers can position people on line."), "success")
+                _warn_of_places(form, _component_or_404(component_id))
                 return redirect(_session_url(made))
             component = _component_or_404(component_id)
         return self._session_form(component, form, _("Add a session"), _components_url(component))
@@ -99,7 +102,9 @@ class SessionsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only 
         heading = _("Modify the session %(code)s", code=found.code)
         if request.method == "GET":
             form.bind_row(found, sessions.SESSION_FIELDS)
-        elif form.validate():
+        elif not form.validate():
+            _say_the_rest(form, component)
+        else:
             try:
                 changed = _tried(form, lambda: sessions.change_session(session_id, form))
             except LookupError:
@@ -108,6 +113,8 @@ class SessionsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only 
                 return self._conflict(form, stale, address, component)
             if changed is not None:
                 flash(_("The session is saved."), "success")
+                if "places" in changed:
+                    _warn_of_places(form, _component_or_404(component.id))
                 return redirect(address)
             component = _component_or_404(component.id)
         return self._session_form(component, form, heading, address)
@@ -406,6 +413,33 @@ def _tried(form: Any, act: Callable[[], T]) -> T | None:
         db.session.rollback()
         _say(form, field_of(error) or "", translate(error))
     return None
+
+
+def _say_the_rest(form: SessionForm, component: Component) -> None:
+    """The rules of the dates too, when another field could not be read: all that is wrong is said at once."""
+    start, end = form.starts_on.data, form.ends_on.data
+    if start is None or end is None:
+        return
+    action, offered = component.action, frozenset(int(choice.value) for choice in form.site_id.choices or ())
+    faults = domain.session_faults(
+        domain.SessionPlan(start, end, next(iter(offered), 0), 0),
+        component=domain.Period(component.planned_start, component.planned_end),
+        action=domain.Period(action.planned_start, action.planned_end),
+        site_ids=offered or frozenset({0}),
+    )
+    for fault in faults:
+        _say(form, fault.field, labels.fault_text(fault))
+
+
+def _warn_of_places(form: SessionForm, component: Component) -> None:
+    """More places than the component has: nothing forbids it, and it is mostly a slip or a request still to be made."""
+    if form.places.data is not None and form.places.data > component.places:
+        told = _(
+            "The session has %(places)s places, its component %(most)s: check this number, or ask for a modification of volumes and places.",
+            places=form.places.data,
+            most=component.places,
+        )
+        flash(told, "warning")
 
 
 def _say(form: Any, name: str, sentence: str) -> None:

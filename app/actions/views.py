@@ -105,6 +105,8 @@ class ActionsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only p
             standing=labels.standing_text(action, facts, today, acts=acts()),
             offers=offers(action, facts),
             declaration=declaration,
+            start_apart=labels.start_apart_text(action, facts, waits=bool(facts.requests)),
+            requests_url=safe_url("RequestsView.of_action", action_id=action_id),
             missing=missing_lines(action, facts),
             advance_requested_at=queries.advance_requested_at(action_id),
             panels=ports.panels(action),

@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 #: Name of the radio buttons of the conflict page (the macro ``conflict``), before the field's name.
 CHOICE = "choice-"
 MINE, THEIRS = "mine", "theirs"
+#: Hidden fields of the conflict page: the fields it asks about, and the values from which both started.
+ASKED, FIRST_BASE = "conflict-asked", "conflict-base"
 
 #: Fields that mean something only together: when each of two people changed one of them, nothing of the two is mixed unasked.
 TOGETHER: Final = (frozenset({"postal_code", "town", "insee_code"}),)
@@ -283,7 +285,7 @@ ROW_FIELDS = ("row_version", "row_base", "row_page")
 def _answers_a_conflict() -> bool:
     from flask import has_request_context, request
 
-    return has_request_context() and any(name.startswith(CHOICE) for name in request.form)
+    return has_request_context() and any(name == ASKED or name.startswith(CHOICE) for name in request.form)
 
 
 def _choices_of(form: Any, names: Iterable[str]) -> dict[str, str]:
@@ -293,6 +295,26 @@ def _choices_of(form: Any, names: Iterable[str]) -> dict[str, str]:
     if not has_request_context():
         return {}
     return {name: value for name in names if (value := request.form.get(CHOICE + name)) in (MINE, THEIRS)}
+
+
+def unchosen(names: Iterable[str]) -> set[str]:
+    """The fields that the conflict page asked about and for which no version was chosen: no choice is ever taken for granted."""
+    from flask import has_request_context, request
+
+    if not has_request_context():
+        return set()
+    asked = set(request.form.getlist(ASKED)).intersection(names)
+    return {name for name in asked if request.form.get(CHOICE + name) not in (MINE, THEIRS)}
+
+
+def require_choices(form: Any, row: Any, *, mine: Values, theirs: Values, version: int) -> None:
+    """Raise :class:`StaleError` again when the conflict page came back without a choice.  ``mine``: all that was typed."""
+    from flask import request
+    from sqlalchemy import inspect
+
+    if unchosen(mine):
+        base = open_base(form, row, request.form.get(FIRST_BASE))
+        raise StaleError(version=version, base=base, mine=mine, theirs=theirs, row=(row.__tablename__, inspect(row).identity))
 
 
 def _blank_to_none(value: Any) -> Any:
@@ -329,6 +351,8 @@ def save_versioned(
     chosen = dict(choices) if choices is not None else _choices_of(form, pairs)
     # A field for which theirs was chosen counts as untouched by me: should the row move again, theirs stands again.
     mine = {name: canonical(form[name].data) for name in pairs}
+    if choices is None:
+        require_choices(form, row, mine=mine, theirs=theirs, version=row.version)
     left_to_them = {name for name in pairs if chosen.get(name) == THEIRS}
     for name in left_to_them:
         mine[name] = base[name] if base and name in base else theirs[name]
@@ -376,8 +400,10 @@ class ConflictRow:
     base: str
     mine: str
     theirs: str
-    choice: str = MINE
+    #: ``mine``, ``theirs``, or nothing: the person says which.
+    choice: str = ""
     conflict: bool = True
+    error: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -438,6 +464,8 @@ def conflict_page(form: Any, stale: StaleError, *, row: Any = None) -> ConflictP
     from app.core import clock
 
     name, at, own = _last_change(stale.row)
+    lacking = unchosen(stale.mine)
+    chosen = _choices_of(form, stale.mine) if lacking else {}
 
     def line(field_name: str, *, conflict: bool) -> ConflictRow:
         one = form[field_name]
@@ -449,7 +477,9 @@ def conflict_page(form: Any, stale: StaleError, *, row: Any = None) -> ConflictP
             display(one, base),
             display(one, stale.mine.get(field_name)),
             display(one, stale.theirs.get(field_name)),
+            chosen.get(field_name, ""),
             conflict=conflict,
+            error=_("Choose the version to keep.") if conflict and field_name in lacking else None,
         )
 
     conflicts = [line(conflict.name, conflict=True) for conflict in stale.conflicts]
@@ -463,20 +493,22 @@ def conflict_page(form: Any, stale: StaleError, *, row: Any = None) -> ConflictP
         hidden += [(one.name, str(value)) for value in (one.raw_data or ())]
     hidden += [(CHOICE + n, THEIRS) for n in sorted(stands)]
     hidden.append(("row_version", str(stale.version)))
-    hidden.append(("row_base", _sealed_again(form, stale)))
+    hidden.append(("row_base", _sealed_again(form, stale, stale.theirs)))
+    hidden += [(ASKED, n) for n in sorted(asked)]
+    hidden.append((FIRST_BASE, _sealed_again(form, stale, stale.base)))
     return ConflictPage(conflicts, merged, hidden, name or _("another user"), at or clock.now(), own)
 
 
-def _sealed_again(form: Any, stale: StaleError) -> str:
-    """The base of the conflict page is the version it was compared with."""
+def _sealed_again(form: Any, stale: StaleError, values: Values | None) -> str:
+    """``values`` for the conflict page: its base is the version it was compared with."""
     from app.core.crypto import cipher
 
-    if stale.row is None:
+    if stale.row is None or values is None:
         return ""
     table, identity = stale.row
     parts = ["form-base", type(form).__name__, table, *(str(part) for part in identity)]
     place = json.dumps(parts, separators=(",", ":")).encode()
-    sealed = cipher().encrypt(json.dumps(stale.theirs, separators=(",", ":")), place)
+    sealed = cipher().encrypt(json.dumps(values, separators=(",", ":")), place)
     return base64.urlsafe_b64encode(sealed).decode()
 
 

@@ -37,6 +37,10 @@ RESUME: Final = "brouillon"
 PATH: Final = "row_path"
 #: The field of a page that is no ``VersionedForm``, and gives its draft back all the same.
 BY_HAND: Final = "row_kept"
+#: The boxes of the NIR and of its key: asked again when what was typed is taken up.
+NUMBER_BOXES: Final = frozenset({"nir", "key"})
+#: How the names of the hidden fields begin that hold the version and the sealed values of the page.
+SEALED: Final = "row_"
 _LONGEST_PATH: Final = 2000
 _DRAFT, _TOLD, _SENT = "page_draft", "page_draft.told", "page_draft.sent"
 
@@ -75,10 +79,13 @@ def _token(word: str) -> uuid.UUID:
 
 
 def _raw(fields: MultiDict[str, str]) -> dict[str, list[str]]:
+    """What was typed, but for secrets and the number of a person: its boxes are left out, and in a text it is masked."""
+    from app.core.nir.text import without_numbers
     from app.core.ui.error_pages import NOT_KEPT
 
-    never = {*NOT_KEPT, presence.PAGE, PATH}
-    return {name: fields.getlist(name) for name in fields if name not in never and not name.endswith("-csrf_token")}
+    never = {*NOT_KEPT, *NUMBER_BOXES, presence.PAGE, PATH}
+    kept = {name: fields.getlist(name) for name in fields if name not in never and not name.endswith("-csrf_token")}
+    return {name: many if name.startswith(SEALED) else [without_numbers(one) for one in many] for name, many in kept.items()}
 
 
 # ---- keeping -----------------------------------------------------------------------------------------------------------

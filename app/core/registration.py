@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from flask_appbuilder import AppBuilder
 
-_PACKAGES = tuple(f"app.core.{name}" for name in ("crypto", "security_sync", "fab", "audit", "wizard", "outbox", "jobs", "mail"))
+_PACKAGES = tuple(f"app.core.{name}" for name in ("crypto", "security_sync", "fab", "audit", "wizard", "outbox", "jobs", "mail", "exports"))
 
 
 def register(builder: AppBuilder) -> None:

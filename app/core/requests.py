@@ -34,6 +34,15 @@ def row_number(text: str | None) -> int | None:
     return number if number <= LARGEST_NUMBER else None
 
 
+#: Endpoint → how many bytes a request to it may have, where files larger than ``MAX_CONTENT_LENGTH`` are taken.
+_bodies: dict[str, int] = {}
+
+
+def allow_body(endpoint: str, size: int) -> None:
+    """Let requests to ``endpoint`` be larger than others; it is known before anything reads the body."""
+    _bodies[endpoint] = size
+
+
 def init_app(app: Flask) -> None:
     """Bind the reference of the request and close the scope before anything else runs; read addresses and cookies safely."""
     app.url_map.converters["int"] = RowNumber
@@ -46,6 +55,8 @@ def init_app(app: Flask) -> None:
         context.set_on_behalf_of(None)
         tenancy.bind(tenancy.Scope.nothing())
         g.request_id = context.request_id()
+        if request.endpoint in _bodies:
+            request.max_content_length = _bodies[request.endpoint]
 
     @app.after_request
     def _echo(response: Response) -> Response:

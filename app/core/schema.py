@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
 
-_CORE_MODELS = ("app.core.audit.models", "app.core.jobs.models", "app.core.mail.models", "app.core.outbox.models", "app.core.wizard.models")
+_CORE_MODELS = tuple(f"app.core.{name}.models" for name in ("audit", "exports", "jobs", "mail", "outbox", "wizard"))
 
 _REVISION: Final = re.compile(r"""^revision(?:: str)? = ["'](\w+)["']""", re.MULTILINE)
 _FOLLOWS: Final = re.compile(r"^down_revision(?:: [^=]+)? = (.+)$", re.MULTILINE)

@@ -61,6 +61,10 @@ class Catalogue:
         """Codes for which sending the same again helps nobody."""
         return self._codes(lambda entry: not entry.replay)
 
+    def of(self, *actors: Actor) -> CodeSet:
+        """Codes about which these can do something."""
+        return self._codes(lambda entry: entry.actor in actors)
+
     def _codes(self, chosen: Callable[[Explanation], bool]) -> CodeSet:
         """As ``explain`` finds them: the entry of the family speaks for the HTTP statuses without their own."""
         codes = {entry.code for entry in self.entries.values() if chosen(entry)}

@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from app.core.outbox.errors import Cause
 from app.core.outbox.store import WORKER_LOST
+from app.partners.agora.port import Contradiction
 from app.trainees.agora import FILE_OVER, NO_NUMBER
 
 from .domain import Actor, Nature
@@ -94,6 +95,31 @@ CODES: Final[tuple[Code, ...]] = (
     Code(
         FILE_OVER, _F, _REGION, "Le dossier AGORA est clos ou annulé : l’événement n’a pas été envoyé.",
         "Si ce qui est saisi au portail est juste, la Région le signale à AGORA et déclare l’échange réglé en disant pourquoi.", False,
+    ),
+    # ---- answers that contradict what the portal holds: nothing of them is kept ---------------------------------------------
+    Code(
+        Contradiction.NUMBER_TAKEN.value, _F, _REGION, "AGORA a répondu un numéro de dossier que porte déjà une autre inscription : rien n’en a été retenu.",
+        "La Région demande à AGORA à qui est ce numéro et lui fait rétablir le bon, puis renvoie l’échange.",
+    ),
+    Code(
+        Contradiction.OTHER_NUMBER.value, _F, _REGION, "AGORA a répondu un autre numéro que celui que le portail tient pour ce dossier : rien n’en a été retenu.",
+        "La Région demande à AGORA lequel des deux numéros est le bon : si c’est celui du portail, elle renvoie l’échange ; sinon elle lance un rapprochement.",
+    ),
+    Code(
+        Contradiction.OTHER_REFERENCE.value, _F, _REGION, "AGORA a répondu à propos d’une autre inscription que celle qui lui était envoyée : rien n’en a été retenu.",
+        "La Région le signale à AGORA avec le numéro de l’échange, puis le renvoie quand AGORA est réparé.",
+    ),
+    Code(
+        Contradiction.MALFORMED_NUMBER.value, _F, _REGION, "AGORA a répondu un numéro de dossier qui n’a pas la forme convenue : rien n’en a été retenu.",
+        "La Région le signale à AGORA avec le numéro de l’échange, puis le renvoie quand AGORA est réparé.",
+    ),
+    Code(
+        Contradiction.UNKNOWN_STATUS.value, _F, _REGION, "AGORA a répondu un statut de dossier que le contrat d’échange ne connaît pas : rien n’en a été retenu.",
+        "La Région demande à AGORA ce que veut dire ce statut ; AGORA réparé ou le portail mis à jour, elle renvoie l’échange.",
+    ),
+    Code(
+        Contradiction.OLDER_VERSION.value, _F, _REGION, "AGORA a répondu une version du dossier plus ancienne que celle qu’il avait déjà donnée : rien n’en a été retenu.",
+        "La Région demande à AGORA si le dossier a été restauré, lance un rapprochement, puis renvoie l’échange.",
     ),
     Code(
         NOTHING_TO_SEND, _F, _NOBODY, "Au moment de l’envoi, il n’y avait plus rien à dire à AGORA.",

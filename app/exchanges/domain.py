@@ -38,11 +38,16 @@ class Actor(StrEnum):
     NOBODY = "nobody"  # it leaves by itself
 
 
+#: Who has to act before sending again helps, and is not the organisation.
+NOT_THE_ORGANISATION_S: Final = (Actor.REGION, Actor.AGORA)
+
+
 class Show(StrEnum):
     """What a list of exchanges is narrowed to by its state."""
 
     ALL = ""
     TO_MEND = "a-corriger"
+    ELSEWHERE = "ailleurs"  # of an organisation's own: refused or given up, and somebody else acts
     WAITING = "en-attente"
     DONE = "recus"
     SETTLED = "regles"

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from flask_babel import lazy_gettext as _l
-from flask_wtf import FlaskForm
-from wtforms import IntegerField, TextAreaField
-from wtforms.validators import Length, NumberRange, Optional
+from collections.abc import Sequence
+from typing import Any
 
-from app.core.fab.fields import clean_text
+from flask_babel import lazy_gettext as _l
+from wtforms import TextAreaField
+from wtforms.validators import Length, NumberRange, Optional, StopValidation
+
+from app.core.fab.fields import WholeNumberField, clean_text
 from app.core.outbox import throttle
 from app.core.ui.forms import Required
+from app.core.ui.kept_text import KeptTextForm
 
 
-class _Form(FlaskForm):  # type: ignore[misc]  # WTForms is only partly typed
-    class Meta:
-        csrf = False  # checked once, for the whole application
-
-
-class ReasonForm(_Form):
+class ReasonForm(KeptTextForm):
     """Why."""
 
     reason = TextAreaField(
@@ -28,7 +26,7 @@ class ReasonForm(_Form):
     )
 
 
-class OptionalReasonForm(_Form):
+class OptionalReasonForm(KeptTextForm):
     """Why, when there is something to say."""
 
     reason = TextAreaField(
@@ -37,14 +35,30 @@ class OptionalReasonForm(_Form):
     )  # fmt: skip
 
 
+class _RateField(WholeNumberField):
+    """Messages a minute; what is no number is told with the same sentence as a number out of bounds, once."""
+
+    def process_formdata(self, valuelist: Sequence[str]) -> None:
+        try:
+            super().process_formdata(valuelist)
+        except ValueError:
+            raise ValueError(_RATE % {"min": throttle.MINIMUM, "max": throttle.MAXIMUM}) from None
+
+
+def _readable(_form: Any, field: Any) -> None:
+    """Nothing more is said of what could not be read."""
+    if field.process_errors:
+        raise StopValidation
+
+
 _RATE = _l("Enter a whole number from %(min)s to %(max)s, or leave empty to lift the limit.")
 
 
 class RateForm(ReasonForm):
     """How fast, and why."""
 
-    rate = IntegerField(
+    rate = _RateField(
         _l("Messages a minute, at most"),
-        [Optional(), NumberRange(throttle.MINIMUM, throttle.MAXIMUM, message=_RATE)],
+        [_readable, Optional(), NumberRange(throttle.MINIMUM, throttle.MAXIMUM, message=_RATE)],
         description=_l("For all workers together. Leave empty to lift the limit."),
     )

@@ -11,6 +11,7 @@ from flask_babel import ngettext
 from app.core.outbox.breaker import BreakerState
 from app.core.outbox.models import InterventionKind, MessageState
 from app.core.ui.format import fr_number
+from app.trainees.domain import IdentityState
 
 from .domain import Actor, Assignee, DifferenceKind, DifferenceState, Nature, Phase, RunState, Show, Trigger
 
@@ -29,6 +30,14 @@ ACTORS: dict[Actor, Any] = {
     Actor.SUPPORT: _l("The assistance"),
     Actor.AGORA: _l("AGORA itself"),
     Actor.NOBODY: _l("Nobody: it is tried again by itself"),
+}
+#: What became of a search of an identity.
+SEARCHES: dict[IdentityState, tuple[Any, str]] = {
+    IdentityState.PENDING: (_l("Under way"), "info"),
+    IdentityState.FOUND: (_l("Found"), "success"),
+    IdentityState.UNKNOWN: (_l("Unknown to AGORA"), "warning"),
+    IdentityState.MISMATCH: (_l("Another birth name"), "warning"),
+    IdentityState.UNAVAILABLE: (_l("AGORA did not answer"), "danger"),
 }
 SHOWS: dict[Show, Any] = {
     Show.ALL: _l("All states"),
@@ -91,6 +100,16 @@ def difference_text(kind: DifferenceKind, assignee: Assignee | None) -> str:
             return _("AGORA’s status is not what the portal last told it: ask AGORA for the right one, then settle the difference.")
         case _:
             return _("AGORA holds a later version of this file.")
+
+
+def search_badge(state: IdentityState, *, lost: bool) -> tuple[Any, str]:
+    """What became of a search; one that nobody answered in time is waited for no more."""
+    return (_("Without answer"), "danger") if lost else SEARCHES[state]
+
+
+def short_duration(seconds: float) -> str:
+    """A short delay with its tenths: "0,4 s"."""
+    return _("%(count)s s", count=fr_number(round(max(seconds, 0.0), 1)))
 
 
 def duration(seconds: float) -> str:

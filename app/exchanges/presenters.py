@@ -14,6 +14,7 @@ from app.core.fab.names import operation_label
 from app.core.outbox.models import ErrorKind, MessageState, OutboxMessage
 from app.core.people import account_names
 from app.core.ui import allowed
+from app.core.ui.format import fr_number
 from app.core.ui.paths import safe_url
 from app.trainees import labels as trainee_labels
 from app.trainees.models import Enrolment
@@ -21,8 +22,8 @@ from app.trainees.permissions import READ as READ_TRAINEES
 from app.trainees.presenters import where_to_mend, whom_to_ask
 
 from . import labels, queries
-from .catalogue import Catalogue, Explanation
-from .domain import Actor
+from .catalogue import Catalogue, Explanation, catalogue
+from .domain import NOT_THE_ORGANISATION_S, Actor
 from .permissions import VIEW
 
 #: Paths that nobody of an organisation mends: the Région's screen, and what of the enrolment is its key.
@@ -65,17 +66,19 @@ class Line:
     explanation: Explanation | None
     mend: tuple[ToMend, ...]
     can_replay: bool
+    #: How often it was tried in all; ``message.attempts`` counts since somebody sent it again.
+    tries: int
 
 
-def lines(messages: Sequence[OutboxMessage], catalogue: Catalogue) -> list[Line]:
-    """The lines of one page; one statement for all their enrolments."""
+def lines(messages: Sequence[OutboxMessage], known: Catalogue) -> list[Line]:
+    """The lines of one page, with the tries since each was sent again (its own page counts them all); one statement for all their enrolments."""
     found = queries.enrolments(messages)
-    return [line(message, found.get(message.subject_id) if message.subject_type == "enrolment" else None, catalogue) for message in messages]
+    return [line(message, found.get(message.subject_id) if message.subject_type == "enrolment" else None, known, message.attempts) for message in messages]
 
 
-def line(message: OutboxMessage, enrolment: Enrolment | None, catalogue: Catalogue) -> Line:
+def line(message: OutboxMessage, enrolment: Enrolment | None, known: Catalogue, tries: int) -> Line:
     """One of them."""
-    explanation = explain(message, catalogue)
+    explanation = explain(message, known)
     names = allowed(*READ_TRAINEES)
     stuck = message.state in queries.STUCK
     return Line(
@@ -91,14 +94,15 @@ def line(message: OutboxMessage, enrolment: Enrolment | None, catalogue: Catalog
         explanation=explanation,
         mend=to_mend(message, enrolment, explanation) if stuck and enrolment is not None else (),
         can_replay=stuck and (explanation is None or explanation.replay),
+        tries=tries,
     )
 
 
-def explain(message: OutboxMessage, catalogue: Catalogue) -> Explanation | None:
+def explain(message: OutboxMessage, known: Catalogue) -> Explanation | None:
     """The catalogue's word on the last error; None when there is none."""
     if not message.last_error_code:
         return None
-    return catalogue.explain(message.partner, message.last_error_code, message.error_kind)
+    return known.explain(message.partner, message.last_error_code, message.error_kind)
 
 
 def to_mend(message: OutboxMessage, enrolment: Enrolment, explanation: Explanation | None) -> tuple[ToMend, ...]:
@@ -152,7 +156,7 @@ def next_step(message: OutboxMessage, ahead: OutboxMessage | None, *, paused: bo
             return Next(_("Over: the partner has it."))
 
 
-def history(message: OutboxMessage, catalogue: Catalogue, *, with_interventions: bool) -> list[dict[str, Any]]:
+def history(message: OutboxMessage, known: Catalogue, *, with_interventions: bool) -> list[dict[str, Any]]:
     """What happened, in the order of time: the act, each try, what was done by hand, the end."""
     acts = queries.interventions(message.id) if with_interventions else ()
     attempts = queries.attempts(message.id)
@@ -164,7 +168,7 @@ def history(message: OutboxMessage, catalogue: Catalogue, *, with_interventions:
     events: list[tuple[datetime, int, dict[str, Any]]] = []
     events.append((message.created_at, 0, {"text": _("Asked for"), "actor": who(message.actor_id), "tone": "neutral"}))
     for attempt in attempts:
-        said = catalogue.explain(message.partner, attempt.code or "", attempt.error_kind)
+        said = known.explain(message.partner, attempt.code or "", attempt.error_kind)
         text, tone = {
             MessageState.REJECTED: (_("Refused: %(cause)s", cause=said.cause), "danger"),
             MessageState.DEAD: (_("Given up: %(cause)s", cause=said.cause), "danger"),
@@ -189,7 +193,7 @@ def _ending(message: OutboxMessage) -> dict[str, Any]:
 
 
 def answer_text(message: OutboxMessage) -> str | None:
-    """What the partner answered, as far as it is kept."""
+    """What the partner answered, as far as it is kept: nothing of a person is."""
     answer = message.answer or {}
     number, status = answer.get("number") or answer.get("reference"), answer.get("status")
     if not number:
@@ -199,11 +203,40 @@ def answer_text(message: OutboxMessage) -> str | None:
     return _("File %(number)s", number=number)
 
 
+def answer_told(message: OutboxMessage, explanation: Explanation | None) -> str | None:
+    """The same, with what the catalogue says of an answer that is no success; a silence is told as such."""
+    said = answer_text(message)
+    if message.state in (MessageState.DONE, MessageState.CANCELLED) or explanation is None:
+        return said
+    told = {"cause": explanation.cause, "code": explanation.code}
+    if message.error_kind is ErrorKind.UNAVAILABLE:
+        return _("No usable answer. %(cause)s (code %(code)s)", **told)
+    if message.error_kind is not ErrorKind.REJECTED:
+        return said
+    return _("%(answer)s – not kept. %(cause)s (code %(code)s)", answer=said, **told) if said else _("Refused. %(cause)s (code %(code)s)", **told)
+
+
+def tries_text(one: Line) -> str:
+    """How often an exchange was tried, and how often since somebody sent it again."""
+    if one.tries <= one.message.attempts:
+        return fr_number(one.tries)
+    return _("%(count)s, %(since)s of them since it was sent again by hand", count=fr_number(one.tries), since=fr_number(one.message.attempts))
+
+
 def whom(enrolment: Enrolment | None) -> str | None:
     """Whom to write to about what the account cannot do itself."""
     return whom_to_ask(enrolment.action, enrolment.agora_number) if enrolment is not None else None
 
 
 def may_resend(one: Line) -> bool:
-    """Whether the organisation may send it again itself: only what AGORA refused."""
-    return one.can_replay and one.message.state is MessageState.REJECTED and allowed("can_resend", VIEW)
+    """Whether the organisation may send it again itself: only what AGORA refused, and nobody else has to see to first."""
+    others = one.explanation is not None and one.explanation.actor in NOT_THE_ORGANISATION_S
+    return one.can_replay and not others and one.message.state is MessageState.REJECTED and allowed("can_resend", VIEW)
+
+
+def refusal_help(code: str) -> tuple[str, str] | None:
+    """What is to be done about a refusal, and who can: for the sheet of the trainee; None for a code that the catalogue does not know."""
+    said = catalogue().explain("agora", code, ErrorKind.REJECTED)
+    if not said.known:
+        return None
+    return said.remedy, str(labels.ACTORS[said.actor])

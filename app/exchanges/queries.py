@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, false, func, literal_column, or_, select, union_all
-from sqlalchemy.orm import joinedload
+from sqlalchemy import ColumnElement, case, false, func, literal_column, or_, select, union_all
+from sqlalchemy.orm import joinedload, load_only
 
 from app.accounts.models import Organisation
 from app.actions.models import Action, Contract
@@ -17,7 +17,8 @@ from app.actions.queries import COUNT_CAP, PAGE_SIZES, Cursor, Page, found_first
 from app.core import textsearch
 from app.core.extensions import db
 from app.core.outbox.models import BLOCKING, ErrorKind, MessageState, OutboxAttempt, OutboxIntervention, OutboxMessage, OutboxPartner
-from app.trainees.models import Enrolment, Registration, Trainee
+from app.trainees.domain import IdentityState
+from app.trainees.models import Enrolment, IdentityRequest, Registration, Trainee
 
 from .domain import Assignee, CodeSet, DifferenceState, Nature, RunState, Show
 from .models import ReconciliationDifference, ReconciliationRun
@@ -32,7 +33,10 @@ _ACTION_NUMBER = re.compile(r"[0-9]{2}[A-Za-z][0-9A-Za-z]+(_[0-9]+)?")
 
 @dataclass(frozen=True, slots=True)
 class ExchangeFilter:
-    """What a list of exchanges is narrowed to. ``by_name``: whoever asks may see names. ``technical``: codes of technical refusals."""
+    """What a list of exchanges is narrowed to. ``by_name``: whoever asks may see names. ``technical``: codes of technical refusals.
+
+    ``mendable``: of an organisation's own list, the codes of the refusals that it mends itself.
+    """
 
     text: str = ""
     show: Show = Show.ALL
@@ -41,6 +45,7 @@ class ExchangeFilter:
     code: str = ""
     by_name: bool = False
     technical: CodeSet = field(default=CodeSet(), compare=False)
+    mendable: CodeSet | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +63,12 @@ def last_error_among(chosen: CodeSet) -> ColumnElement[bool]:
     return or_(listed, code.regexp_match(r"^HTTP_4\d\d$") & code.not_in(chosen.but)) if chosen.family else listed
 
 
+def mended_by_organisation(mendable: CodeSet) -> ColumnElement[bool]:
+    """Refused for something that the organisation mends; not what was given up, which the Région sends again."""
+    known = func.coalesce(OutboxMessage.last_error_code, "") != ""
+    return (OutboxMessage.state == MessageState.REJECTED) & known & func.coalesce(last_error_among(mendable), false())
+
+
 def _nature(nature: Nature, technical: CodeSet) -> ColumnElement[bool]:
     """Refusals are functional, but for those that speak of the call; silence and our own faults are technical."""
     refused, call = OutboxMessage.error_kind == ErrorKind.REJECTED, last_error_among(technical)
@@ -68,7 +79,7 @@ def _nature(nature: Nature, technical: CodeSet) -> ColumnElement[bool]:
 
 def _states(show: Show) -> tuple[MessageState, ...] | None:
     match show:
-        case Show.TO_MEND:
+        case Show.TO_MEND | Show.ELSEWHERE:
             return STUCK
         case Show.WAITING:
             return WAITING
@@ -115,6 +126,9 @@ def conditions(narrowed: ExchangeFilter) -> list[ColumnElement[bool]]:
         found.append(OutboxMessage.state.in_(states))
     elif narrowed.nature is not None:  # failures that are over are history
         found.append(OutboxMessage.state.in_(BLOCKING))
+    if narrowed.mendable is not None and narrowed.show in (Show.TO_MEND, Show.ELSEWHERE):
+        own = mended_by_organisation(narrowed.mendable)
+        found.append(own if narrowed.show is Show.TO_MEND else ~own)
     if narrowed.nature is not None:
         found.append(_nature(narrowed.nature, narrowed.technical))
     if narrowed.operation:
@@ -145,13 +159,13 @@ def tabs(technical: CodeSet) -> Tabs:
     return Tabs(min(counted["f"], COUNT_CAP), min(counted["t"], COUNT_CAP))
 
 
-def own_counts() -> dict[Show, int]:
-    """How many exchanges of the scope are to mend and on their way."""
-    statement = select(OutboxMessage.state, func.count()).where(OutboxMessage.state.in_(BLOCKING)).group_by(OutboxMessage.state)
-    found: dict[Show, int] = {Show.TO_MEND: 0, Show.WAITING: 0}
-    for state, number in db.session.execute(statement):
-        found[Show.TO_MEND if state in STUCK else Show.WAITING] += number
-    return found
+def own_counts(mendable: CodeSet) -> dict[Show, int]:
+    """How many exchanges of the scope the organisation mends, somebody else sees to, and are on their way."""
+    own = mended_by_organisation(mendable)
+    where = case((OutboxMessage.state.in_(WAITING), Show.WAITING.value), (own, Show.TO_MEND.value), else_=Show.ELSEWHERE.value)
+    statement = select(where.label("show"), func.count().label("number")).where(OutboxMessage.state.in_(BLOCKING)).group_by(where)
+    counted = {row.show: row.number for row in db.session.execute(statement)}
+    return {show: counted.get(show.value, 0) for show in (Show.TO_MEND, Show.ELSEWHERE, Show.WAITING)}
 
 
 def get_exchange(exchange_id: int) -> OutboxMessage | None:
@@ -187,6 +201,15 @@ def attempts(exchange_id: int, *, limit: int = 200) -> Sequence[OutboxAttempt]:
     return db.session.scalars(select(OutboxAttempt).where(OutboxAttempt.message_id == exchange_id).order_by(OutboxAttempt.id.desc()).limit(limit)).all()
 
 
+def tries(messages: Collection[OutboxMessage]) -> dict[int, int]:
+    """How often each of these was tried in all, in one statement: ``attempts`` begins anew when somebody sends it again, the journal does not."""
+    ids = [message.id for message in messages]
+    counted = select(OutboxAttempt.message_id, func.count().label("number")).where(OutboxAttempt.message_id.in_(ids)).group_by(OutboxAttempt.message_id)
+    failed = {row.message_id: int(row.number) for row in db.session.execute(counted)} if ids else {}
+    succeeded = (MessageState.DONE, MessageState.SENDING)  # leave no line of their own, or none yet
+    return {message.id: max(message.attempts, failed.get(message.id, 0) + (message.state in succeeded)) for message in messages}
+
+
 def interventions(exchange_id: int) -> Sequence[OutboxIntervention]:
     """What was done to it by hand; nothing for an organisation, whose scope does not hold them."""
     return db.session.scalars(select(OutboxIntervention).where(OutboxIntervention.message_id == exchange_id).order_by(OutboxIntervention.id).limit(200)).all()
@@ -216,6 +239,33 @@ def ahead_of(message: OutboxMessage) -> OutboxMessage | None:
         OutboxMessage.id < message.id,
     )
     return db.session.scalars(statement.order_by(OutboxMessage.id).limit(1)).one_or_none()
+
+
+# ---- searches of identities --------------------------------------------------------------------------------------------
+
+#: Those of programmes outside the flow are kept for their page and never asked of AGORA.
+_ASKED: Final = ~((IdentityRequest.state == IdentityState.UNAVAILABLE.value) & IdentityRequest.answered_at.is_(None))
+_SEARCH: Final = (IdentityRequest.organisation_id, IdentityRequest.action_id, IdentityRequest.state, IdentityRequest.created_at, IdentityRequest.answered_at)
+
+
+def list_searches(*, cursor: Cursor | None, size: int = PAGE_SIZES[0]) -> Page:
+    """The searches of identities that are still kept, the latest first; neither question nor answer is read."""
+    identity = IdentityRequest.id
+    statement = select(IdentityRequest).where(_ASKED).options(load_only(*_SEARCH, raiseload=True))
+    return keyset_page(statement, (), identity, cursor=cursor, size=size, counted=select(identity).where(_ASKED), descending=True)
+
+
+def count_searches() -> dict[IdentityState, int]:
+    """How many, by what became of them."""
+    counted = select(IdentityRequest.state, func.count()).where(_ASKED).group_by(IdentityRequest.state)
+    found = {IdentityState(state): number for state, number in db.session.execute(counted)}
+    return {state: found.get(state, 0) for state in IdentityState}
+
+
+def actions_by_id(ids: Collection[int]) -> dict[int, Action]:
+    """Actions with their organisation, in one statement."""
+    rows = db.session.scalars(select(Action).where(Action.id.in_(ids)).options(joinedload(Action.organisation))) if ids else ()
+    return {row.id: row for row in rows}
 
 
 # ---- reconciliations ---------------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from app.core.tenancy import Scope, bound_scope
 from app.core.transaction import transaction
 
 from .catalogue import catalogue
-from .domain import DifferenceState
+from .domain import NOT_THE_ORGANISATION_S, DifferenceState
 from .models import ReconciliationDifference
 from .queries import STUCK, ExchangeFilter, conditions, last_error_among
 
@@ -87,7 +87,8 @@ def resend_own(exchange_id: int) -> bool:
         if db.session.scalar(select(OutboxMessage.id).where(OutboxMessage.id == exchange_id)) is None:
             raise LookupError(exchange_id)
         with bound_scope(Scope.system()):
-            chosen = select(OutboxMessage.id).where(OutboxMessage.id == exchange_id, OutboxMessage.state == MessageState.REJECTED, *_useful())
+            others = last_error_among(catalogue().of(*NOT_THE_ORGANISATION_S))
+            chosen = select(OutboxMessage.id).where(OutboxMessage.id == exchange_id, OutboxMessage.state == MessageState.REJECTED, ~others, *_useful())
             rows = console.replay_those(chosen, reason="renvoyé par l’organisme")
     return bool(rows)
 

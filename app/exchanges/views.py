@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from flask import abort, flash, redirect, request, url_for
@@ -28,12 +29,14 @@ from app.trainees.permissions import READ as READ_TRAINEES
 
 from . import labels, presenters, queries, services
 from .catalogue import catalogue
-from .domain import Nature, Show
+from .domain import Actor, Nature, Show
 from .forms import OptionalReasonForm, RateForm, ReasonForm
 from .permissions import OPERATE, SUPERVISE, VIEW
 from .queries import ExchangeFilter
 from .services import Selection
 
+#: Tabs of the organisation's own list.
+_OWN_TABS = {Show.TO_MEND: _l("To mend"), Show.ELSEWHERE: _l("Others act"), Show.WAITING: _l("On the way"), Show.DONE: _l("Done")}
 #: Name of the boxes of the list.
 CHOICE = "choix"
 
@@ -70,23 +73,9 @@ class ExchangesView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only
             choice=CHOICE,
             operates=allowed(*OPERATE),
             labels=labels,
+            asked=filter_words(narrowed),
             **_state(),
         )
-
-    @expose("/recherche", methods=("POST",))
-    @has_access
-    @permission_name("supervise")
-    def search(self) -> ResponseReturnValue:
-        """The filter of the console. It is posted, so that the number of a person typed in the box stands in no address."""
-        return redirect(private_answer(_typed()) or _back(), 303)
-
-    @expose("/a-suivre/recherche", methods=("POST",))
-    @has_access
-    @permission_name("follow")
-    def search_own(self) -> ResponseReturnValue:
-        """The same on the organisation's own list."""
-        text = _typed()
-        return redirect(private_answer(text) or url_for("ExchangesView.own", etat=request.form.get("etat", "")[:20] or None, texte=text or None), 303)
 
     @expose("/etat")
     @has_access
@@ -100,13 +89,12 @@ class ExchangesView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only
     @permission_name("follow")
     def own(self) -> ResponseReturnValue:
         """What the organisation's own exchanges need from it."""
-        asked = request.args.get("etat", Show.TO_MEND.value)
-        show = Show(asked) if asked in (Show.TO_MEND, Show.WAITING, Show.DONE) else Show.TO_MEND
-        narrowed = ExchangeFilter(text=_typed(), show=show, by_name=True)
+        narrowed = own_filter(request.args)
+        show = narrowed.show
         if elsewhere := private_answer(narrowed.text):
             return redirect(elsewhere, 303)
         page = queries.list_exchanges(narrowed, cursor=Cursor.of(request.args.get("after"), request.args.get("before")), size=page_size())
-        counted = queries.own_counts()
+        counted = queries.own_counts(catalogue().of(Actor.ORGANISATION))
         return self.render_template(
             "exchanges/own.html",
             breadcrumb=[(_("Follow-up of the exchanges with AGORA"), None)],
@@ -117,7 +105,7 @@ class ExchangesView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only
             narrowed=narrowed,
             tabs=[
                 {"label": label, "href": url_for("ExchangesView.own", etat=key.value), "current": show is key, "count": counted.get(key)}
-                for key, label in ((Show.TO_MEND, _("To mend")), (Show.WAITING, _("On the way")), (Show.DONE, _("Done")))
+                for key, label in _OWN_TABS.items()
             ],
             Show=Show,
             presenters=presenters,
@@ -137,7 +125,7 @@ class ExchangesView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only
         message = _exchange_or_404(exchange_id)
         supervises = allowed(*SUPERVISE)
         enrolment = queries.enrolments([message]).get(message.subject_id) if message.subject_type == "enrolment" else None
-        one = presenters.line(message, enrolment, catalogue())
+        one = presenters.line(message, enrolment, catalogue(), queries.tries([message])[message.id])
         back = (_("Follow-up of the exchanges with AGORA"), url_for("ExchangesView.own"))
         if supervises:
             back = (_("Exchanges with partners"), url_for("ExchangesView.index"))
@@ -153,7 +141,8 @@ class ExchangesView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only
                 partner=partner_label(message.partner),
                 next=presenters.next_step(message, queries.ahead_of(message), paused=queries.is_paused(message.partner)),
                 history=presenters.history(message, catalogue(), with_interventions=supervises),
-                answer=presenters.answer_text(message),
+                answer=presenters.answer_told(message, one.explanation),
+                tries=presenters.tries_text(one),
                 operates=allowed(*OPERATE),
                 supervises=supervises,
                 may_resend=presenters.may_resend(one),
@@ -328,27 +317,47 @@ class ExchangesView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only
 # ---- reading the address -------------------------------------------------------------------------------------------------
 
 
-def _typed() -> str:
-    return " ".join(request.values.get("texte", "").replace("\x00", "").split())[:100]
+def typed_in(values: Mapping[str, str]) -> str:
+    """What is searched for."""
+    return " ".join(values.get("texte", "").replace("\x00", "").split())[:100]
+
+
+def own_filter(args: Mapping[str, str]) -> ExchangeFilter:
+    """What the organisation's own list is narrowed to."""
+    asked = args.get("etat", Show.TO_MEND.value)
+    show = Show(asked) if asked in _OWN_TABS else Show.TO_MEND
+    return ExchangeFilter(text=typed_in(args), show=show, by_name=True, mendable=catalogue().of(Actor.ORGANISATION))
+
+
+def said_of(narrowed: ExchangeFilter) -> list[tuple[str, str]]:
+    """What narrows the console, in words."""
+    said = [(label, value) for label, value, _address in _chips(narrowed)]
+    return [(_("Nature of the failures"), str(labels.NATURES[narrowed.nature])), *said] if narrowed.nature is not None else said
 
 
 def filter_from_address() -> ExchangeFilter:
     """What the list is narrowed to."""
-    show, nature = request.values.get("etat", ""), request.values.get("nature", "")
+    return filter_of(request.values)
+
+
+def filter_of(values: Mapping[str, str]) -> ExchangeFilter:
+    """What a list with these words is narrowed to."""
+    show, nature = values.get("etat", ""), values.get("nature", "")
     known = {str(key) for key, _label in operation_choices()}
-    operation = request.values.get("operation", "")
+    operation = values.get("operation", "")
     return ExchangeFilter(
-        text=_typed(),
-        show=Show(show) if show in set(Show) else Show.ALL,
+        text=typed_in(values),
+        show=Show(show) if show in labels.SHOWS else Show.ALL,
         nature=Nature(nature) if nature in set(Nature) else None,
         operation=operation if operation in known else "",
-        code="".join(character for character in request.values.get("code", "").strip() if character.isprintable())[:64],
+        code="".join(character for character in values.get("code", "").strip() if character.isprintable())[:64],
         by_name=allowed(*READ_TRAINEES),
         technical=catalogue().technical(),
     )
 
 
-def _filter_values(narrowed: ExchangeFilter) -> dict[str, Any]:
+def filter_words(narrowed: ExchangeFilter) -> dict[str, Any]:
+    """The same as the words of an address."""
     values = {
         "texte": narrowed.text, "etat": narrowed.show.value, "nature": narrowed.nature.value if narrowed.nature else "",
         "operation": narrowed.operation, "code": narrowed.code,
@@ -370,7 +379,7 @@ def _chips(narrowed: ExchangeFilter) -> list[tuple[str, str, str]]:
 
 
 def _tabs(narrowed: ExchangeFilter, counted: queries.Tabs) -> list[dict[str, Any]]:
-    kept = {name: value for name, value in _filter_values(narrowed).items() if name != "nature"}
+    kept = {name: value for name, value in filter_words(narrowed).items() if name != "nature"}
     return [
         {"label": _("All exchanges"), "href": url_for("ExchangesView.index", **kept), "current": narrowed.nature is None, "count": None},
         *(
@@ -394,12 +403,12 @@ def _selection() -> Selection | None:
 
 def _selection_fields() -> list[tuple[str, str]]:
     if request.values.get("tout"):
-        return [("tout", "1"), *_filter_values(filter_from_address()).items()]
-    return [(CHOICE, value) for value in request.values.getlist(CHOICE) if row_number(value)][:100] + list(_filter_values(filter_from_address()).items())
+        return [("tout", "1"), *filter_words(filter_from_address()).items()]
+    return [(CHOICE, value) for value in request.values.getlist(CHOICE) if row_number(value)][:100] + list(filter_words(filter_from_address()).items())
 
 
 def _back() -> str:
-    return url_for("ExchangesView.index", **_filter_values(filter_from_address()))
+    return url_for("ExchangesView.index", **filter_words(filter_from_address()))
 
 
 def _state() -> dict[str, Any]:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from flask import Response, stream_with_context
+from flask import Response
 
-from app.core import clock
+from app.core import context
+from app.core.exports.models import ListExport
 from app.core.tabular import CellKind
-from app.core.tabular.writing import FileFormat, Heading, write
+from app.core.tabular.journaled import JournaledFile
+from app.core.tabular.writing import FileFormat, Heading
+from app.core.tenancy import bound_scope, current_scope
 
 from . import mending, parts, queries
 from .columns import TO_MEND
@@ -17,37 +21,51 @@ from .domain import PartKind
 from .models import ImportFile
 
 #: Control characters that a batch keeps for itself.
-_BLANKED: Final = str.maketrans({code: " " for code in range(32)} | {127: " "})
+_BLANKED: Final = str.maketrans(dict.fromkeys(range(32), " ") | {127: " "})
 
 
 def response(file: ImportFile, file_format: str, *, only_wrong: bool) -> Response:
-    """The file, written while it is read.  Cells stay texts, so that no spreadsheet changes them again."""
+    """The file, written while it is read, with its line in the journal of exports.  Cells stay texts: no spreadsheet changes them again."""
     chosen = FileFormat(file_format) if file_format in set(FileFormat) else FileFormat.XLSX
-    headings = [*(Heading(words or f"({place})", width=18) for place, words in enumerate(file.heading or (), 1)), Heading(TO_MEND, width=60)]
-    left_out = {place for place, words in enumerate(file.heading or ()) if words == TO_MEND}
-    headings = [one for place, one in enumerate(headings) if place not in left_out]
-    answer = Response(stream_with_context(write(chosen, TO_MEND, headings, _lines(file, left_out, only_wrong=only_wrong))), content_type=chosen.media_type)
-    answer.headers["Content-Disposition"] = f'attachment; filename="import-{file.id}-annote-{clock.today():%Y-%m-%d}.{chosen.value}"'
-    return answer
+    kept = [(place, words) for place, words in enumerate(file.heading or ()) if words != TO_MEND]
+    headings = [*(Heading(words or f"({place + 1})", width=18) for place, words in kept), Heading(TO_MEND, width=60)]
+    entry = ListExport(
+        actor_id=context.actor_id(), on_behalf_of_id=context.on_behalf_of(), organisation_id=file.organisation_id, request_id=context.request_id(),
+        list_name=f"import-{file.matrix}", file_format=chosen.value, columns=[name for name in file.columns or () if name],
+        query=f"fichier={file.id}", personal=True,
+    )  # fmt: skip
+    rows = _Rows(file, [place for place, _words in kept], only_wrong=only_wrong)
+    return JournaledFile(entry, lambda: rows, file_format=chosen, title=TO_MEND, headings=headings).response(f"import-{file.id}-annote")
 
 
-def _lines(file: ImportFile, left_out: set[int], *, only_wrong: bool) -> Iterator[bytes]:
-    width = len(file.heading or ())
-    headers = mending.headers_of(file)
-    file_id, wrong = file.id, _Wrong(file.id)
-    batch: list[str] = []
-    for number, row in parts.items_of(file_id, PartKind.ROWS):
-        messages = wrong.at(number)
-        if only_wrong and not messages:
-            continue
-        cells = [_text(row[place] if place < len(row) else "") for place in range(width) if place not in left_out]
-        said = " | ".join(f"{headers[column]} : {message}" if column else message for column, message in messages)
-        batch.append("\t".join([*cells, said.translate(_BLANKED)]) + "\n")
-        if len(batch) == 500:
-            yield "".join(batch).encode()
-            batch.clear()
-    if batch:
-        yield "".join(batch).encode()
+class _Rows:
+    """The lines, a part at a time, in the scope of the request: it has ended when most of them are read."""
+
+    def __init__(self, file: ImportFile, places: Sequence[int], *, only_wrong: bool) -> None:
+        self.count = 0
+        self._file_id, self._places, self._only_wrong = file.id, places, only_wrong
+        self._headers, self._scope = mending.headers_of(file), current_scope()
+
+    def __iter__(self) -> Iterator[bytes]:
+        for number in itertools.count():
+            with bound_scope(self._scope):
+                rows = parts.piece(self._file_id, PartKind.ROWS, number)
+                wrong = queries.findings_between(self._file_id, rows[0][0], rows[-1][0] + 1) if rows else {}
+            if not rows:
+                return
+            kept = [row for row in rows if row[0] in wrong] if self._only_wrong else rows
+            self.count += len(kept)
+            if kept:
+                yield "".join(_line(row, wrong.get(line, ()), self._places, self._headers) for line, row in kept).encode()
+
+    def close(self) -> None:
+        """Nothing is held between two parts."""
+
+
+def _line(row: Sequence[Any], wrong: Sequence[tuple[str, str]], places: Sequence[int], headers: Mapping[str, str]) -> str:
+    cells = [_text(row[place]) if place < len(row) else "" for place in places]
+    said = " | ".join(f"{headers[column]} : {message}" if column else message for column, message in wrong)
+    return "\t".join([*cells, said.translate(_BLANKED)]) + "\n"
 
 
 def _text(kept: Any) -> str:
@@ -55,22 +73,6 @@ def _text(kept: Any) -> str:
         return kept.translate(_BLANKED)
     text, kind = kept
     return str(text).translate(_BLANKED) if kind != CellKind.EMPTY else ""
-
-
-class _Wrong:
-    """What is wrong with each line, read some lines at a time."""
-
-    def __init__(self, file_id: int) -> None:
-        self._file_id = file_id
-        self._known: dict[int, list[tuple[str, str]]] = {}
-        self._up_to = 0
-
-    def at(self, line: int) -> list[tuple[str, str]]:
-        """The columns and sentences of a line; lines are asked for in order."""
-        if line > self._up_to:
-            self._known = queries.findings_between(self._file_id, line, line + 5_000)
-            self._up_to = line + 4_999
-        return self._known.get(line, [])
 
 
 __all__ = ["response"]

@@ -76,6 +76,13 @@ def file_of(file_id: int) -> bytes:
     return b"".join(_opened(part) for part in _parts(file_id, PartKind.FILE))
 
 
+def piece(file_id: int, kind: PartKind, number: int) -> list[Any]:
+    """What one part holds; nothing when there is no such part."""
+    statement = select(ImportPart).where(ImportPart.file_id == file_id, ImportPart.kind == kind.value, ImportPart.number == number)
+    part = db.session.scalar(statement.options(undefer(ImportPart.content)))
+    return json.loads(_opened(part)) if part is not None else []
+
+
 def part_at(file_id: int, kind: PartKind, number: int) -> tuple[ImportPart, list[Any]] | None:
     """One part, to be changed with ``rewrite``."""
     statement = select(ImportPart).where(ImportPart.file_id == file_id, ImportPart.kind == kind.value, ImportPart.number == number)
@@ -97,4 +104,4 @@ def drop(file_id: int, *kinds: PartKind) -> None:
     db.session.execute(statement.execution_options(synchronize_session=False))
 
 
-__all__ = ["LINES", "drop", "file_of", "items_of", "keep", "keep_file", "part_aad", "part_at", "rewrite"]
+__all__ = ["LINES", "drop", "file_of", "items_of", "keep", "keep_file", "part_aad", "part_at", "piece", "rewrite"]

@@ -92,7 +92,8 @@ class ShownStep:
 def steps_of(file_id: int, *, act: str, skip: int) -> list[ShownStep]:
     """The lines of one act, a page and one more."""
     found = (one for one in parts.items_of(file_id, PartKind.STEPS) if one[1] == act)
-    return [ShownStep(line, done, tuple(Difference(*difference) for difference in changed)) for line, done, changed in islice(found, skip, skip + PAGE + 1)]
+    some = islice(found, skip, skip + PAGE + 1)
+    return [ShownStep(line, done, tuple(Difference(*difference) for difference in changed)) for line, done, changed in some]
 
 
 def kept_of(file_id: int) -> list[list[Any]]:
@@ -111,4 +112,7 @@ def rows_of(file_id: int, lines: Sequence[int]) -> dict[int, list[Any]]:
     return found
 
 
-__all__ = ["PAGE", "Kind", "ShownStep", "findings_between", "findings_of", "get_file", "kept_of", "kinds_of", "list_files", "rows_of", "steps_of", "wrong_lines"]
+__all__ = [
+    "PAGE", "Kind", "ShownStep", "findings_between", "findings_of", "get_file", "kept_of", "kinds_of", "list_files", "rows_of", "steps_of",
+    "wrong_lines",
+]  # fmt: skip

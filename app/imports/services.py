@@ -6,7 +6,7 @@ import hashlib
 import re
 from collections.abc import Mapping
 from pathlib import PurePath
-from typing import Any, Final
+from typing import Final
 
 import structlog
 from sqlalchemy import delete, or_, select, update
@@ -18,7 +18,7 @@ from app.core.jobs import enqueue
 from app.core.logs import MASK, NUMBER_IN_NAME, mask_text
 from app.core.matrix.definition import describe
 from app.core.matrix.plan import Act
-from app.core.tabular import Limits
+from app.core.tabular import BULK
 from app.core.tenancy import current_scope
 from app.core.transaction import after_commit, transaction
 from app.core.workflow import ForbiddenTransition
@@ -30,7 +30,7 @@ from .models import ImportFile
 
 log = structlog.get_logger(__name__)
 
-LIMITS: Final = Limits(size=40 * 1024 * 1024, unpacked=1500 * 1024 * 1024, ratio=400, lines=200_000, columns=120)
+LIMITS: Final = BULK
 JOB: Final = "app.imports.jobs:work"
 
 

@@ -10,7 +10,6 @@ from flask_appbuilder import BaseView, expose
 from flask_appbuilder.security.decorators import has_access, permission_name
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
-from flask_wtf import FlaskForm
 from flask_wtf.file import FileField
 
 from app.core.matrix.definition import Matrix, describe
@@ -18,18 +17,17 @@ from app.core.matrix.plan import Act
 from app.core.requests import row_number
 from app.core.tabular import Fault, Refused
 from app.core.tabular.labels import refused as refused_file
+from app.core.ui.kept_text import KeptTextForm
 
 from . import columns, labels, mending, queries, services
+from .document_views import FileCheckView, ImportDocumentsView
 from .domain import AT_WORK, FileState
 from .matrices import IMPORTERS
 from .models import ImportFile
 from .permissions import VIEW
 
 
-class _FileForm(FlaskForm):  # type: ignore[misc]  # WTForms is only partly typed
-    class Meta:
-        csrf = False  # checked once, for the whole application
-
+class _FileForm(KeptTextForm):
     file = FileField(_l("File to import"), description=_l("XLSX, ODS or CSV; 40 MB and 200,000 lines at most."))
 
 
@@ -65,7 +63,6 @@ class ImportsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only p
         matrix = matrix_or_404(matrix_name)
         form: Any = _FileForm()
         if request.method == "POST":
-            request.max_content_length = services.LIMITS.size + 1024 * 1024
             sent = request.files.get("file")
             content = sent.stream.read(services.LIMITS.size + 1) if sent is not None and sent.filename else None
             if not content or sent is None:
@@ -74,24 +71,24 @@ class ImportsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only p
                 form.file.errors = [refused_file(Refused(Fault.TOO_LARGE, value=services.LIMITS.size // (1024 * 1024)))]
             else:
                 try:
-                    return redirect(url_for(".show", file_id=services.receive(matrix.name, sent.filename or "", content)), 303)
+                    return redirect(url_for(".show", import_id=services.receive(matrix.name, sent.filename or "", content)), 303)
                 except services.SameFile as same:
                     if same.applied:
                         flash(_("This very file was imported already: nothing was done again. Here is its report."), "info")
                     else:
                         flash(_("This very file was sent already: here is where it stands."), "info")
-                    return redirect(url_for(".show", file_id=same.file_id), 303)
+                    return redirect(url_for(".show", import_id=same.file_id), 303)
         page: str = self.render_template("imports/send.html", breadcrumb=crumbs((matrix.title, None)), matrix=matrix, form=form)
         return (page, 422) if form.file.errors else page
 
     # ---- one file
 
-    @expose("/fichier/<int:file_id>")
+    @expose("/fichier/<int:import_id>")
     @has_access
     @permission_name("read")
-    def show(self, file_id: int) -> ResponseReturnValue:
+    def show(self, import_id: int) -> ResponseReturnValue:
         """Where the file stands: its progress, its columns to name, what it would do, what it did."""
-        file = file_or_404(file_id)
+        file = file_or_404(import_id)
         context: dict[str, Any] = {
             "breadcrumb": crumbs((IMPORTERS[file.matrix].matrix.title, url_for(".send", matrix_name=file.matrix)), (file.file_name, None)),
             "menu_current": "ImportsView.index",
@@ -107,138 +104,143 @@ class ImportsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only p
             return self._columns_page(file, context)
         return self._report(file, context)
 
-    @expose("/fichier/<int:file_id>/avancement")
+    @expose("/fichier/<int:import_id>/avancement")
     @has_access
     @permission_name("read")
-    def progress(self, file_id: int) -> ResponseReturnValue:
+    def progress(self, import_id: int) -> ResponseReturnValue:
         """The bar, asked again while a job is at work; then the page is shown anew."""
-        file = file_or_404(file_id)
+        file = file_or_404(import_id)
         if file.state not in AT_WORK:
             return Response(status=200, headers={"HX-Refresh": "true"})
         return self.render_template("imports/_progress.html", file=file, labels=labels)
 
-    @expose("/fichier/<int:file_id>/colonnes", methods=("POST",))
+    @expose("/fichier/<int:import_id>/colonnes", methods=("POST",))
     @has_access
     @permission_name("write")
-    def columns(self, file_id: int) -> ResponseReturnValue:
+    def columns(self, import_id: int) -> ResponseReturnValue:
         """Say what each heading stands for."""
         said = {place: request.form.get(f"colonne-{place}", "") for place in range(services.LIMITS.columns) if f"colonne-{place}" in request.form}
         try:
-            services.name_columns(file_id, said)
+            services.name_columns(import_id, said)
         except services.Unmapped:
             flash(_("Two headings stand for the same column, or one of the mandatory columns has no heading: see below."), "danger")
-            file = file_or_404(file_id)
+            file = file_or_404(import_id)
             context = {"breadcrumb": crumbs((file.file_name, None)), "file": file, "matrix": IMPORTERS[file.matrix].matrix, "labels": labels}
             return self._columns_page(file, context, said), 422
         except (services.FileGone, services.FileElsewhere) as error:
-            return elsewhere(file_id, error)
-        return redirect(url_for(".show", file_id=file_id), 303)
+            return elsewhere(import_id, error)
+        return redirect(url_for(".show", import_id=import_id), 303)
 
-    @expose("/fichier/<int:file_id>/nommer-les-colonnes", methods=("POST",))
+    @expose("/fichier/<int:import_id>/nommer-les-colonnes", methods=("POST",))
     @has_access
     @permission_name("write")
-    def columns_again(self, file_id: int) -> ResponseReturnValue:
+    def columns_again(self, import_id: int) -> ResponseReturnValue:
         """Go back from the report to the columns."""
-        return act(file_id, services.ask_columns_again)
+        return act(import_id, services.ask_columns_again)
 
-    @expose("/fichier/<int:file_id>/controler", methods=("POST",))
+    @expose("/fichier/<int:import_id>/controler", methods=("POST",))
     @has_access
     @permission_name("write")
-    def check_again(self, file_id: int) -> ResponseReturnValue:
+    def check_again(self, import_id: int) -> ResponseReturnValue:
         """Compare the file anew with what is there."""
-        return act(file_id, services.check_again)
+        return act(import_id, services.check_again)
 
-    @expose("/fichier/<int:file_id>/appliquer", methods=("POST",))
+    @expose("/fichier/<int:import_id>/appliquer", methods=("POST",))
     @has_access
     @permission_name("write")
-    def confirm(self, file_id: int) -> ResponseReturnValue:
+    def confirm(self, import_id: int) -> ResponseReturnValue:
         """Apply the file, as a whole or its right lines only; a job does it."""
         expected = {one.value: row_number(request.form.get(one.value)) or 0 for one in (Act.CREATE, Act.CHANGE, Act.WRONG)}
         try:
-            services.confirm(file_id, expected=expected, partial=request.form.get("what") == "valid")
+            services.confirm(import_id, expected=expected, partial=request.form.get("what") == "valid")
         except services.CountsChanged:
             flash(_("Nothing was saved: what this file does has changed since the page was shown. Here is where it stands."), "warning")
         except (services.FileGone, services.FileElsewhere) as error:
-            return elsewhere(file_id, error)
+            return elsewhere(import_id, error)
         else:
             flash(_("The file is being applied. You may leave this page: the work goes on, and the report stays here."), "success")
-        return redirect(url_for(".show", file_id=file_id), 303)
+        return redirect(url_for(".show", import_id=import_id), 303)
 
-    @expose("/fichier/<int:file_id>/annuler", methods=("GET", "POST"))
+    @expose("/fichier/<int:import_id>/annuler", methods=("GET", "POST"))
     @has_access
     @permission_name("write")
-    def undo(self, file_id: int) -> ResponseReturnValue:
+    def undo(self, import_id: int) -> ResponseReturnValue:
         """Take the whole import back, after a page that says what happens."""
         if request.method == "POST":
-            return act(file_id, services.undo, _("The import is being undone. You may leave this page: the work goes on."))
-        file = file_or_404(file_id)
+            return act(import_id, services.undo, _("The import is being undone. You may leave this page: the work goes on."))
+        file = file_or_404(import_id)
         if file.state != FileState.APPLIED or file.dropped:
-            return elsewhere(file_id, services.FileElsewhere(file_id))
+            return elsewhere(import_id, services.FileElsewhere(import_id))
         return self.render_template(
-            "imports/undo.html", breadcrumb=crumbs((file.file_name, url_for(".show", file_id=file_id)), (_("Undo the import"), None)), file=file
+            "imports/undo.html",
+            breadcrumb=crumbs((file.file_name, url_for(".show", import_id=import_id)), (_("Undo the import"), None)),
+            file=file,
+            matrix=IMPORTERS[file.matrix].matrix,
         )
 
-    @expose("/fichier/<int:file_id>/abandonner", methods=("POST",))
+    @expose("/fichier/<int:import_id>/abandonner", methods=("POST",))
     @has_access
     @permission_name("write")
-    def give_up(self, file_id: int) -> ResponseReturnValue:
+    def give_up(self, import_id: int) -> ResponseReturnValue:
         """Forget a file about which nothing was decided."""
         try:
-            services.give_up(file_id)
+            services.give_up(import_id)
         except (services.FileGone, services.FileElsewhere) as error:
-            return elsewhere(file_id, error)
+            return elsewhere(import_id, error)
         flash(_("The file was given up: nothing of it is kept."), "success")
         return redirect(url_for(".index"), 303)
 
-    @expose("/fichier/<int:file_id>/ligne/<int:line>", methods=("GET", "POST"))
+    @expose("/fichier/<int:import_id>/ligne/<int:line>", methods=("GET", "POST"))
     @has_access
     @permission_name("write")
-    def line(self, file_id: int, line: int) -> ResponseReturnValue:
+    def line(self, import_id: int, line: int) -> ResponseReturnValue:
         """Mend the cells of one line; it is checked at once."""
-        file = file_or_404(file_id)
+        file = file_or_404(import_id)
         if file.state != FileState.READY:
-            return elsewhere(file_id, services.FileElsewhere(file_id))
+            return elsewhere(import_id, services.FileElsewhere(import_id))
         given: dict[str, str] | None = None
         if request.method == "POST":
             given = {name: request.form.get(f"cellule-{name}", "") for name in file.columns or () if name and f"cellule-{name}" in request.form}
             try:
-                left = mending.mend(file_id, line, given, revision=row_number(request.form.get("revision")) or 0)
+                left = mending.mend(import_id, line, given, revision=row_number(request.form.get("revision")) or 0)
             except mending.Stale:
                 flash(_("Somebody mended this file meanwhile: here is the line as it is now, what you typed beside it."), "warning")
             except (services.FileGone, services.FileElsewhere) as error:
-                return elsewhere(file_id, error)
+                return elsewhere(import_id, error)
             except LookupError:
                 abort(404)
             else:
+                if file_or_404(import_id).state != FileState.READY:
+                    return redirect(url_for(".show", import_id=import_id), 303)
                 if not left:
                     flash(_("Line %(line)s is right now.", line=line), "success")
-                    following = queries.wrong_lines(file_id, after=line, column=None, message=None)
+                    following = queries.wrong_lines(import_id, after=line, column=None, message=None)
                     if request.form.get("next") and following:
-                        return redirect(url_for(".line", file_id=file_id, line=following[0]), 303)
-                    return redirect(url_for(".show", file_id=file_id), 303)
+                        return redirect(url_for(".line", import_id=import_id, line=following[0]), 303)
+                    return redirect(url_for(".show", import_id=import_id), 303)
                 given = None
-        shown = mending.line_of(file_or_404(file_id), line, given)
+        shown = mending.line_of(file_or_404(import_id), line, given)
         if shown is None:
             abort(404)
         page: str = self.render_template(
             "imports/line.html",
-            breadcrumb=crumbs((file.file_name, url_for(".show", file_id=file_id)), (_("Line %(line)s", line=line), None)),
+            breadcrumb=crumbs((file.file_name, url_for(".show", import_id=import_id)), (_("Line %(line)s", line=line), None)),
             menu_current="ImportsView.index",
             file=file,
             line=shown,
         )
         return (page, 422) if request.method == "POST" else page
 
-    @expose("/fichier/<int:file_id>/annote", methods=("POST",))
+    @expose("/fichier/<int:import_id>/annote", methods=("POST",))
     @has_access
     @permission_name("write")
-    def annotated(self, file_id: int) -> ResponseReturnValue:
+    def annotated(self, import_id: int) -> ResponseReturnValue:
         """The same file with what is to be mended on each line: it can be sent back as it is."""
         from . import annotated
 
-        file = file_or_404(file_id)
+        file = file_or_404(import_id)
         if file.state not in (FileState.READY, FileState.APPLIED) or file.dropped:
-            return elsewhere(file_id, services.FileElsewhere(file_id))
+            return elsewhere(import_id, services.FileElsewhere(import_id))
         return annotated.response(file, request.form.get("format", ""), only_wrong=request.form.get("lines") == "wrong")
 
     # ---- parts
@@ -247,9 +249,8 @@ class ImportsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only p
         matrix = IMPORTERS[file.matrix].matrix
         described = describe(matrix)
         mapped = columns.map_headings(file.heading or [], described, columns.remembered_for(matrix))
-        chosen = [
-            (said or {}).get(place, column or mapped.proposed.get(place, "")) if place < len(mapped.columns) else "" for place, column in enumerate(mapped.columns)
-        ]
+        given = said or {}
+        chosen = [given.get(place, column or mapped.proposed.get(place, "")) for place, column in enumerate(mapped.columns)]
         keys, others = columns.missing(chosen, described)
         sample = mending.samples_of(file)
         page: str = self.render_template(
@@ -306,9 +307,9 @@ def matrix_or_404(name: str) -> Matrix:
     return importer.matrix
 
 
-def file_or_404(file_id: int) -> ImportFile:
+def file_or_404(import_id: int) -> ImportFile:
     """The file, or the same 404 whether it does not exist or belongs to somebody else."""
-    file = queries.get_file(file_id)
+    file = queries.get_file(import_id)
     if file is None:
         abort(404)
     return file
@@ -322,26 +323,26 @@ def crumbs(*more: tuple[str, str | None]) -> list[tuple[str, str | None]]:
 def fault_of(file: ImportFile) -> Refused:
     """Why a file was refused, as it was raised."""
     fault = file.fault or {}
-    return Refused(Fault(fault["fault"]), line=fault.get("line"), column=fault.get("column"), value=fault.get("value"))
+    return Refused(Fault(fault["fault"]), line=fault.get("line"), column=fault.get("column"), value=fault.get("value"), in_text=bool(fault.get("in_text")))
 
 
-def elsewhere(file_id: int, error: Exception) -> ResponseReturnValue:
+def elsewhere(import_id: int, error: Exception) -> ResponseReturnValue:
     """A second click, or somebody was faster: where the file stands now; another organisation's is nowhere."""
     if isinstance(error, services.FileGone):
         abort(404)
     flash(_("This was done already, or the file went on meanwhile: here is where it stands."), "info")
-    return redirect(url_for("ImportsView.show", file_id=file_id), 303)
+    return redirect(url_for("ImportsView.show", import_id=import_id), 303)
 
 
-def act(file_id: int, do: Any, said: str | None = None) -> ResponseReturnValue:
+def act(import_id: int, do: Any, said: str | None = None) -> ResponseReturnValue:
     """Do one thing to a file, and show it."""
     try:
-        do(file_id)
+        do(import_id)
     except (services.FileGone, services.FileElsewhere) as error:
-        return elsewhere(file_id, error)
+        return elsewhere(import_id, error)
     if said:
         flash(said, "success")
-    return redirect(url_for("ImportsView.show", file_id=file_id), 303)
+    return redirect(url_for("ImportsView.show", import_id=import_id), 303)
 
 
-VIEWS = (ImportsView,)
+VIEWS = (ImportsView, ImportDocumentsView, FileCheckView)

@@ -6,7 +6,7 @@ Nothing of a file is written before its whole outcome is: each step is one trans
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import timedelta
@@ -26,8 +26,9 @@ from app.core.matrix import Finding, Matrix
 from app.core.matrix.checking import Checked, Checker
 from app.core.matrix.definition import describe
 from app.core.matrix.plan import Act, Done, Plan
-from app.core.matrix.rows import insert_rows, new_ids
+from app.core.matrix.rows import among, insert_rows, new_ids
 from app.core.tabular import Cell, CellKind, Refused, read_table
+from app.core.tabular.table import EMPTY
 from app.core.tenancy import Scope, bound_scope
 from app.core.transaction import transaction
 
@@ -143,15 +144,16 @@ def _aside() -> Iterator[Session]:
 def read(file_id: int) -> None:
     """From bytes to lines; then columns are named, by the file itself or by somebody."""
     content = parts.file_of(file_id)
+    name = db.session.scalar(select(ImportFile.file_name).where(ImportFile.id == file_id)) or ""
     db.session.rollback()  # nothing is held while a file is read
     progress = Progress(file_id, Phase.READING)
     try:
-        table = read_table(content, LIMITS, progress=lambda count: progress(count, max(count, 1)))
+        table = read_table(content, LIMITS, name=name, progress=lambda count: progress(0, count))
     except Refused as refused:
         with transaction():
             file = locked(file_id)
             move(file, FileEvent.REFUSE)
-            file.fault = {"fault": refused.fault.value, "line": refused.line, "column": refused.column, "value": refused.value}
+            file.fault = {"fault": refused.fault.value, "line": refused.line, "column": refused.column, "value": refused.value, "in_text": refused.in_text}
             parts.drop(file_id)
         log.info("import_refused", file=file_id, fault=refused.fault.value)
         return
@@ -165,7 +167,7 @@ def read(file_id: int) -> None:
         asked = not mapped.settled or bool(keys)
         move(file, FileEvent.ASK_COLUMNS if asked else FileEvent.READ)
         file.heading, file.columns, file.lines = list(table.header), mapped.columns, len(table.rows)
-        file.sheet = {"sheet": table.sheet, "others": table.other_sheets} if table.sheet else None
+        file.sheet = {"sheet": table.sheet, "others": table.others} if table.sheet else None
         parts.keep(file, PartKind.ROWS, [[row.number, [_cell(cell) for cell in row.cells]] for row in table.rows])
         parts.drop(file_id, PartKind.FILE)
     log.info("import_read", file=file_id, lines=len(table.rows), asked=asked)
@@ -181,7 +183,7 @@ def _cell(cell: Cell) -> Any:
 def cell_of(kept: Any) -> Cell:
     """The cell that ``_cell`` kept."""
     if isinstance(kept, str):
-        return Cell(kept, CellKind.TEXT) if kept else Cell()
+        return Cell(kept, CellKind.TEXT) if kept else EMPTY
     return Cell(kept[0], CellKind(kept[1]))
 
 
@@ -199,13 +201,12 @@ def lines_of(file: ImportFile) -> tuple[list[int], dict[str, list[Cell]]]:
     cells: dict[str, list[Cell]] = {name: [] for name in places.values()}
     appends = [(place, cells[name].append) for place, name in places.items()]
     known, numbers = _Cells(), []
-    empty = Cell()
     for number, row in parts.items_of(file.id, PartKind.ROWS):
         numbers.append(number)
         count = len(row)
         for place, append in appends:
             kept = row[place] if place < count else ""
-            append(known[kept] if isinstance(kept, str) else known.setdefault(tuple(kept), cell_of(kept)) if kept else empty)
+            append(known[kept] if isinstance(kept, str) else known.setdefault(tuple(kept), cell_of(kept)) if kept else EMPTY)
     return numbers, cells
 
 
@@ -240,18 +241,18 @@ def plan_of(file: ImportFile, *, lock: bool) -> Plan:
     return importer.plan(checker, checked, Progress(file_id, Phase.COMPARING), lock=lock)
 
 
-def plan_of_line(matrix: Matrix, checked_line: int, cells: dict[str, list[Cell]]) -> Plan:
-    """What one line does by itself."""
+def plan_of_lines(matrix: Matrix, lines: Sequence[int], cells: Mapping[str, Sequence[Cell]]) -> Plan:
+    """What some lines do, without the others."""
     checker = Checker(matrix)
-    checked: Checked = checker.check([checked_line], cells)
+    checked: Checked = checker.check(lines, cells)
     return IMPORTERS[matrix.name].plan(checker, checked, lambda _done, _total: None, lock=False)
 
 
-def keep_findings(file: ImportFile, findings: Sequence[Finding], *, line: int | None = None) -> None:
-    """Replace what is said of the file (of one line) by these findings."""
+def keep_findings(file: ImportFile, findings: Sequence[Finding], *, lines: Collection[int] | None = None) -> None:
+    """Replace what is said of the file (of some lines) by these findings."""
     old = delete(ImportFinding).where(ImportFinding.file_id == file.id)
-    if line is not None:
-        old = old.where(ImportFinding.line == line)
+    if lines is not None:
+        old = old.where(among(ImportFinding.line, lines))
     db.session.execute(old.execution_options(synchronize_session=False))
     insert_rows(
         ImportFinding,
@@ -338,4 +339,4 @@ def _pairs(fields: Any) -> Any:
     return None if fields is None else {name: (before, after) for name, (before, after) in fields.items()}
 
 
-__all__ = ["Held", "Progress", "apply", "cell_of", "check", "keep_findings", "lines_of", "plan_of", "plan_of_line", "read", "run", "take_back"]
+__all__ = ["Held", "Progress", "apply", "cell_of", "check", "keep_findings", "lines_of", "plan_of", "plan_of_lines", "read", "run", "take_back"]

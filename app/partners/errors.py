@@ -9,11 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from app.core.outbox.errors import Cause, Duplicate, FieldError, PartnerError, Rejected, Throttled, Unavailable
+from app.core.outbox.errors import Cause, Contradictory, Duplicate, FieldError, PartnerError, Rejected, Throttled, Unavailable
 
 __all__ = [
     "Cause",
     "FieldError",
+    "PartnerContradictory",
     "PartnerDuplicate",
     "PartnerError",
     "PartnerFieldError",
@@ -25,6 +26,7 @@ __all__ = [
 
 PartnerUnavailable = Unavailable
 PartnerThrottled = Throttled
+PartnerContradictory = Contradictory
 
 
 class PartnerUnauthorised(Unavailable):

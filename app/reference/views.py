@@ -5,16 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
+from flask import request
+from flask_appbuilder import expose
+from flask_appbuilder.security.decorators import has_access, permission_name
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
-from wtforms.validators import Regexp
+from wtforms.validators import Length, Regexp
 
 from app.core.fab import PortalModelView, Refused, SafeInterface, Titles
 from app.core.fab.checks import not_negative, phone_number
+from app.core.fab.fields import clean_text
 from app.core.fab.filters import PrefixFilter, ValidityFilter
 from app.core.fab.forms import Within
 from app.core.ui.contacts import Contact as FooterContact
+from app.core.ui.forms import Required
 from app.reference import models, queries
+from app.reference.places import PlaceFault, place_of, place_text
+from app.reference.town_fields import AsksTowns, PostalCodeField, TownField
 
 _POSTAL = Regexp(r"^[0-9]{5}$", message=_l("A postal code has five digits."))
 _INSEE = Regexp(r"^[0-9][0-9AB][0-9]{3}$", message=_l("An INSEE code has five characters, for example 31555 or 2A004."))
@@ -323,10 +330,10 @@ class SiteView(PortalModelView):
         "validity": _l("In force today"),
     }
     description_columns = {
-        "insee_code": _l("Leave empty: it is found from the postal code and the town."),
+        "insee_code": _l("Leave empty: it is found from the postal code and the town. Needed only for a postal code that the portal does not know."),
         "valid_to": _l("After this day the site can no longer be chosen; enrolments that hold it keep it."),
     }
-    validators_columns = {"postal_code": [_POSTAL], "insee_code": [_INSEE]}
+    validators_columns = {"insee_code": [_INSEE]}
     base_order = ("name", "asc")
     quick_search = ("name", "town", "postal_code")
     code_columns = ("postal_code", "insee_code")
@@ -339,22 +346,31 @@ class SiteView(PortalModelView):
         **in_force(models.Site),
     }
 
+    add_form_extra_fields = edit_form_extra_fields = {
+        "postal_code": PostalCodeField(_l("Postal code"), [Required(), _POSTAL], filters=[clean_text]),
+        "town": TownField(_l("Town"), [Required(), Length(max=100)], filters=[clean_text]),
+    }
+
+    def _init_forms(self) -> None:
+        super()._init_forms()
+        # The names stay: what a form showed is sealed under its name.
+        self.add_form, self.edit_form = (type(one.__name__, (AsksTowns, one), {}) for one in (self.add_form, self.edit_form))
+
+    @expose("/communes")
+    @has_access
+    @permission_name("list")
+    def towns(self) -> Any:
+        """The town field of a postal code."""
+        town = "" if "town_listed" in request.args else request.args.get("town", "")[:100]  # one chosen for another code says nothing of this one
+        form = self.add_form(formdata=None, data={"postal_code": request.args.get("postal_code", "")[:5], "town": town})
+        return self.render_template("appbuilder/general/town.html", form=form)
+
     def pre_add(self, item: models.Site) -> None:
-        """Find the INSEE code of the town; a town the table does not know is refused only if its postal code is unknown too."""
-        towns = queries.towns_for_postal_code(item.postal_code)
-        if not towns:
-            if item.insee_code:
-                return
-            raise Refused(_l("This postal code is unknown: check it, or enter the INSEE code."), field="postal_code")
-        wanted = (item.town or "").casefold()
-        match = next((one for one in towns if wanted in (one.name.casefold(), one.routing_name.casefold())), None)
-        if item.insee_code and item.insee_code not in {one.insee_code for one in towns}:
-            raise Refused(_l("This INSEE code is not one of this postal code."), field="insee_code")
-        if not item.insee_code:
-            if match is None:
-                known = ", ".join(one.name for one in towns[:8])
-                raise Refused(_l("This town is not one of this postal code (%(towns)s).", towns=known), field="town")
-            item.insee_code = match.insee_code
+        """Postal code, town and INSEE code go together; the INSEE code is found."""
+        found = place_of(item.postal_code, item.town, item.insee_code)
+        if isinstance(found, PlaceFault):
+            raise Refused(place_text(found), field=found.field)
+        item.town, item.insee_code = found.town, found.insee_code
 
     pre_update = pre_add
 

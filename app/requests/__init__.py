@@ -16,15 +16,18 @@ def register(appbuilder: AppBuilder) -> None:
     from app.actions.ports import register_request_side
     from app.actions.tabs import register_action_tab
     from app.core.documents.intake import register_documents
+    from app.core.exports.registry import register_list
     from app.core.jobs import register_periodic
     from app.core.tenancy import current_scope
     from app.core.ui import register_menu
 
-    from . import batch_views, document_views, market_views, names, permissions, side, views, wizard
+    from . import batch_views, document_views, exports, market_views, names, permissions, side, views, wizard
     from .document_models import RequestDocument
 
     names.register_names()
     register_documents(RequestDocument)
+    for one in exports.LISTS:
+        register_list(one)
     register_request_side(side.Requests())
     hide_from_observers(permissions.VIEW, trainees=True)  # what is asked for may speak of trainees
     appbuilder.add_view_no_menu(views.RequestsView)

@@ -12,7 +12,6 @@ from flask_appbuilder.security.decorators import has_access, permission_name
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_babel import ngettext
-from flask_wtf import FlaskForm
 from wtforms import RadioField, TextAreaField
 from wtforms.validators import Length
 
@@ -20,7 +19,7 @@ from app.actions.forms import options
 from app.core import clock
 from app.core.requests import row_number
 from app.core.ui.forms import Required
-from app.trainees.forms import no_number
+from app.core.ui.kept_text import KeptTextForm
 
 from . import batch, labels, presenters
 from .batch import Chosen, Fate, Item, Result
@@ -36,14 +35,11 @@ FATE_TONES: dict[Fate, str] = {
 }  # fmt: skip
 
 
-class BatchForm(FlaskForm):  # type: ignore[misc]  # WTForms is only partly typed
+class BatchForm(KeptTextForm):
     """One answer for all of them."""
 
-    class Meta:
-        csrf = False  # checked once, for the whole application
-
     decision = RadioField(_l("Decision"), [Required()], choices=options(labels.DECISIONS))
-    observations = TextAreaField(_l("Observations"), [no_number, Length(max=MAX_TEXT)], filters=[_clean])
+    observations = TextAreaField(_l("Observations"), [Length(max=MAX_TEXT)], filters=[_clean])
 
 
 class BatchView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only partly typed

@@ -68,5 +68,5 @@ def _refusal(token: Any, subject: Any, file: Incoming) -> list[str]:
             request_id=subject.correcting.id if subject.correcting is not None else None,
         )
     except FileRefused as refused:
-        return [fault_text(refused.fault, file.name)]
+        return [fault_text(refused.fault, file.name, refused.present)]
     return []

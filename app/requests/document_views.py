@@ -94,7 +94,7 @@ class RequestDocumentsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder 
             flash(presenters.overtaken_text(late), "warning")
             return redirect(url_for("RequestsView.show", request_id=request_id))
         except FileRefused as refused:
-            form.letter.errors = [fault_text(refused.fault, file.name)]
+            form.letter.errors = [fault_text(refused.fault, file.name, refused.present)]
             return self._letter_page(request_or_404(request_id), form), 422
         flash(_("The signed letter is attached: the Région sees it with the request."), "success")
         return redirect(url_for("RequestsView.show", request_id=request_id))

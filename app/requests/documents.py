@@ -6,7 +6,6 @@ The bytes are read one document at a time, by who downloads it.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
 
 from sqlalchemy import ColumnElement, or_, select
 
@@ -113,10 +112,10 @@ def attach(request: ModificationRequest, role: DocumentRole, file: Checked, *, s
 def _store(file: Checked, present: ColumnElement[bool], fresh: RequestDocument) -> RequestDocument:
     # Counted by role: the pieces of a request never bar the way to its letter or to its amendment. Refused
     # before the transaction is joined: one that is under way goes on without this file.
-    digests: Sequence[str] = db.session.scalars(select(RequestDocument.sha256).where(present, RequestDocument.role == fresh.role)).all()
-    fault = room_fault(file, digests, weight_of(fresh.organisation_id))
+    found = db.session.execute(select(RequestDocument.sha256, RequestDocument.name).where(present, RequestDocument.role == fresh.role)).all()
+    fault = room_fault(file, [row.sha256 for row in found], weight_of(fresh.organisation_id))
     if fault is not None:
-        raise FileRefused(fault)
+        raise FileRefused(fault, next((row.name for row in found if row.sha256 == file.sha256), ""))
     with transaction() as session:
         fresh.keep(file, account_id=context.actor_id(), account_name=actor_name(context.actor_id()))
         session.add(fresh)

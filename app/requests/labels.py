@@ -7,11 +7,13 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
+from flask import has_request_context
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_babel import ngettext
 
 from app.actions.labels import sessions_on_site_text, sessions_outside_text, status_label
+from app.core.ui import allowed
 from app.core.ui.format import fr_date, fr_long_date
 
 from .domain import (
@@ -225,7 +227,7 @@ def problem_text(problem: Problem) -> str:
         case ProblemCode.GONE:
             return _("The component “%(of)s” no longer exists: ask for a correction, or refuse the request.", of=words["of"])
         case ProblemCode.SESSIONS_OUTSIDE:
-            return sessions_outside_text(_numbers(problem))
+            return f"{sessions_outside_text(_numbers(problem))} {_sessions_way(problem, words)}"
         case ProblemCode.SITE_OF_SESSIONS:
             return sessions_on_site_text(_numbers(problem))
         case ProblemCode.TRAINEES_OUTSIDE:
@@ -276,6 +278,26 @@ def _date_problem(code: ProblemCode, words: dict[str, str]) -> str | None:  # no
 def _numbers(problem: Problem) -> tuple[str, ...]:
     numbers = problem.params["numbers"]
     return numbers if isinstance(numbers, tuple) else ()
+
+
+def _sessions_way(problem: Problem, words: dict[str, str]) -> str:
+    """The order in which a component and its sessions move, and who moves them."""
+    days = {"first": words["from"], "last": words["to"]}
+    if problem.params["wide"]:
+        told = _(
+            "They do not go there in one step: first ask for dates of the component that hold the present ones and the new ones, from %(first)s to %(last)s; "
+            "once these count, move the sessions (page “Composantes et sessions”); then ask for the new dates.",
+            **days,
+        )
+    else:
+        told = _(
+            "Put them on days that the present dates and the new ones have in common, from %(first)s to %(last)s (page “Composantes et sessions”). "
+            "If these days do not suffice, first ask for dates that hold both, move the sessions, then ask for the new dates.",
+            **days,
+        )
+    if has_request_context() and not allowed("can_plan_sessions", "Actions"):
+        told += " " + _("The training organisation moves its sessions: ask it to.")
+    return told
 
 
 def _component_problem(code: ProblemCode, words: dict[str, str]) -> str:  # noqa: PLR0911 - one sentence a code

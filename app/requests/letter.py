@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import io
 import re
-import unicodedata
 from collections.abc import Callable, Sequence
-from functools import cache
 from typing import Any, Final
 from xml.sax.saxutils import escape
 
@@ -18,53 +16,15 @@ from flask_babel import gettext as _
 
 from app.accounts.domain import format_siret
 from app.core import clock
+from app.core.documents.printing import grid, printable, register_fonts
 from app.core.ui.format import fr_datetime, fr_long_date
 
 from . import document_labels, documents, labels, signing
 from .document_models import DocumentRole, RequestDocument
 from .models import ModificationRequest
 
-#: Bitstream Vera, which comes with the library and may be embedded; it has the letters of French and the euro.
-_FONTS: Final = {"Letter": "Vera.ttf", "Letter-Bold": "VeraBd.ttf"}
-
-
-@cache
-def _glyphs() -> frozenset[int]:
-    """Register the fonts, once; the characters they can write."""
-    from reportlab.pdfbase import pdfmetrics
-    from reportlab.pdfbase.ttfonts import TTFont
-
-    for name, file in _FONTS.items():
-        pdfmetrics.registerFont(TTFont(name, file))
-    pdfmetrics.registerFontFamily("Letter", normal="Letter", bold="Letter-Bold", italic="Letter", boldItalic="Letter-Bold")
-    return frozenset(pdfmetrics.getFont("Letter").face.charToGlyph)
-
-
-#: What is written otherwise: spaces and hyphens the font has not, arrows, ends of lines.
-_OTHERWISE: Final = str.maketrans(
-    {"\u202f": "\u00a0", "→": "\u00a0: ", "\t": " ", "\u2010": "-", "\u2011": "-", "\r": "\n", "\u2028": "\n", "\u2029": "\n"}
-)
 #: More than this many lines in one paragraph, and the time to lay it out grows with their square.
 _LINES: Final = 40
-
-
-def printable(text: str) -> str:
-    """``text`` with what the font can write.
-
-    A letter it lacks loses its mark, what is not seen (marks of order, of direction, of width nil) is left out, and what it has no letter
-    for is "?".
-    """
-    glyphs = _glyphs()
-    found: list[str] = []
-    for character in unicodedata.normalize("NFC", text).replace("\r\n", "\n").translate(_OTHERWISE):
-        if unicodedata.category(character) == "Cf":
-            continue
-        if character == "\n" or ord(character) in glyphs:
-            found.append(character)
-        else:
-            base = unicodedata.normalize("NFKD", character)[:1]
-            found.append(base if ord(base) in glyphs else "?")
-    return "".join(found)
 
 
 def blocks(text: str) -> list[str]:
@@ -79,7 +39,7 @@ def make_letter(found: ModificationRequest) -> bytes:
     from reportlab.lib.units import mm
     from reportlab.platypus import SimpleDocTemplate
 
-    _glyphs()
+    register_fonts()
     title = printable(f"{labels.kind_label(found.kind)} – {found.action.number}")
     target = io.BytesIO()
     document = SimpleDocTemplate(
@@ -137,9 +97,9 @@ def _story(found: ModificationRequest, attached: Sequence[RequestDocument], widt
         text(_("To: %(region)s", region=current_app.config["REGION_NAME"]), right),
         text(fr_long_date(clock.today()), right),
         text(labels.kind_label(found.kind), top),
-        _table([[text(label), text(value)] for label, value in facts], [width * 0.3, width * 0.7], header=False),
+        grid([[text(label), text(value)] for label, value in facts], [width * 0.3, width * 0.7], header=False),
         text(_("MODIFICATIONS"), heading),
-        _table(rows, [width * 0.4, width * 0.3, width * 0.3], header=True),
+        grid(rows, [width * 0.4, width * 0.3, width * 0.3], header=True),
         text(_("MOTIVATION"), heading),
         *(text(block) for block in blocks(printable(found.motivation))),
     ]
@@ -155,19 +115,8 @@ def _signature(found: ModificationRequest, attached: Sequence[RequestDocument], 
         return [text(document_labels.letter_text(state)[1])]
     return [
         text(_("Name and position of the person entitled:")),
-        _table([[text(_("Done at ………………………, on ……………………")), text(_("Signature:"))]], [width * 0.5, width * 0.5], header=False, tall=True),
+        grid([[text(_("Done at ………………………, on ……………………")), text(_("Signature:"))]], [width * 0.5, width * 0.5], header=False, tall=True),
     ]
-
-
-def _table(rows: list[list[Any]], widths: list[float], *, header: bool, tall: bool = False) -> Any:
-    from reportlab.lib import colors
-    from reportlab.platypus import Table, TableStyle
-
-    style: list[Any] = [("VALIGN", (0, 0), (-1, -1), "TOP"), ("GRID", (0, 0), (-1, -1), 0.4, colors.HexColor("#8a8a8a"))]
-    if header:
-        style.append(("BACKGROUND", (0, 0), (-1, 0), colors.HexColor("#eeeeee")))
-    # a cell longer than a page goes on over the next
-    return Table(rows, colWidths=widths, rowHeights=[90] if tall else None, style=TableStyle(style), repeatRows=int(header), splitInRow=1, hAlign="LEFT")
 
 
 __all__ = ["make_letter", "printable"]

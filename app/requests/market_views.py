@@ -11,16 +11,21 @@ from flask_appbuilder.security.decorators import has_access, permission_name
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from sqlalchemy.exc import IntegrityError
+from wtforms import RadioField
+from wtforms.validators import Optional
 
+from app.actions.forms import options
 from app.core.errors_db import translate
 from app.core.extensions import db
 from app.core.fab import PortalModelView, Refused, SafeInterface, Titles
+from app.core.fab.fields import WholeNumberField
 from app.core.fab.forms import Within
 from app.core.ui import allowed
+from app.core.ui.forms import Required
 
 from . import labels, market_labels, market_models, market_rules, market_trial
 from .domain import RequestState
-from .domain.market import Outcome, rule_problems
+from .domain.market import Outcome, covers, rule_problems
 from .permissions import RULES, RULES_DECIDE
 
 _DAYS = Within(1, 365, _l("Enter a number of days from %(min)s to %(max)s."))
@@ -198,10 +203,20 @@ class MarketRuleView(PortalModelView):
         "outcome": list(market_labels.OUTCOMES.items()),
     }
     text_kinds: ClassVar[dict[str, str]] = {"reason": "textarea"}
-    add_columns = [
+    _written = [
         "programme", "kind", "field", "opening", "moment", "direction", "days_at_most", "percent_at_most", "outcome", "needs_amendment", "reason",
     ]  # fmt: skip
-    edit_columns = ["position", *add_columns]
+    add_columns = edit_columns = ["position", *_written]
+    add_form_extra_fields: ClassVar[dict[str, Any]] = {
+        "position": WholeNumberField(
+            _l("Order"),
+            [Optional(), Within(1, 9_999, _l("Enter a number from %(min)s to %(max)s."))],
+            description=_l(
+                "Leave empty to ask it after the others, before a last rule that names every change. The first that matches a change decides on it."
+            ),
+        ),
+        "outcome": RadioField(_l("What becomes of it"), [Required()], choices=options(market_labels.OUTCOMES)),
+    }
     show_columns = ["version_of", *edit_columns, "updated_at"]
     list_columns = ["position", "version_of", "programme", "kind", "field", "days_at_most", "percent_at_most", "outcome", "reason"]
     search_columns: ClassVar[list[str]] = ["version_of", "kind", "outcome"]
@@ -227,17 +242,38 @@ class MarketRuleView(PortalModelView):
         if len(draft.rules) >= market_rules.MAX_RULES:
             raise Refused(_("A version holds %(most)s rules at most.", most=market_rules.MAX_RULES))
         item.version_id = draft.id
-        item.position = market_rules.next_position(draft.id)
+        if item.position is None:
+            item.position = market_rules.next_position(draft.id)
         with db.session.no_autoflush:
             self._check(item)
+            self._check_place(item, draft)
 
     def pre_update(self, item: market_models.MarketRule) -> None:
         """A rule that can never match, or that nobody understands, is none."""
         with db.session.no_autoflush:  # what is wrong is said here, before the database refuses it in its own words
-            if market_rules.place_taken(item):
-                told = _("Another rule already has the order %(position)s: each has its own, since the first that matches decides.", position=item.position)
-                raise Refused(told, field="position")
             self._check(item)
+            self._check_place(item, item.version_of)
+
+    @staticmethod
+    def _check_place(item: market_models.MarketRule, version: market_models.MarketRuleVersion) -> None:
+        """Its own order, and a place where it decides on something and leaves something to those after it."""
+        if market_rules.place_taken(item):
+            told = _("Another rule already has the order %(position)s: each has its own, since the first that matches decides.", position=item.position)
+            raise Refused(told, field="position")
+        rule = item.as_rule()
+        for other in version.rules:
+            if other is item or other.id == item.id:
+                continue
+            words = {"position": other.position, "what": market_labels.conditions_text(other)}
+            if other.position < item.position and covers(other.as_rule(), rule):
+                told = _(
+                    "This rule would never decide: rule %(position)s (%(what)s), asked before, decides on all that it names. "
+                    "Give it a smaller order, or narrow that rule."
+                )
+                raise Refused(told % words, field="position")
+            if other.position > item.position and covers(rule, other.as_rule()):
+                told = _("Rule %(position)s (%(what)s), asked after, would never decide any more: give this one a greater order, or say what it applies to.")
+                raise Refused(told % words, field="position")
 
     @staticmethod
     def _check(item: market_models.MarketRule) -> None:

@@ -31,6 +31,8 @@ PARTNER_PROBLEMS: Final = frozenset(
         ProblemCode.SIRET_OF_OTHER,
         ProblemCode.PARTNER_ENDS_BEFORE,
         ProblemCode.PARTNER_STARTS_AFTER,
+        ProblemCode.PARTNER_STARTS_BEFORE,
+        ProblemCode.PARTNER_ENDS_AFTER,
     }
 )
 _FAULTS: dict[str, Any] = {
@@ -74,7 +76,7 @@ def partner_parts(changes: Sequence[Change], colon: str) -> list[str]:
     return new + parts
 
 
-def partner_problem(problem: Problem, words: dict[str, str]) -> str:
+def partner_problem(problem: Problem, words: dict[str, str]) -> str:  # noqa: PLR0911 - one sentence a code
     """The sentence for one obstacle."""
     siret = format_siret(words.get("siret", ""))
     match problem.code:
@@ -90,5 +92,13 @@ def partner_problem(problem: Problem, words: dict[str, str]) -> str:
             return _("Another partner gives up the SIRET %(siret)s in this request: ask for that first, then, once validated, for this one.", siret=siret)
         case ProblemCode.PARTNER_ENDS_BEFORE:
             return _("The partner would leave on %(end)s, before it takes part, on %(start)s: change one of these dates.", **words)
+        case ProblemCode.PARTNER_STARTS_BEFORE:
+            return _("The partner would take part from %(start)s, before the start of the action, %(bound)s: enter that day or a later one.", **words)
+        case ProblemCode.PARTNER_ENDS_AFTER:
+            return _(
+                "The partner would take part until %(end)s, after the end of the action, %(bound)s: enter that day or an earlier one, "
+                "or leave it empty until the end of the action.",
+                **words,
+            )
         case _:
             return _("The partner would take part from %(start)s, after the end of the action, %(end)s: enter an earlier date.", **words)

@@ -27,6 +27,8 @@ from .models import ModificationRequest, ModificationRequestEvent
 
 #: Trainees named on a page; beyond, their number says enough.
 NAMED: Final = 50
+#: Requests of one action on its page.
+MOST_OF_ACTION: Final = 200
 #: Sites offered in one list.
 SITES: Final = 200
 
@@ -60,7 +62,7 @@ def get_request(request_id: int) -> ModificationRequest | None:
 
 def requests_of(action_id: int) -> list[ModificationRequest]:
     """« Suivi des demandes de modification » of one action, latest first."""
-    statement = select(ModificationRequest).where(ModificationRequest.action_id == action_id).order_by(ModificationRequest.id.desc()).limit(200)
+    statement = select(ModificationRequest).where(ModificationRequest.action_id == action_id).order_by(ModificationRequest.id.desc()).limit(MOST_OF_ACTION)
     return list(db.session.scalars(statement))
 
 
@@ -183,7 +185,8 @@ def to_correct(limit: int) -> list[ModificationRequest]:
 # ---- the queue of the Région ------------------------------------------------------------------------------------------
 
 
-def _conditions(narrowed: QueueFilter, now: datetime) -> list[ColumnElement[bool]]:
+def queue_where(narrowed: QueueFilter, now: datetime) -> list[ColumnElement[bool]]:
+    """What the queue is narrowed to."""
     found: list[ColumnElement[bool]] = []
     if narrowed.state is not StateFilter.ALL:
         found.append(ModificationRequest.state == narrowed.state.value)
@@ -244,7 +247,7 @@ def pending_count() -> int:
 
 def queue(narrowed: QueueFilter, *, now: datetime, cursor: Cursor | None, size: int) -> Page:
     """One page of requests, the oldest first."""
-    conditions = _conditions(narrowed, now)
+    conditions = queue_where(narrowed, now)
     statement = (
         select(ModificationRequest)
         .where(*conditions)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from flask import url_for
 from flask_babel import gettext as _
 
+from app.actions.models import Action, Component
 from app.actions.ports import AppliedChange, AppliedRequest
 from app.core.tenancy import current_scope
 from app.core.ui import allowed
 
-from . import labels, queries
+from . import direct, labels, queries
 from .domain import Change, Field, RequestEvent, Target
 from .models import ModificationRequest, ModificationRequestEvent
 from .permissions import READ
@@ -25,6 +27,10 @@ class Requests:
         if current_scope().observes or not allowed(*READ):
             return ()
         return [_applied(request, event) for request, event in queries.applied(action_id)]
+
+    def faults(self, row: Action | Component, before: Mapping[str, Any]) -> Sequence[tuple[str, str]]:
+        """A column has the name of the field of a request; a component outside the new dates of its action is said at the date it passes."""
+        return [(one.key.field.value if one.key is not None else "", labels.problem_text(one)) for one in direct.problems_of(row, before)]
 
     def under_way(self, action_id: int) -> tuple[int, ...]:
         """Those that wait for a decision, or for a correction."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from flask import abort, flash, redirect, request, url_for
@@ -69,6 +70,7 @@ class RequestsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only 
             chips=_chips(narrowed),
             labels=labels,
             late=reminders.late_ids(page.rows, now),
+            asked=words_of(narrowed),
         )
 
     @expose("/action/<int:action_id>")
@@ -291,14 +293,35 @@ def request_or_404(request_id: int) -> ModificationRequest:
 
 
 def _filter_from_address() -> QueueFilter:
-    state, kind, days, letter = (request.args.get(name, "").strip() for name in ("etat", "type", "age", "courrier"))
+    return filter_of(request.args)
+
+
+def filter_of(args: Mapping[str, str]) -> QueueFilter:
+    """What the queue with these words in its address is narrowed to."""
+    state, kind, days, letter = (args.get(name, "").strip() for name in ("etat", "type", "age", "courrier"))
     return QueueFilter(
         state=StateFilter(state) if state in set(StateFilter) else StateFilter.PENDING,
         kind=RequestKind(kind) if kind in set(RequestKind) else None,
-        text=" ".join(request.args.get("texte", "").replace("\x00", "").split())[:100],
+        text=" ".join(args.get("texte", "").replace("\x00", "").split())[:100],
         days=row_number(days) if row_number(days) in labels.AGES else None,
         letter=LetterFilter(letter) if letter in set(LetterFilter) else None,
     )
+
+
+def words_of(narrowed: QueueFilter) -> dict[str, Any]:
+    """The same as the words of an address."""
+    return {
+        "etat": narrowed.state.value if narrowed.state is not StateFilter.PENDING else None,
+        "type": narrowed.kind.value if narrowed.kind is not None else None,
+        "texte": narrowed.text or None,
+        "age": narrowed.days,
+        "courrier": narrowed.letter.value if narrowed.letter is not None else None,
+    }
+
+
+def said_of(narrowed: QueueFilter) -> list[tuple[str, str]]:
+    """What narrows the queue, in words."""
+    return [(label, value) for label, value, _address in _chips(narrowed)]
 
 
 def _chips(narrowed: QueueFilter) -> list[tuple[str, str, str]]:

@@ -5,11 +5,12 @@ The same pages correct a request that the Région sent back.
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn, cast
 
-from flask import abort, flash, redirect, request, url_for
+from flask import abort, flash, make_response, redirect, request, url_for
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from wtforms import Form
@@ -17,11 +18,12 @@ from wtforms import Form
 from app.actions import queries as actions
 from app.actions.models import Action
 from app.actions.views import crumbs
+from app.core.wizard import drafts
 from app.core.wizard.steps import Step, StepRefused, WizardState
 from app.core.wizard.view import Wizard
 from app.reference.queries import contact_of_programme, is_postal_code
 
-from . import document_labels, document_step, documents, labels, market_rules, queries, services
+from . import document_labels, document_step, documents, labels, market_rules, overtaken, queries, services
 from .domain import Change, Problem, RequestKind, RequestState, Target, diff
 from .domain.changes import fingerprint_of
 from .domain.market import DATE_FIELDS, Outcome
@@ -69,14 +71,33 @@ class RequestWizard(Wizard):
         if action is None:
             return None
         already = queries.open_request(action_id, self.code)
-        if already is not None and already.state == RequestState.PENDING:
-            flash(already_text(already), "info")
-            abort(redirect(list_url(action_id)))
         snapshot = self.change_kind.snapshot(action, queries.components_of(action_id, self.change_kind.options))
+        if already is not None and already.state == RequestState.PENDING and not self._deletes_the_draft():
+            self._overtaken(Subject(action, snapshot, already), arguments)
         over = services.over(action)
         if over is not None:  # which the page says
             abort(redirect(list_url(action_id)))
         return Subject(action, snapshot, already)
+
+    def _deletes_the_draft(self) -> bool:
+        return str(request.endpoint).rpartition(".")[2] in ("abandon", "ask_to_abandon")
+
+    def _overtaken(self, subject: Subject, arguments: dict[str, Any]) -> NoReturn:
+        """A request of this kind waits already.  Who was making, or correcting, one reads who sent it, when and what, and keeps the draft."""
+        key, posted = self.draft_key(**arguments), overtaken.posted_step()
+        state = WizardState(self, arguments, subject, drafts.find_draft(self.kind, key) or drafts.Draft(token=uuid.uuid4(), step=VALUES))
+        if posted in (VALUES, RECAP):
+            with self._editing(state, None) as draft:
+                self._at(state, draft)
+                self._keep(self.step(posted), state)
+        elif state.draft.is_new:
+            flash(already_text(cast(ModificationRequest, subject.correcting)), "info")
+            abort(redirect(list_url(subject.action.id)))
+        urls = {"abandon_url": self.url("ask_to_abandon", state), "list_url": list_url(subject.action.id)}
+        motivation = "".join(state.draft.steps.get(RECAP, {}).get("motivation", ()))
+        values = overtaken.page_values(cast(ModificationRequest, subject.correcting), self.changes(state), motivation, urls=urls)
+        page = self.render_template("requests/overtaken.html", action=subject.action, breadcrumb=list(self.breadcrumb(state)), **values)
+        abort(make_response(page, 409 if posted else 200))
 
     def form_class(self, step: Step, state: WizardState) -> type[Form]:
         """The fields of the first step depend on the action."""

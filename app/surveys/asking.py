@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import secrets
 from datetime import datetime, time, timedelta
-from typing import Any, Final
+from typing import Final
 
 import structlog
-from sqlalchemy import ColumnElement, delete, func, or_, select, tuple_
+from sqlalchemy import func, or_, select
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.orm import aliased, joinedload
+from sqlalchemy.orm import joinedload
 
 from app.accounts.sessions import digest
 from app.actions.models import Action
@@ -22,8 +22,7 @@ from app.core.jobs.runner import interrupted
 from app.core.mail import public_link, send_mail
 from app.core.mail.services import InvalidAddress
 from app.core.transaction import transaction
-from app.trainees.life import EnrolmentEvent
-from app.trainees.models import Enrolment, EnrolmentAct, Registration
+from app.trainees.models import Enrolment, Registration
 
 from .domain import FIRST_WITHIN, MAX_MESSAGES, OPEN_FOR, REMINDERS, Moment, SurveyState, message_due
 from .models import SituationSurvey, SurveyLink, SurveyOptOut
@@ -51,12 +50,12 @@ def ask_trainees() -> int:
 
 
 def _candidates(after: int) -> list[int]:
-    """Surveys that need a message, by id: open, not answered, of somebody who has an address, did not refuse and has left the training.
+    """Surveys that need a message, by id: open, not answered, of somebody who has an address and did not refuse.
 
     The rule is ``domain.message_due``, applied again on the locked row.
     """
     today = clock.today()
-    of_survey = (SurveyLink.survey_id == SituationSurvey.id, _stands())
+    of_survey = (SurveyLink.survey_id == SituationSurvey.id, SurveyLink.void_at.is_(None))
     sent = select(func.count(SurveyLink.id)).where(*of_survey).correlate(SituationSurvey).scalar_subquery()
     last = select(func.max(SurveyLink.sent_at)).where(*of_survey).correlate(SituationSurvey).scalar_subquery()
     reminded = or_(*((sent == rank) & (last <= clock.now() - wait) for rank, wait in enumerate(REMINDERS, 1)))
@@ -71,7 +70,6 @@ def _candidates(after: int) -> list[int]:
             SituationSurvey.due_on.between(today - OPEN_FOR, today),
             Registration.email.like("%_@_%"),
             ~refused,
-            ~_goes_on(),
             (SituationSurvey.due_on >= today - FIRST_WITHIN) & (sent == 0) | reminded,
         )
         .order_by(SituationSurvey.id)
@@ -79,30 +77,6 @@ def _candidates(after: int) -> list[int]:
     )
     with transaction():
         return list(db.session.scalars(statement))
-
-
-def _stands() -> ColumnElement[bool]:
-    """A message about the exit that stands; one about an exit that was cancelled since makes the next a reminder of nothing."""
-    survey: Any = aliased(SituationSurvey)
-    undone = select(EnrolmentAct.id).join(survey, survey.enrolment_id == EnrolmentAct.enrolment_id)
-    of_link = (survey.id == SurveyLink.survey_id, EnrolmentAct.happened_at >= SurveyLink.sent_at)
-    return ~undone.where(EnrolmentAct.kind == EnrolmentEvent.UNDO_EXIT.value, *of_link).correlate(SurveyLink).exists()
-
-
-def _goes_on() -> ColumnElement[bool]:
-    """Whether the person is still in the training by another enrolment, or left it by a later one, which is asked about instead."""
-    other = aliased(Enrolment)
-    later = tuple_(other.actual_end, other.id) > tuple_(Enrolment.actual_end, Enrolment.id)
-    return (
-        select(other.id)
-        .where(
-            other.registration_id == Enrolment.registration_id,
-            other.id != Enrolment.id,
-            other.cancelled_at.is_(None),
-            or_(other.actual_end.is_(None), later),
-        )
-        .exists()
-    )
 
 
 def _ask(survey_id: int) -> int:
@@ -116,24 +90,20 @@ def _ask(survey_id: int) -> int:
         if survey is None or survey.due_on is None:
             return 0
         now = clock.now()
-        messages = session.execute(select(SurveyLink.sent_at, _stands()).where(SurveyLink.survey_id == survey_id)).all()
-        sent = [sent_at for sent_at, stands in messages if stands]
+        # what was written about an exit cancelled since makes the next message a reminder of nothing
+        sent = session.scalars(select(SurveyLink.sent_at).where(SurveyLink.survey_id == survey_id, SurveyLink.void_at.is_(None))).all()
         if not message_due(survey.due_on, sent, now, clock.today()):
             return 0
         enrolment = session.scalars(
             select(Enrolment)
-            .where(Enrolment.id == survey.enrolment_id, ~_goes_on())
+            .where(Enrolment.id == survey.enrolment_id)
             .options(
                 joinedload(Enrolment.registration).joinedload(Registration.trainee),
                 joinedload(Enrolment.action).joinedload(Action.organisation),
             )
-        ).one_or_none()
-        if enrolment is None:
-            return 0
+        ).one()
         if session.scalar(select(SurveyOptOut.id).where(SurveyOptOut.trainee_id == enrolment.registration.trainee_id)) is not None:
             return 0
-        if messages and not sent:  # of a cancelled exit: this message takes the place of theirs
-            session.execute(delete(SurveyLink).where(SurveyLink.survey_id == survey_id))
         token, expires = secrets.token_urlsafe(32), expiry(survey)
         table = SurveyLink.__table__
         noted = session.scalar(

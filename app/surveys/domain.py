@@ -74,6 +74,9 @@ MONTHS: Final[Mapping[Moment, int]] = {Moment.EXIT: 0, Moment.THREE_MONTHS: 3, M
 #: In the words of addresses.
 MOMENT_WORDS: Final[Mapping[Moment, str]] = {Moment.EXIT: "sortie", Moment.THREE_MONTHS: "3-mois", Moment.SIX_MONTHS: "6-mois"}
 
+#: Code of « Situation non connue » in the list of situations: what the organisation says of somebody it could not ask.
+UNKNOWN_SITUATION: Final = "INCONNUE"
+
 #: Asked of those who work; they are about the job, the socio-professional category too.
 JOB_QUESTIONS: Final = frozenset(
     {Question.CONTRACT_TYPE, Question.COMPANY, Question.SECTOR, Question.JOB_TITLE, Question.CATEGORY, Question.JOB_RELATED}

@@ -15,9 +15,9 @@ from app.core.ui.forms import Required, YesNoField
 from app.partners.agora.port import CertificationResult
 from app.reference.models import SurveySituation
 from app.reference.queries import active
-from app.trainees.forms import PortalBaseForm, ReferenceSelect, no_number, text
+from app.trainees.forms import PortalBaseForm, ReferenceSelect, text
 
-from .domain import Question, asked, missing
+from .domain import UNKNOWN_SITUATION, Question, asked, missing
 from .labels import CERTIFICATION_LABELS
 
 #: What an answer asks, as the style sheet knows it: ``data-asks`` on the answer, ``data-asked`` on the questions.
@@ -30,6 +30,7 @@ class SituationSelect(ReferenceSelect):
     def __init__(self, label: Any, validators: Any = None, **kwargs: Any) -> None:
         super().__init__(label, validators, model="SurveySituation", **kwargs)
         self._employed: frozenset[int] = frozenset()
+        self._ids: dict[str, int] = {}
 
     def process(self, formdata: Any, data: Any = None, extra_filters: Any = None) -> None:
         """Offer the values in force, and the one held already; those of people at work ask more."""
@@ -37,11 +38,16 @@ class SituationSelect(ReferenceSelect):
         super().process(formdata, data, extra_filters)
         held = self.object_data if isinstance(self.object_data, int) else None
         offered = active(SurveySituation, including=held)
+        self._ids = {value.code: value.id for value in offered}
         self._employed = frozenset(value.id for value in offered if value.employed)
         self.choices = [
             SelectChoice("", _("Select…")),
             *(SelectChoice(str(value.id), str(value), render_kw=_ASKS_JOB if value.employed else {}) for value in offered),
         ]
+
+    def leave_out(self, code: str) -> None:
+        """Do not offer, nor take, the situation of this code."""
+        self.choices = [choice for choice in self.choices if choice.value != str(self._ids.get(code))]
 
     @property
     def employed(self) -> bool:
@@ -58,9 +64,9 @@ class AnswersForm(PortalBaseForm):
 
     situation_id = SituationSelect(_l("Situation (survey)"), [Required()])
     contract_type_id = ReferenceSelect(_l("Type of employment contract"), [Optional()], model="EmploymentContract")
-    company = text(_l("Company"), Optional(), no_number, limit=150, autocomplete="off")
+    company = text(_l("Company"), Optional(), limit=150, autocomplete="off")
     sector_id = ReferenceSelect(_l("Professional sector"), [Optional()], model="ProfessionalSector")
-    job_title = text(_l("Title of the job"), Optional(), no_number, limit=150, autocomplete="off")
+    job_title = text(_l("Title of the job"), Optional(), limit=150, autocomplete="off")
     category_id = ReferenceSelect(_l("Socio-professional category"), [Optional()], model="SocioProfessionalCategory")
     job_related = YesNoField(_l("Job related to the training action"), [Optional()])
     certification = RadioField(
@@ -102,6 +108,7 @@ class ReplyForm(AnswersForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.situation_id.label.text = _("Your situation today")
+        self.situation_id.leave_out(UNKNOWN_SITUATION)  # nobody says so of themselves
         self.certification.label.text = _("Did you obtain the intended certification?")
         self.certification_level_id.label.text = _("Level of the certification obtained")
 

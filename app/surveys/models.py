@@ -1,7 +1,8 @@
 """Situation surveys: one for each enrolment left and moment, the trainee's own reply, and the links sent to the trainee.
 
-The rows are made by the database with the exit itself (``portal_survey_of_exit``, migration 0020), whatever wrote it; they go when the
-exit is cancelled, but those that were answered, or of which a message was sent, are kept without a day and come back with the next exit.
+The rows are made by the database with the last exit of a person from an action (``portal_survey_of_exit``, migration 0029), whatever wrote
+it.  They go, with what was answered, when the exit is cancelled; those of which a message was sent are kept without a day and without answers,
+for the old link to say why it no longer opens.
 Source: guide 000 "Saisie des enquêtes".
 """
 
@@ -133,7 +134,7 @@ class SituationSurvey(Answers, TenantMixin, VersionedMixin, TimestampMixin, Mode
     enrolment_id: Mapped[int] = mapped_column(Integer)
     action_id: Mapped[int] = mapped_column(Integer)
     moment: Mapped[str] = mapped_column(String(4))
-    #: None while the exit is cancelled: the survey is kept and shown nowhere.
+    #: None while the exit is cancelled, or the person goes on with another enrolment: the survey is kept and shown nowhere.
     due_on: Mapped[date | None]
     answered_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     answered_by_id: Mapped[int | None]
@@ -190,7 +191,7 @@ class SurveyLink(TenantMixin, Model):
     __rls_limited__ = "survey_id IN (SELECT s.id FROM situation_survey s)"
     __audit_redact__ = ("token_hash",)
     __table_args__ = (
-        UniqueConstraint("survey_id", "rank", name="uq_survey_link_rank"),
+        Index("uq_survey_link_rank", "survey_id", "rank", unique=True, postgresql_where="void_at IS NULL"),
         UniqueConstraint("token_hash", name="uq_survey_link_token"),
         ForeignKeyConstraint(
             ["organisation_id", "survey_id"], ["situation_survey.organisation_id", "situation_survey.id"], name="fk_survey_link_survey", ondelete="CASCADE"
@@ -205,6 +206,8 @@ class SurveyLink(TenantMixin, Model):
     token_hash: Mapped[str] = mapped_column(String(64))
     sent_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     expires_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    #: When the exit that the message was about was cancelled.
+    void_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 
 
 class SurveyOptOut(TenantMixin, Model):

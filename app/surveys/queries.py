@@ -57,8 +57,8 @@ def _whose() -> Any:
     )
 
 
-def list_surveys(narrowed: SurveyFilter, *, today: date, cursor: Cursor | None = None, size: int = PAGE_SIZES[0]) -> Page:
-    """The surveys whose day has come, the oldest first; those still to come appear on their day."""
+def surveys_where(narrowed: SurveyFilter, today: date) -> list[ColumnElement[bool]]:
+    """The surveys whose day has come, narrowed so."""
     conditions: list[ColumnElement[bool]] = [SituationSurvey.due_on.is_not(None), SituationSurvey.due_on <= today]
     if narrowed.moment is not None:
         conditions.append(SituationSurvey.moment == narrowed.moment.value)
@@ -67,6 +67,12 @@ def list_surveys(narrowed: SurveyFilter, *, today: date, cursor: Cursor | None =
     if narrowed.action:
         begins = func.upper(Action.number).startswith(narrowed.action.upper(), autoescape=True)
         conditions.append(SituationSurvey.action_id.in_(select(Action.id).where(begins)))
+    return conditions
+
+
+def list_surveys(narrowed: SurveyFilter, *, today: date, cursor: Cursor | None = None, size: int = PAGE_SIZES[0]) -> Page:
+    """The surveys whose day has come, the oldest first; those still to come appear on their day."""
+    conditions = surveys_where(narrowed, today)
     statement = select(SituationSurvey).where(*conditions).options(*_whose())
     counted = select(SituationSurvey.id).where(*conditions)
     return keyset_page(statement, SituationSurvey.due_on, SituationSurvey.id, cursor=cursor, size=size, counted=counted)
@@ -78,7 +84,7 @@ def _with_answers(holder: Any) -> Any:
 
 
 def get_survey(survey_id: int) -> SituationSurvey | None:
-    """One survey with its answers, the trainee's reply and whose it is; None outside the scope, or while the exit is cancelled."""
+    """One survey with its answers, the trainee's reply and whose it is; None outside the scope, or while nothing is asked."""
     reply = joinedload(SituationSurvey.reply)
     return db.session.scalars(
         select(SituationSurvey)
@@ -101,8 +107,9 @@ def surveys_of(enrolment_ids: Sequence[int]) -> list[SituationSurvey]:
 
 
 def links_of(survey_id: int) -> list[SurveyLink]:
-    """The messages sent about a survey, the first one first."""
-    return list(db.session.scalars(select(SurveyLink).where(SurveyLink.survey_id == survey_id).order_by(SurveyLink.rank)))
+    """The messages sent about a survey, the first one first; those about an exit that was cancelled are none of this one."""
+    of_survey = (SurveyLink.survey_id == survey_id, SurveyLink.void_at.is_(None))
+    return list(db.session.scalars(select(SurveyLink).where(*of_survey).order_by(SurveyLink.rank)))
 
 
 def opted_out(trainee_id: int) -> SurveyOptOut | None:
@@ -161,6 +168,13 @@ def unanswered_for_agora(action_id: int, today: date) -> int:
         )
     )
     return db.session.scalar(statement) or 0
+
+
+def answered_of(enrolment_id: int) -> list[Moment]:
+    """The surveys of an enrolment that the organisation or the trainee answered."""
+    answered = (SituationSurvey.enrolment_id == enrolment_id, SituationSurvey.state == SurveyState.ANSWERED.value, SituationSurvey.due_on.is_not(None))
+    found = set(db.session.scalars(select(SituationSurvey.moment).where(*answered)))
+    return [moment for moment in Moment if moment.value in found]
 
 
 # ---- AGORA -------------------------------------------------------------------------------------------------------------

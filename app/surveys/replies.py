@@ -1,7 +1,8 @@
 """The trainee's side: what a personal link opens, the reply, and the wish to receive nothing more.
 
 Called by pages without account: the link alone says whose survey it is, and each function takes the system's scope for that one survey.
-A link that never was, one that expired, and one whose exit was cancelled are the same to whoever holds it.
+A link that never was and one that expired are the same to whoever holds it; one about an exit that was cancelled, or that is not the last one
+any more, says so.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
@@ -25,8 +27,20 @@ from .domain import Moment, Question
 from .models import SituationSurvey, SurveyLink, SurveyOptOut, SurveyReply
 
 
+class LinkEnd(StrEnum):
+    """Why a link opens nothing."""
+
+    UNKNOWN = "unknown"  # it never was, or expired
+    EXIT_CANCELLED = "exit_cancelled"
+    GOES_ON = "goes_on"  # the person is in training again: asked at the last exit
+
+
 class LinkUnusable(LookupError):
     """The link never was, or is no longer good."""
+
+    def __init__(self, why: LinkEnd = LinkEnd.UNKNOWN) -> None:
+        super().__init__(why)
+        self.why = why
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +101,14 @@ def stop(token: str) -> None:
 
 
 def _open(token: str, *, lock: bool = False) -> tuple[SituationSurvey, int]:
-    link = db.session.execute(
-        select(SurveyLink.survey_id).where(SurveyLink.token_hash == digest(token), SurveyLink.expires_at > clock.now())
-    ).scalar_one_or_none()
-    if link is None:
+    found = db.session.execute(
+        select(SurveyLink.survey_id, SurveyLink.void_at).where(SurveyLink.token_hash == digest(token), SurveyLink.expires_at > clock.now())
+    ).one_or_none()
+    if found is None:
         raise LinkUnusable
+    if found.void_at is not None:
+        raise LinkUnusable(LinkEnd.EXIT_CANCELLED)
+    link = found.survey_id
     if lock:
         db.session.execute(select(SituationSurvey.id).where(SituationSurvey.id == link).with_for_update())
     survey = db.session.scalars(
@@ -104,5 +121,5 @@ def _open(token: str, *, lock: bool = False) -> tuple[SituationSurvey, int]:
         .execution_options(populate_existing=True)
     ).one_or_none()
     if survey is None:
-        raise LinkUnusable
+        raise LinkUnusable(LinkEnd.GOES_ON)
     return survey, survey.enrolment.registration.trainee_id

@@ -1,7 +1,7 @@
 """The survey as the trainee answers it: pages that need no account, opened by a personal link (decision 0020).
 
-The secret goes from its address into the sealed cookie (``core.secret_links``).  A link that never was and one that is no
-longer good get the same page.  Nothing is shown of the person beyond the first name and the training.
+The secret goes from its address into the sealed cookie (``core.secret_links``).  A link that never was and one that expired
+get the same page; one about an exit that was cancelled says so.  Nothing is shown of the person beyond the first name and the training.
 """
 
 from __future__ import annotations
@@ -45,14 +45,14 @@ class SurveyReplyView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is on
         """The questions; they can be answered again as long as the link is good."""
         try:
             asked = replies.look_up(secret_of(_LINK))
-        except replies.LinkUnusable:
-            return self._unusable()
+        except replies.LinkUnusable as end:
+            return self._unusable(end.why)
         form = ReplyForm()
         if request.method == "POST" and form.validate():
             try:
                 replies.reply(secret_of(_LINK), form.answers())
-            except replies.LinkUnusable:
-                return self._unusable()
+            except replies.LinkUnusable as end:
+                return self._unusable(end.why)
             return redirect(url_for(".thanks"), 303)
         return self._page("surveys/reply/answer.html", 422 if form.errors else 200, asked=asked, form=form)
 
@@ -61,8 +61,8 @@ class SurveyReplyView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is on
         """What becomes of the answers, and how to change them."""
         try:
             asked = replies.look_up(secret_of(_LINK))
-        except replies.LinkUnusable:
-            return self._unusable()
+        except replies.LinkUnusable as end:
+            return self._unusable(end.why)
         return self._page("surveys/reply/thanks.html", asked=asked)
 
     @expose("/ne-plus-recevoir", methods=("GET", "POST"))
@@ -73,12 +73,12 @@ class SurveyReplyView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is on
                 replies.stop(secret_of(_LINK))
                 return redirect(url_for(".stop"), 303)
             asked = replies.look_up(secret_of(_LINK))
-        except replies.LinkUnusable:
-            return self._unusable()
+        except replies.LinkUnusable as end:
+            return self._unusable(end.why)
         return self._page("surveys/reply/stop.html", asked=asked)
 
-    def _unusable(self) -> ResponseReturnValue:
-        return self._page("surveys/reply/unusable.html", 404)
+    def _unusable(self, why: replies.LinkEnd) -> ResponseReturnValue:
+        return self._page("surveys/reply/unusable.html", 404, why=why.value)
 
     def _page(self, template: str, status: int = 200, **values: Any) -> ResponseReturnValue:
         return make_response(self.render_template(template, **values), status)

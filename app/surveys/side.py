@@ -71,3 +71,16 @@ def closing_note(action: Action) -> ListLink | None:
         waiting,
     )
     return ListLink(label, url_for("SurveysView.index", moment=MOMENT_WORDS[Moment.EXIT], action=action.number, etat=StateFilter.DUE.value))
+
+
+def undo_note(enrolment: Enrolment) -> str | None:
+    """What falls with a cancelled exit: its answers, which the page that cancels says before."""
+    answered = queries.answered_of(enrolment.id)
+    if not answered:
+        return None
+    moments = ", ".join(str(labels.MOMENT_LABELS[moment]).casefold() for moment in answered)
+    return _(
+        "The situation survey was answered (%(moments)s). These answers fall with the exit: they are erased, and AGORA is told nothing of them. "
+        "A new exit brings a new blank survey, and a new link for the trainee; the former link says that the exit was cancelled.",
+        moments=moments,
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from flask import abort, flash, redirect, request, url_for
@@ -181,11 +182,16 @@ def _crumbs(survey: SituationSurvey, *more: tuple[str, str | None]) -> Crumbs:
 
 def _narrowed() -> SurveyFilter:
     """What the address asks; what it does not know narrows nothing."""
-    state = request.args.get("etat", "")
+    return narrowed_by(request.args)
+
+
+def narrowed_by(args: Mapping[str, str]) -> SurveyFilter:
+    """What a list with these words in its address is narrowed to."""
+    state = args.get("etat", "")
     return SurveyFilter(
-        moment=_MOMENTS.get(request.args.get("moment", "")),
+        moment=_MOMENTS.get(args.get("moment", "")),
         state=StateFilter(state) if state in set(StateFilter) else None,
-        action="".join(request.args.get("action", "").replace("\x00", "").split())[:40],
+        action="".join(args.get("action", "").replace("\x00", "").split())[:40],
     )
 
 

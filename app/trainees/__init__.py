@@ -16,13 +16,14 @@ def register(appbuilder: AppBuilder) -> None:
     from app.actions.ports import register_trainee_side
     from app.actions.tabs import register_action_tab
     from app.core.documents.intake import register_documents
+    from app.core.exports.registry import register_list
     from app.core.fab.supervision import name_purpose, name_subject
     from app.core.jobs import register_periodic
     from app.core.nir.storage import register_nir_column
     from app.core.rotation import register_encrypted_column
-    from app.core.ui import SearchProvider, register_menu, register_private_search, register_search
+    from app.core.ui import SearchProvider, register_menu, register_number_search, register_private_search, register_search
 
-    from . import agora, names, side, views
+    from . import agora, exports, names, side, views
     from .identity_models import IdentityCorrection, IdentityDocument
     from .models import IdentityRequest, Trainee
     from .permissions import READ, REPAIR, VIEW
@@ -47,6 +48,8 @@ def register(appbuilder: AppBuilder) -> None:
     register_encrypted_column(NumberRepair, "content", lambda row: repair_aad(row["seal_uid"]))
     register_encrypted_column(IdentityDocument, "seal", lambda row: document_aad("seal", row["seal_uid"]))
     register_documents(IdentityDocument)
+    for one in exports.LISTS:
+        register_list(one)
     agora.register()
     register_periodic(
         name="purge-identity-requests", func="app.trainees.jobs:purge_identity_requests", every=600,
@@ -66,4 +69,6 @@ def register(appbuilder: AppBuilder) -> None:
     )
     register_menu(group="Actions de formation", label=_l("Mass repair of the NIRs"), endpoint="NumberRepairView.index", permission=REPAIR, order=22)
     register_private_search("trainees", side.number_url)
+    for listed in ("TraineesView.index", "TraineesView.of_action"):
+        register_number_search(listed, "texte", side.number_in_list)
     register_search(SearchProvider("trainees", _l("Trainees"), side.find, permission=READ, order=20, all_url=side.all_url))

@@ -111,10 +111,26 @@ class Told:
     who: str
 
 
-def story(enrolment: Enrolment) -> list[Told]:
-    """Interruptions, then the acts that were given a reason, or that link two components."""
+def story(enrolment: Enrolment, beside: Sequence[Enrolment] = ()) -> list[Told]:
+    """Interruptions, then the acts that were given a reason, or that link two components.
+
+    ``beside``: the enrolments of the same sheet, by which a change of component is told as it stands now: whoever left for another one and
+    whose exit was cancelled since did not go on to it.
+    """
     found = [Told(_pause(one.interrupted_on, one.resumed_on), str(labels.PAUSE_LABELS[one.reason]), "") for one in enrolment.interruptions]
-    return found + [told for act in enrolment.acts if (told := _told(act)) is not None]
+    gone: tuple[Told, str] | None = None  # the change of component by which the trainee left, and where to
+    for act in enrolment.acts:
+        told = _told(act, beside)
+        if told is None:
+            continue
+        if act.kind == EnrolmentEvent.UNDO_EXIT and gone is not None:
+            found.remove(gone[0])
+            text = _("Exit to the component %(number)s cancelled on %(date)s", number=gone[1], date=fr_date(act.happened_at))
+            told, gone = Told(text, told.reason, told.who), None
+        elif act.kind == EnrolmentEvent.MOVE and "to" in (act.details or {}):
+            gone = told, str((act.details or {})["to"])
+        found.append(told)
+    return found
 
 
 def _pause(start: date, end: date | None) -> str:
@@ -123,7 +139,7 @@ def _pause(start: date, end: date | None) -> str:
     return _("Interrupted from %(start)s, back on %(end)s", start=fr_date(start), end=fr_date(end))
 
 
-def _told(act: EnrolmentAct) -> Told | None:
+def _told(act: EnrolmentAct, beside: Sequence[Enrolment]) -> Told | None:
     details = act.details or {}
     match act.kind:
         case EnrolmentEvent.UNDO_EXIT:
@@ -133,9 +149,15 @@ def _told(act: EnrolmentAct) -> Told | None:
         case EnrolmentEvent.JUDGE:
             text = _("Outcome corrected on %(date)s: %(outcome)s", date=fr_date(act.happened_at), outcome=labels.OUTCOME_LABELS[details["outcome"]])
         case EnrolmentEvent.MOVE if "to" in details:
+            there = [one for one in beside if one.component.number == details["to"]]
             text = _("Went on to the component %(number)s", number=details["to"])
+            if there and not standing.standing(there):
+                text = _("Went on to the component %(number)s, where the enrolment was cancelled", number=details["to"])
         case EnrolmentEvent.MOVE:
-            text = _("Came from the component %(number)s", number=details.get("from", ""))
+            number = details.get("from", "")
+            text = _("Came from the component %(number)s", number=number)
+            if any(one.component.number == number and standing.is_in(one) for one in beside):
+                text = _("Came from the component %(number)s, whose exit was cancelled since: the trainee is on both", number=number)
         case _:
             return None
     return Told(text, act.reason, who_of(act))

@@ -30,6 +30,7 @@ from app.core.transaction import transaction
 from app.partners.agora.port import (
     AgoraFileState,
     Caller,
+    Contradiction,
     DisabilityStatus,
     EventKind,
     FileChanges,
@@ -45,6 +46,7 @@ from app.partners.agora.port import (
 )
 
 from .answers import answers_told, let_go
+from .contradictions import contradictions
 from .domain import AgoraState
 from .life import ENROLLED_BY_MISTAKE, UNDONE_EXIT, EnrolmentEvent, told_as
 from .models import Enrolment, Registration, Trainee
@@ -89,11 +91,12 @@ KEY_TAKEN = "CLE_REUTILISEE"
 
 def register() -> None:
     """Declare the operations to the outbox."""
-    register_handler(PARTNER, CREATE, build_many=build_creations, apply_many=apply_states, reject_many=note_refusals, summary=_summary)
-    register_handler(PARTNER, CHANGE, build_many=build_changes, apply_many=apply_states, reject_many=note_refusals, summary=_summary)
-    for operation in (EXIT, INTERRUPT, RESUME, UNDO_EXIT, CANCEL):
-        register_handler(PARTNER, operation, build_many=build_events, apply_many=apply_states, reject_many=note_refusals, summary=_summary)
-    register_handler(PARTNER, CLOSE, build_many=build_closings, apply_many=apply_states, reject_many=note_refusals, summary=_summary)
+    builders = {CREATE: build_creations, CHANGE: build_changes, CLOSE: build_closings}
+    for operation in (CREATE, CHANGE, EXIT, INTERRUPT, RESUME, UNDO_EXIT, CANCEL, CLOSE):
+        register_handler(
+            PARTNER, operation, build_many=builders.get(operation, build_events), apply_many=apply_states, reject_many=note_refusals,
+            summary=_summary, check_many=contradictions,
+        )  # fmt: skip
     register_subject("enrolment", decided=say_again)
 
 
@@ -102,11 +105,16 @@ def register() -> None:
 
 def build_creations(messages: Sequence[Message]) -> Mapping[int, NewFile]:
     """The files to create.  Someone known by an NIA, or without number, is left out whatever happened: never sent (guide 000)."""
+    return _files(messages, reason="création du dossier AGORA")
+
+
+def _files(messages: Sequence[Message], *, reason: str) -> dict[int, NewFile]:
+    """The whole files; ``reason`` is what the journal says of the readings of the NIRs."""
     with transaction():  # the journal of the readings commits after the files are built: nothing is read twice
         enrolments = _load(messages)
         sent = {message.id: enrolment for message in messages if (enrolment := enrolments.get(message.subject_id)) is not None and _concerned(enrolment)}
         people = [enrolment.registration.trainee for enrolment in sent.values()]
-        numbers = reveal_for_partner(people, reason="création du dossier AGORA")
+        numbers = reveal_for_partner(people, reason=reason)
         return {
             message.id: new_file(enrolment, numbers[enrolment.registration.trainee_id], caller=_caller(message, enrolment))
             for message in messages
@@ -116,7 +124,7 @@ def build_creations(messages: Sequence[Message]) -> Mapping[int, NewFile]:
 
 def build_changes(messages: Sequence[Message]) -> Mapping[int, FileEvent | Rejected]:
     """What was mended while the creation was under way: the whole file as it stands now."""
-    files = build_creations(messages)
+    files = _files(messages, reason="modification du dossier AGORA")
     enrolments = _load(messages)
     built: dict[int, FileEvent | Rejected] = {}
     for message in messages:
@@ -426,7 +434,9 @@ def _state_of(answer: Any) -> AgoraFileState:
 
 
 #: What the portal's own refusals mean, in the words of the port.
-_OWN_REFUSALS = {NO_NUMBER: "no_number", FILE_OVER: Refusal.FORBIDDEN_TRANSITION.value}
+_OWN_REFUSALS: Mapping[str, str] = {
+    NO_NUMBER: "no_number", FILE_OVER: Refusal.FORBIDDEN_TRANSITION.value, **{one.value: "contradiction" for one in Contradiction},
+}  # fmt: skip
 
 
 def note_refusals(refusals: Sequence[tuple[Message, Rejected]]) -> None:

@@ -16,6 +16,7 @@ from decimal import ROUND_UP, Decimal
 from enum import StrEnum
 from typing import Any
 
+from app.core.person_names import is_letter
 from app.partners.agora.port import Civility, Gender
 
 
@@ -88,6 +89,7 @@ class ProblemCode(StrEnum):
     SITE_NOT_OF_COMPONENT = "site_not_of_component"
     NO_HOURS = "no_hours"
     TOO_MANY_HOURS = "too_many_hours"
+    MORE_THAN_THE_DAYS = "more_than_the_days"
     BEFORE_ACTUAL_START = "before_actual_start"
     NO_MORE_TRAINEE = "no_more_trainee"
     ALREADY_REGISTERED = "already_registered"
@@ -98,6 +100,7 @@ class ProblemCode(StrEnum):
     NO_ANSWER = "no_answer"
     SOMEBODY_ELSE = "somebody_else"
     FT_DATE_TOO_EARLY = "ft_date_too_early"
+    YEAR_TOO_EARLY = "year_too_early"
     # the life of an enrolment (``life``)
     HAS_LEFT = "has_left"
     NOT_LEFT = "not_left"
@@ -154,6 +157,29 @@ class EnrolmentPlan:
     hours_company: Decimal
 
 
+# ---- what a sheet is written with (guide 000, "Identification") -----------------------------------------------------------
+
+_STREET_NUMBER = re.compile(r"[0-9][0-9A-Za-z/\- ]*")
+_PHONE = re.compile(r"[0-9 +.\-()/]+")
+#: Punctuation that addresses are written with.
+_IN_ADDRESSES = frozenset(" '’‘-‐‑–—.,;:/()&+\"«»“”°№#*!?")
+
+
+def is_street_number(text: str) -> bool:
+    """Digits first; then digits, letters, "/", "-" and spaces ("12", "12 A", "12-14", "3/5")."""
+    return _STREET_NUMBER.fullmatch(text) is not None
+
+
+def out_of_address(text: str) -> tuple[str, ...]:
+    """The characters that no address is written with, each once: emoji, "<" and ">", control characters…"""
+    return tuple(dict.fromkeys(one for one in text if not (is_letter(one) or one.isdecimal() or one in _IN_ADDRESSES)))
+
+
+def is_phone_writing(text: str) -> bool:
+    """Digits, and the signs telephone numbers are grouped with; the library, which passes over all others, judges the number."""
+    return _PHONE.fullmatch(text) is not None
+
+
 #: More hours than a trainee can spend in a year of training: surely a slip of the keyboard.
 MAX_HOURS = Decimal(3000)
 
@@ -161,13 +187,11 @@ MAX_HOURS = Decimal(3000)
 def enrolment_problems(
     plan: EnrolmentPlan, *, component_start: date, component_end: date, site_ids: frozenset[int], actual_start: date | None
 ) -> tuple[Problem, ...]:
-    """Everything wrong with ``plan``: dates outside the component's, site that is not the component's, hours.
+    """Everything wrong with ``plan``: dates outside the component's, site that is not the component's, hours that its days cannot hold.
 
     Once the action is open, nobody may enter before its actual start, which is by definition the first entry.
     """
-    problems: list[Problem] = []
-    if plan.planned_end < plan.planned_start:
-        problems.append(Problem("planned_end", ProblemCode.END_BEFORE_START))
+    problems = list(date_problems(plan.planned_start, plan.planned_end))
     if plan.planned_start < component_start:
         problems.append(Problem("planned_start", ProblemCode.BEFORE_COMPONENT, {"date": component_start}))
     elif plan.planned_start > component_end:
@@ -178,12 +202,34 @@ def enrolment_problems(
         problems.append(Problem("planned_end", ProblemCode.AFTER_COMPONENT, {"date": component_end}))
     if plan.site_id not in site_ids:
         problems.append(Problem("site_id", ProblemCode.SITE_NOT_OF_COMPONENT))
-    if plan.hours_centre + plan.hours_company <= 0:
-        problems.append(Problem("hours_centre", ProblemCode.NO_HOURS))
-    for name, hours in (("hours_centre", plan.hours_centre), ("hours_company", plan.hours_company)):
-        if hours > MAX_HOURS:
-            problems.append(Problem(name, ProblemCode.TOO_MANY_HOURS, {"max": MAX_HOURS}))
-    return tuple(problems)
+    volumes = volume_problems(plan.hours_centre, plan.hours_company)
+    beyond = any(one.code is ProblemCode.TOO_MANY_HOURS for one in volumes)
+    return (*problems, *volumes, *(() if beyond else day_problems(plan.planned_start, plan.planned_end, plan.hours_centre, plan.hours_company)))
+
+
+def date_problems(start: date, end: date) -> tuple[Problem, ...]:
+    """Planned dates that cannot be those of any path."""
+    return (Problem("planned_end", ProblemCode.END_BEFORE_START),) if end < start else ()
+
+
+def volume_problems(centre: Decimal, company: Decimal) -> tuple[Problem, ...]:
+    """Hours that cannot be those of any path."""
+    none = (Problem("hours_centre", ProblemCode.NO_HOURS),) if centre + company <= 0 else ()
+    beyond = (
+        Problem(name, ProblemCode.TOO_MANY_HOURS, {"max": MAX_HOURS})
+        for name, hours in (("hours_centre", centre), ("hours_company", company))
+        if hours > MAX_HOURS
+    )
+    return (*none, *beyond)
+
+
+def day_problems(start: date, end: date, centre: Decimal, company: Decimal) -> tuple[Problem, ...]:
+    """No day has more than 24 hours: of the two volumes, the greater one is wrong, or a date."""
+    days, hours = (end - start).days + 1, centre + company
+    if days < 1 or hours <= 24 * days:
+        return ()
+    name = "hours_centre" if centre >= company else "hours_company"
+    return (Problem(name, ProblemCode.MORE_THAN_THE_DAYS, {"hours": hours, "days": days, "max": 24 * days}),)
 
 
 def exit_problems(
@@ -268,6 +314,20 @@ def ft_date_problem(registered_on: date | None, birth_date: date) -> Problem | N
     ):  # fmt: skip
         return None
     return Problem("ft_registered_on", ProblemCode.FT_DATE_TOO_EARLY, {"date": birth_date})
+
+
+#: Nobody left a class for the last time, nor holds a certification, before.
+FIRST_SCHOOLING_AGE = 10
+
+
+def schooling_problems(birth_date: date, **years: int | None) -> tuple[Problem, ...]:
+    """Years of the last class or of a certification, by field, before the person can have been 10 years old: slips of the year."""
+    first = birth_date.year + FIRST_SCHOOLING_AGE
+    return tuple(
+        Problem(name, ProblemCode.YEAR_TOO_EARLY, {"date": birth_date, "year": str(year), "first": str(first)})
+        for name, year in years.items()
+        if year is not None and year < first
+    )
 
 
 @dataclass(frozen=True, slots=True)

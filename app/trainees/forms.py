@@ -5,14 +5,15 @@ Values are plain (numbers, text, days): they travel in the draft.  Only what a f
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
-from typing import Any
+from functools import lru_cache
+from typing import Any, Final
 
 import phonenumbers
 from email_validator import EmailNotValidError, validate_email
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
-from flask_wtf import FlaskForm
 from wtforms import BooleanField, IntegerField, RadioField, SelectField, StringField, TextAreaField, ValidationError
 from wtforms.fields import SelectChoice
 from wtforms.validators import Length, Optional, Regexp
@@ -21,16 +22,17 @@ from wtforms.widgets import HiddenInput
 from app.actions.forms import options
 from app.core import clock
 from app.core.concurrency import ROW_FIELDS, VersionedForm
-from app.core.fab.fields import clean_text
-from app.core.logs import NUMBER_IN_TEXT
+from app.core.fab.fields import clean_text, one_line
 from app.core.nir import Nir, NirError, parse
 from app.core.nir.messages import problem_message
+from app.core.person_names import is_person_name
 from app.core.textsearch import fold
 from app.core.ui.forms import FrDateField, FrDecimalField, Required, YesNoField
+from app.core.ui.kept_text import NIR_BOX, PHONE_BOX, KeptTextForm
 from app.reference import models as reference_models
 from app.reference import queries as reference
 
-from .domain import EsfState, ProblemCode, birth_date_problem, normalise_ft_number
+from .domain import EsfState, ProblemCode, birth_date_problem, is_phone_writing, is_street_number, normalise_ft_number, out_of_address
 from .labels import (
     _SENTENCES,
     BOE_LABELS,
@@ -54,10 +56,38 @@ def text(label: Any, *validators: Any, limit: int, **kwargs: Any) -> StringField
     return StringField(label, [*validators, Length(max=limit)], filters=[clean_text], render_kw={"maxlength": limit, **kwargs})
 
 
-def no_number(_form: Any, field: Any) -> None:
-    """A free text is kept and shown as it is: the number of a person has no place in it."""
-    if NUMBER_IN_TEXT.search(field.data or ""):
-        raise ValidationError(_("Write no number of a person here: the NIR goes into its own box."))
+def _line(label: Any, *validators: Any, limit: int, **kwargs: Any) -> StringField:
+    """The same, on one line: what is pasted brings blanks that look alike."""
+    return StringField(label, [*validators, Length(max=limit)], filters=[one_line], render_kw={"maxlength": limit, **kwargs})
+
+
+def _name(label: Any, presence: Any, **kwargs: Any) -> StringField:
+    """The box of a person's name."""
+    return _line(label, presence, _is_name, limit=60, **kwargs)
+
+
+def _is_name(_form: Any, field: Any) -> None:
+    if field.data and not is_person_name(field.data):
+        raise ValidationError(_("“%(value)s” is not a name: use letters, spaces, hyphens, apostrophes and full stops.", value=field.data[:60]))
+
+
+def _is_street_number(_form: Any, field: Any) -> None:
+    if field.data and not is_street_number(field.data):
+        raise ValidationError(
+            _(
+                "“%(value)s” is not a street number: begin with a digit, then use digits, letters, spaces, hyphens and slashes only (12, 12 A, 12-14).",
+                value=field.data[:10],
+            )
+        )
+
+
+def _in_address(_form: Any, field: Any) -> None:
+    found = out_of_address(field.data or "")
+    if found:
+        shown = ", ".join(_("“%(value)s”", value=one) if one.isprintable() else f"U+{ord(one):04X}" for one in found[:5])
+        raise ValidationError(
+            _("Remove %(characters)s: an address is written with letters, digits, spaces and usual punctuation (’ - . , / & and the like).", characters=shown)
+        )
 
 
 class ReferenceSelect(SelectField):
@@ -89,11 +119,8 @@ def yes_no(label: Any) -> YesNoField:
     return YesNoField(label, [CHOOSE])
 
 
-class PortalBaseForm(FlaskForm):
+class PortalBaseForm(KeptTextForm):
     """CSRF is checked once for the whole application."""
-
-    class Meta:
-        csrf = False
 
 
 def _born(_form: Any, field: Any) -> None:
@@ -118,12 +145,14 @@ class VerificationForm(PortalBaseForm):
     The wizard takes away the fields of the other way.
     """
 
+    number_boxes = {"nir": NIR_BOX, "key": NIR_BOX}
+
     nir = StringField(_l("NIR / NIA"), render_kw={"maxlength": 30})
     key = StringField(_l("Key"), render_kw={"maxlength": 4})
     civility = RadioField(_l("Civility"), [CHOOSE], choices=CIVILITIES)
-    birth_name = text(_l("Name"), REQUIRED, limit=60, autocomplete="off")
-    usual_name = text(_l("Usual name"), Optional(), limit=60, autocomplete="off")
-    first_name = text(_l("First name"), REQUIRED, limit=60, autocomplete="off")
+    birth_name = _name(_l("Name"), REQUIRED, autocomplete="off")
+    usual_name = _name(_l("Usual name"), Optional(), autocomplete="off")
+    first_name = _name(_l("First name"), REQUIRED, autocomplete="off")
     birth_date = FrDateField(_l("Date of birth"), [REQUIRED, _born])
     gender = RadioField(_l("Gender"), [CHOOSE], choices=GENDERS)
     identity_confirmed = BooleanField(CONFIRMED_WITHOUT_NUMBER)
@@ -148,10 +177,21 @@ class VerificationForm(PortalBaseForm):
         return True
 
 
+#: Most numbers: French mobile numbers as people write them, of ranges that the library accepts whole (a test asks it).  It costs a hundred
+#: times less than the library, which files of many thousand lines notice.
+_PLAIN_MOBILE: Final = re.compile(r"(?:\+33 ?|0)((?:6[ .-]?[0-24-8]|7[ .-]?[3-9])[0-9](?:[ .-]?[0-9]{2}){3})", re.ASCII)
+
+
 def _phone(mobile: bool) -> Callable[[Any, Any], None]:
     def check(_form: Any, field: Any) -> None:
         if not field.data:
             return
+        plain = _PLAIN_MOBILE.fullmatch(field.data)
+        if plain is not None:
+            field.data = "+33" + "".join(character for character in plain[1] if character.isdecimal())
+            return
+        if not is_phone_writing(field.data):  # the library would pass over what is no digit
+            raise ValidationError(_("“%(value)s” is not a phone number: use digits, spaces and the signs + . - ( ) / only.", value=field.data[:30]))
         try:
             number = phonenumbers.parse(field.data, "FR")
         except phonenumbers.NumberParseException:
@@ -166,8 +206,23 @@ def _phone(mobile: bool) -> Callable[[Any, Any], None]:
     return check
 
 
+_PLAIN_LOCAL: Final = re.compile(r"[A-Za-z0-9]{1,20}(?:[._-][A-Za-z0-9]{1,20}){0,2}", re.ASCII)
+
+
+@lru_cache(maxsize=2_000)
+def _is_plain_domain(domain: str) -> bool:
+    """Whether the library takes this domain as it is written; thousands of addresses share a few domains."""
+    try:
+        return str(validate_email(f"a@{domain}", check_deliverability=False).normalized) == f"a@{domain}"
+    except EmailNotValidError:
+        return False
+
+
 def _email(_form: Any, field: Any) -> None:
     if not field.data:
+        return
+    local, _at, domain = field.data.partition("@")
+    if _PLAIN_LOCAL.fullmatch(local) and _is_plain_domain(domain):
         return
     try:
         field.data = validate_email(field.data, check_deliverability=False).normalized
@@ -178,23 +233,25 @@ def _email(_form: Any, field: Any) -> None:
 class ContactForm(VersionedForm, PortalBaseForm):
     """Nationality, address and contact details."""
 
+    number_boxes = {"mobile": PHONE_BOX, "landline": PHONE_BOX}
+
     nationality_id = ReferenceSelect(_l("Nationality"), [REQUIRED], model="Nationality")
-    street_number = text(_l("Street number"), Optional(), limit=10)
+    street_number = _line(_l("Street number"), Optional(), _is_street_number, limit=10)
     street_extension = SelectField(_l("Street extension"), [Optional()], choices=STREET_EXTENSIONS)
     street_type_id = ReferenceSelect(_l("Street type"), [REQUIRED], model="StreetType")
-    street_name = text(_l("Street name"), REQUIRED, limit=120)
-    address_complement = text(_l("Entrance, building, residence…"), Optional(), limit=120)
-    special_mention = text(_l("Special mention (BP, CS…) – geographic town"), Optional(), limit=120)
+    street_name = _line(_l("Street name"), REQUIRED, _in_address, limit=120)
+    address_complement = _line(_l("Entrance, building, residence…"), Optional(), _in_address, limit=120)
+    special_mention = _line(_l("Special mention (BP, CS…) – geographic town"), Optional(), _in_address, limit=120)
     postal_code = text(
         _l("Postal code"), REQUIRED, Regexp(r"^\d{5}$", message=_l("The postal code has 5 digits.")), limit=5, inputmode="numeric", autocomplete="off"
     )
-    town = text(_l("Town (address)"), REQUIRED, limit=80)
+    town = _line(_l("Town (address)"), REQUIRED, _in_address, limit=80)
     insee_code: str | None = None
-    cedex = text(_l("Cedex"), Optional(), limit=12)
-    mobile = StringField(_l("Mobile phone"), [REQUIRED, _phone(True)], filters=[clean_text], render_kw={"maxlength": 20, "inputmode": "tel"})
-    landline = StringField(_l("Landline phone"), [Optional(), _phone(False)], filters=[clean_text], render_kw={"maxlength": 20, "inputmode": "tel"})
+    cedex = _line(_l("Cedex"), Optional(), _in_address, limit=12)
+    mobile = StringField(_l("Mobile phone"), [REQUIRED, _phone(True)], filters=[one_line], render_kw={"maxlength": 20, "inputmode": "tel"})
+    landline = StringField(_l("Landline phone"), [Optional(), _phone(False)], filters=[one_line], render_kw={"maxlength": 20, "inputmode": "tel"})
     email = StringField(_l("E-mail"), [REQUIRED, _email], filters=[clean_text], render_kw={"maxlength": 254, "inputmode": "email"})
-    other_information = TextAreaField(_l("Other information"), [Optional(), no_number, Length(max=2000)], filters=[clean_text])
+    other_information = TextAreaField(_l("Other information"), [Optional(), Length(max=2000)], filters=[clean_text])
 
     def towns(self) -> list[str]:
         """The towns of the postal code typed so far, for the list offered; none for a CEDEX or a mistyped code."""
@@ -214,9 +271,9 @@ class IdentificationForm(ContactForm):
     """Step "Identification": contact details, after the civil status when it has to be typed."""
 
     civility = RadioField(_l("Civility"), [Optional()], choices=CIVILITIES)
-    birth_name = text(_l("Name"), Optional(), limit=60)
-    usual_name = text(_l("Usual name"), Optional(), limit=60)
-    first_name = text(_l("First name"), Optional(), limit=60)
+    birth_name = _name(_l("Name"), Optional())
+    usual_name = _name(_l("Usual name"), Optional())
+    first_name = _name(_l("First name"), Optional())
     birth_date = FrDateField(_l("Date of birth"), [Optional(), _born])
     gender = RadioField(_l("Gender"), [Optional()], choices=GENDERS)
     identity_confirmed = BooleanField(_l("I checked the identity papers: this is the right identity for this number"))
@@ -233,13 +290,19 @@ def _year(value: Any) -> int | None:
     return int(value) if value not in (None, "", "None") else None
 
 
+#: What an answer asks, as the style sheet knows it: ``data-asks`` on the answer, ``data-asked`` on the questions.
+_ASKS_JOBSEEKER, _ASKS_ESF = {"data-asks": "jobseeker"}, {"data-asks": "esf"}
+
+
 class SituationForm(VersionedForm, PortalBaseForm):
     """Step "Situation initiale": situation at entry, schooling, ESF."""
 
     public_category_id = ReferenceSelect(_l("Public category"), [Optional()], model="PublicCategory")
     general_objective_id = ReferenceSelect(_l("General objective"), [REQUIRED], model="GeneralObjective")
     professional_situation_id = ReferenceSelect(_l("Professional situation"), [REQUIRED], model="ProfessionalSituation")
-    ft_registered = yes_no(_l("Registered with France Travail"))
+    ft_registered = YesNoField(
+        _l("Registered with France Travail"), [CHOOSE], choices=[SelectChoice("oui", _l("Yes"), render_kw=_ASKS_JOBSEEKER), SelectChoice("non", _l("No"))]
+    )
     ft_registered_on = FrDateField(_l("Date of registration with France Travail"), [Optional()])
     ft_number = text(_l("Jobseeker number"), Optional(), limit=16, autocomplete="off")
     ft_agency_code = text(_l("ALE code"), Optional(), limit=10)
@@ -258,7 +321,10 @@ class SituationForm(VersionedForm, PortalBaseForm):
     esf_state = RadioField(
         _l("Entry of ESF data"),
         [CHOOSE],
-        choices=options({state: ESF_STATE_LABELS[state] for state in (EsfState.COMPLETE, EsfState.LATER)}),
+        choices=[
+            SelectChoice(state.value, ESF_STATE_LABELS[state], render_kw=_ASKS_ESF if state is EsfState.COMPLETE else {})
+            for state in (EsfState.COMPLETE, EsfState.LATER)
+        ],
     )
     esf_parent_abroad = RadioField(_l("One of the parents was born abroad"), [Optional()], choices=options(ESF_ANSWER_LABELS))
     esf_birth_postal_code = text(
@@ -266,6 +332,8 @@ class SituationForm(VersionedForm, PortalBaseForm):
     )
     esf_homeless = RadioField(_l("Homeless or facing exclusion from housing"), [Optional()], choices=options(ESF_ANSWER_LABELS))
 
+    #: Asked of who is registered with France Travail.
+    JOBSEEKER_FIELDS = ("ft_registered_on", "ft_number", "ft_agency_code")
     #: The wizard takes the ESF block away when the action is not co-funded.
     ESF_FIELDS = ("esf_state", "esf_parent_abroad", "esf_birth_postal_code", "esf_homeless")
 
@@ -275,38 +343,45 @@ class SituationForm(VersionedForm, PortalBaseForm):
             del self[name]
         return self
 
-    def validate(self, extra_validators: Any = None) -> bool:
-        """Each field, then those that depend on another's answer."""
-        valid = bool(super().validate(extra_validators))
-        return self.judge_jobseeker() & self.judge_esf() & valid
+    def unasked(self) -> tuple[str, ...]:
+        """The questions that the answers given so far do not ask: nothing of them is saved."""
+        jobseeker = self.JOBSEEKER_FIELDS if not self.ft_registered.data else ()
+        return (*jobseeker, *(self.ESF_FIELDS[1:] if "esf_state" in self and self.esf_state.data != EsfState.COMPLETE else ()))
 
-    def judge_jobseeker(self) -> bool:
-        """The number in one of its two formats, and a date that is not to come, of those registered; nothing of others."""
+    def validate(self, extra_validators: Any = None) -> bool:
+        """Each field, then those that depend on another's answer.
+
+        What was typed into a question that is not asked is let go, once the answer it depends on is given: until then it stays.
+        """
+        super().validate(extra_validators)
+        for name in self.unasked():
+            self[name].errors = []
+            if not (self.esf_state if name in self.ESF_FIELDS else self.ft_registered).errors:
+                self[name].data = None
+        self.judge_jobseeker()
+        self.judge_esf()
+        return not any(field.errors for field in self)
+
+    def judge_jobseeker(self) -> None:
+        """The number in one of its two formats, and a date that is not to come, of those registered."""
         if not self.ft_registered.data:
-            self.ft_number.data = self.ft_registered_on.data = None
-            self.ft_number.errors, self.ft_registered_on.errors = [], []
-            return True
+            return
         number = normalise_ft_number(self.ft_number.data or "")
         if number is None:
             self.ft_number.errors = [*self.ft_number.errors, str(_SENTENCES[ProblemCode.BAD_FT_NUMBER])]
-            return False
-        self.ft_number.data = number
+        else:
+            self.ft_number.data = number
         if self.ft_registered_on.data and self.ft_registered_on.data > clock.today():
             self.ft_registered_on.errors = [*self.ft_registered_on.errors, _("This date is in the future.")]
-            return False
-        return True
 
-    def judge_esf(self) -> bool:
+    def judge_esf(self) -> None:
         """The three indicators, when they are said to be complete."""
         if "esf_state" not in self or self.esf_state.data != EsfState.COMPLETE:
-            return True
-        valid = True
+            return
         for name in self.ESF_FIELDS[1:]:
             field = self[name]
             if not field.data and not field.errors:
                 field.errors = [_("Fill in this field, or choose “To be entered later”.")]
-            valid &= not field.errors
-        return valid
 
 
 def _not_negative(_form: Any, field: Any) -> None:
@@ -318,18 +393,20 @@ def _not_negative(_form: Any, field: Any) -> None:
 class NumberForm(PortalBaseForm):
     """« Modifier l'identité »: the NIR and the birth name to ask AGORA about; the number stays when it is left blank."""
 
+    number_boxes = {"nir": NIR_BOX, "key": NIR_BOX}
+
     nir = StringField(_l("NIR"), render_kw={"maxlength": 30})
     key = StringField(_l("Key"), render_kw={"maxlength": 4})
-    birth_name = text(_l("Name"), REQUIRED, limit=60, autocomplete="off")
+    birth_name = _name(_l("Name"), REQUIRED, autocomplete="off")
 
 
 class CivilStatusForm(VersionedForm, PortalBaseForm):
     """« Modifier l'identité », when AGORA does not tell who it is."""
 
     civility = RadioField(_l("Civility"), [CHOOSE], choices=CIVILITIES)
-    birth_name = text(_l("Name"), REQUIRED, limit=60)
-    usual_name = text(_l("Usual name"), Optional(), limit=60)
-    first_name = text(_l("First name"), REQUIRED, limit=60)
+    birth_name = _name(_l("Name"), REQUIRED)
+    usual_name = _name(_l("Usual name"), Optional())
+    first_name = _name(_l("First name"), REQUIRED)
     birth_date = FrDateField(_l("Date of birth"), [REQUIRED, _born])
     gender = RadioField(_l("Gender"), [CHOOSE], choices=GENDERS)
     identity_confirmed = BooleanField(_l("I checked the identity papers: this is the right identity for this number"))
@@ -412,6 +489,6 @@ class RevealForm(PortalBaseForm):
 _TECHNICAL = frozenset({*ROW_FIELDS, "version", *IDENTITY_FIELDS})
 
 
-def plain(form: FlaskForm) -> dict[str, Any]:
+def plain(form: KeptTextForm) -> dict[str, Any]:
     """The values of a form as columns of the sheet take them: nothing rather than an empty text."""
     return {field.name: None if field.data == "" else field.data for field in form if field.name not in _TECHNICAL}

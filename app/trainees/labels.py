@@ -230,11 +230,17 @@ _SENTENCES: Mapping[ProblemCode, Any] = {
     ProblemCode.SITE_NOT_OF_COMPONENT: _l("Choose one of the sites of the component."),
     ProblemCode.NO_HOURS: _l("Enter the hours in centre, the hours in company, or both."),
     ProblemCode.TOO_MANY_HOURS: _l("This is more than %(max)s hours: check the number."),
+    ProblemCode.MORE_THAN_THE_DAYS: _l(
+        "%(hours)s hours in all, for %(max)s at most (24 hours a day, days planned: %(days)s): check the hours in centre and in company, and the dates."
+    ),
     ProblemCode.BEFORE_ACTUAL_START: _l("The action opened on %(date)s: nobody can enter before that day."),
     ProblemCode.NO_MORE_TRAINEE: _l("The action is “%(status)s”: its trainees can no longer be modified."),
     ProblemCode.ALREADY_REGISTERED: _l("This trainee is already registered on the action."),
     ProblemCode.BAD_FT_NUMBER: _l("The jobseeker number has 7 digits then a letter or a digit, or 11 digits."),
     ProblemCode.FT_DATE_TOO_EARLY: _l("The trainee, born on %(date)s, was not 14 years old yet: check the year."),
+    ProblemCode.YEAR_TOO_EARLY: _l(
+        "In %(year)s the trainee, born on %(date)s, was not 10 years old yet: choose %(first)s or a later year, or have the date of birth corrected."
+    ),
     ProblemCode.NUMBER_TAKEN: _l("Your organisation already has a trainee with this number, %(name)s: check the number; if it is right, ask the assistance."),
     ProblemCode.NAME_MISMATCH: _l("AGORA knows this NIR under another birth name."),
     ProblemCode.NO_ANSWER: _l("AGORA has not answered yet: one moment, then validate again."),
@@ -284,8 +290,9 @@ def problem_text(problem: Problem) -> str:
         values["date"] = fr_long_date(values["date"])
     if "planned" in values:
         values["planned"] = fr_long_date(values["planned"])
-    if "max" in values:
-        values["max"] = fr_number(values["max"])
+    for name in ("hours", "days", "max"):
+        if name in values:
+            values[name] = fr_number(values[name])
     if "status" in values:
         values["status"] = status_label(str(values["status"]))
     sentence = str(_SENTENCES[problem.code])
@@ -299,6 +306,7 @@ _REFUSALS: Mapping[str, Any] = {
     "no_number": _l(
         "The portal knows no AGORA number: the creation of the file was settled by hand. The Région must tell AGORA itself: contact the assistance."
     ),
+    "contradiction": _l("AGORA answered something that contradicts what the portal holds: nothing of it was kept, and nothing here was overwritten."),
     "forbidden_transition": _l("AGORA’s file is at a status that does not allow this: ask the assistance."),
 }
 

@@ -33,11 +33,15 @@ class ListLink:
 SurveySource = Callable[[Sequence[int]], Mapping[int, ExitSurvey]]
 SheetSource = Callable[["Registration", Sequence["Enrolment"]], SheetPart | None]
 ListSource = Callable[["Action"], ListLink | None]
+NoteSource = Callable[["Enrolment"], str | None]
+HelpSource = Callable[[str], tuple[str, str] | None]
 
 _surveys: list[SurveySource] = []
 _sheet: dict[str, SheetSource] = {}
 _list: dict[str, ListSource] = {}
 _closing: dict[str, ListSource] = {}
+_undo: dict[str, NoteSource] = {}
+_help: list[HelpSource] = []
 
 
 def register_survey_source(source: SurveySource) -> None:
@@ -78,3 +82,23 @@ def register_closing_note(name: str, source: ListSource) -> None:
 def closing_notes(action: Action) -> list[ListLink]:
     """What later features have to say on the pages that end an action."""
     return [note for source in _closing.values() if (note := source(action)) is not None]
+
+
+def register_undo_note(name: str, source: NoteSource) -> None:
+    """Add what is lost with an exit that is cancelled; registering it again replaces it."""
+    _undo[name] = source
+
+
+def undo_notes(enrolment: Enrolment) -> list[str]:
+    """What later features have to say before the exit of an enrolment is cancelled."""
+    return [note for source in _undo.values() if (note := source(enrolment)) is not None]
+
+
+def register_refusal_help(source: HelpSource) -> None:
+    """Say where the next step after a refusal of AGORA comes from: its code → what is to be done, and who can."""
+    _help[:] = [source]
+
+
+def refusal_help(code: str) -> tuple[str, str] | None:
+    """What is to be done about a refusal, and who can; None where nobody knows."""
+    return _help[0](code) if _help and code else None

@@ -23,11 +23,13 @@ from app.reference.queries import contact_of_programme
 from . import labels
 from .agora import REMEDIES
 from .domain import AgoraState, IdentitySource, Problem, ProblemCode
+from .life import EnrolmentEvent
 from .models import Enrolment, Registration
 from .permissions import VIEW
+from .ports import refusal_help
 from .services.correction import may_correct
-from .services.enrolment import EXIT
-from .standing import standing
+from .services.enrolment import EXIT, UNDO_EXIT
+from .standing import is_in, standing
 
 #: Files that AGORA has not closed yet.
 _OPEN_FILES = frozenset({FileStatus.DRAFT, FileStatus.VALIDATED, FileStatus.ENTERED, FileStatus.EXITED})
@@ -62,6 +64,8 @@ class AgoraView:
     silent: bool
     refusal: str | None
     remedies: tuple[Remedy, ...]
+    #: What is to be done about the refusal, and who can.
+    next_step: str | None = None
     #: Nothing moves by itself any more: what happened, and who can act.
     stopped: str | None = None
     #: What the rubric says, in one word: equal words, nothing to show anew.
@@ -92,10 +96,17 @@ def _view(enrolment: Enrolment, status: Status | None) -> AgoraView:
         silent=waiting and status is not None and status.attempts > 0 and status.error_kind is ErrorKind.UNAVAILABLE,
         refusal=labels.refusal_text(refusal) if refusal else None,
         remedies=tuple(_remedies(enrolment, refusal)) if refusal else (),
+        next_step=_next_step(refusal) if refusal else None,
         stopped=stopped,
         mark=f"{enrolment.agora_state}.{enrolment.agora_version}.{enrolment.version}",
         followed=enrolment.agora_state == AgoraState.REGISTERED and enrolment.agora_status in _OPEN_FILES,
     )
+
+
+def _next_step(refusal: dict[str, Any]) -> str | None:
+    """The catalogue's, which the Région writes."""
+    said = refusal_help(str(refusal.get("code") or ""))
+    return _("%(remedy)s Who can act: %(who)s.", remedy=said[0], who=said[1]) if said is not None else None
 
 
 def panel_mark(enrolments: Sequence[Enrolment]) -> str | None:
@@ -236,6 +247,12 @@ def waiting_sentence(silent: bool, number: str | None = None) -> str:
     return _("The enrolment is saved; AGORA’s number is on its way.")
 
 
+def exit_undone_at_agora(enrolment: Enrolment) -> bool:
+    """An exit that AGORA was told cancelled: nothing in the exchange leads its file back, so that it contradicts the row (decision 36)."""
+    at_agora = enrolment.agora_state == AgoraState.REGISTERED and enrolment.agora_status == FileStatus.EXITED
+    return at_agora and is_in(enrolment) and any(act.kind == EnrolmentEvent.UNDO_EXIT for act in enrolment.acts)
+
+
 def received_sentence(enrolment: Enrolment, view: AgoraView, awaited: Awaited) -> str:
     """What is said once AGORA has answered: guide 000's sentence for the number alone, for it is the creation that it speaks of."""
     told = {"number": view.number, "status": view.label}
@@ -243,6 +260,11 @@ def received_sentence(enrolment: Enrolment, view: AgoraView, awaited: Awaited) -
         return _("AGORA received the cancellation: file %(number)s.", number=view.number)
     if awaited is Awaited.NUMBER:
         return _("The integration into AGORA is done: file %(number)s, “%(status)s”.", **told)
+    if awaited is Awaited.CHANGE and exit_undone_at_agora(enrolment):
+        last = statuses("enrolment", [enrolment.id]).get(enrolment.id)
+        if last is not None and last.operation == UNDO_EXIT:
+            return _("AGORA received the cancellation of the exit: its file %(number)s stays at “%(status)s”, here the trainee is in training again.", **told)
+        return _("AGORA received the change: its file %(number)s stays at “%(status)s” since the exit was cancelled, here the trainee is in training.", **told)
     if awaited is Awaited.CHANGE:
         return _("AGORA received the change: file %(number)s, “%(status)s”.", **told)
     return _("The file at AGORA moved on: file %(number)s, “%(status)s”.", **told)

@@ -192,11 +192,23 @@ def _conditions(narrowed: TraineeFilter) -> list[ColumnElement[bool]]:
     return found
 
 
-def list_registrations(narrowed: TraineeFilter, *, action_id: int | None = None, cursor: Cursor | None = None, size: int = PAGE_SIZES[0]) -> Page:
-    """Trainees of an action (or of all those in scope) by name, with their components: three statements whatever the size."""
+def registrations_where(narrowed: TraineeFilter, action_id: int | None = None) -> list[ColumnElement[bool]]:
+    """What a list of trainees is narrowed to, on an action or on all those in scope."""
     conditions = _conditions(narrowed)
     if action_id is not None:
         conditions.append(Registration.action_id == action_id)
+    return conditions
+
+
+def corrections_where(*, decided: bool) -> ColumnElement[bool]:
+    """The requests for the correction of an identity that wait, or those decided."""
+    waits = IdentityCorrection.state == CorrectionState.PENDING.value
+    return ~waits if decided else waits
+
+
+def list_registrations(narrowed: TraineeFilter, *, action_id: int | None = None, cursor: Cursor | None = None, size: int = PAGE_SIZES[0]) -> Page:
+    """Trainees of an action (or of all those in scope) by name, with their components: three statements whatever the size."""
+    conditions = registrations_where(narrowed, action_id)
     statement = (
         select(Registration)
         .where(*conditions)
@@ -224,8 +236,7 @@ def list_without_nir(*, cursor: Cursor | None = None, size: int = PAGE_SIZES[0])
 
 def list_corrections(*, decided: bool, cursor: Cursor | None = None, size: int = PAGE_SIZES[0]) -> Page:
     """Requests for the correction of an identity: those that wait, the oldest first; or those decided, the latest first."""
-    waits = IdentityCorrection.state == CorrectionState.PENDING.value
-    wanted = ~waits if decided else waits
+    wanted = corrections_where(decided=decided)
     statement = (
         select(IdentityCorrection)
         .where(wanted)

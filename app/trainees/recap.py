@@ -73,14 +73,17 @@ def contact_rows(registration: Registration) -> list[Row]:
 
 
 def situation_rows(registration: Registration) -> list[Row]:
-    """Situation at entry and schooling."""
+    """Situation at entry and schooling; nothing of the jobseeker's number for who is none."""
+    jobseeker = [
+        (_("Date of registration with France Travail"), fr_date(registration.ft_registered_on)),
+        (_("Jobseeker number"), registration.ft_number),
+    ]
     return [
         (_("Public category"), str(registration.public_category or "")),
         (_("General objective"), str(registration.general_objective)),
         (_("Professional situation"), str(registration.professional_situation)),
         (_("Registered with France Travail"), yes_no(registration.ft_registered)),
-        (_("Date of registration with France Travail"), fr_date(registration.ft_registered_on)),
-        (_("Jobseeker number"), registration.ft_number),
+        *(jobseeker if registration.ft_registered else ()),
         (_("Receives ARE"), yes_no(registration.receives_are)),
         (_("Receives other minimum benefits (other than RSA and AAH)"), yes_no(registration.receives_other)),
         (_("Receives RSA"), yes_no(registration.receives_rsa)),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
+from typing import Any
 
 from flask import url_for
 from flask_babel import gettext as _
@@ -10,6 +12,7 @@ from flask_babel import gettext as _
 from app.actions.domain import EntryFacts, MissingKind, Period, registration_blockers
 from app.actions.models import Action
 from app.actions.ports import Outcomes, Panel
+from app.core.nir.text import meant_as_number
 from app.core.tenancy import current_scope
 from app.core.ui import SearchHit, allowed
 
@@ -87,13 +90,22 @@ def find(text: str, limit: int) -> list[SearchHit]:
 
 def number_url(text: str) -> str | None:
     """Where a number typed in the quick search leads; None for any other text, and for who may see no trainee."""
-    from .views.common import address_of_number, holds_number
+    from .views.common import address_of_number
 
-    if not holds_number(text):
+    if not meant_as_number(text):
         return None
     if current_scope().observes or not allowed(*READ):
         return url_for("ui.search")
     return address_of_number(text)
+
+
+def number_in_list(text: str, values: Mapping[str, str], arguments: Mapping[str, Any]) -> str | None:
+    """The same for a number typed into the filter of a list of trainees: that list, narrowed to who bears it."""
+    from .views.common import address_of_number
+
+    if current_scope().observes or not allowed(*READ):
+        return None
+    return address_of_number(text, action_id=arguments.get("action_id"), todo=values.get("a_faire", ""))
 
 
 def all_url(text: str) -> str:

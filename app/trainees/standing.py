@@ -101,6 +101,11 @@ def obstacles(enrolment: Enrolment, event: EnrolmentEvent, action: Action, facts
     return life.obstacles(state_of(enrolment, action.status), event, known)
 
 
+def is_in(enrolment: Enrolment) -> bool:
+    """Whether the trainee is on the component: no exit, and not enrolled by mistake."""
+    return enrolment.actual_end is None and enrolment.cancelled_at is None
+
+
 def standing(enrolments: Sequence[Any]) -> list[Any]:
     """Those that count."""
     return [one for one in enrolments if one.cancelled_at is None]

@@ -13,12 +13,13 @@ import xlsxwriter
 from flask_appbuilder.security.sqla.models import User
 from sqlalchemy import func, select, text
 
-from app.accounts import bulk, jobs, services
+from app.accounts import bulk, bulk_labels, jobs, services
 from app.accounts.bulk import Column, Known, Problem
 from app.accounts.models import AccountBatch, Organisation
 from app.accounts.services import bulk as files
 from app.core import clock
 from app.core.extensions import db
+from app.core.tabular import CellKind
 from app.core.tenancy import Scope, bound_scope
 from tests.accounts.helpers import token
 from tests.architecture.markup import problems
@@ -220,7 +221,7 @@ def test_confirmed_twice_at_once(committed: Flask) -> None:
 
 def line(number: int = 2, **given: str) -> tuple[bulk.Line, list[bulk.Finding]]:
     cells = {"kind": "Principal", "siret": NEW, "legal_name": "X", "civility": "Mme", "last_name": "A", "first_name": "B", "email": "a@example.org"} | given
-    return bulk.read_line(number, {Column(name): (words, False) for name, words in cells.items()})
+    return bulk.read_line(number, {Column(name): (words, CellKind.TEXT) for name, words in cells.items()})
 
 
 def test_columns_are_known_whatever_their_writing() -> None:
@@ -282,3 +283,22 @@ def test_an_organisation_written_meanwhile_by_the_console(as_user: AsUser, db_se
     assert done.status_code == 303
     assert "changé" in browser.get(done.location).text
     assert counts(db_session) == before
+
+
+@pytest.mark.parametrize(
+    ("words", "kind", "problem", "detail"),
+    [
+        ("7,32829E+13", CellKind.TEXT, Problem.DAMAGED, "scientific"), ("73282932000074,0", CellKind.TEXT, Problem.DAMAGED, "decimal"), ("12/03/2024", CellKind.DATE, Problem.DAMAGED, "date"),
+        ("3282932000074", CellKind.NUMBER, Problem.LOST_ZEROS, ""), ("3282932000074", CellKind.TEXT, Problem.SIRET, ""), ("732829320000741", CellKind.NUMBER, Problem.SIRET, ""),
+    ],
+)  # fmt: skip
+def test_what_a_spreadsheet_did_to_a_siret_is_named(app: Flask, words: str, kind: CellKind, problem: Problem, detail: str) -> None:
+    _line, findings = bulk.read_line(2, {Column.SIRET: (words, kind)})
+    found = next(one for one in findings if one.column is Column.SIRET)
+    assert (found.problem, found.detail) == (problem, detail)
+    with app.test_request_context():
+        assert words in bulk_labels.finding(found) or problem is Problem.SIRET
+
+
+def test_a_file_checked_before_kinds_were_kept_is_still_known() -> None:
+    assert [files._kind(kept) for kept in (True, False, "number", "date")] == [CellKind.NUMBER, CellKind.TEXT, CellKind.NUMBER, CellKind.DATE]

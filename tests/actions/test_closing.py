@@ -10,7 +10,7 @@ from threading import Barrier
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
 from app.accounts.seeds import ORGANISATION_B
 from app.actions import domain, labels, listing, queries, services
@@ -339,6 +339,38 @@ def test_the_organisation_declares_and_the_region_closes_and_reopens(as_user: As
     history = holder.get(f"{address}/historique").text
     for sentence in ("a été déclarée terminée", "a demandé à la Région de clôturer", "La Région a clôturé", "La Région a rouvert", "Sortie oubliée", "Vu"):
         assert sentence in history, sentence
+
+
+def test_the_second_to_close_is_told_who_did_and_keeps_the_observations(as_user: AsUser) -> None:
+    action = make_finished()
+    address = f"/actions-de-formation/{action.id}/cloture"
+    assert post(as_user("admin"), address, {"comment": "Vu"}).status_code == 302
+    line = queries.closing_of(action.id)
+    late = post(as_user("region"), address, {"comment": "Mes observations à moi"})
+    assert late.status_code == 409
+    assert line is not None
+    assert line.actor_name
+    assert f"a déjà été clôturée par {line.actor_name}" in late.text
+    assert "Mes observations à moi" in late.text
+    assert post(as_user("region"), address, {"comment": ""}).status_code == 302
+
+
+def test_the_closing_is_asked_for_by_who_ticks_it(as_user: AsUser) -> None:
+    action = make_finished(programme="FORPROSUP")
+    page = as_user("principal").get(f"/actions-de-formation/{action.id}/fin").text
+    box = re.search(r'<input type="checkbox"[^>]*name="ask_closing"[^>]*>', page)
+    assert box is not None
+    assert "checked" not in box[0]
+
+
+def test_the_start_and_the_first_entry_that_disagree_are_told_as_long_as_they_do(as_user: AsUser) -> None:
+    action = make_finished()
+    address = f"/actions-de-formation/{action.id}"
+    told = "La date de début réelle et la première entrée ne concordent pas"
+    assert told not in as_user("principal").get(address).text
+    db.session.execute(text("UPDATE action SET actual_start = actual_start - 3 WHERE id = :id"), {"id": action.id})
+    for _visit in range(2):
+        assert told in as_user("principal").get(address).text
 
 
 @pytest.mark.parametrize(("account", "status"), [("principal", 403), ("secondaire", 403), ("autre-of", 403), ("region", 302), ("support", 403)])

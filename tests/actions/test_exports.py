@@ -20,10 +20,11 @@ from app.actions import access, exports, queries
 from app.actions.access import Rights
 from app.actions.domain import ExportKind
 from app.actions.listing import ActionFilter, ActionOrder
-from app.actions.models import Action, ActionExport, Component, ComponentSite
+from app.actions.models import Action, Component, ComponentSite
 from app.actions.session_models import InformationMeeting, TrainingSession
 from app.core import clock, tenancy
 from app.core.copying import CopiedRows
+from app.core.exports.models import ListExport
 from app.core.extensions import db
 from app.core.tabular.writing import FileFormat
 from app.core.tenancy import Scope, bound_scope
@@ -123,7 +124,7 @@ def test_components_one_line_a_session(as_user: AsUser, rich: Action, db_session
         db_session.add(InformationMeeting(session=one, organisation_id=rich.organisation_id, held_on=held, starts_at=time(9), place="Chais"))
     db_session.flush()
     found = [line for line in lines(export(as_user("principal"), "composantes", file_format, numero=rich.number)) if line["N° Composante"] == "01"]
-    assert [(line["Numéro session"], line["État session"]) for line in found] == [("01", ""), ("02", "Créée par erreur")]
+    assert [(line["Numéro session"], line["État session"]) for line in found] == [("01", "Active"), ("02", "Créée par erreur")]
     typed = file_format != "csv"
     assert found[0]["Date début session"] == (day if typed else f"{day:%d/%m/%Y}")
     assert found[0]["Date fin session"] == (day + timedelta(days=2) if typed else f"{day + timedelta(days=2):%d/%m/%Y}")
@@ -174,7 +175,7 @@ def test_chosen_columns_only(as_user: AsUser, rich: Action) -> None:
 def test_what_cannot_be_made_is_said(as_user: AsUser, data: dict[str, Any], said: str) -> None:
     answer = post(as_user("principal"), f"{PLACE}actions", data)
     assert answer.status_code == 422 and said in answer.get_data(as_text=True).replace("\u00a0", " ")
-    assert db.session.scalars(select(ActionExport)).all() == []
+    assert db.session.scalars(select(ListExport)).all() == []
 
 
 def test_a_search_that_is_not_understood_exports_nothing(as_user: AsUser) -> None:
@@ -249,11 +250,11 @@ def test_who_sees_the_list_may_export_it(as_user: AsUser, db_session: Session, a
 
 def test_the_journal_says_who_took_what(as_user: AsUser, db_session: Session, rich: Action) -> None:
     export(as_user("principal"), "composantes", "ods", ["action", "commune"], numero=rich.number)
-    entry = db_session.scalars(select(ActionExport)).one()
+    entry = db_session.scalars(select(ListExport)).one()
     assert entry.actor_id == db_session.scalar(select(User.id).where(User.username == "principal"))
-    assert (entry.kind, entry.file_format, entry.columns, entry.query, entry.lines) == ("composantes", "ods", ["action", "commune"], f"numero={rich.number}", 3)
+    assert (entry.list_name, entry.file_format, entry.columns, entry.query, entry.lines) == ("composantes", "ods", ["action", "commune"], f"numero={rich.number}", 3)
     assert entry.finished_at is not None and entry.organisation_id == organisation().id and entry.request_id
-    changes = db_session.execute(text("SELECT operation FROM audit_entry WHERE table_name = 'action_export' ORDER BY id")).scalars().all()
+    changes = db_session.execute(text("SELECT operation FROM audit_entry WHERE table_name = 'list_export' ORDER BY id")).scalars().all()
     assert changes == ["INSERT", "UPDATE"]
 
 
@@ -273,7 +274,7 @@ def test_an_export_that_is_cut_short_says_so(db_session: Session, rich: Action) 
         assert next(pieces).count(b"\r\n") == 200
         pieces.close()  # type: ignore[attr-defined]  # a generator: the browser went away
         assert db_session.scalar(text("SELECT 1")) == 1  # the connection is free again
-    entry = db_session.scalars(select(ActionExport)).one()
+    entry = db_session.scalars(select(ListExport)).one()
     assert entry.finished_at is None and entry.lines == 200
 
 
@@ -291,7 +292,7 @@ def test_the_whole_search_is_written(as_user: AsUser, db_session: Session) -> No
     """However long: six fields of accented letters."""
     words = dict.fromkeys(("texte", "contrat", "numero", "intitule", "composante", "lieu"), "é" * 100)
     export(as_user("principal"), **words)
-    written = db_session.scalars(select(ActionExport.query)).one()
+    written = db_session.scalars(select(ListExport.query)).one()
     assert all(f"{name}={'%C3%A9' * 100}" in written for name in words)
 
 
@@ -313,14 +314,14 @@ def test_nobody_writes_the_journal_but_the_portal(as_user: AsUser, db_session: S
     export(as_user("principal"), numero=rich.number)
     for scope in (Scope.organisation(organisation().id), Scope.region()):
         with bound_scope(scope):
-            assert db_session.scalar(text("SELECT count(*) FROM action_export")) == 1
-            for statement in ("UPDATE action_export SET lines = 0", "DELETE FROM action_export"):
+            assert db_session.scalar(text("SELECT count(*) FROM list_export")) == 1
+            for statement in ("UPDATE list_export SET lines = 0", "DELETE FROM list_export"):
                 nested = db_session.begin_nested()
                 with pytest.raises(DBAPIError):
                     db_session.execute(text(statement))
                 nested.rollback()
     with bound_scope(Scope.organisation(organisation(ORGANISATION_B).id)):
-        assert db_session.scalar(text("SELECT count(*) FROM action_export")) == 0
+        assert db_session.scalar(text("SELECT count(*) FROM list_export")) == 0
 
 
 def test_one_statement_reads_the_file_however_long(as_user: AsUser, db_session: Session) -> None:
@@ -366,7 +367,7 @@ def test_a_query_that_fails_fails_before_the_file(as_user: AsUser, db_session: S
     with pytest.raises(RuntimeError):
         export(as_user("principal"))
     with bound_scope(Scope.system()):
-        entry = db_session.scalars(select(ActionExport)).one()
+        entry = db_session.scalars(select(ListExport)).one()
         assert entry.finished_at is None and entry.lines == 0
 
 
@@ -384,8 +385,8 @@ def test_the_file_outlives_its_request(committed: Flask, file_format: str) -> No
         answer.close()
         assert browser.get("/actions-de-formation/").status_code == 200
     with committed.app_context(), bound_scope(Scope.system()):
-        entries = db.session.scalars(select(ActionExport).order_by(ActionExport.id)).all()
+        entries = db.session.scalars(select(ListExport).order_by(ListExport.id)).all()
         assert [entry.finished_at is not None for entry in entries] == [True, False] and entries[0].lines > 0
         account = db.session.scalar(select(User.id).where(User.username == "principal"))
-        actors = db.session.execute(text("SELECT DISTINCT actor_id FROM audit_entry WHERE table_name = 'action_export'")).scalars().all()
+        actors = db.session.execute(text("SELECT DISTINCT actor_id FROM audit_entry WHERE table_name = 'list_export'")).scalars().all()
         assert actors == [account]

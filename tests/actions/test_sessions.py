@@ -596,6 +596,56 @@ def test_dates_of_a_component_are_refused_on_the_screen_of_the_region(as_user: A
     assert "La session 01 serait hors de ces dates" in answer.text
 
 
+def test_places_of_a_component_hold_those_enrolled_on_the_screen_of_the_region_too(as_user: AsUser) -> None:
+    """The rules of the requests are those of every way; each error stands at the field that was changed."""
+    action = make_action()
+    component = component_of(action)
+    make_enrolment(action, name="UN")
+    make_enrolment(action, name="DEUX")
+    browser, address = as_user("admin"), f"/referentiels/composantes/edit/{component.id}"
+    page = browser.get(address).text
+    hidden = {name: re.search(rf'name="{name}"[^>]*value="([^"]*)"', page)[1] for name in ("row_version", "row_base")}  # type: ignore[index]
+    form = {
+        "number": component.number, "title": component.title, "level": "", "certif_info": "", "formacode": "", "hours_centre": "100", "hours_company": "20",
+        "places": "12", "planned_start": f"{component.planned_start:%d/%m/%Y}", "planned_end": f"{component.planned_end:%d/%m/%Y}",
+    }  # fmt: skip
+    few = post(browser, address, form | hidden | {"places": "1", "planned_start": f"{clock.today():%d/%m/%Y}"})
+    assert few.status_code == 422
+    assert 'id="places-error"' in few.text
+    assert "2 stagiaires sont inscrits" in few.text.replace("\u00a0", " ")
+    assert 'id="planned_start-error"' in few.text
+    assert 'id="planned_end-error"' not in few.text
+    db.session.expire_all()
+    assert db.session.get_one(Component, component.id).places == 12
+    assert post(browser, address, form | hidden | {"places": "2"}).status_code == 302
+
+
+def test_all_that_is_wrong_with_a_session_is_said_at_once(as_user: AsUser) -> None:
+    component = component_of(make_action())
+    address = f"/actions-de-formation/composantes/{component.id}/sessions/nouvelle"
+    typed = {
+        "starts_on": "01/01/2024", "ends_on": f"{component.planned_end:%d/%m/%Y}", "site_id": str(component.sites[0].id), "places": "-3",
+        "registration_address": "x" * 2000,
+    }  # fmt: skip
+    answer = post(as_user("principal"), address, typed)
+    assert answer.status_code == 422
+    for name in ("places", "starts_on", "registration_address"):
+        assert f'id="{name}-error"' in answer.text, name
+    assert "255 caractères au plus" in answer.text.replace("\u00a0", " ")
+    assert "2000" in answer.text
+    assert "x" * 2000 in answer.text
+    assert 'maxlength="255"' not in answer.text
+
+
+def test_more_places_than_the_component_is_said(as_user: AsUser) -> None:
+    component = component_of(make_action())
+    browser, address = as_user("principal"), f"/actions-de-formation/composantes/{component.id}/sessions/nouvelle"
+    typed = {"starts_on": f"{component.planned_start:%d/%m/%Y}", "ends_on": f"{component.planned_end:%d/%m/%Y}", "site_id": str(component.sites[0].id)}
+    made = post(browser, address, typed | {"places": "40"})
+    assert made.status_code == 302
+    assert "La session a 40 places, sa composante 12" in browser.get(made.headers["Location"]).text.replace("\u00a0", " ")
+
+
 def test_a_site_where_a_session_takes_place_stays_with_the_component(as_user: AsUser) -> None:
     found = make_session()
     link = db.session.scalars(select(ComponentSite).where(ComponentSite.component_id == found.component_id)).one()
@@ -628,8 +678,11 @@ def test_the_region_adds_a_site_and_its_town_is_found(as_user: AsUser) -> None:
     again = post(browser, address, {"name": "CFA du Lez", "postal_code": "34000", "town": "Montpellier"})
     assert again.status_code == 422
     assert db.session.scalar(select(func.count()).select_from(Site).where(Site.name == "CFA du Lez")) == 1
-    by_hand = {"name": "Antenne", "postal_code": "99999", "town": "Ailleurs", "insee_code": ""}
-    assert post(browser, address, by_hand).status_code == 302
+    by_hand = {"name": "Antenne", "postal_code": "31094", "town": "Ailleurs Cedex", "insee_code": ""}
+    assert post(browser, address, by_hand).status_code == 422  # nothing says where it is: an INSEE code has to
+    assert post(browser, address, by_hand | {"insee_code": "75056"}).status_code == 422
+    assert post(browser, address, by_hand | {"insee_code": "31555"}).status_code == 302
+    assert post(browser, address, by_hand | {"name": "Nulle part", "postal_code": "99999", "insee_code": "99999"}).status_code == 422
     assert as_user("principal").get(address).status_code == 403
 
 

@@ -106,6 +106,7 @@ def _all() -> dict[str, Route]:
         ),
         "SignInView.logout": Route(SIGNED_IN),
         "ui.search": Route(SIGNED_IN),
+        "ui.narrowed": Route(SIGNED_IN),
         "ui.resume": Route(SIGNED_IN),
         "ui.presence": Route(SIGNED_IN),
         "ui.page_draft": Route(SIGNED_IN),
@@ -155,6 +156,10 @@ def _all() -> dict[str, Route]:
         "ClosingView.declare": Route(WRITERS, owner=True),
         **{f"ClosingView.{name}": Route(CLOSERS) for name in ("close", "reopen")},
         "ActionsView.close": Route(CLOSERS),
+        # the exports: the page of choice says itself who sees its list (``tests/exports``)
+        **{f"ExportsView.{name}": Route(READERS) for name in ("index", "state", "seen")},
+        "ExportsView.choose": Route(READERS),
+        **{f"ExportsView.{name}": Route(READERS, owner=True) for name in ("download", "delete")},
         **{f"SavedSearchesView.{name}": Route(READERS) for name in ("index", "create")},
         **{f"SavedSearchesView.{name}": Route(READERS, owner=True) for name in ("rename", "delete")},
         "ActionExportsView.choose": Route(READERS),
@@ -184,8 +189,6 @@ def _all() -> dict[str, Route]:
         # trainees
         "TraineesView.index": Route(READERS),
         "TraineesView.of_action": Route(READERS, owner=True),
-        "TraineesView.search": Route(READERS),
-        "TraineesView.search_in_action": Route(READERS, owner=True),
         "TraineesView.panel": Route(READERS, owner=True),
         "TraineesView.person": Route(READERS, owner=True),
         **{f"RegistrationView.{name}": Route(WRITERS, owner=True) for name in ("start", "show", "save", "save_draft", "ask_to_abandon", "abandon", "identity", "aside")},
@@ -217,14 +220,22 @@ def _all() -> dict[str, Route]:
         **{f"SurveyReplyView.{name}": PUBLIC for name in ("open", "open_stop", "answer", "thanks", "stop")},
         # partner console
         **{f"ExchangesView.{name}": Route(REGION) for name in ("index", "state", "search")},
-        **{f"ExchangesView.{name}": Route(ORGANISATION) for name in ("own", "search_own")},
+        **{f"ExchangesView.{name}": Route(ORGANISATION) for name in ("own",)},
         "ExchangesView.show": Route(READERS, owner=True),
+        "IdentitySearchesView.index": Route(READERS),
         "ExchangesView.resend": Route(WRITERS, owner=True),
         **{f"ExchangesView.{name}": Route(ADMIN) for name in ("settle", "replay", "stop", "resume", "rate")},
         **{f"ReconciliationView.{name}": Route(REGION) for name in ("index", "show")},
         **{f"ReconciliationView.{name}": Route(ADMIN) for name in ("start", "settle")},
         **_screens("PartnerCodeView", REGION, ADMIN),
         "ImportsView.index": Route(WRITERS),
+        "ImportsView.send": Route(WRITERS),
+        **{
+            f"ImportsView.{name}": Route(WRITERS, owner=True)
+            for name in ("show", "progress", "columns", "columns_again", "check_again", "confirm", "undo", "give_up", "line", "annotated")
+        },
+        **{f"ImportDocumentsView.{name}": Route(WRITERS) for name in ("specification", "specification_pdf", "template")},
+        "FileCheckView.check": PUBLIC,
         # supervision
         "OutboxMessageView.action": Route(ADMIN),
         "OutboxMessageView.action_post": Route(ADMIN),
@@ -232,7 +243,7 @@ def _all() -> dict[str, Route]:
     }
     for view in _VALUE_LISTS:
         routes |= _screens(view, REGION, ADMIN)
-    routes |= _screens("TownView", REGION)
+    routes |= _screens("TownView", REGION) | {"SiteView.towns": Route(frozenset(REGION))}
     for view in _SUPERVISION:
         routes |= _screens(view, ADMIN)
     for view in _MARKETS:

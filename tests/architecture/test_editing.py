@@ -50,8 +50,15 @@ NOT_EDITS: dict[str, str] = {
     **dict.fromkeys(("SessionsView.cancel", "SessionsView.remove_meeting", "EnrolmentView.leave", "EnrolmentLifeView.interrupt", "EnrolmentLifeView.resume", "EnrolmentLifeView.undo_exit", "EnrolmentLifeView.cancel", "EnrolmentLifeView.move", "EnrolmentLifeView.judge", "RequestsView.decide", "RequestsView.withdraw", "BatchView.confirm", "MarketRulesView.publish", "SurveysView.unreached", "SurveysView.retry", "ReconciliationView.settle"), _VERSION),
     **dict.fromkeys(("ClosingView.declare", "ClosingView.close", "ClosingView.reopen", "ExchangesView.settle", "ExchangesView.replay", "ExchangesView.resend", "ExchangesView.stop", "ExchangesView.resume", "ReconciliationView.start", "DelegationsView.take_back", "AccountReviewView.show"), _STATE),
     **dict.fromkeys(("IdentityCorrectionsView.decide", "IdentityCorrectionsView.withdraw"), _VERSION),
+    **dict.fromkeys(
+        ("ImportsView.columns", "ImportsView.columns_again", "ImportsView.check_again", "ImportsView.confirm", "ImportsView.undo", "ImportsView.give_up"),
+        "one's own file, locked; what moved since the report is shown again",
+    ),
+    "ImportsView.line": "the revision that the page showed; a stale one is refused, what was typed is kept (tests/imports/test_pages.py)",
+    "ImportsView.annotated": "reads",
+    "FileCheckView.check": "reads a file and keeps nothing",
     **dict.fromkeys(("NumberRepairView.confirm", "NumberRepairView.forget"), "one's own file, locked; what moved since the preview is shown again"),
-    **dict.fromkeys(("TraineesView.search", "TraineesView.search_in_action", "ExchangesView.search", "ExchangesView.search_own", "ui.search"), "a search; nothing is kept"),
+    **dict.fromkeys(("ui.search", "ui.narrowed"), "a search; nothing is kept"),
     **{f"{view}.{act}": _STATE for view in ("OrganisationAccountsView", "AccountConsoleView") for act in ("regenerate", "unblock", "deactivate", "reactivate", "delete")},
     "ExchangesView.rate": "sets one number of a partner at its last value, each time with a reason in the journal",
     "PrincipalChangeView.change": "an act on the principal account that the page showed (expected_former_id)",
@@ -61,7 +68,7 @@ NOT_EDITS: dict[str, str] = {
         (
             "SessionsView.add", "SessionsView.add_meeting", "SessionsView.add_site", "EnrolmentView.add", "OrganisationAccountsView.create",
             "OrganisationCreationView.create", "DelegationsView.list", "BulkAccountsView.index", "TokensView.create", "ObservationView.start",
-            "RequestDocumentsView.attach_letter", "NumberRepairView.index", "IdentityCorrectionsView.ask", "IdentityCorrectionsView.attach",
+            "RequestDocumentsView.attach_letter", "NumberRepairView.index", "ImportsView.send", "IdentityCorrectionsView.ask", "IdentityCorrectionsView.attach",
         ),
         _NEW,
     ),
@@ -83,6 +90,8 @@ NOT_EDITS: dict[str, str] = {
     **dict.fromkeys(("SavedSearchesView.create", "SavedSearchesView.rename", "SavedSearchesView.delete"), "one's own search: nobody else sees it"),
     **dict.fromkeys(("SurveyReplyView.answer", "SurveyReplyView.stop"), "the trainee's own reply, which nobody else writes; it stands apart from the organisation's answers"),
     "ActionExportsView.choose": "reads, and journals the reading",
+    **dict.fromkeys(("ExportsView.choose", "ExportsView.download"), "reads, and journals the reading"),
+    **dict.fromkeys(("ExportsView.delete", "ExportsView.seen"), "one's own files: nobody else sees them"),
     "NumberRepairView.file": "reads, and journals the reading",
     "BulkAccountsView.apply": "applies what was previewed, once; what moved since is shown again",
     "IdentityPages.edit": "asks AGORA; writes nothing to the trainee",
@@ -106,6 +115,10 @@ UNVERSIONED: dict[str, str] = {
     "action_access": "belongs to the rights of an account, compared whole",
     **dict.fromkeys(("request_document", "request_document_content", "request_signature"), "put in whole; taken away before the request is sent, never changed"),
     **dict.fromkeys(("identity_document", "identity_document_content"), "put in whole, never changed; they go with a request that is withdrawn"),
+    **dict.fromkeys(
+        ("import_file", "import_part", "import_finding", "import_heading"),
+        "a file, mended under its own revision (import_file.revision) and a lock, confirmed against its counts, then written by a job",
+    ),
     **dict.fromkeys(("number_repair", "number_repair_line"), "sent whole, confirmed under a lock, then written by a job"),
     **dict.fromkeys(("number_file", "nia_reminder"), "written by the product, not on screen"),
     "component_site": "a site is added to a component or taken away, never changed",
@@ -116,7 +129,7 @@ UNVERSIONED: dict[str, str] = {
         ),
         "written by the commands of the product, not on screen",
     ),
-    **dict.fromkeys(("audit_entry", "audit_seal", "audit_sealed", "action_history", "modification_request_event", "nir_reading", "sign_in_attempt", "action_export", "request_reminder",
+    **dict.fromkeys(("audit_entry", "audit_seal", "audit_sealed", "action_history", "modification_request_event", "nir_reading", "sign_in_attempt", "list_export", "request_reminder",
         "account_review", "outbox_intervention", "enrolment_act"), "a journal: lines are added, none is changed on a form"),
     **dict.fromkeys(("outbox_message", "outbox_partner", "outbox_attempt", "reconciliation_run", "reconciliation_file", "mail_message", "advance_invoice_request", "identity_request"), "the product's own work; people only start it again"),
     **dict.fromkeys(
@@ -128,6 +141,7 @@ UNVERSIONED: dict[str, str] = {
     ),
     **dict.fromkeys(("survey_reply", "survey_opt_out"), "what the trainee said by the personal link: nobody else writes it"),
     "survey_link": "a message to a trainee: written once",
+    **dict.fromkeys(("export_choice", "export_file", "export_chunk"), "one account's own, written by the product: chosen columns, and files that are made and kept"),
     "wizard_draft": "one account's own; it has a version of its own, and the token of its page",
 }  # fmt: skip
 
@@ -153,6 +167,7 @@ def test_every_form_is_driven_or_named(app: Flask) -> None:
     added_or_deleted = {endpoint.replace(".edit", act) for endpoint in screens for act in (".add", ".delete")} | {
         f"{view.endpoint}{act}" for view in app.appbuilder.baseviews for act in (".add", ".delete") if hasattr(view, "saved_columns")  # type: ignore[attr-defined]
     }
+    added_or_deleted |= {f"{view.endpoint}.export" for view in app.appbuilder.baseviews if hasattr(view, "export_columns")}  # type: ignore[attr-defined]  # they read, and journal the reading
     known = {*screens, *added_or_deleted, *BY_HAND, *BY_THEMSELVES, *NOT_EDITS}
     found = set(_edit_routes(app))
     assert found - known == set(), "drive these edit pages in BY_HAND, or say in NOT_EDITS why nobody can be overwritten"

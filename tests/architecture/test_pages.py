@@ -23,12 +23,14 @@ _WITHOUT_PATH = {"HomeView.index", "SignInView.login"}
 #: Files, parts of pages, figures; and the style guide, which shows components with sample values.
 _NOT_PAGES = {
     "assets.file", "ui.theme", "ui.favicon", "ui.robots", "ui.token", "metrics.metrics", "health.healthz", "health.readyz", "TownLookup.communes",
-    "api_v1.describe", "RegistrationPages.agora", "RegistrationPages.towns", "SessionsView.towns", "RegistrationView.identity", "TraineesView.panel", "IdentityPages.check",
+    "api_v1.describe", "RegistrationPages.agora", "RegistrationPages.towns", "SessionsView.towns", "SiteView.towns", "RegistrationView.identity", "TraineesView.panel", "IdentityPages.check",
     "DemoMailView.source", "ui.styleguide", "RequestDocumentsView.download", "RequestDocumentsView.letter",
     "BulkAccountsView.template", "BulkAccountsView.show", "BulkAccountsView.errors",  # a file, and what only follows one: tests/accounts/test_bulk.py
-    "ExchangesView.state",  # a part of the console
+    "ExchangesView.state", "ExportsView.state",  # a part of the console, of one's files
     # behind a link sent by mail: tests/surveys/test_screens.py, and the browser journey of the surveys
     "SurveyReplyView.open", "SurveyReplyView.open_stop", "SurveyReplyView.answer", "SurveyReplyView.stop", "SurveyReplyView.thanks",
+    "ImportsView.progress", "ImportsView.undo", "ImportsView.line",  # a part, and what follows a file: tests/imports/test_pages.py
+    "ImportDocumentsView.specification_pdf", "ImportDocumentsView.template",  # files: tests/imports/test_documents.py
     "NumberRepairView.progress", "NumberRepairView.errors",  # a part, a file: tests/trainees/test_number_repair.py
 }  # fmt: skip
 
@@ -40,7 +42,7 @@ _REQUESTS = (("Dates", "dates"), ("Reference", "referentiel"), ("Volumes", "volu
 def _addresses(site: Flask, world: World, actor: str) -> Iterator[tuple[str, str]]:
     for rule, method in _rules(site):
         endpoint = rule.endpoint
-        if method != "GET" or endpoint in _NOT_PAGES or endpoint not in ROUTES or endpoint.endswith((".export", ".lookup")):
+        if method != "GET" or endpoint in _NOT_PAGES or endpoint not in ROUTES or endpoint.endswith(".lookup"):
             continue
         if actor in ROUTES[endpoint].allowed:
             yield endpoint, _url(site, rule, world.arguments(rule))
@@ -85,7 +87,7 @@ def test_every_page(site: Flask, full_world: World, browsers: Browsers, waiting:
         visits += [("ActionsView.index", "/actions-de-formation/?texte=zzzz&statut=AO"), ("TraineesView.index", "/stagiaires/?texte=zzzz")]
     for endpoint, address in visits:
         answer = browser.get(address, follow_redirects=True)
-        missing = endpoint in ("DemoMailView.show", "TokensView.revoke", "SavedSearchesView.rename", "SavedSearchesView.delete")  # nobody's
+        missing = endpoint in ("DemoMailView.show", "TokensView.revoke", "SavedSearchesView.rename", "SavedSearchesView.delete", "ExportsView.delete")  # nobody's
         landed = {"/": "HomeView.index", "/connexion": "SignInView.login"}.get(answer.request.path, endpoint)
         path = not missing and landed not in _WITHOUT_PATH
         wrong += _wrong(answer, f"{endpoint} {address}", path=path, statuses=(404,) if missing else (200,))

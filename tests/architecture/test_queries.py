@@ -51,7 +51,7 @@ def counted(app: Flask) -> Iterator[list[str]]:
 
 def _is_page(rule: Rule, method: str) -> bool:
     name = rule.endpoint.rpartition(".")[2]
-    return method == "GET" and rule.endpoint in ROUTES and rule.endpoint not in _NOT_PAGES and name not in ("export", "source")
+    return method == "GET" and rule.endpoint in ROUTES and rule.endpoint not in _NOT_PAGES and name != "source"
 
 
 def _visits(site: Flask, world: World, actor: str) -> Iterator[tuple[str, str]]:
@@ -85,7 +85,7 @@ def _measure(site: Flask, world: World, browsers: Browsers, *, warm_up: bool = F
                 answer = browsers[actor].get(address)
             assert answer.status_code < 500, f"{address} as {actor}: {answer.status_code}"
             if answer.status_code == 200:
-                found[actor, endpoint] = Visit(list(statements), answer.get_data(as_text=True).count("<tr"))
+                found[actor, endpoint] = Visit(list(statements), answer.get_data().count(b"<tr"))
     return found
 
 

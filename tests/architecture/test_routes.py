@@ -110,6 +110,11 @@ _REPAIR = (
     "SELECT gen_random_uuid(), u.organisation_id, 'X', 'done', 1, now(), now(), now() FROM ab_user u WHERE u.username = 'principal' "
     "AND NOT EXISTS (SELECT FROM number_repair)"
 )
+_IMPORT = (
+    "INSERT INTO import_file (seal_uid, organisation_id, account_id, account_name, matrix, file_name, size, digest, state, lines, heading, columns, counts, "
+    "applied_at, undone_at, created_at) SELECT gen_random_uuid(), u.organisation_id, u.id, 'X', 'stagiaires', 'x.csv', 1, '\\x00', 'undone', 1, '[\"Nom\"]', '[\"birth_name\"]', "
+    "'{\"create\": 0, \"change\": 0, \"same\": 0, \"wrong\": 1}', now(), now(), now() FROM ab_user u WHERE u.username = 'principal' AND NOT EXISTS (SELECT FROM import_file)"
+)
 
 
 #: A comparison with AGORA that found one difference.
@@ -137,6 +142,7 @@ def world(site: Flask) -> World:
             if not identity_documents.of_correction(correction.id):
                 identity_documents.put_with(correction, [Checked("carte.pdf", MediaType.PDF, b"%PDF-1.4", "0" * 64)])
         session.execute(text(_REPAIR))
+        session.execute(text(_IMPORT))
         found = _world(lambda statement: db.session.scalar(text(statement)))
     for view in site.appbuilder.baseviews:  # type: ignore[attr-defined]  # set by Flask-AppBuilder
         if getattr(view, "lookups", None):
@@ -164,6 +170,9 @@ def _world(one: Callable[[str], Any]) -> World:
             f"SELECT id FROM identity_document WHERE correction_id = (SELECT min(id) FROM identity_correction WHERE organisation_id = {own})"
         ),
         "repair_id": one(f"SELECT id FROM number_repair WHERE organisation_id = {own} ORDER BY id LIMIT 1"),
+        "import_id": one(f"SELECT id FROM import_file WHERE organisation_id = {own} ORDER BY id LIMIT 1"),
+        "matrix_name": "stagiaires",
+        "line": 2,
         "delegation_id": one("SELECT id FROM delegation WHERE ended_at IS NULL ORDER BY id LIMIT 1"),
         "user_id": one("SELECT id FROM ab_user WHERE username = 'secondaire'"),
         "account_id": one("SELECT id FROM ab_user WHERE username = 'secondaire'"),
@@ -186,6 +195,8 @@ def _world(one: Callable[[str], Any]) -> World:
         "survey_id": one(f"SELECT id FROM situation_survey WHERE organisation_id = {own} AND moment = 'exit' ORDER BY id LIMIT 1"),
         "search_id": NOBODYS,
         "export_kind": "actions",
+        "list_name": "bilans-de-situation",
+        "file_id": NOBODYS,
         "exchange_id": one(f"SELECT id FROM outbox_message WHERE organisation_id = {own} ORDER BY id LIMIT 1"),
         "run_id": one("SELECT id FROM reconciliation_run ORDER BY id LIMIT 1") or NOBODYS,
         "difference_id": one("SELECT id FROM reconciliation_difference ORDER BY id LIMIT 1") or NOBODYS,

@@ -1,4 +1,4 @@
-"""``python -m tests.bench [drain] [lists] [actions] [registration] [memory]``: prints JSON lines; ends with 1 if a bar is missed."""
+"""``python -m tests.bench [drain] [lists] [actions] [export] [imports] [registration] [memory]``: prints JSON lines; ends with 1 if a bar is missed."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from tests.bench.report import Report
 def main(names: list[str]) -> int:
     """Run the benches asked for, all without names."""
     report = Report()
-    wanted = set(names or ("drain", "lists", "actions", "registration", "memory"))
-    if wanted & {"drain", "lists", "actions"}:
+    wanted = set(names or ("drain", "lists", "actions", "export", "imports", "registration", "memory"))
+    if wanted & {"drain", "lists", "actions", "export", "imports"}:
         from tests.bench.world import open_world
 
         with open_world() as world:
@@ -19,6 +19,14 @@ def main(names: list[str]) -> int:
                 from tests.bench import drain
 
                 drain.run(world, report)
+            if "export" in wanted:  # before the others, which fill this very world: it works on copies
+                from tests.bench import export
+
+                export.run(world, report)
+            if "imports" in wanted:
+                from tests.bench import imports
+
+                imports.run(world, report)
             if "actions" in wanted:  # before the lists, which fill this very world
                 from tests.bench import actions
 

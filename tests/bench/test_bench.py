@@ -1,4 +1,4 @@
-"""``make bench``: the measures as JSON lines; BENCH=drain,lists,actions,memory chooses among them."""
+"""``make bench``: the measures as JSON lines; BENCH=drain,lists,actions,export,memory chooses among them."""
 
 from __future__ import annotations
 

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.core.tabular import CellKind, Fault, Limits, Refused, Table, looks_like_formula, read_table, safe_cell
+from tests.core import tabular_files
 
 ROWS = [["SIRET", "Nom", "Note"], ["01234567890123", "Élise Noël", "un\ndeux"], ["", "", ""], ["732", "O'Brien; \"fils\"", "x,y"]]
 
@@ -119,14 +120,14 @@ _SHEET = '<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006
         (b";".join([b"A"] * 3 + [b"B"] * 100), Fault.TOO_MANY_COLUMNS),
         (b"A\n" + b"x" * 2001, Fault.CELL_TOO_LONG),
         (b"%PDF-1.7", Fault.UNKNOWN_FORMAT),
-        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", Fault.ENCRYPTED),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + "EncryptedPackage".encode("utf-16-le"), Fault.ENCRYPTED),
         (b"PK\x03\x04broken", Fault.UNREADABLE),
         (_archive(a=b"x"), Fault.UNKNOWN_FORMAT),
         (_xlsx([["A"], ["1"]], formula=True), Fault.FORMULA),
         (_xlsx([["A"]] + [["x"]] * 5001), Fault.TOO_MANY_LINES),
         (_xlsx([["A"] * 61]), Fault.TOO_MANY_COLUMNS),
-        (_archive(**{"xl__workbook.xml": b"<a/>", "xl__worksheets__s.xml": _SHEET.format('<row r="1"><c r="XFD1048576"/></row>').encode()}), Fault.TOO_MANY_LINES),
-        (_archive(**{"xl__workbook.xml": b"<a/>", "xl__worksheets__s.xml": _SHEET.format("<row><c/></row>").encode()}), Fault.UNREADABLE),
+        (tabular_files.xlsx(_SHEET.format('<row r="1048576"><c r="XFD1048576"><v>1</v></c></row>')), Fault.TOO_MANY_LINES),
+        (tabular_files.xlsx(_SHEET.format('<row r="1"><c r="1A"/></row>')), Fault.UNREADABLE),
         (_archive(**{"xl__workbook.xml": b'<!DOCTYPE a [<!ENTITY b "x">]><a>&b;</a>'}), Fault.UNREADABLE),
         (_archive(**{"xl__workbook.xml": b" " * 30_000_000 + b"<a/>"}), Fault.TOO_LARGE_UNPACKED),
         (_archive(**{f"e{n}": b"x" for n in range(80)}, **{"content.xml": b"<a/>"}), Fault.TOO_LARGE_UNPACKED),
@@ -203,7 +204,7 @@ def test_a_spreadsheet_damaged_anywhere(data: st.DataObject) -> None:
 @settings(max_examples=100, deadline=None)
 @given(st.text(alphabet="<>/ rct=\"'A1x&;!-[]", max_size=60))
 def test_any_sheet(inside: str) -> None:
-    _never_another(_archive(**{"xl__workbook.xml": b"<a/>", "xl__worksheets__s.xml": _SHEET.format(inside).encode()}))
+    _never_another(tabular_files.xlsx(_SHEET.format(inside)))
 
 
 @pytest.mark.parametrize("line", [b"\n", b" \r\n", b";" * 59 + b"\n"])

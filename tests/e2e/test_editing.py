@@ -79,6 +79,8 @@ def test_two_people_on_one_page(signed_in: SignIn) -> None:
     assert_accessible(mine)
     assert_no_horizontal_scroll(mine)
     picture(mine, "conflict")
+    mine.get_by_role("button", name=re.compile("Enregistrer")).click()  # no version is chosen in advance
+    expect(mine.locator("#choice-places-error")).to_contain_text("Choisissez la version à conserver")
     question.locator("#choice-places-theirs").check()
     mine.get_by_role("button", name=re.compile("Enregistrer")).click()
     expect(mine.get_by_text("La session est enregistrée.")).to_be_visible()

@@ -103,7 +103,11 @@ def initial_situation(page: Page) -> None:
     pick(page, "Catégorie de public")
     pick(page, "Objectif général")
     pick(page, "Situation professionnelle", 2)
+    asked = page.get_by_label("Numéro de demandeur d’emploi")
+    choose(page, "Inscrit à France Travail", "Non")
+    expect(asked).to_be_hidden()
     choose(page, "Inscrit à France Travail", "Oui")
+    expect(asked).to_be_visible()
     fill(page, "Date d’inscription à France Travail", "01/12/2017")
     fill(page, "Numéro de demandeur d’emploi", "8783435M")
     for question in ("Bénéficiaire de l’ARE", "Bénéficiaire autres minima", "Bénéficiaire du RSA", "Bénéficiaire de l’AAH"):

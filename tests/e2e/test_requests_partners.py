@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 
 from playwright.sync_api import Page, expect
@@ -13,6 +14,9 @@ from tests.e2e.axe import assert_accessible, assert_no_horizontal_scroll
 ACTION = "23C00390257_2"
 SignIn = Callable[..., Page]
 PDF = b"%PDF-1.7\n1 0 obj\n<<>>\nendobj\ntrailer\n<<>>\n%%EOF\n"
+
+#: Partners come in within the dates of the action, which are counted from today.
+TODAY = f"{date.today():%d/%m/%Y}"
 
 
 def file(name: str, content: bytes = PDF) -> dict[str, object]:
@@ -44,7 +48,7 @@ def test_a_partner_its_document_and_its_letter(signed_in: SignIn, tmp_path: Path
     new.get_by_label("Nature du partenaire").select_option(label="Sous-traitant")
     new.get_by_label("Raison sociale").fill("GRETA du Lauragais")
     new.get_by_label("SIRET").fill("824 228 142 00028")
-    new.get_by_label("Intervient à partir du").first.fill("01/03/2026")
+    new.get_by_label("Intervient à partir du").first.fill(TODAY)
     page.get_by_role("button", name="Ajouter un autre partenaire").click()
     expect(page.get_by_role("heading", name="Nouveau partenaire 2")).to_be_visible()
     go_on(page)
@@ -110,7 +114,7 @@ def test_documents_without_script_at_320_pixels(signed_in: SignIn) -> None:
     page.get_by_label("Nature du partenaire").select_option(label="Co-traitant")
     page.get_by_label("Raison sociale").fill("Atelier")
     page.get_by_label("SIRET").fill("82422814200017")
-    page.get_by_label("Intervient à partir du").fill("01/03/2026")
+    page.get_by_label("Intervient à partir du").fill(TODAY)
     go_on(page)
     page.get_by_label("Documents à joindre").set_input_files(file("Accord.pdf"))
     page.get_by_role("button", name="Joindre", exact=True).click()

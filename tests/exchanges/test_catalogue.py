@@ -17,6 +17,7 @@ from app.exchanges.codes import ANY_FAULT, ANY_HTTP, CODES, ENDLESS, NOTHING_TO_
 from app.exchanges.domain import Actor, Nature
 from app.exchanges.models import PartnerCode
 from app.partners.agora import problems
+from app.partners.agora.port import Contradiction
 from app.trainees.agora import FILE_OVER, NO_NUMBER, REMEDIES
 from tests.accounts.helpers import post
 from tests.architecture.filled import Filled
@@ -54,7 +55,7 @@ def test_every_code_that_can_be_met_is_in_the_catalogue(db_session: Session) -> 
     contract, sandbox = _contract_codes(), _sandbox_codes()
     assert {"ID_INCONNUE", "NIR_INVALIDE", "NOM_DISCORDANT", "DOSSIER_EXISTANT", "TRANSITION_INTERDITE"} <= contract
     assert {"DONNEES_INVALIDES", "VECTEUR_INVALIDE", "VOLUME_NUL"} <= sandbox
-    own = {cause.value for cause in Cause} | {WORKER_LOST, NOTHING_TO_SEND, NO_NUMBER, FILE_OVER, ANY_HTTP, ANY_FAULT, ENDLESS}
+    own = {cause.value for cause in Cause} | {one.value for one in Contradiction} | {WORKER_LOST, NOTHING_TO_SEND, NO_NUMBER, FILE_OVER, ANY_HTTP, ANY_FAULT, ENDLESS}
     assert catalogue.missing(contract | sandbox | own | set(problems._REFUSALS) | {problems.DUPLICATE_CODE}) == set()
 
 

@@ -9,7 +9,7 @@ import pytest
 from flask import g
 from sqlalchemy import select, text, update
 
-from app.accounts.seeds import ORGANISATION_B
+from app.accounts.seeds import ORGANISATION_A, ORGANISATION_B
 from app.actions.domain import MissingKind
 from app.core import clock
 from app.core.extensions import db
@@ -22,10 +22,11 @@ from app.exchanges.domain import Show
 from app.exchanges.models import PartnerCode
 from app.exchanges.queries import ExchangeFilter
 from app.exchanges.services import Selection
-from app.trainees.domain import AgoraState
-from app.trainees.models import Enrolment
+from app.trainees.domain import AgoraState, IdentityState
+from app.trainees.models import Enrolment, IdentityRequest
 from app.trainees.queries import entry_facts
-from tests.accounts.helpers import post
+from app.trainees.services import identity
+from tests.accounts.helpers import narrow, post
 from tests.actions.helpers import make_action, make_enrolment, make_nir, organisation, statements
 
 if TYPE_CHECKING:
@@ -308,6 +309,16 @@ def test_once_settled_the_enrolment_is_no_longer_to_be_mended(as_user: AsUser, d
     assert MissingKind.AGORA_REFUSED not in missing_of(action)
 
 
+@pytest.mark.parametrize("screen", ["/echanges/{}/reglement", "/supervision/messages/settle/{}", "/echanges/partenaire/agora/debit", "/echanges/partenaire/agora/arret"])
+def test_a_reason_holds_no_number_of_a_person(as_user: AsUser, exchange: int, screen: str) -> None:
+    browser, address = as_user("admin"), screen.format(exchange)
+    refused = post(browser, address, {"reason": "vu avec AGORA, NIR 1620713155089 82", "rate": "60"})
+    assert refused.status_code == 422
+    assert "N’écrivez pas de numéro de personne ici" in refused.text and 'id="reason-error"' in refused.text
+    assert state_of(exchange) is not MessageState.CANCELLED
+    assert "1620713155089" not in browser.get(f"/echanges/{exchange}").text
+
+
 def test_a_settled_creation_still_waits_for_its_number(as_user: AsUser, exchange: int) -> None:
     with bound_scope(Scope.system()):
         enrolment_id = db.session.scalars(select(OutboxMessage.subject_id).where(OutboxMessage.id == exchange)).one()
@@ -376,15 +387,15 @@ def test_an_http_status_without_entry_is_where_its_family_is(as_user: AsUser, db
 # ---- searching ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("account", "address", "shown_at"), [("admin", "/echanges/recherche", "/echanges/"), ("principal", "/echanges/a-suivre/recherche", "/echanges/a-suivre")])
+@pytest.mark.parametrize(("account", "shown_at"), [("admin", "/echanges/"), ("principal", "/echanges/a-suivre")])
 def test_the_search_is_posted_and_a_number_of_a_person_stands_in_no_address(
-    as_user: AsUser, exchange: int, account: str, address: str, shown_at: str
+    as_user: AsUser, exchange: int, account: str, shown_at: str
 ) -> None:
     browser, nir = as_user(account), make_nir()
-    found = post(browser, address, {"texte": "refuse", "etat": "a-corriger"})
+    found = narrow(browser, shown_at, {"texte": "refuse", "etat": "a-corriger"})
     assert found.status_code == 303 and found.location.startswith(f"{shown_at}?") and "texte=refuse" in found.location
     assert f"/echanges/{exchange}" in browser.get(found.location).text
-    for said in (post(browser, address, {"texte": nir.grouped}), browser.get(shown_at, query_string={"texte": nir.number})):
+    for said in (narrow(browser, shown_at, {"texte": nir.grouped}), browser.get(shown_at, query_string={"texte": nir.number})):
         assert said.status_code == 303
         assert nir.number[1:7] not in said.location.replace("+", "").replace("%20", "") and said.location.startswith("/stagiaires/")
 
@@ -396,3 +407,84 @@ def test_the_rate_is_read_in_one_statement(as_user: AsUser, db_session: Session)
         page = browser.get("/echanges/partenaire/agora/debit").text
     assert 'value="60"' in page
     assert not any("outbox_message" in statement for statement in sent)
+
+
+# ---- what left, and what came back ----------------------------------------------------------------------------------------
+
+
+def attempt(message_id: int, *, minute: int, state: str = "rejected", kind: str = "rejected", code: str = "DONNEES_INVALIDES") -> None:
+    db.session.execute(
+        text(
+            "INSERT INTO outbox_attempt (organisation_id, message_id, at, state, error_kind, code, title) "
+            "SELECT organisation_id, id, created_at + make_interval(mins => :minute), :state, :kind, :code, 'x' FROM outbox_message WHERE id = :id"
+        ),
+        {"minute": minute, "id": message_id, "state": state, "kind": kind, "code": code},
+    )
+
+
+def test_the_tries_before_a_sending_again_still_count(as_user: AsUser, exchange: int) -> None:
+    attempt(exchange, minute=1)
+    attempt(exchange, minute=2)
+    page = " ".join(as_user("principal").get(f"/echanges/{exchange}").text.replace("\u00a0", " ").split())
+    assert "2, dont 1 depuis le dernier renvoi à la main" in page
+    region = " ".join(as_user("admin").get(f"/echanges/{exchange}").text.replace("\u00a0", " ").split())
+    assert "2, dont 1 depuis le dernier renvoi à la main" in region
+
+
+@pytest.mark.parametrize(
+    ("kind", "code", "answer", "said"),
+    [
+        ("rejected", "DONNEES_INVALIDES", None, "Refus. AGORA refuse une ou plusieurs données du dossier, nommées ci-dessous. (code DONNEES_INVALIDES)"),
+        ("rejected", "NUMERO_DEJA_PORTE", {"number": "55667788", "status": "entered"}, "Dossier 55667788, « Entrée en formation » – non retenu. AGORA a répondu un numéro"),
+        ("unavailable", "no_answer", None, "Pas de réponse utilisable. AGORA n’a pas répondu à temps. (code no_answer)"),
+    ],
+)  # fmt: skip
+def test_the_answer_of_what_did_not_go_through_is_said(as_user: AsUser, exchange: int, kind: str, code: str, answer: Any, said: str) -> None:
+    values = {"error_kind": ErrorKind(kind), "last_error_code": code, "answer": answer}
+    db.session.execute(update(OutboxMessage).where(OutboxMessage.id == exchange).values(values))
+    db.session.flush()
+    page = " ".join(as_user("principal").get(f"/echanges/{exchange}").text.replace("\u00a0", " ").replace("\u202f", " ").split())
+    assert said in page
+
+
+def test_one_sentence_for_a_rate_that_is_no_number(as_user: AsUser, db_session: Session) -> None:
+    page = post(as_user("admin"), "/echanges/partenaire/agora/debit", {"rate": "abc", "reason": "nuit"})
+    assert page.status_code == 422
+    assert 'value="abc"' in page.text
+    assert page.text.count("Saisissez un nombre entier de 1 à") == 1, "one sentence"
+    assert "n’est pas un entier valide" not in page.text and "n'est pas un entier valide" not in page.text
+
+
+def test_the_region_s_affairs_are_listed_apart_from_what_the_organisation_mends(as_user: AsUser, exchange: int) -> None:
+    foreign = refused(make_enrolment(make_action(), name="INCONNU"), code="DOSSIER_INCONNU")
+    given_up = refused(make_enrolment(make_action(), name="ABANDONNE"), state=MessageState.DEAD)
+    browser = as_user("principal")
+    mine, others = browser.get("/echanges/a-suivre").text, browser.get("/echanges/a-suivre?etat=ailleurs").text
+    assert f'/echanges/{exchange}"' in mine and f'/echanges/{exchange}"' not in others
+    for one in (foreign, given_up):
+        assert f'/echanges/{one}"' not in mine and f'/echanges/{one}"' in others
+    assert "Qui peut agir : La Région" in others and f"/echanges/{foreign}/envoi" not in others
+    assert "Envoyer à nouveau" not in browser.get(f"/echanges/{foreign}").text
+    post(browser, f"/echanges/{foreign}/envoi")
+    assert state_of(foreign) is MessageState.REJECTED, "asking for it by hand sends nothing either"
+
+
+def test_searches_of_identities_are_shown_without_anybody(as_user: AsUser, db_session: Session) -> None:
+    actions = {siret: make_action(siret=siret) for siret in (ORGANISATION_A, ORGANISATION_B)}
+    nir = make_nir()
+    for action in actions.values():
+        uid = identity.start_search(organisation_id=action.organisation_id, action_id=action.id, nir=nir, birth_name="CHERCHÉ", actor_id=None)
+        request_id = db_session.scalars(select(IdentityRequest.id).where(IdentityRequest.seal_uid == uid)).one()
+        identity.store_answer(request_id, IdentityState.UNKNOWN)
+    outside = actions[ORGANISATION_A]
+    identity.start_search(organisation_id=outside.organisation_id, action_id=outside.id, nir=make_nir(), birth_name="HORS", actor_id=None, ask=False)
+    pages = {account: as_user(account).get("/echanges/identites/").text for account in ("admin", "principal", "autre-of")}
+    own, other = (actions[siret].number for siret in (ORGANISATION_A, ORGANISATION_B))
+    assert own in pages["admin"] and other in pages["admin"] and "Inconnu d’AGORA" in pages["admin"]
+    assert own in pages["principal"] and other not in pages["principal"]
+    assert other in pages["autre-of"] and own not in pages["autre-of"]
+    for page in pages.values():
+        assert "CHERCHÉ" not in page and nir.number not in page and nir.masked not in page
+    assert pages["principal"].count(own) == 1, "what was never asked of AGORA is no exchange"
+    assert "/echanges/identites/" in as_user("principal").get("/echanges/a-suivre").text
+    assert "/echanges/identites/" in as_user("admin").get("/echanges/").text

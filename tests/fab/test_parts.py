@@ -10,11 +10,13 @@ import pytest
 from werkzeug.datastructures import MultiDict
 from wtforms import Form
 
+from app.core.exports import model_lists
+from app.core.exports.rows import text_of
 from app.core.fab import FrDateTimeField, Lookup, LookupField, WholeNumberField
-from app.core.fab.export import neutralise, plain
 from app.core.fab.fields import clean_text, escape_like
 from app.core.fab.filters import folded
 from app.core.fab.values import cell, format_number
+from app.core.tabular.writing import ColumnKind, Heading, safe_text, write_csv
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -40,15 +42,21 @@ def test_empty_texts_are_nothing_and_nul_never_reaches_the_database() -> None:
     ("text", "kept"), [("=1", "'=1"), ("+1", "'+1"), ("-1", "'-1"), ("@x", "'@x"), ("\tx", "'\tx"), ("\rx", "'\rx"), ("x=1", "x=1"), ("", "")]
 )
 def test_formulas_are_neutralised(text: str, kept: str) -> None:
-    assert neutralise(text) == kept
+    assert safe_text(text.encode()).decode() == kept
+
+
+def _in_csv(value: Any, kind: ColumnKind) -> str:
+    """One cell of a list of Flask-AppBuilder, as the file holds it."""
+    line = text_of(model_lists._value(cell(value), kind), kind) + "\n"
+    return b"".join(write_csv([Heading("x", kind)], [line.encode()])).decode().split("\r\n")[1]
 
 
 def test_numbers_stay_numbers_in_files(app: Flask) -> None:
     with app.test_request_context():
-        assert plain(cell(-12)) == "-12"
-        assert plain(cell(Decimal("1234567.5"))) == "1234567,5"
-        assert plain(cell(None)) == ""
-        assert plain(cell("=1")) == "'=1"
+        assert _in_csv(-12, ColumnKind.NUMBER) == "-12"
+        assert _in_csv(Decimal("1234567.5"), ColumnKind.NUMBER) == "1234567,5"
+        assert _in_csv(None, ColumnKind.NUMBER) == _in_csv(None, ColumnKind.TEXT) == ""
+        assert _in_csv("=1", ColumnKind.TEXT) == "'=1"
 
 
 def test_an_instant_is_typed_on_the_clock_of_the_region_and_kept_in_utc(app: Flask) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import zipfile
 from collections.abc import Callable
 from datetime import date
@@ -357,6 +358,31 @@ def test_a_stale_form_compares_field_by_field_and_loses_nothing(browse: Any, db_
     assert "Une autre personne" not in body
 
 
+def test_no_version_is_chosen_for_anybody(browse: Any, db_session: Session) -> None:
+    """Neither box is ticked in advance; without a choice nothing is written, and the field says so."""
+    row = programme(db_session)
+    address = f"/referentiels/dispositifs/edit/{row.id}"
+    page = browse("admin")
+    started, data = page.hidden(address), fields_of(row)
+    assert page.post(address, data | {"label": "LECTIO (version de l’autre)"}).status_code == 302
+    body = page.client.post(address, data=started | data | {"label": "LECTIO (la mienne)"}).get_data(as_text=True)
+    assert not re.search(r'name="choice-label"[^>]* checked', body)
+    for _attempt in range(2):  # the page that asks again asks as firmly
+        carried = dict(re.findall(r'type="hidden" name="([^"]+)" value="([^"]*)"', body))
+        answer = page.client.post(address, data=carried | {"resolve": "1"})
+        body = answer.get_data(as_text=True)
+        assert answer.status_code == 409
+        assert 'id="choice-label-error"' in body
+        assert "Choisissez la version à conserver" in body
+        assert all(words in body for words in ("LECTIO (la mienne)", "LECTIO (version de l’autre)", data["label"]))
+    db_session.expire_all()
+    assert programme(db_session).label == "LECTIO (version de l’autre)"
+    carried = dict(re.findall(r'type="hidden" name="([^"]+)" value="([^"]*)"', body))
+    assert page.client.post(address, data=carried | {"resolve": "1", "choice-label": "mine"}).status_code == 302
+    db_session.expire_all()
+    assert programme(db_session).label == "LECTIO (la mienne)"
+
+
 def test_what_somebody_else_saved_is_theirs(browse: Any, db_session: Session) -> None:
     from app.accounts.models import User
 
@@ -390,9 +416,15 @@ def test_changes_of_different_fields_are_both_kept(browse: Any, db_session: Sess
 FORMULAS = ["=1+1", "+33", "-2+3", "@SUM(A1)", "\tx", "\rx", '=HYPERLINK("http://x")']
 
 
+def taken_out(page: Any, address: str, file_format: str) -> Any:
+    """The file with all its columns: asked for by POST, because each download is a line of the journal."""
+    columns = re.findall(r'name="colonnes" value="([^"]+)"', page.get(address).get_data(as_text=True))
+    return page.post(address, {"format": file_format, "colonnes": columns})
+
+
 def exported(page: Any, address: str) -> list[list[str]]:
     """The rows of a CSV export."""
-    with page.get(address) as answer:
+    with taken_out(page, address, "csv") as answer:
         assert answer.status_code == 200
         assert "attachment" in answer.headers["Content-Disposition"]
         return list(csv.reader(io.StringIO(answer.get_data().decode("utf-8-sig")), delimiter=";"))
@@ -407,7 +439,7 @@ def test_exports_hold_no_formula(browse: Any, db_session: Session) -> None:
     cells = [cell for row in exported(page, "/referentiels/types-de-voie/export/csv?q=f") for cell in row]
     assert "'=1+1" in cells
     assert [cell for cell in cells if cell.startswith(("=", "+", "-", "@", "\t", "\r"))] == []
-    with page.get("/referentiels/types-de-voie/export/xlsx") as answer, zipfile.ZipFile(io.BytesIO(answer.get_data())) as book:
+    with taken_out(page, "/referentiels/types-de-voie/export/xlsx", "xlsx") as answer, zipfile.ZipFile(io.BytesIO(answer.get_data())) as book:
         sheet = book.read("xl/worksheets/sheet1.xml").decode()
     assert "<f>" not in sheet
     assert "=1+1" in sheet

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from app.accounts.models import User
 from app.accounts.seeds import ORGANISATION_B
@@ -108,9 +108,10 @@ def test_once_the_action_is_declared_finished_outcomes_are_the_regions(account: 
     action = make_finished(people=1)
     enrolment_id = db.session.scalars(select(Enrolment.id).where(Enrolment.action_id == action.id)).one()
     nir = _number(enrolment_id)
-    file = apply(sent(account, MATRIX, who(action, nir, "NOM 0", outcome=words(Outcome.FULL), reason=WHY)))
+    db.session.execute(text("UPDATE trainee SET birth_name = 'NOM' WHERE id = :id"), {"id": now(enrolment_id).registration.trainee_id})
+    file = apply(sent(account, MATRIX, who(action, nir, "NOM", outcome=words(Outcome.FULL), reason=WHY)))
     actions.declare_finished(action.id)
-    assert said(sent(account, MATRIX, who(action, nir, "NOM 0", outcome=words(Outcome.NOT_DONE), reason=WHY))) == [(2, "")]
+    assert said(sent(account, MATRIX, who(action, nir, "NOM", outcome=words(Outcome.NOT_DONE), reason=WHY))) == [(2, "")]
     file = undo(file)
     assert [line for line, _why in kept(file)] == [2]
     assert now(enrolment_id).outcome == Outcome.FULL

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
 from app.accounts.models import User
 from app.core.extensions import db
 from app.core.matrix.plan import Act
+from app.core.tenancy import Scope, bound_scope
 from app.imports.domain import FileState
 from app.imports.models import ImportFinding
 from app.trainees.models import Registration, Trainee
@@ -85,3 +86,13 @@ def test_what_is_wrong_is_said_by_cell(account: User) -> None:
     }  # fmt: skip
     assert file.counts == {"create": 0, "change": 0, "same": 0, "wrong": 8}
     assert Act.WRONG in (file.counts or {})
+
+
+def test_an_account_limited_to_some_actions_sees_its_own_files_only(account: User) -> None:
+    file = send(account, csv_of([row_of(make_action(), make_nir(), town="PARIS")]))
+    other = db.session.scalars(select(User.id).where(User.username == "secondaire")).one()
+    for limited, seen in ((other, 0), (account.id, 1)):
+        with bound_scope(Scope.organisation(file.organisation_id, limited_account=limited)):
+            for table in ("import_file", "import_part", "import_finding"):
+                found = db.session.scalar(text(f"SELECT count(*) > 0 FROM {table}"))
+                assert bool(found) is bool(seen), table

@@ -188,6 +188,65 @@ def test_poison_becomes_a_dead_letter_after_ten_tries_and_blocks_only_its_dossie
     assert {world.row(i).attempts for i in others} == {1}
 
 
+def test_an_answer_that_contradicts_what_is_held_is_refused_and_kept_beside_its_message(world: World) -> None:
+    """Not applied, not tried again, told to the feature as a refusal, and the others of the batch go on."""
+    from app.core.outbox import register_handler
+
+    told: list[tuple[int, str]] = []
+    register_handler(
+        "echo",
+        "tell",
+        build=world.build,
+        apply=world.apply,
+        reject_many=lambda pairs: told.extend((message.id, error.code) for message, error in pairs),
+        summary=lambda answer: {"number": answer["number"]},
+        check_many=lambda pairs: {message.id: Rejected("DEJA_PORTE", "") for message, answer in pairs if answer["number"] == 1},
+    )
+    world.partner.behave = lambda request, tries: {"number": request["subject"]}
+    lying, other = world.publish(1), world.publish(2)
+    world.drain()
+    row = world.row(lying)
+    assert (row.state, row.error_kind, row.last_error_code, row.failures, row.answer) == ("rejected", "rejected", "DEJA_PORTE", 1, {"number": 1})
+    assert row.done_at is None
+    assert (told, world.applied) == ([(lying, "DEJA_PORTE")], [(other, {"number": 2})])
+    world.due_now()
+    assert world.drain().sent == 0
+
+
+def test_answers_against_the_contract_are_tried_a_few_times_then_refused(world: World) -> None:
+    from app.core.outbox.errors import Contradictory
+
+    message = world.publish(1, key="dossier:1")
+    behind = world.publish(1, key="dossier:1")
+    world.partner.behave = raising(Contradictory("STATUT_INCONNU", "answer against the contract: statut"))
+    states = []
+    for _ in range(5):
+        world.drain()
+        states.append(world.row(message).state)
+        world.due_now()
+        world.close_breaker()
+    assert states == ["pending", "pending", "rejected", "rejected", "rejected"]
+    row = world.row(message)
+    assert (row.error_kind, row.last_error_code, row.attempts) == ("rejected", "STATUT_INCONNU", 3)
+    assert world.row(behind).state == "pending"
+
+
+def test_what_keeps_being_of_the_moment_is_given_up_in_the_end(world: World) -> None:
+    """A row that is always being edited, or a lock that is never free: after hours it is said, not tried for ever."""
+    from sqlalchemy.orm.exc import StaleDataError
+
+    def stale(_message: Any, _answer: Any) -> None:
+        raise StaleDataError("quotes 1620713155089")
+
+    world.apply = stale
+    message = world.publish(1)
+    for _ in range(32):
+        world.drain()
+        world.due_now()
+    row = world.row(message)
+    assert (row.state, row.failures, row.error_kind, row.last_error_code, row.last_error_title) == ("dead", 30, "fault", "StaleDataError", None)
+
+
 def test_a_feature_may_refuse_its_own_message_before_it_leaves(world: World) -> None:
     """It waits for a decision with its reason, holds back its dossier, and the partner is not asked."""
     first, second, other = world.publish(1, key="dossier:1"), world.publish(2, key="dossier:1"), world.publish(3)

@@ -35,6 +35,7 @@ from app.partners.agora.port import (
     PartnerUnavailable,
     Refusal,
 )
+from app.partners.errors import PartnerContradictory
 from tests.partners.conftest import NewFileFactory, SandboxProcess, config_for, make_file
 
 pytestmark = pytest.mark.processes
@@ -287,7 +288,7 @@ def test_faults_after_it_is_done(hurried: AgoraHttp, sandbox: SandboxProcess, ki
     else:
         with pytest.raises(PartnerUnavailable) as caught:
             hurried.create_file(file, idempotency_key=key)
-        assert type(caught.value) is PartnerUnavailable
+        assert type(caught.value) is (PartnerContradictory if kind == "wrong_reference" else PartnerUnavailable)
     created = hurried.create_file(file, idempotency_key=key)
     assert sandbox.state()["files"] == 1
     sandbox.faults(rates={kind: 1.0}, limit=1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+import re
 from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -204,6 +205,45 @@ def test_a_site_finds_the_insee_code_of_its_town(browse: Any, db_session: Sessio
     assert 'id="town-error"' in refused.get_data(as_text=True)
     unknown = page.post("/referentiels/sites/add", typed | {"name": "Nulle part", "postal_code": "99999"})
     assert unknown.status_code == 422
+
+
+def test_the_place_of_a_site_holds_together(browse: Any, db_session: Session) -> None:
+    """Postal code, town and INSEE code are never saved against one another, on adding nor on editing."""
+    from app.reference.models import Site
+    from tests.reference.test_rules import error_of
+
+    page = browse("admin")
+    typed = {"name": "Annexe 2", "postal_code": "31100", "town": "PARIS", "insee_code": "31555", "valid_from": "01/01/2026"}
+    said = error_of(page.post("/referentiels/sites/add", typed), "town")
+    assert "PARIS" in said
+    assert "Toulouse" in said
+    assert "75056" in error_of(page.post("/referentiels/sites/add", typed | {"town": "Toulouse", "insee_code": "75056"}), "insee_code")
+    nowhere = typed | {"postal_code": "99999", "town": "NULLEPART", "insee_code": "00000"}
+    assert "99999" in error_of(page.post("/referentiels/sites/add", nowhere), "postal_code")
+    cedex = typed | {"postal_code": "31094", "town": "TOULOUSE CEDEX 77", "insee_code": ""}
+    error_of(page.post("/referentiels/sites/add", cedex), "postal_code")
+    assert "31" in error_of(page.post("/referentiels/sites/add", cedex | {"insee_code": "75056"}), "insee_code")
+    assert page.post("/referentiels/sites/add", cedex | {"insee_code": "31555"}).status_code == 302
+    found = db_session.scalars(select(Site).where(Site.name == "Annexe 2")).one()
+    edit = page.get(f"/referentiels/sites/edit/{found.id}").get_data(as_text=True)
+    hidden = dict(re.findall(r'name="(row_version|row_base)"[^>]*value="([^"]*)"', edit))
+    error_of(page.post(f"/referentiels/sites/edit/{found.id}", typed | hidden), "town")
+
+
+def test_the_towns_of_a_postal_code_are_offered_to_a_site(browse: Any) -> None:
+    """With scripts as a fragment, and without by a button that judges nothing and keeps what was typed."""
+    page = browse("admin")
+    assert 'hx-get="/referentiels/sites/communes"' in page.get("/referentiels/sites/add").get_data(as_text=True)
+    fragment = page.get("/referentiels/sites/communes?postal_code=11100&town=bages").get_data(as_text=True)
+    assert "<option selected>Bages</option>" in fragment
+    assert "<option>Narbonne</option>" in fragment
+    assert '<input type="text" class="input w-30" id="town"' in page.get("/referentiels/sites/communes?postal_code=31094").get_data(as_text=True)
+    asked = page.post("/referentiels/sites/add", {"name": "Annexe 3", "postal_code": "11100", "town": "", "_towns": "1"})
+    text = asked.get_data(as_text=True)
+    assert asked.status_code == 200
+    assert "<option>Narbonne</option>" in text
+    assert 'value="Annexe 3"' in text
+    assert "error-summary" not in text
 
 
 def test_a_contact_shows_at_the_foot_of_the_pages(browse: Any) -> None:

@@ -343,3 +343,14 @@ def test_sites_of_sessions() -> None:
     (found,) = site_problems([change(Field.SITES, (1, 2), (2,))], {7: {1, 2}}, {1, 2, 3}, {}, there)
     assert (found.code, found.params) == (ProblemCode.SITE_OF_SESSIONS, {"numbers": ("01", "03")})
     assert site_problems([change(Field.SITES, (1, 2), (1, 2, 3))], {7: {1, 2}}, {1, 2, 3}, {}, there) == ()
+
+
+@pytest.mark.parametrize(("start", "end", "way"), [(60, 160, (60, 100, False)), (120, 160, (0, 160, True))])
+def test_sessions_that_stay_behind_are_shown_the_way(start: int, end: int, way: tuple[int, int, bool]) -> None:
+    """Days of both periods when there are some; else dates that hold both come first."""
+    first = date(2026, 1, 1)
+    before = Dates(1, first, first + timedelta(days=100), name="01")
+    after = Dates(1, first + timedelta(days=start), first + timedelta(days=end), name="01")
+    whole = Dates(9, first, first + timedelta(days=300))
+    (found,) = problems((whole, whole), [(before, after)], DatesFacts(first, opened=False, sessions={1: ("01",)}))
+    assert (found.params["from"], found.params["to"], found.params["wide"]) == (first + timedelta(days=way[0]), first + timedelta(days=way[1]), way[2])

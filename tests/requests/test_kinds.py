@@ -14,9 +14,10 @@ from app.actions import sessions
 from app.actions.domain import SessionPlan
 from app.actions.models import Component, ComponentSite, TrainingSession
 from app.core.extensions import db
+from app.core.ui.format import fr_long_date
 from app.reference.models import Level, Site
 from app.requests import labels, services
-from app.requests.domain import Field, Key, ProblemCode, RequestEvent, RequestKind, RequestState, Target
+from app.requests.domain import Field, Key, Problem, ProblemCode, RequestEvent, RequestKind, RequestState, Target
 from app.requests.models import ModificationRequest
 from tests.accounts.helpers import post
 from tests.requests.helpers import ask, components, day, decision, open_action, reread
@@ -147,7 +148,11 @@ def test_sessions_stay_inside_the_dates_and_on_the_sites_of_their_component(db_s
         validate(waiting)
     (problem,) = [one.problem for one in blocked.value.obstacles if one.problem]
     assert (problem.code, problem.params["numbers"]) == (ProblemCode.SESSIONS_OUTSIDE, ("01",))
-    assert labels.problem_text(problem) == "La session 01 serait hors de ces dates : modifiez d’abord ses dates."
+    said = labels.problem_text(problem)
+    assert said.startswith("La session 01 serait hors de ces dates : modifiez d’abord ses dates.")
+    assert f"du {fr_long_date(second.planned_start)} au {fr_long_date(day(100))}" in said  # the days of both periods
+    apart = Problem(problem.key, problem.code, {**problem.params, "from": day(0), "to": day(300), "wide": True})
+    assert "demandez d’abord pour la composante des dates qui contiennent les actuelles et les nouvelles" in labels.problem_text(apart)
     services.withdraw(waiting, version=reread(waiting).version)
     with pytest.raises(services.Refused) as refusal:
         ask(action, sooner)

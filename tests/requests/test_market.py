@@ -406,6 +406,22 @@ def test_two_rules_of_one_order_are_refused_at_the_order(as_user: AsUser, db_ses
     assert post(admin, address, {**fields, **kept, "position": str(free)}).status_code == 302
 
 
+def test_a_rule_leaves_something_to_those_after_it(as_user: AsUser, db_session: Session) -> None:
+    """Nothing is taken for granted on adding, and no rule makes a later one, or itself, useless in silence."""
+    market_rules.begin_draft()
+    admin, address = as_user("admin"), "/regles-de-marche/regles/add"
+    empty = post(admin, address, {})
+    assert empty.status_code == 422
+    assert "outcome-error" in empty.text
+    assert post(admin, address, {"position": "2", "kind": "sites", "field": "sites", "opening": "opened", "outcome": "record"}).status_code == 302
+    wide = post(admin, address, {"position": "1", "outcome": "record"})
+    assert wide.status_code == 422
+    assert "examinée après, ne déciderait plus jamais" in plain(wide.text)
+    useless = post(admin, address, {"position": "3", "kind": "sites", "field": "sites", "opening": "opened", "moment": "before", "outcome": "record"})
+    assert useless.status_code == 422
+    assert "Cette règle ne déciderait jamais" in plain(useless.text)
+
+
 def test_directions_say_which_way(as_user: AsUser) -> None:
     market_rules.begin_draft()
     page = plain(as_user("admin").get("/regles-de-marche/regles/add").text)

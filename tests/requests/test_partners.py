@@ -95,6 +95,10 @@ def test_what_is_missing_or_wrong_is_said_at_its_field(db_session: Session) -> N
     assert refused(action, partner(-1), partner(-2)) == [(key(-1, Field.SIRET), ProblemCode.SIRET_TWICE), (key(-2, Field.SIRET), ProblemCode.SIRET_TWICE)]
     assert refused(action, partner(-1, ends_on=day(-11))) == [(key(-1, Field.ENDS_ON), ProblemCode.PARTNER_ENDS_BEFORE)]
     assert refused(action, partner(-1, starts_on=day(201))) == [(key(-1, Field.STARTS_ON), ProblemCode.PARTNER_STARTS_AFTER)]
+    assert refused(action, partner(-1, starts_on=day(-31))) == [(key(-1, Field.STARTS_ON), ProblemCode.PARTNER_STARTS_BEFORE)]
+    assert refused(action, partner(-1, starts_on=day(-3000), ends_on=day(30000))) == [
+        (key(-1, Field.STARTS_ON), ProblemCode.PARTNER_STARTS_BEFORE), (key(-1, Field.ENDS_ON), ProblemCode.PARTNER_ENDS_AFTER),
+    ]  # fmt: skip
     assert refused(action, partner(-1, role="cousin")) == [(key(-1, Field.ROLE), ProblemCode.UNKNOWN_VALUE)]
     assert refused(action) == [(None, ProblemCode.NOTHING_CHANGED)]
     (one,) = validated(action, partner(-1))
@@ -134,6 +138,20 @@ def test_words_on_lines_stand_beside_the_fields_of_partners(as_user: AsUser) -> 
     step = plain(as_user("principal").get(f"{wizard(action.id)}/valeurs").text)
     assert "La Région : Pas si tôt. (jj/mm/aaaa)" in step
     assert "La Région : Quel SIRET ?" in step
+
+
+def test_a_partner_stays_within_the_action_until_the_validation(db_session: Session) -> None:
+    """What was within the action when it was asked, and is so no longer, is not validated; what is not asked is left alone."""
+    action = open_action()
+    (one,) = validated(action, partner(-1, starts_on=day(-30)))
+    request_id = send(action, partner(one.id, ends_on=day(190)))
+    db_session.execute(text("UPDATE component SET planned_end = planned_end - 20 WHERE action_id = :id"), {"id": action.id})
+    db_session.execute(text("UPDATE enrolment SET planned_end = planned_end - 20 WHERE component_id IN (SELECT id FROM component WHERE action_id = :id)"), {"id": action.id})
+    db_session.execute(text("UPDATE action SET planned_end = planned_end - 20, planned_start = planned_start WHERE id = :id"), {"id": action.id})
+    db_session.commit()
+    with pytest.raises(services.Blocked) as blocked:
+        services.decide(request_id, decision(RequestEvent.VALIDATE, request_id))
+    assert [one.problem.code for one in blocked.value.obstacles if one.problem] == [ProblemCode.PARTNER_ENDS_AFTER]
 
 
 def test_a_rule_broken_meanwhile_blocks_the_validation(db_session: Session) -> None:
@@ -180,7 +198,7 @@ _PARTNERS = st.lists(st.tuples(st.sampled_from(["co_traitant", "sous_traitant", 
 
 @given(_PARTNERS)
 def test_what_no_rule_refuses_keeps_every_invariant(wanted: list[tuple[Any, ...]]) -> None:
-    around = Around("12345678913000", date(2026, 9, 30), frozenset({"co_traitant", "sous_traitant"}))
+    around = Around("12345678913000", date(2026, 2, 1), date(2026, 9, 30), frozenset({"co_traitant", "sous_traitant"}))
     changes = [
         Change(key(-number, field), None, value) for number, values in enumerate(wanted, 1) for field, value in zip(FIELDS, values, strict=True) if value is not None
     ]
@@ -191,7 +209,8 @@ def test_what_no_rule_refuses_keeps_every_invariant(wanted: list[tuple[Any, ...]
     for number in touched:
         assert all(after[key(number, field)] is not None for field in REQUIRED)
         start, end = after[key(number, Field.STARTS_ON)], after[key(number, Field.ENDS_ON)]
-        assert start <= around.action_end and (end is None or start <= end)  # type: ignore[operator]
+        assert around.action_start <= start <= around.action_end  # type: ignore[operator]
+        assert end is None or start <= end <= around.action_end  # type: ignore[operator]
     sirets = [after[key(number, Field.SIRET)] for number in touched]
     assert len(set(sirets)) == len(sirets)
     assert all(is_siret(str(siret)) and siret != around.holder_siret for siret in sirets)

@@ -169,13 +169,58 @@ def test_two_colleagues_and_one_request(as_user: AsUser) -> None:
     post(other, f"{wizard(action.id)}/valeurs", {"action_planned_end": fr(day(END + 60))})
     sent(one, action)
     answer = post(other, f"{wizard(action.id)}/recapitulatif", {"motivation": "Deux mois."})
-    assert answer.status_code == 302
-    assert "est déjà en attente de validation" in plain(other.get(follow_up(action.id)).text)
+    assert answer.status_code == 409
+    page = plain(answer.text)
+    sender = reread(db.session.scalars(select(ModificationRequest.id).where(ModificationRequest.action_id == action.id)).one()).sender_name
+    for words in (f"{sender} l’a envoyée le", fr(day(END + 60)), fr(day(END + 30)), "Deux mois.", "Un mois de plus."):
+        assert words in page, words
+    # What was typed just before the click is in the draft, which is shown again, and can be deleted.
+    again = other.get(f"{wizard(action.id)}/")
+    assert "Deux mois." in plain(other.get(again.headers["Location"]).text if again.status_code == 302 else again.text)
+    assert other.get(f"{wizard(action.id)}/abandon").status_code == 200
     assert db.session.scalar(text("SELECT count(*) FROM modification_request WHERE action_id = :id"), {"id": action.id}) == 1
     chosen = post(other, f"{follow_up(action.id)}/nouvelle", {"type": "dates"})
     assert chosen.status_code == 422
     assert "est déjà en attente de validation" in plain(chosen.text)
     assert post(other, f"{follow_up(action.id)}/nouvelle", {"type": "argent"}).status_code == 422
+
+
+def test_two_colleagues_correct_one_request(as_user: AsUser) -> None:
+    """The second to send keeps the draft, the motivation typed just before the click with it; once sent back again, it is taken up."""
+    action = open_action()
+    one, other = as_user("principal"), as_user("secondaire")
+    found = sent(one, action)
+    services.decide(found.id, decision(RequestEvent.ASK_CORRECTION, found.id, observations="Deux mois, pas un."))
+    first = components(action.id)[0]
+    for browser, days in ((one, 60), (other, 75)):
+        values = {"action_planned_end": fr(day(END + days)), f"c{first.id}_planned_end": fr(day(END + days))}
+        assert post(browser, f"{wizard(action.id)}/valeurs", values).status_code == 302
+    token = hidden(one.get(f"{wizard(action.id)}/recapitulatif").text, "wizard_token")
+    theirs = hidden(other.get(f"{wizard(action.id)}/recapitulatif").text, "wizard_token")
+    assert post(one, f"{wizard(action.id)}/recapitulatif", {"motivation": "Deux mois.", "wizard_token": token}).status_code == 302
+    late = post(other, f"{wizard(action.id)}/recapitulatif", {"motivation": "Tapé juste avant.", "wizard_token": theirs})
+    assert late.status_code == 409
+    assert all(words in plain(late.text) for words in (fr(day(END + 60)), fr(day(END + 75)), "Tapé juste avant.", "Deux mois."))
+    services.decide(found.id, decision(RequestEvent.ASK_CORRECTION, found.id, observations="Encore."))
+    assert "Tapé juste avant." in other.get(f"{wizard(action.id)}/recapitulatif").text
+
+
+def test_rows_of_the_follow_up_are_told_apart(as_user: AsUser) -> None:
+    action = open_action()
+    browser = as_user("principal")
+    found = sent(browser, action)
+    services.withdraw(found.id, version=found.version)
+    sent(browser, action)
+    names = re.findall(r">(Consulter<span[^>]*>[^<]*)</span>", browser.get(follow_up(action.id)).text)
+    assert len(names) == 2
+    assert len(set(names)) == 2
+
+
+def test_a_rule_without_words_leaves_no_empty_line(as_user: AsUser) -> None:
+    """The organisation reads the reason of the rule; where there is none, it does not read « non renseigné »."""
+    found = ask(open_action())
+    page = plain(as_user("principal").get(f"/demandes-de-modification/{found}").text)
+    assert "Règle de marché" not in page
 
 
 def test_sent_back_the_request_is_corrected_on_the_same_pages(as_user: AsUser) -> None:

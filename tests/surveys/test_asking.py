@@ -11,13 +11,14 @@ from sqlalchemy import text
 from app.core.extensions import db
 from app.core.tenancy import Scope, bound_scope
 from app.surveys import asking, jobs, queries, replies
+from app.surveys.domain import Question
 from app.surveys.models import SurveyLink
 from app.trainees.domain import EnrolmentPlan
 from app.trainees.models import Enrolment
 from app.trainees.services import life
 from tests.actions.helpers import leave, make_action, make_nir
 
-from .helpers import answered, left, mails, moved, quiet, search, survey_of, token_in
+from .helpers import answered, left, mails, moments_of, moved, quiet, search, survey_of, token_in
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -50,7 +51,8 @@ def test_who_changes_component_is_written_to_once_the_training_is_left(db_sessio
     leave(second)
     assert [jobs.ask_trainees() for _ in range(2)] == [1, 0], "once, for both"
     assert db_session.get_one(Enrolment, second).registration_id == registration
-    assert [link.survey_id for link in db_session.query(SurveyLink).all() if link.survey_id in (survey_of(first).id, survey_of(second).id)] == [survey_of(second).id]
+    assert moments_of(first) == {}
+    assert db_session.query(SurveyLink).filter(SurveyLink.survey_id == survey_of(second).id).count() == 1
 
 
 def test_nobody_is_looked_at_between_two_messages(db_session: Session) -> None:
@@ -175,24 +177,41 @@ def test_runs_at_the_same_time_write_once(committed: Flask) -> None:
     assert sum(written) == len(enrolments)
 
 
-def test_a_link_dies_with_a_cancelled_exit_and_comes_back_with_it(db_session: Session) -> None:
+def test_a_link_dies_with_a_cancelled_exit_and_the_new_exit_has_its_own(db_session: Session) -> None:
+    """The old link says why it opens nothing, before and after the new exit, whose survey is blank."""
     quiet()
     enrolment_id = left()
     jobs.ask_trainees()
     token = token_in(mails()[0][2])
     assert replies.look_up(token).first_name
-    day = survey_of(enrolment_id).due_on
-    for actual_end, reason, early in ((None, None, None), (day, 1, False)):
-        db_session.execute(
-            text("UPDATE enrolment SET actual_end = :day, exit_reason_id = :reason, early_exit = :early WHERE id = :id"),
-            {"day": actual_end, "reason": reason, "early": early, "id": enrolment_id},
-        )
-        db_session.commit()
-        if actual_end is None:
-            with pytest.raises(replies.LinkUnusable):
-                replies.look_up(token)
-    assert replies.look_up(token).first_name
-    assert jobs.ask_trainees() == 0, "written to already"
+    replies.reply(token, {Question(name): value for name, value in search().items()})
+    assert survey_of(enrolment_id).state == "answered"
+    version = db_session.scalars(text("SELECT version FROM enrolment WHERE id = :id"), {"id": enrolment_id}).one()
+    life.undo_exit(enrolment_id, reason="Saisie sur le mauvais stagiaire", version=version)
+    with pytest.raises(replies.LinkUnusable) as cancelled:
+        replies.look_up(token)
+    assert cancelled.value.why is replies.LinkEnd.EXIT_CANCELLED
+    leave(enrolment_id)
+    assert survey_of(enrolment_id).state == "waiting", "blank"
+    assert jobs.ask_trainees() == 1
+    new = token_in(mails()[-1][2])
+    assert new != token and replies.look_up(new).replied_at is None
+    with pytest.raises(replies.LinkUnusable) as still:
+        replies.look_up(token)
+    assert still.value.why is replies.LinkEnd.EXIT_CANCELLED
+
+
+def test_a_link_of_somebody_who_goes_on_says_so(db_session: Session) -> None:
+    quiet()
+    enrolment_id = left()
+    jobs.ask_trainees()
+    token = token_in(mails()[0][2])
+    copied(db_session, enrolment_id)
+    with pytest.raises(replies.LinkUnusable) as why:
+        replies.look_up(token)
+    assert why.value.why is replies.LinkEnd.GOES_ON
+    moved(enrolment_id, 8)
+    assert jobs.ask_trainees() == 0
 
 
 def test_a_new_exit_after_a_cancelled_one_is_asked_about_anew(db_session: Session) -> None:

@@ -295,6 +295,31 @@ def test_an_expired_link_says_the_same_as_one_that_never_was(client: FlaskClient
     assert survey_of(enrolment_id).replied_at is None
 
 
+def test_nobody_says_of_themselves_that_their_situation_is_not_known(client: FlaskClient, as_user: AsUser, asked: tuple[int, str]) -> None:
+    enrolment_id, token = asked
+    unknown = id_of(reference.SurveySituation, "INCONNUE")
+    assert "Situation non connue" not in enter(client, token).text
+    assert post(client, "/enquete/repondre", as_posted(search(situation_id=unknown))).status_code == 422
+    browser = as_user("principal")
+    assert "Situation non connue" in browser.get(f"/bilans-de-situation/{survey_of(enrolment_id).id}/saisie").text
+    assert sent(browser, survey_of(enrolment_id).id, search(situation_id=unknown)).status_code == 302
+
+
+def test_who_cancels_an_exit_is_told_what_falls_and_the_old_link_says_why(client: FlaskClient, as_user: AsUser, asked: tuple[int, str], db_session: Session) -> None:
+    enrolment_id, token = asked
+    browser = as_user("principal")
+    address = f"/stagiaires/inscription/{enrolment_id}/annulation-sortie"
+    assert "le bilan de situation a reçu des réponses" not in browser.get(address).text.casefold()
+    enter(client, token)
+    assert post(client, "/enquete/repondre", as_posted(search())).status_code == 303
+    page = browser.get(address).text
+    assert "le bilan de situation a reçu des réponses (à la sortie)" in page.casefold() and "elles sont effacées" in page
+    version = db_session.scalars(text("SELECT version FROM enrolment WHERE id = :id"), {"id": enrolment_id}).one()
+    assert post(browser, address, {"version": str(version), "reason": "Saisie sur le mauvais stagiaire"}).status_code == 302
+    closed = client.get("/enquete/repondre")
+    assert closed.status_code == 404 and "puis l’a annulée" in closed.text and "expiré" not in closed.text
+
+
 def test_receive_no_more(client: FlaskClient, asked: tuple[int, str]) -> None:
     enrolment_id, token = asked
     assert client.get(f"/enquete/{token}/ne-plus-recevoir").status_code == 303

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,21 +14,27 @@ from sqlalchemy import func, select, text
 from sqlalchemy.exc import IntegrityError
 
 from app.accounts.seeds import ORGANISATION_B
+from app.actions.models import Component, ComponentSite
 from app.core import clock
 from app.core.extensions import db
 from app.core.tenancy import Scope, bound_scope
 from app.reference import models as reference
+from app.reference.models import Site
 from app.surveys import queries, services
 from app.surveys.domain import Moment, Refused, StateFilter, due_on
 from app.surveys.models import SituationSurvey, SurveyReply
 from app.surveys.queries import SurveyFilter
 from app.trainees import agora
-from app.trainees.models import Enrolment
-from tests.actions.helpers import make_action, make_enrolment, number_given, organisation, statements
+from app.trainees.life import MOVE_REASON
+from app.trainees.models import Enrolment, Registration
+from app.trainees.services import life
+from app.trainees.services.enrolment import enrol
+from tests.actions.helpers import leave, make_action, make_enrolment, number_given, organisation, plan_of, statements
 
 from .helpers import answered, closings_of, id_of, job, left, moments_of, search, survey_of
 
 if TYPE_CHECKING:
+    from flask import Flask
     from sqlalchemy.orm import Session
 
 
@@ -68,18 +76,90 @@ def test_a_corrected_exit_moves_the_days(db_session: Session) -> None:
     assert moments_of(enrolment_id) == {moment.value: due_on(moment, day) for moment in Moment}
 
 
-def test_a_cancelled_exit_takes_the_unanswered_away_and_keeps_the_answered(db_session: Session) -> None:
+def test_a_cancelled_exit_takes_its_answers_away(db_session: Session) -> None:
+    """They are about an exit that never was: the next one is asked about anew, and AGORA is told nothing of the former."""
     enrolment_id = left()
     answered(enrolment_id, job())
     survey_id = survey_of(enrolment_id).id
+    db_session.execute(
+        text("INSERT INTO survey_reply (organisation_id, survey_id, situation_id, certification, replied_at) VALUES (:o, :s, :v, 'no', now())"),
+        {"o": survey_of(enrolment_id).organisation_id, "s": survey_id, "v": id_of(reference.SurveySituation, "RECHERCHE")},
+    )
+    db_session.commit()
     _exit(enrolment_id, None)
-    assert moments_of(enrolment_id) == {"exit": None}
-    assert queries.get_survey(survey_id) is None, "shown nowhere meanwhile"
-    assert queries.exit_surveys([enrolment_id]) == {}
+    assert moments_of(enrolment_id) == {}
+    assert db_session.scalars(select(SurveyReply).where(SurveyReply.survey_id == survey_id)).all() == []
     _exit(enrolment_id, clock.today())
-    back = queries.get_survey(survey_id)
-    assert back is not None and back.company == "Les Jardins du Midi"
+    survey = survey_of(enrolment_id)
+    assert (survey.state, survey.situation_id, survey.company, survey.answered_at, survey.replied_at, survey.counted) == ("waiting", *[None] * 5)
+    assert queries.exit_surveys([enrolment_id]) == {}
     assert set(moments_of(enrolment_id)) == {"exit", "3m", "6m"}
+
+
+def second_component(enrolment_id: int) -> Component:
+    """Another component of the action, of the same dates."""
+    first = db.session.get_one(Enrolment, enrolment_id).component
+    other = Component(
+        action_id=first.action_id, organisation_id=first.organisation_id, number="02", title="Autre", planned_start=first.planned_start,
+        planned_end=first.planned_end, hours_centre=Decimal(50), hours_company=Decimal(0), places=12,
+    )  # fmt: skip
+    db.session.add(other)
+    db.session.flush()
+    db.session.add(ComponentSite(component=other, site=db.session.scalars(select(Site).order_by(Site.id)).first()))
+    db.session.flush()
+    return other
+
+
+def test_a_change_of_component_makes_no_survey_due_and_the_last_exit_does(db_session: Session) -> None:
+    enrolment_id = make_enrolment(make_action())
+    enrolment = db_session.get_one(Enrolment, enrolment_id)
+    reason = id_of(reference.ExitReason, MOVE_REASON)
+    other = second_component(enrolment_id)
+    plan = plan_of(other, planned_start=clock.today())
+    entered = life.move(enrolment_id, other.id, plan, actual_end=clock.today(), exit_reason_id=reason, version=enrolment.version)
+    assert moments_of(enrolment_id) == {} and moments_of(entered) == {}
+    leave(entered)
+    assert moments_of(enrolment_id) == {}, "left for another component: never asked about"
+    assert moments_of(entered) == {moment.value: due_on(moment, clock.today()) for moment in Moment}
+
+
+def test_nothing_is_due_while_another_enrolment_goes_on(db_session: Session) -> None:
+    """Whatever the order in which the two are entered; and what was asked comes back when the other one was a mistake."""
+    enrolment_id = make_enrolment(make_action())
+    registration_id = db_session.get_one(Enrolment, enrolment_id).registration_id
+    other = enrol(registration_id, second_component(enrolment_id).id, plan_of(db_session.get_one(Enrolment, enrolment_id).component))
+    leave(enrolment_id)
+    assert moments_of(enrolment_id) == {}
+    version = db_session.scalars(select(Enrolment.version).where(Enrolment.id == other)).one()
+    life.cancel(other, reason="Inscrit sur la mauvaise composante", version=version)
+    assert set(moments_of(enrolment_id)) == {"exit", "3m", "6m"}
+    answered(enrolment_id, job())
+    component_id = db_session.get_one(Enrolment, other).component_id
+    again = enrol(registration_id, component_id, plan_of(db_session.get_one(Component, component_id)))
+    assert set(moments_of(enrolment_id)) == {"exit"}, "an answer about an exit that stands stays, and nothing more is asked"
+    assert registration_id not in db_session.scalars(select(Registration.id).where(queries.registrations_due())).all()
+    leave(again)
+    assert set(moments_of(again)) == {"exit", "3m", "6m"} and set(moments_of(enrolment_id)) == {"exit"}
+
+
+def test_two_exits_of_one_person_at_the_same_time_bring_one_survey(committed: Flask) -> None:
+    def run(enrolment_id: int) -> None:
+        with committed.app_context(), bound_scope(Scope.system()):
+            try:
+                leave(enrolment_id)
+                db.session.commit()
+            finally:
+                db.session.remove()
+
+    with committed.app_context(), bound_scope(Scope.system()):
+        first = make_enrolment(make_action())
+        row = db.session.get_one(Enrolment, first)
+        second = enrol(row.registration_id, second_component(first).id, plan_of(row.component))
+        db.session.commit()
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(run, (first, second)))
+    with committed.app_context(), bound_scope(Scope.system()):
+        assert (moments_of(first).keys(), moments_of(second).keys()) == (set(), {"exit", "3m", "6m"})
 
 
 # ---- what the database refuses -------------------------------------------------------------------------------------------

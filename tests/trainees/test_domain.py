@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
@@ -40,6 +40,7 @@ def test_a_plan_within_the_component_is_free() -> None:
         ({"site_id": 3}, ("site_id", ProblemCode.SITE_NOT_OF_COMPONENT)),
         ({"hours_centre": Decimal(0), "hours_company": Decimal(0)}, ("hours_centre", ProblemCode.NO_HOURS)),
         ({"hours_centre": Decimal(3001)}, ("hours_centre", ProblemCode.TOO_MANY_HOURS)),
+        ({"planned_end": START, "hours_centre": Decimal(23), "hours_company": Decimal("1.01")}, ("hours_centre", ProblemCode.MORE_THAN_THE_DAYS)),
     ],
 )
 def test_each_slip_is_named(changes: dict[str, object], expected: tuple[str, ProblemCode]) -> None:
@@ -136,3 +137,42 @@ def test_esf_mark() -> None:
 @pytest.mark.parametrize(("born", "fine"), [(date(2009, 3, 1), True), (date(2009, 3, 2), False), (date(1923, 3, 1), True), (date(1921, 1, 1), False)])
 def test_age(born: date, fine: bool) -> None:
     assert (domain.birth_date_problem(born, date(2023, 3, 1)) is None) is fine
+
+
+@given(st.integers(1, 500), st.decimals(0, 3000, places=2), st.decimals(0, 3000, places=2))
+def test_a_day_has_24_hours(days: int, centre: Decimal, company: Decimal) -> None:
+    """Both days count; the greater volume is the one pointed at."""
+    found = codes(plan(planned_end=START + timedelta(days=days - 1), hours_centre=centre, hours_company=company)) - {("hours_centre", ProblemCode.NO_HOURS)}
+    box = "hours_centre" if centre >= company else "hours_company"
+    assert found == ({(box, ProblemCode.MORE_THAN_THE_DAYS)} if centre + company > 24 * days else set())
+
+
+@given(st.dates(date(1900, 1, 1), date(2100, 1, 1)), st.none() | st.integers(1880, 2130))
+def test_schooling_begins_at_ten(born: date, year: int | None) -> None:
+    found = domain.schooling_problems(born, last_class_year=year, highest_level_year=None)
+    assert [one.field for one in found] == (["last_class_year"] if year is not None and year < born.year + 10 else [])
+
+
+@pytest.mark.parametrize(("text", "fine"), [("12", True), ("12 bis", True), ("12-14", True), ("3/5 A", True), ("-5", False), ("A3", False), ("5<b>", False), ("", False)])
+def test_street_numbers(text: str, fine: bool) -> None:
+    assert domain.is_street_number(text) is fine
+
+
+@given(st.text())
+def test_a_street_number_begins_with_a_digit_and_holds_no_more(text: str) -> None:
+    assert not domain.is_street_number(text) or (text[0] in "0123456789" and text.replace("/", "").replace("-", "").replace(" ", "").isalnum())
+
+
+@pytest.mark.parametrize("text", ["du 8-Mai-1945", "L’Isle-sur-la-Sorgue", "Bât. B, esc. 2 & 3 (n° 4)", "Œuilly", "Ναύπλιο", "Saint-Louis-du-Ha! Ha!"])
+def test_addresses(text: str) -> None:
+    assert domain.out_of_address(text) == ()
+
+
+@given(st.text("abcé12 ’-.,"), st.characters(categories=["Cc", "Cf", "Cs", "Co", "Cn", "So", "Sm", "Sk", "Me"], exclude_characters="+°№"), st.text("abcé12 ’-.,"))
+def test_what_has_no_place_in_an_address_is_named(before: str, intruder: str, after: str) -> None:
+    assert domain.out_of_address(before + intruder + after + intruder) == (intruder,)
+
+
+@given(st.text())
+def test_a_telephone_is_written_with_digits_and_what_groups_them(text: str) -> None:
+    assert domain.is_phone_writing(text) is (text != "" and set(text) <= set("0123456789 +.-()/"))

@@ -16,7 +16,7 @@ from tests.accounts.helpers import post
 from tests.actions.helpers import make_action, make_enrolment, make_finished
 from tests.trainees.agora_double import AgoraDouble
 from tests.trainees.test_corrections import held
-from tests.trainees.test_life import WHY, ago, interrupt, leave, reason_of, second_component, told, version_of
+from tests.trainees.test_life import WHY, ago, interrupt, leave, move, reason_of, second_component, told, version_of
 from tests.trainees.test_screens import carried, enrolment_form, registration_of
 from tests.trainees.test_services import enrolment_of
 
@@ -58,6 +58,18 @@ def test_each_act_is_reached_from_the_sheet(as_user: AsUser) -> None:
     for act in ("reprise", "annulation-sortie", "realisation"):
         assert f'href="{page_of(enrolment_id, act)}"' not in page
         assert browser.get(page_of(enrolment_id, act)).headers["Location"].endswith(sheet_of(enrolment_id))
+
+
+def test_a_reason_holds_no_number_of_a_person(as_user: AsUser) -> None:
+    enrolment_id = make_enrolment(make_action(), entered=20)
+    held(enrolment_id)
+    browser = as_user("principal")
+    assert send(browser, enrolment_id, "sortie", actual_end=fr(2), exit_reason_id=str(reason_of())).status_code == 302
+    for act, more in (("annulation-sortie", {}), ("realisation", {"outcome": "TOTALE"})):
+        refused = send(browser, enrolment_id, act, reason=f"{WHY} NIR 1620713155089 82", **more)
+        assert refused.status_code == 422
+        assert "N’écrivez pas de numéro de personne ici" in refused.text and 'id="reason-error"' in refused.text
+    assert "1620713155089" not in browser.get(sheet_of(enrolment_id)).text
 
 
 def test_interrupted_then_back_then_out_then_in_again(as_user: AsUser) -> None:
@@ -140,6 +152,65 @@ def test_a_change_of_component(as_user: AsUser) -> None:
     sheet = browser.get(sheet_of(enrolment_id)).text
     assert "Passé sur la composante 02" in sheet
     assert "Vient de la composante 01" in sheet
+
+
+def test_cancelling_the_exit_of_a_change_of_component_says_that_the_trainee_is_on_both(as_user: AsUser) -> None:
+    action = make_action()
+    target = second_component(action)
+    enrolment_id = make_enrolment(action, entered=20)
+    browser = as_user("principal")
+    entered = move(enrolment_id, target)
+    page = browser.get(page_of(enrolment_id, "annulation-sortie")).text
+    assert "Le stagiaire est maintenant sur la composante 02 – Autre composante" in page
+    assert "sera sur les deux composantes" in page
+    assert f'href="{sheet_of(enrolment_id)}#gestion-{entered}"' in page
+    assert send(browser, enrolment_id, "annulation-sortie", reason=WHY).status_code == 302
+    sheet = browser.get(sheet_of(enrolment_id)).text
+    assert "Passé sur la composante 02" not in sheet
+    assert "Sortie vers la composante 02 annulée le" in sheet
+    assert re.search(r"Vient de la composante 01, dont la sortie a été annulée depuis.* est sur les deux", re.sub(r"[\u00a0\u202f]", " ", sheet))
+    assert send(browser, entered, "annulation", reason=WHY).status_code == 302
+    leave(enrolment_id)
+    sheet = browser.get(sheet_of(enrolment_id)).text
+    assert "Passé sur la composante 02" not in sheet
+    assert "est sur les deux" not in sheet
+    plain = make_enrolment(make_action(), entered=20, name="SEUL")
+    leave(plain)
+    assert "sur les deux composantes" not in browser.get(page_of(plain, "annulation-sortie")).text
+
+
+def test_a_change_of_component_to_an_enrolment_made_by_mistake(as_user: AsUser) -> None:
+    action = make_action()
+    target = second_component(action)
+    enrolment_id = make_enrolment(action, entered=20)
+    browser = as_user("principal")
+    entered = move(enrolment_id, target)
+    assert send(browser, entered, "annulation", reason=WHY).status_code == 302
+    assert "Passé sur la composante 02, où l’inscription a été annulée" in browser.get(sheet_of(enrolment_id)).text
+
+
+def test_agoras_answer_says_what_it_was_told_last(as_user: AsUser, tmp_path: Path) -> None:
+    """A file "sortie" stays so once the exit is cancelled: the message says of what, rather than contradict the row."""
+    enrolment_id = make_enrolment(make_action(), entered=20)
+    double = AgoraDouble(tmp_path)
+    browser = as_user("principal")
+    asks = re.compile(r'hx-get="([^"]*/agora\?[^"]*)"')
+
+    def answered() -> str:
+        found = asks.search(browser.get(sheet_of(enrolment_id)).text)
+        assert found is not None
+        double.drain(enrolment_id)
+        part = browser.get(found[1].replace("&amp;", "&")).text.partition('id="message-agora"')[2].partition("</div>")[0]
+        return re.sub(r"[\u00a0\u202f]", " ", part)
+
+    double.drain(enrolment_id)
+    leave(enrolment_id)
+    assert re.search(r"a bien reçu la modification : dossier \d+, « Sortie de formation »", answered())
+    send(browser, enrolment_id, "annulation-sortie", reason=WHY)
+    assert re.search(r"a bien reçu l’annulation de la sortie : son dossier \d+ reste « Sortie de formation »", answered())
+    assert "L’annulation de la sortie a été dite à AGORA" in browser.get(sheet_of(enrolment_id)).text
+    interrupt(enrolment_id, 2)
+    assert re.search(r"a bien reçu la modification : son dossier \d+ reste « Sortie de formation » depuis l’annulation de la sortie", answered())
 
 
 def test_a_change_of_dates_that_agora_holds_is_one_event(as_user: AsUser, tmp_path: Path) -> None:

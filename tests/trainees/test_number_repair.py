@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from sqlalchemy import select, text, update
 
 from app.accounts.seeds import ORGANISATION_B
+from app.actions.models import Action
 from app.core import clock
 from app.core.extensions import db
 from app.core.nir import Nir, compute_key
@@ -25,6 +26,7 @@ from app.trainees import jobs
 from app.trainees.domain import IdentitySource, IdentityState
 from app.trainees.models import Enrolment, Registration, Trainee
 from app.trainees.repair import applying, rules, service
+from app.trainees.repair import words as repair_words
 from app.trainees.repair.models import NumberFile, NumberRepair, NumberRepairLine
 from app.trainees.repair.rules import Column, Known, Outcome, Problem, RepairState, Typed
 from app.trainees.services.identity import Person
@@ -36,6 +38,7 @@ from tests.requests.test_screens import plain
 from tests.trainees.test_screens import registration_of
 
 if TYPE_CHECKING:
+    from flask import Flask
     from flask.testing import FlaskClient
     from sqlalchemy.orm import Session
     from werkzeug.test import TestResponse
@@ -278,6 +281,10 @@ def test_errors_say_value_rule_and_remedy(as_user: AsUser) -> None:
     csv = to_mend.data.decode("utf-8-sig")
     assert nir.number not in csv
     assert len(csv.splitlines()) == len(rows)
+    number = db.session.scalars(select(Action.number).join(Registration, Registration.action_id == Action.id).where(Registration.trainee_id == mine)).one()
+    born = f"Paul;02/06/1985;{number};NIA;;"
+    assert [born in line for line in csv.splitlines()[1:]] == [False, True, True, True, True, False, False, True], "of those whom the account may see"
+    assert "AUTRUI;;;;;;" in csv
     assert confirm(browser, answer.location, 0).status_code == 303
     assert repair_of(answer.location).state == RepairState.CHECKED, "nothing to apply: nothing is applied"
 
@@ -328,6 +335,9 @@ def test_the_right_lines_only(as_user: AsUser, monkeypatch: pytest.MonkeyPatch) 
     jobs.repair_numbers(repair_of(answer.location).id)
     assert outcomes(answer.location) == {2: (Outcome.SAVED, None), 3: (Outcome.WRONG, Problem.NUMBER)}
     assert sent_of(enrolment_id) == ["create_file"]
+    csv = browser.get(f"{answer.location}/a-corriger.csv").data.decode("utf-8-sig")
+    assert "MAUVAIS;Paul;02/06/1985;" in csv and ";NIA;;;" in csv
+
     report = browser.get(answer.location).text
     assert "La clé ne correspond pas" in report
     assert f"/stagiaires/{bad}" in report
@@ -335,6 +345,19 @@ def test_the_right_lines_only(as_user: AsUser, monkeypatch: pytest.MonkeyPatch) 
     assert confirm(browser, answer.location, 1).status_code == 303, "a second click finds the report"
     assert sent_of(enrolment_id) == ["create_file"]
     assert confirm(as_user("autre-of"), answer.location, 1).status_code == 404
+
+
+@pytest.mark.parametrize("problem", list(Problem))
+def test_the_report_names_no_value_that_it_does_not_have(app: Flask, problem: Problem) -> None:
+    """Once saved the numbers are dropped: the sentence begins with the rule, or with what the column holds."""
+    with app.test_request_context():
+        said = repair_words.problem_text(problem, "")
+        assert "Cette valeur" not in said and "\ufffc" not in said
+        assert not said or (said[0].isupper() and not said.startswith(":"))
+        if problem is Problem.HAS_NUMBER:
+            assert said.startswith("Ce stagiaire a déjà un autre NIR")
+        if problem is Problem.UNKNOWN:
+            assert said.startswith("Cette référence est inconnue")
 
 
 def test_what_agora_says_otherwise_is_not_saved(as_user: AsUser, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -422,7 +422,11 @@ def test_another_person_empties_the_contact_details_and_the_same_keeps_them(as_u
     other = Wizard(browser, action)
     other.word = former[1].partition("saisie=")[2]
     assert "sion@example.org" in other.get("identification")
-    assert nir.number in other.get("verification").replace(" ", "")
+    # its number too, which the page no longer gives back in clear
+    verification = other.get("verification")
+    assert nir.number not in verification.replace(" ", "")
+    assert f"garder ce numéro : {nir.masked}" in verification
+    assert other.post("verification", {"nir": "", "key": "", "birth_name": "SION"}).status_code == 302
     assert "/identification?" in browser.get(wizard.address("recapitulatif")).headers["Location"]
 
 

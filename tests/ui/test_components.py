@@ -106,6 +106,22 @@ def test_dates_are_read(text: str) -> None:
     assert parse_fr_date(text) == date(2023, 1, 5)
 
 
+@pytest.mark.parametrize("text", ["01/01/1800", "31/12/2998", "2998-12-31"])
+def test_a_year_that_nobody_means_is_told_with_those_accepted(ui_app: Flask, text: str) -> None:
+    class DayForm(FlaskForm):
+        class Meta:
+            csrf = False
+
+        day = FrDateField("Jour")
+
+    with ui_app.test_request_context():
+        form = DayForm(MultiDict({"day": text}))
+        assert not form.validate()
+        (said,) = form.day.errors
+    assert "1900" in said
+    assert "2200" in said
+
+
 @pytest.mark.parametrize("text", ["", "31/02/2023", "05/01/23", "01/13/2023", "demain", "05/01/0023", "5012023"])
 def test_other_dates_are_refused(text: str) -> None:
     with pytest.raises(ValueError):

@@ -86,6 +86,12 @@ def test_expired_form_keeps_everything_and_can_be_sent_again(ui_app: Flask) -> N
     assert again.json["nom"] == "SION"  # type: ignore[index]
 
 
+def test_the_fields_counted_as_kept_are_those_people_filled_in(ui_app: Flask) -> None:
+    typed = {"nom": "SION", "prenom": "Karim", "vide": "", "row_version": "3", "row_base": "abc", "row_page": "def", "wizard_token": "x", "go": "next", "version": "1"}
+    answer = ui_app.test_client().post("/echo", data=typed, headers=SAME)
+    assert "2 champs" in answer.text.replace("\u00a0", " ")
+
+
 def test_expired_form_of_another_site_is_not_offered_again(ui_app: Flask) -> None:
     answer = ui_app.test_client().post("/echo", data={"virement": "9999"})
     assert answer.status_code == 419

@@ -6,6 +6,8 @@ import re
 from enum import StrEnum
 from typing import Final
 
+from app.core import person_names
+
 # ---- identifiants ----------------------------------------------------------------------------------------------------
 
 #: ASCII only, so that "without regard to case" means the same to Python and to any PostgreSQL collation; a first
@@ -36,15 +38,14 @@ def deleted_identifiant(user_id: int) -> str:
 # ---- names -----------------------------------------------------------------------------------------------------------
 
 NAME_MAX: Final = 64
-_NOT_IN_NAMES: Final = frozenset('<>/\\@:;"|=+*#&%$!?_^`~[]{}')
 
 
 def is_person_name(text: str) -> bool:
-    """Whether ``text`` may be a person's name: at least one letter, and nothing an address or a formula is written with.
+    """Whether ``text`` may be the name of who holds an account: as names are written (``core.person_names``), digits included.
 
     Names go into the mails of the portal: they must not carry a link to somewhere else.
     """
-    return any(character.isalpha() for character in text) and all(character.isprintable() and character not in _NOT_IN_NAMES for character in text)
+    return person_names.is_person_name(text, digits=True)
 
 
 # ---- SIRET -----------------------------------------------------------------------------------------------------------

@@ -237,6 +237,8 @@ def _extend_user() -> None:
     User.party = property(_party)
     # For whom it acts today (``mandates.Mandate``), where that was asked: no column of the table.
     User.mandate = None
+    #: Whether files that it asked for are ready, and it has not looked at them (``sessions.find``).
+    User.has_unseen_exports = False
     User.is_active = property(_is_active)
     User.get_full_name = _full_name
     User.__str__ = _full_name

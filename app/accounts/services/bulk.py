@@ -53,7 +53,7 @@ def check_file(content: bytes, *, actor_id: int) -> int:
     if missing:
         raise MissingColumns(missing)
     lines = [
-        [row.number, {column.value: [row.cells[place].text, row.cells[place].kind is CellKind.NUMBER] for column, place in places.items()}]
+        [row.number, {column.value: [row.cells[place].text, row.cells[place].kind.value] for column, place in places.items()}]
         for row in table.rows
     ]
     now = clock.now()
@@ -156,7 +156,7 @@ def _plan(session: Session, batch: AccountBatch) -> Plan:
     lines: list[Line] = []
     findings: list[bulk.Finding] = []
     for number, cells in stored:
-        line, wrong = bulk.read_line(number, {Column(name): (text, is_number) for name, (text, is_number) in cells.items()})
+        line, wrong = bulk.read_line(number, {Column(name): (text, _kind(kind)) for name, (text, kind) in cells.items()})
         lines.append(line)
         findings += wrong
         if line.email and not any(finding.column is Column.EMAIL for finding in wrong) and not _is_address(line.email):
@@ -171,6 +171,11 @@ def _is_address(text: str) -> bool:
     except EmailNotValidError:
         return False
     return True
+
+
+def _kind(kept: str | bool) -> CellKind:
+    """The kind of a cell; a file checked before kinds were kept tells only whether it was a number."""
+    return CellKind(kept) if isinstance(kept, str) else CellKind.NUMBER if kept else CellKind.TEXT
 
 
 def _known(session: Session, sirets: set[str]) -> dict[str, Known]:

@@ -19,7 +19,7 @@ from app.accounts.domain import Act, Refusal
 from app.accounts.forms import AccountForm
 from app.accounts.models import Organisation, User
 from app.accounts.services.holders import FIELDS, values_of
-from app.core.concurrency import CHOICE, StaleError, conflict_context, open_base
+from app.core.concurrency import CHOICE, StaleError, conflict_context, open_base, require_choices
 from app.core.errors_db import translate
 from app.core.extensions import db
 from app.core.ui.error_pages import is_htmx
@@ -122,6 +122,7 @@ class AccountActs(ABC):
             return self._form(form, user.organisation, user), 422
         choices = {name: request.form.get(CHOICE + name, "") for name in FIELDS}
         try:
+            require_choices(form, user, mine=values_of(holder_of(form)), theirs=values_of(user), version=0)
             edited = services.edit_account(user_id, holder_of(form), base=open_base(form, user, form.posted_base), choices=choices, actor_id=current_user.id)
         except StaleError as stale:
             return self._conflict(form, stale, self.back(user), self.path(user, _("Modify")))

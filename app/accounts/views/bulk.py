@@ -22,6 +22,7 @@ from app.accounts.views.organisation_console import console_crumbs
 from app.core.documents.giving import attachment
 from app.core.tabular import MissingColumns, Refused
 from app.core.tabular.attached import csv_attachment
+from app.core.tabular.labels import refused
 
 _SHOWN: Final = 200
 _EXAMPLES: Final = (
@@ -54,7 +55,7 @@ class BulkAccountsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is o
                     batch_id = services.check_file(content, actor_id=current_user.id)
                     return redirect(url_for(".show", batch_id=batch_id), 303)
                 except Refused as error:
-                    form.file.errors = [bulk_labels.refused(error)]
+                    form.file.errors = [refused(error)]
                 except MissingColumns as missing:
                     names = ", ".join(f"« {HEADERS[column]} »" for column in missing.columns)
                     form.file.errors = [_("These columns are missing: %(names)s. Start from the template, whose first line names them.", names=names)]

@@ -16,7 +16,7 @@ from app.accounts.domain import Act
 from app.accounts.models import Organisation, User
 from app.accounts.queries import Shown
 from app.accounts.views.acts import AccountActs, Crumbs, last_principal, offered
-from app.accounts.views.common import page_asked, typed_in
+from app.accounts.views.common import SHOWN, page_asked, typed_in
 from app.core.requests import row_number
 from app.core.ui import Page
 
@@ -61,13 +61,7 @@ class AccountConsoleView(AccountActs, BaseView):  # type: ignore[misc]  # Flask-
             users=users,
             page=Page(number, size, total, capped=total >= queries.MOST_COUNTED),
             organisation=organisation,
-            filters=[
-                (Shown.BLOCKED.value, _("Blocked accounts")),
-                (Shown.INACTIVE.value, _("Inactive accounts")),
-                (Shown.PENDING.value, _("Waiting for a first sign-in")),
-                (Shown.UNUSED.value, _("Accounts unused for 12 months")),
-                (Shown.ALL.value, _("All accounts")),
-            ],
+            filters=[(item.value, label) for item, label in SHOWN.items()],
             typed=typed,
             shown=shown.value,
             labels=labels,

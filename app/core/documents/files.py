@@ -44,9 +44,11 @@ class FileFault(StrEnum):
 class FileRefused(ValueError):
     """A file that is not taken in."""
 
-    def __init__(self, fault: FileFault) -> None:
+    def __init__(self, fault: FileFault, present: str = "") -> None:
         super().__init__(fault)
         self.fault = fault
+        #: The name of the document that has the same content, for ``FileFault.TWICE``.
+        self.present = present
 
 
 _MOST_MEMBERS: Final = 5_000

@@ -14,8 +14,10 @@ from .files import EXTENSIONS, FileFault
 ACCEPT: Final = ",".join([*EXTENSIONS.values(), ".jpeg"])
 
 
-def fault_text(fault: FileFault, name: str) -> str:
-    """Which file, which rule, what to do."""
+def fault_text(fault: FileFault, name: str, present: str = "") -> str:
+    """Which file, which rule, what to do; ``present``: what the document with the same content is called."""
+    if fault is FileFault.TWICE and present not in ("", name):
+        return str(_("“%(name)s” has the same content as “%(present)s”, which is attached already: choose another file.", name=name, present=present))
     words: dict[FileFault, Any] = {
         FileFault.EMPTY: _("“%(name)s” is empty: choose another file.", name=name),
         FileFault.TOO_LARGE: _("“%(name)s” is larger than %(most)s MB: make it lighter, or split it.", name=name, most=current_app.config["DOCUMENT_MAX_MB"]),

@@ -44,6 +44,12 @@ def clean_text(value: Any) -> Any:
     return value.replace("\x00", "").strip() or None
 
 
+def one_line(value: Any) -> Any:
+    """The same, with inner blanks made single, those that do not break included."""
+    cleaned = clean_text(value)
+    return " ".join(cleaned.split()) if isinstance(cleaned, str) else cleaned
+
+
 class FrDateTimeField(ReadField):
     """An instant, typed and shown as jj/mm/aaaa hh:mm on the Région's clock, kept in UTC."""
 

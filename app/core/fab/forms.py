@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from flask import url_for
 from flask_babel import lazy_gettext as _l
-from flask_wtf import FlaskForm
 from sqlalchemy import types as sa_types
 from wtforms import BooleanField, EmailField, Field, RadioField, SelectField, StringField, TelField, TextAreaField, URLField
 from wtforms.fields import SelectChoice
@@ -29,6 +28,7 @@ from app.core.fab.fields import (
     clean_text,
 )
 from app.core.ui.forms import Required
+from app.core.ui.kept_text import KeptTextForm
 
 if TYPE_CHECKING:
     from app.core.fab.views import PortalModelView
@@ -42,15 +42,12 @@ _INT16 = 32_767
 _TEXT_KINDS: dict[str, type[StringField]] = {"email": EmailField, "tel": TelField, "url": URLField, "textarea": TextAreaField}
 
 
-class PortalForm(FlaskForm):
+class PortalForm(KeptTextForm):
     """Form of a reference screen.
 
     The anti-forgery token is checked by ``CSRFProtect`` before the view is reached, for this as for every request, so the form
     carries no second one.
     """
-
-    class Meta(FlaskForm.Meta):
-        csrf = False
 
     @classmethod
     def refresh(cls, obj: Any = None) -> PortalForm:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -24,14 +24,15 @@ class Refused(Exception):
 
     Raise it from the hooks of a view (``pre_add``, ``pre_update``, ``pre_delete``, an action): nothing is written and what was
     typed stays on screen. ``field`` names the form field the sentence belongs to, if any. ``in_use`` tells that the database
-    refused because other rows depend on it.
+    refused because other rows depend on it. ``also`` are more sentences of the same refusal, each with its field: all are said at once.
     """
 
-    def __init__(self, message: Any, *, field: str | None = None, in_use: bool = False) -> None:
+    def __init__(self, message: Any, *, field: str | None = None, in_use: bool = False, also: Sequence[tuple[str | None, Any]] = ()) -> None:
         super().__init__(str(message))
         self.message = message
         self.field = field
         self.in_use = in_use
+        self.said = ((field, message), *also)
 
 
 class StaleRow(Exception):

@@ -131,7 +131,7 @@ class ListPage:
         return [(chip.label, chip.value, chip.remove_url) for chip in self.chips]
 
     def export_url(self, kind: str) -> str:
-        """The file of what is listed, in the same order."""
+        """The export of what is listed, in the same order."""
         kept = {name: value for name, value in self.arguments.items() if name in self._known and name not in (PAGE, SIZE)}
         return self.view.url("export", kind=kind, **kept)
 

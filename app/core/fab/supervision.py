@@ -20,7 +20,7 @@ from app.core.fab.views import PortalModelView
 from app.core.jobs.models import PeriodicRun
 from app.core.jobs.schedule import PERIODIC, is_late
 from app.core.mail.models import MailMessage, MailState
-from app.core.nir.reading import SCREEN
+from app.core.nir.reading import EXPORT, SCREEN
 from app.core.outbox.registry import partner_label
 from app.core.people import account_names
 
@@ -128,7 +128,7 @@ SUBJECTS: list[tuple[Any, Any]] = []
 
 
 #: Purposes of readings, in words; each feature adds its own.
-_PURPOSES: dict[str, Any] = {SCREEN: _l("Shown on screen")}
+_PURPOSES: dict[str, Any] = {SCREEN: _l("Shown on screen"), EXPORT: _l("Taken out in a file")}
 
 
 def name_purpose(code: str, label: Any) -> None:

@@ -5,20 +5,17 @@ How to write one: ``docs/how-to-add-a-reference-list.md``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import islice
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 from uuid import UUID
 
-from flask import Response, abort, flash, jsonify, redirect, request, url_for
+from flask import abort, jsonify, request, url_for
 from flask_appbuilder import expose
 from flask_appbuilder.actions import ActionItem
 from flask_appbuilder.security.decorators import has_access, permission_name
-from flask_babel import gettext as _
 from sqlalchemy import types as sa_types
 from sqlalchemy.orm import Query
 
-from app.core.fab import export
 from app.core.fab.access import roles_holding
 from app.core.fab.acting import ActionRoutes
 from app.core.fab.declarations import Titles, build_filters, check_class, declared_columns, sortable_columns
@@ -26,7 +23,7 @@ from app.core.fab.fields import Lookup
 from app.core.fab.filters import Filter
 from app.core.fab.forms import build_form
 from app.core.fab.history import NEXT, safe_target
-from app.core.fab.listing import Line, ListPage, eager_options
+from app.core.fab.listing import Line, ListPage
 from app.core.fab.values import Cell, Choices, cell, read
 from app.core.fab.writing import WriteRoutes
 
@@ -82,7 +79,6 @@ class PortalModelView(WriteRoutes, ActionRoutes):
     cells: ClassVar[Mapping[str, Callable[[Any], Any]]] = {}
     #: Columns of the export (default: those of the list).
     export_columns: ClassVar[Sequence[str] | None] = None
-    export_limit: ClassVar[int] = 50_000
 
     add_form: Any = None
     edit_form: Any = None
@@ -299,35 +295,17 @@ class PortalModelView(WriteRoutes, ActionRoutes):
             return []
         return roles_holding("can_" + self.get_method_permission("edit"), str(self.class_permission_name))
 
-    @expose("/export/<string:kind>")
+    @expose("/export/<string:kind>", methods=["GET", "POST"])
     @has_access
-    def export(self, kind: str) -> Response:
-        """The filtered list as a CSV or XLSX file, in the order of the screen."""
-        if kind not in export.FORMATS:
+    def export(self, kind: str) -> Any:
+        """The filtered list as a file, in the order of the screen: what to put into it, then the file (``core.exports``)."""
+        from app.core.exports.model_lists import ModelList
+        from app.core.exports.views import choose
+        from app.core.tabular.writing import FileFormat
+
+        if kind not in set(FileFormat):
             abort(404)
-        page = ListPage(self, self.url("list"), request.args)
-        if page.count > self.export_limit or (page.is_capped and self._count_all(page) > self.export_limit):
-            flash(_("More than %(limit)s rows: narrow the search before exporting.", limit=f"{self.export_limit:,}".replace(",", "\u202f")), "warning")
-            return redirect(page.here)  # type: ignore[return-value]
-        columns = list(self.export_columns or self.list_columns)
-        rows = page.ordered().options(*eager_options(self, columns)).yield_per(1000)
-        return export.answer(
-            kind,
-            name=self.route_base.strip("/").replace("/", "-") or type(self).__name__.lower(),
-            title=str(self.list_title),
-            headers=[str(self.label_columns[name]) for name in columns],
-            rows=self._export_rows(rows, columns),
-        )
-
-    def _export_rows(self, rows: Query[Any], columns: Sequence[str]) -> Iterator[Sequence[Cell]]:
-        found = iter(rows)
-        while chunk := [*islice(found, 1000)]:
-            self.prepare(chunk)
-            for item in chunk:
-                yield [self.cell(item, name) for name in columns]
-
-    def _count_all(self, page: ListPage) -> int:
-        return int(page.query.with_entities(self.primary_key).limit(self.export_limit + 1).count())
+        return choose(self, ModelList(self), request.args, file_format=FileFormat(kind))
 
     @expose("/lookup/<string:column>")
     @has_access

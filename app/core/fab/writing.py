@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -27,6 +27,9 @@ class WriteRoutes(ModelView):
 
     def prefill_form(self, form: PortalForm, pk: Any) -> None:
         """Override to complete the edit form before it is shown."""
+
+    def check_change(self, item: Any, before: Mapping[str, Any]) -> None:
+        """Override to refuse a change for what it changes: ``before`` has the columns of the form as they were."""
 
     @expose("/add", methods=["GET", "POST"])
     @has_access
@@ -72,8 +75,10 @@ class WriteRoutes(ModelView):
             try:
                 with guarded_write() as session:
                     self.process_form(form, False)
+                    before = {name: getattr(item, name) for name in self.saved_columns}
                     save_versioned(item, form, self.saved_columns)
                     self.pre_update(item)
+                    self.check_change(item, before)
                     session.flush()
                     self.post_update(item)
             except StaleError as stale:
@@ -209,9 +214,10 @@ class WriteRoutes(ModelView):
 
 
 def _blame(form: PortalForm, refusal: Refused) -> None:
-    """Put the sentence of ``refusal`` beside its field, or on top of the form."""
-    if refusal.field is not None and refusal.field in form:
-        field = form[refusal.field]
-        field.errors = [*field.errors, str(refusal.message)]
-    else:
-        form.form_errors.append(str(refusal.message))
+    """Put each sentence of ``refusal`` beside its field, or on top of the form."""
+    for name, message in refusal.said:
+        if name is not None and name in form:
+            field = form[name]
+            field.errors = [*field.errors, str(message)]
+        else:
+            form.form_errors.append(str(message))

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 from flask_babel import gettext as _
 from werkzeug.datastructures import MultiDict
 from wtforms import Field, RadioField, SelectField, StringField
-from wtforms.validators import InputRequired, Length, Optional
+from wtforms.validators import InputRequired, Length, Optional, StopValidation, ValidationError
 
-from app.core.fab.fields import clean_text
 from app.core.tabular.damage import damage_of
-from app.core.tabular.labels import damage_text
+from app.core.tabular.labels import damaged
 from app.core.tabular.table import Cell, CellKind
 from app.core.textsearch import fold
+from app.core.ui.kept_text import no_number
 
-from .definition import Choice, Column, FieldKind, Matrix, choices_of, is_required, kind_of
+from .definition import UNREAD, Choice, Column, FieldKind, Matrix, choices_of, is_required, kind_of
 from .findings import Finding
 
 #: What people write for yes and no.
@@ -41,7 +40,6 @@ class Figure(str):
 
 #: A cell that holds nothing; whether something had to stand there depends on what the line does.
 BLANK: Final = Read(None)
-_EMPTY: Final = Cell()
 
 
 class Reader:
@@ -53,7 +51,7 @@ class Reader:
         self._form = form
         self._control = control
         self._kind = kind_of(column, control)
-        self._judge = _plainly(control) or self._by_form
+        self._judge = _of_text(control, form) if isinstance(control, StringField) else self._by_form
         if self._kind is FieldKind.YES_NO:
             self._judge = _yes_no
         elif isinstance(control, SelectField | RadioField):
@@ -90,9 +88,9 @@ class Reader:
 
     def _new(self, cell: Cell) -> Read:
         if self.column.digits:
-            damage = damage_of(cell, lengths=self.column.digits)
+            damage = damage_of(cell.text, cell.kind, *self.column.digits)
             if damage is not None:
-                return Read(None, damage_text(damage))
+                return Read(None, damaged(damage, "", *self.column.digits))
         elif cell.kind is CellKind.DATE and self._kind is not FieldKind.DATE:
             return Read(None, _("A spreadsheet made a date of it: give the column the format “Text”, then write it again."))
         read = self._judge(cell.text)
@@ -118,8 +116,8 @@ def not_in_list(control: Field) -> str:
     """What may stand there, in full when that is short."""
     words = [choice.words for choice in choices_of(control)]
     if len(words) <= 6:
-        return _("Not one of the values allowed: %(values)s.", values=", ".join(words))
-    return _("Not one of the values allowed: take one of the list that the specification gives.")
+        return str(_("Not one of the values allowed: %(values)s.", values=", ".join(words)))
+    return str(_("Not one of the values allowed: take one of the list that the specification gives."))
 
 
 def _known_choices(control: Field) -> dict[str, str]:
@@ -138,29 +136,31 @@ def _yes_no(words: str) -> Read:
     return Read(None, _("Write “oui” or “non”."))
 
 
-def _plainly(control: Field) -> Callable[[str], Read] | None:
-    """A text that the form only trims and measures needs no form: the same outcome at a fraction of the cost (a test compares them)."""
-    if type(control) is not StringField or list(control.filters) != [clean_text]:
-        return None
-    limits = [one.max for one in control.validators if isinstance(one, Length) and one.min < 0 and one.max > 0]
-    if len(limits) != 1 or any(type(one) is not Optional and not isinstance(one, InputRequired | Length) for one in control.validators):
-        return None
-    limit = limits[0]
+def _of_text(control: Field, form: Any) -> Callable[[str], Read]:
+    """A text as the form reads it: filters, then validators, without what WTForms does around them (a test compares both)."""
+    lengths = [one for one in control.validators if isinstance(one, Length) and one.min <= 0]  # those that ask for a least length say so themselves
+    rules = [one for one in control.validators if not isinstance(one, Optional | InputRequired) and one not in lengths]
+    limit = next((one.max for one in lengths if one.max > 0), None)
+    if control.name in form.kept_texts():
+        rules.append(no_number)
 
     def judge(words: str) -> Read:
-        if len(words) <= limit and _PLAIN.fullmatch(words):
-            return Read(words)
-        control.process(MultiDict([(control.name, words)]))
-        if control.validate(_NO_FORM):
-            return BLANK if control.data in ("", None) else Read(control.data)
-        return Read(None, str(control.errors[0]))
+        data: Any = words
+        for changed in control.filters:
+            data = changed(data)
+        if data in ("", None):
+            return BLANK
+        if limit is not None and len(data) > limit:
+            return Read(None, str(_("Too long: %(most)s characters at most.", most=limit)))
+        control.data, control.raw_data, control.errors = data, [words], []
+        for rule in rules:
+            try:
+                rule(form, control)
+            except (StopValidation, ValidationError) as error:
+                return Read(None, str(error.args[0]) if error.args else "")
+        return Read(control.data)
 
     return judge
-
-
-_NO_FORM: Final = None
-#: Letters, digits and ordinary marks with single blanks between them: nothing to trim and nothing to refuse.
-_PLAIN: Final = re.compile(r"[\w'’.,/&()°-]+(?: [\w'’.,/&()°-]+)*")
 
 
 @dataclass(slots=True)
@@ -205,9 +205,21 @@ class Checker:
         """What the form says when it requires an answer and none is given; None when it does not."""
         if not self.readers[name].required:
             return None
-        return _("Choose an answer.") if hasattr(self.matrix.by_name[name].field(self.forms[self.matrix.by_name[name].form]), "iter_choices") else _(
-            "Fill in this field."
-        )
+        column = self.matrix.by_name[name]
+        chosen = hasattr(column.field(self.forms[column.form]), "iter_choices")
+        return str(_("Choose an answer.") if chosen else _("Fill in this field."))
+
+    def blank(self, name: str, *, held: bool) -> str:
+        """What is said of a cell that this line needs; ``held``: whether the file has the column."""
+        return str((self.missing(name) or _("Fill in this field.")) if held else _("The file has no such column, and this line needs it."))
+
+    def alone(self, values: Mapping[str, Any], wrong: Collection[str]) -> list[tuple[str, str]]:
+        """What the cells of a line say together, as (column, sentence).  ``values``: one a column that the file has; ``wrong``: those not read."""
+        if self.matrix.alone is None:
+            return []
+        given = {name: UNREAD if name in wrong else value for name, value in values.items() if value is not None or name in wrong}
+        said = [(name, message or self.blank(name, held=name in values)) for name, message in self.matrix.alone(given)]
+        return [(name, message) for name, message in said if name not in wrong]
 
 
 class GroupJudge:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
 from wtforms import DecimalField, Field, Form, IntegerField, RadioField, SelectField
 from wtforms.validators import InputRequired, Length
@@ -85,6 +85,13 @@ class Group:
     judge: Callable[[Any], None]
 
 
+#: Stands for the value of a cell that holds something which could not be read.
+UNREAD: Final = object()
+#: Judges what the cells of a line say together, whatever the portal holds.  It is given the cells that hold something (their value, or ``UNREAD``), and
+#: gives columns with what is wrong; None: the cell has to be filled.
+LineJudge = Callable[[Mapping[str, Any]], Iterable[tuple[str, str | None]]]
+
+
 @dataclass(frozen=True, slots=True)
 class Remark:
     """A rule that the specification states besides those of each column."""
@@ -106,6 +113,12 @@ class Matrix:
     remarks: tuple[Remark, ...] = ()
     #: Lines of the filled example: column → cell.
     examples: tuple[Mapping[str, str], ...] = field(default=())
+    #: The rules over columns of several forms that need no data: also judged for whoever checks a file without an account.
+    alone: LineJudge | None = None
+    #: What a line that creates something makes, as the report calls it.
+    makes: Any = ""
+    #: What undoing a whole file does.
+    undoing: Any = ""
 
     @cached_property
     def by_name(self) -> dict[str, Column]:
@@ -136,21 +149,22 @@ class Description:
     rules: tuple[str, ...]
 
 
-def header_of(column: Column, control: Field) -> str:
-    """The heading of a column, as the screen calls it."""
-    return str(column.header or control.label.text)
+def header_of(column: Column) -> str:
+    """The heading of a column, as the screen calls it; read from the class of the form, so that no value list is."""
+    unbound: Any = getattr(column.form, column.name)
+    return str(column.header or (unbound.args[0] if unbound.args else unbound.kwargs["label"]))
 
 
-def describe(matrix: Matrix) -> list[Description]:
-    """Every column, in order; within a request or a job, because value lists are read."""
-    forms = matrix.forms()
+def describe(matrix: Matrix, forms: Mapping[type[Form], Any] | None = None) -> list[Description]:
+    """Every column, in order; within a request or a job, because value lists are read, unless ``forms`` hold them already."""
+    forms = matrix.forms() if forms is None else forms
     return [_description(column, column.field(forms[column.form])) for column in matrix.columns]
 
 
 def _description(column: Column, control: Field) -> Description:
     limit = next((one.max for one in control.validators if isinstance(one, Length) and one.max > 0), None)
     rules = tuple(str(one.message) for one in control.validators if getattr(one, "message", None) and not isinstance(one, InputRequired))
-    return Description(column, header_of(column, control), need_of(column, control), kind_of(column, control), limit, choices_of(control), rules)
+    return Description(column, header_of(column), need_of(column, control), kind_of(column, control), limit, choices_of(control), rules)
 
 
 def need_of(column: Column, control: Field) -> Need:
@@ -196,11 +210,10 @@ def choices_of(control: Field) -> tuple[Choice, ...]:
 
 def headers(matrix: Matrix) -> Sequence[str]:
     """The headings, in order."""
-    forms = matrix.forms()
-    return [header_of(column, column.field(forms[column.form])) for column in matrix.columns]
+    return [header_of(column) for column in matrix.columns]
 
 
 __all__ = [
-    "Choice", "Column", "Description", "FieldKind", "Group", "Matrix", "Need", "Remark", "choices_of", "describe", "header_of", "headers",
-    "is_required", "kind_of", "need_of",
+    "UNREAD", "Choice", "Column", "Description", "FieldKind", "Group", "LineJudge", "Matrix", "Need", "Remark", "choices_of", "describe", "header_of",
+    "headers", "is_required", "kind_of", "need_of",
 ]  # fmt: skip

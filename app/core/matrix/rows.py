@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import ARRAY, ColumnElement, any_, bindparam, text
 
 from app.core.extensions import db
 
@@ -45,6 +45,11 @@ def pieces(rows: Sequence[Any]) -> Iterator[Sequence[Any]]:
     return (rows[start : start + PIECE] for start in range(0, len(rows), PIECE))
 
 
+def among(column: Any, values: Collection[Any]) -> ColumnElement[bool]:
+    """Rows whose ``column`` is one of many values: one parameter, where ``in_`` makes one of each."""
+    return column == any_(bindparam(None, list(values), type_=ARRAY(column.type)))  # type: ignore[no-any-return]
+
+
 def insert_rows(model: Any, rows: Sequence[Mapping[str, Any]]) -> None:
     """Insert rows that name the same columns; what they don't name takes the database's default."""
     if not rows:
@@ -77,4 +82,4 @@ def new_ids(model: Any, count: int) -> list[int]:
     return list(db.session.scalars(statement, {"count": count}))
 
 
-__all__ = ["PIECE", "insert_rows", "new_ids", "pieces", "plain", "to_json", "update_rows"]
+__all__ = ["PIECE", "among", "insert_rows", "new_ids", "pieces", "plain", "to_json", "update_rows"]

@@ -21,6 +21,7 @@ from app.core.transaction import transaction
 MIN_REASON = 5
 MAX_REASON = 500
 SCREEN = "screen"
+EXPORT = "export"
 
 
 class ReasonRequired(ValueError):
@@ -101,3 +102,11 @@ def reveal_for_partner(
         journal_readings([_read_of(subject) for subject in wanted], reason=reason, purpose=partner)
         opened = {int(subject.id): open_unjournaled(subject) for subject in wanted}
         return {subject_id: nir for subject_id, nir in opened.items() if nir is not None}
+
+
+def reveal_for_file(subjects: Iterable[NirRow], *, reason: str) -> dict[int, Nir]:
+    """Return the numbers of many people by subject id, for a file that somebody entitled to it takes out, saying why.
+
+    The permission is checked by the caller.  One statement journals them all.  Raises :class:`ReasonRequired`.
+    """
+    return reveal_for_partner(subjects, partner=EXPORT, reason=reason)

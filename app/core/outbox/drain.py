@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any, Final
 from uuid import UUID, uuid4
@@ -17,7 +17,7 @@ from app.core import context
 from app.core.outbox import circuit, keys, policy, registry, store, throttle
 from app.core.outbox.breaker import Permission
 from app.core.outbox.circuit import Circuit
-from app.core.outbox.errors import Duplicate, Rejected, Throttled, Unavailable
+from app.core.outbox.errors import Contradictory, Duplicate, Rejected, Throttled, Unavailable
 from app.core.outbox.models import ErrorKind, MessageState
 from app.core.outbox.registry import Message
 from app.core.outbox.sending import Outcome, Sender
@@ -195,6 +195,7 @@ class _Drain:
 
     def _settle_together(self, settlements: Sequence[Settlement], outcomes: dict[int, Outcome]) -> None:
         with transaction() as session:
+            settlements = _checked(settlements, outcomes)
             ours = store.settle(session, self.tokens, settlements)
             kept = [item for item in settlements if item.message.id in ours]
             _apply(kept, outcomes)
@@ -330,6 +331,11 @@ def _judge(outcome: Outcome, known: Circuit) -> Settlement:
             title=error.title,
             details=error.details,
         )
+    if isinstance(error, Contradictory):
+        if policy.gives_up_contradicted(message.failures + 1):
+            return Settlement(message, MessageState.REJECTED, failed=True, kind=ErrorKind.REJECTED, code=error.code)
+        delay = policy.retry_delay(message.attempts)
+        return Settlement(message, MessageState.PENDING, failed=True, delay=delay, kind=ErrorKind.UNAVAILABLE, code=error.code, title=error.reason)
     if isinstance(error, Unavailable):
         code = error.cause.value
         if message.waiting_since is not None and policy.gives_up_unavailable(
@@ -350,7 +356,25 @@ def _fault(message: Message, error: Exception) -> Settlement:
 
 
 def _passing(message: Message, error: Exception) -> Settlement:
-    return Settlement(message, MessageState.PENDING, delay=policy.backoff(message.attempts), kind=ErrorKind.FAULT, code=type(error).__name__)
+    """Again later; what keeps coming back for hours is not of the moment."""
+    log.warning("outbox_passing", partner=message.partner, message=message.id, operation=message.operation, error=type(error).__name__)
+    state = MessageState.DEAD if policy.gives_up_passing(message.failures + 1) else MessageState.PENDING
+    return Settlement(message, state, failed=True, delay=policy.backoff(message.attempts), kind=ErrorKind.FAULT, code=type(error).__name__)
+
+
+def _checked(settlements: Sequence[Settlement], outcomes: dict[int, Outcome]) -> list[Settlement]:
+    """The same, but for the answers that contradict what the portal holds: those are refused, and kept as they came."""
+    refused: dict[int, Rejected] = {}
+    for operation, group in _by_operation(item.message for item in settlements if item.state is MessageState.DONE):
+        check = registry.handler(group[0].partner, operation).check_many
+        if check is not None:
+            refused |= check([(message, outcomes[message.id].answer) for message in group])
+    return [
+        replace(item, state=MessageState.REJECTED, failed=True, kind=ErrorKind.REJECTED, code=why.code, title=why.title or None, details=why.details)
+        if (why := refused.get(item.message.id)) is not None
+        else item
+        for item in settlements
+    ]
 
 
 def _summary(message: Message, answer: Any) -> dict[str, Any]:
@@ -363,8 +387,13 @@ def _summary(message: Message, answer: Any) -> dict[str, Any]:
 def _apply(kept: Sequence[Settlement], outcomes: dict[int, Outcome]) -> None:
     for operation, group in _by_operation(item.message for item in kept if item.state is MessageState.DONE):
         registry.handler(group[0].partner, operation).store([(message, outcomes[message.id].answer) for message in group])
+    refusals = {item.message.id: _refusal(item, outcomes[item.message.id].error) for item in kept if item.state is MessageState.REJECTED}
     for operation, group in _by_operation(item.message for item in kept if item.state is MessageState.REJECTED):
         handler = registry.handler(group[0].partner, operation)
         if handler.reject_many is not None:
-            refusals = [(message, outcomes[message.id].error) for message in group]
-            handler.reject_many([(message, error) for message, error in refusals if isinstance(error, Rejected)])
+            handler.reject_many([(message, refusals[message.id]) for message in group])
+
+
+def _refusal(item: Settlement, error: Exception | None) -> Rejected:
+    """The partner's own, or the one that the portal made of an answer it cannot keep."""
+    return error if isinstance(error, Rejected) else Rejected(item.code or "", item.title or "", item.details)

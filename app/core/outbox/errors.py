@@ -6,6 +6,7 @@ message. Anything that is not a :class:`PartnerError` is a fault of our own code
 ==================  ==========================================================================
 ``Unavailable``     nobody answered, or not usefully: try again with backoff, for 24 hours
 ``Throttled``       asked to slow down: the same, without accusing the partner of being down
+``Contradictory``   answered against the contract, or about something else: a few times again, then refused
 ``Rejected``        understood and refused: stop, show the reason and what to mend
 ``Duplicate``       it already knows this: success, with the reference it gave
 ==================  ==========================================================================
@@ -64,6 +65,20 @@ class Throttled(Unavailable):
     """The partner is well but asks to slow down (429)."""
 
     usual_cause = Cause.THROTTLED
+
+
+class Contradictory(Unavailable):
+    """The partner answered, and the answer contradicts the contract or what was asked: nothing of it is kept.
+
+    Whoever is muddled for a moment answers better at the next try. After a few (``policy.MAX_CONTRADICTIONS``) the message is refused under
+    ``code``, and waits for somebody to speak to the partner.
+    """
+
+    usual_cause = Cause.BAD_ANSWER
+
+    def __init__(self, code: str, reason: str) -> None:
+        super().__init__(reason=reason)
+        self.code = code
 
 
 class Rejected(PartnerError):

@@ -11,6 +11,8 @@ BASE_DELAY: Final = 2.0  # seconds; doubles at each attempt
 MAX_DELAY: Final = 900.0  # 15 minutes
 WINDOW: Final = timedelta(hours=24)
 MAX_FAILURES: Final = 10  # definite failures of one message before it becomes a dead letter
+MAX_CONTRADICTIONS: Final = 3  # answers against the contract, or about something else, before it is refused
+MAX_PASSING: Final = 30  # failures that look like the moment's (a lock, a row edited meanwhile): hours, and then they are the message's own
 FEW: Final = 20  # messages that leave together once their worker died with them
 ALONE_FROM: Final = 2  # expired leases in a row from which a message leaves alone: no other can be to blame any more
 MAX_EXPIRIES: Final = 5  # expired leases of a message in hand alone before it becomes a dead letter
@@ -55,6 +57,16 @@ def gives_up_unavailable(*, waiting_since: datetime, now: datetime, last_success
 def gives_up_failing(failures: int) -> bool:
     """Whether a message that fails by itself (poison) is put aside; unavailability never counts towards it."""
     return failures >= MAX_FAILURES
+
+
+def gives_up_contradicted(failures: int) -> bool:
+    """Whether a message whose answers make no sense is refused rather than tried again."""
+    return failures >= MAX_CONTRADICTIONS
+
+
+def gives_up_passing(failures: int) -> bool:
+    """Whether a message whose answer cannot be stored for reasons that looked like the moment's is put aside."""
+    return failures >= MAX_PASSING
 
 
 def largest_batch(expiries: int) -> int | None:

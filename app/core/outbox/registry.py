@@ -63,6 +63,7 @@ Build = Callable[[int, Mapping[str, Any]], Any]
 Apply = Callable[[Message, Any], None]
 BuildMany = Callable[[Sequence[Message]], Mapping[int, Any]]
 ApplyMany = Callable[[Sequence[tuple[Message, Any]]], None]
+CheckMany = Callable[[Sequence[tuple[Message, Any]]], Mapping[int, Rejected]]
 RejectMany = Callable[[Sequence[tuple[Message, Rejected]]], None]
 Decided = Callable[[Sequence[int]], None]
 
@@ -76,6 +77,8 @@ class Handler:
     is refused without asking the partner, and waits for a decision. ``apply(message, answer)`` stores the answer, in the
     transaction that marks the message done; it must accept being called again. The ``_many`` forms do a batch in few
     statements: ``build_many(messages)`` returns ``{message.id: request}``, an absent id meaning nothing to send.
+    ``check_many(answers)`` gives, by message, why an answer cannot be kept: it contradicts what the portal holds. Such a message is refused,
+    with what the partner answered beside it, and ``apply`` does not see it.
     ``reject_many`` is told of refusals in the transaction that marks them. ``summary(answer)`` gives what the outbox keeps of
     the answer (no personal data). All run in the system scope.
     """
@@ -86,6 +89,7 @@ class Handler:
     apply_many: ApplyMany | None = None
     reject_many: RejectMany | None = None
     summary: Callable[[Any], Mapping[str, Any]] | None = None
+    check_many: CheckMany | None = None
 
     def requests(self, messages: Sequence[Message]) -> dict[int, Any]:
         """The requests of these messages by id, in as few statements as the feature can."""
@@ -135,13 +139,14 @@ def register_handler(
     apply_many: ApplyMany | None = None,
     reject_many: RejectMany | None = None,
     summary: Callable[[Any], Mapping[str, Any]] | None = None,
+    check_many: CheckMany | None = None,
 ) -> None:
     """Declare what a feature sends under ``operation`` and does with the answer (see ``Handler``)."""
     if build is None and build_many is None:
         raise ValueError("a handler needs build or build_many")
     if apply is None and apply_many is None:
         raise ValueError("a handler needs apply or apply_many")
-    _registry.handlers[(partner, operation)] = Handler(build, apply, build_many, apply_many, reject_many, summary)
+    _registry.handlers[(partner, operation)] = Handler(build, apply, build_many, apply_many, reject_many, summary, check_many)
 
 
 def register_subject(subject_type: str, *, decided: Decided) -> None:

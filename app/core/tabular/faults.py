@@ -9,15 +9,28 @@ class Fault(StrEnum):
     """What is wrong with a file as a whole, or with its form at one place."""
 
     EMPTY = "empty"
+    FIRST_SHEET_EMPTY = "first_sheet_empty"
+    ONLY_HEADER = "only_header"
     TOO_LARGE = "too_large"
     TOO_LARGE_UNPACKED = "too_large_unpacked"
+    TOO_MUCH_TEXT = "too_much_text"
     TOO_MANY_LINES = "too_many_lines"
     TOO_MANY_COLUMNS = "too_many_columns"
     CELL_TOO_LONG = "cell_too_long"
     UNKNOWN_FORMAT = "unknown_format"
+    NOT_AS_NAMED = "not_as_named"
+    OLD_FORMAT = "old_format"
+    BINARY_WORKBOOK = "binary_workbook"
+    MACROS = "macros"
     UNREADABLE = "unreadable"
     ENCRYPTED = "encrypted"
     FORMULA = "formula"
+    ERROR_CELL = "error_cell"
+    MERGED_CELLS = "merged_cells"
+    HIDDEN_SHEET = "hidden_sheet"
+    HIDDEN_LINE = "hidden_line"
+    FILTERED_LINES = "filtered_lines"
+    HIDDEN_COLUMN = "hidden_column"
     UNDECODABLE = "undecodable"
     FORBIDDEN_CHARACTER = "forbidden_character"
     BAD_QUOTES = "bad_quotes"
@@ -26,11 +39,23 @@ class Fault(StrEnum):
 
 
 class Refused(Exception):
-    """The file is not read. ``line`` and ``column`` count from 1; ``value`` is a limit or a header, never a cell's content."""
+    """The file is not read. ``line`` and ``column`` count from 1; ``value`` is a limit, a header, the name of a sheet or an error of a
+    spreadsheet (#N/A), never what somebody typed in a cell.
+    In a text whose cells were not told apart yet, ``in_text``, the column counts characters.
+    """
 
-    def __init__(self, fault: Fault, *, line: int | None = None, column: int | None = None, value: str | int | None = None) -> None:
+    def __init__(
+        self, fault: Fault, *, line: int | None = None, column: int | None = None, value: str | int | None = None, in_text: bool = False
+    ) -> None:
         super().__init__(fault.value)
         self.fault = fault
         self.line = line
         self.column = column
         self.value = value
+        self.in_text = in_text
+
+    def at(self, line: int, column: int) -> Refused:
+        """The same, where it is found, unless it was told already."""
+        if self.line is None:
+            self.line, self.column = line, column
+        return self

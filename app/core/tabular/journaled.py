@@ -22,10 +22,13 @@ log = structlog.get_logger(__name__)
 class JournaledFile:
     """A file under way: its line stands in the journal before its first byte, its bytes come by iterating, its end is written however it ends.
 
-    ``entry`` is the line, a row with ``lines`` and ``finished_at`` that says the rest; ``statement`` is read in the scope of this moment.
+    ``entry`` is the line, a row with ``lines`` and ``finished_at`` that says the rest; ``statement`` is read in the scope of this moment, or
+    is what begins the reading of the rows (``core.exports.rows.Rows``).
     """
 
-    def __init__(self, entry: Any, statement: Select[Any], *, file_format: FileFormat, title: str, headings: Sequence[Heading]) -> None:
+    def __init__(
+        self, entry: Any, statement: Select[Any] | Callable[[], Any], *, file_format: FileFormat, title: str, headings: Sequence[Heading]
+    ) -> None:
         self._whole = self._closed = False
         self._actor, self._reference = context.actor_id(), context.request_id()
         self._format, self._title, self._headings = file_format, title, headings
@@ -34,7 +37,12 @@ class JournaledFile:
             session.add(entry)
             session.flush()
             self._entry = entry.id
-        self._rows = CopiedRows(statement)
+        self._rows = CopiedRows(statement) if isinstance(statement, Select) else statement()
+
+    @property
+    def lines(self) -> int:
+        """How many lines have been read so far."""
+        return int(self._rows.count)
 
     def __iter__(self) -> Iterator[bytes]:
         try:
@@ -66,13 +74,22 @@ class JournaledFile:
 
         What fails on the way is a download that failed, never a file that looks whole.
         """
-        answer = Response(stream_with_context(_kept_alive(self)), content_type=self._format.media_type)
+        answer = Response(stream_with_context(kept_alive(self)), content_type=self._format.media_type)
         answer.call_on_close(self.close)  # also when the browser left before the first byte
-        answer.headers["Content-Disposition"] = f'attachment; filename="{name}-{clock.today():%Y-%m-%d}.{self._format.value}"'
-        return answer
+        return as_attachment(answer, name, self._format)
+
+    def whole_response(self, name: str) -> Response:
+        """The same for a short file, made before it leaves: what makes its lines may need the request."""
+        return as_attachment(Response(b"".join(self), content_type=self._format.media_type), name, self._format)
 
 
-def _kept_alive(pieces: Iterable[bytes]) -> Iterator[bytes]:
+def as_attachment(answer: Response, name: str, file_format: FileFormat) -> Response:
+    """An answer that browsers save, under ``name`` and the day."""
+    answer.headers["Content-Disposition"] = f'attachment; filename="{name}-{clock.today():%Y-%m-%d}.{file_format.value}"'
+    return answer
+
+
+def kept_alive(pieces: Iterable[bytes]) -> Iterator[bytes]:
     """A long file is not taken for a web process that hangs: each piece is a sign of life (``gunicorn.conf.py``)."""
     alive: Callable[[], object] | None = current_app.extensions.get("sign_of_life")
     for piece in pieces:
@@ -81,4 +98,4 @@ def _kept_alive(pieces: Iterable[bytes]) -> Iterator[bytes]:
             alive()
 
 
-__all__ = ["JournaledFile"]
+__all__ = ["JournaledFile", "as_attachment", "kept_alive"]

@@ -2,80 +2,160 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Final
 
-from app.core.tabular import sheets, text
+from app.core.tabular import archive, ods, text, xlsx
+from app.core.tabular.archive import Archive
+from app.core.tabular.cells import Purse
 from app.core.tabular.faults import Fault, Refused
-from app.core.tabular.table import Cell, CellKind, Limits, Row, Table
+from app.core.tabular.table import EMPTY, Cell, Limits, OpenTable, Row, Table
+
+#: Told how many lines were read, now and then and at the end.
+Progress = Callable[[int], None]
 
 #: Beginnings of files that are no table, and that would else be read as text.
-_OTHERS = (b"%PDF", b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"{\\rtf", b"\x1f\x8b", b"7z\xbc\xaf", b"Rar!")
-#: The old binary format of spreadsheets, and files locked by a password.
-_OLE = b"\xd0\xcf\x11\xe0"
-#: How many lines of a text are read, empty ones included, for each line that is accepted.
-_LINES_READ: Final = 4
+_OTHERS: Final = (b"%PDF", b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"{\\rtf", b"\x1f\x8b", b"7z\xbc\xaf", b"Rar!", b"\x7fELF", b"MZ\x90", b"BZh9", b"\xfd7zXZ")
+#: XML and HTML that call themselves spreadsheets: no table of text.
+_MARKUP: Final = re.compile(rb"\s*<(?:\?xml|!doctype|html|head|table|meta|[a-z]+:)", re.IGNORECASE)
+#: Files of the old office programs: spreadsheets, and those that a password locks.
+_OLE: Final = b"\xd0\xcf\x11\xe0"
+_LOCKED: Final = "EncryptedPackage".encode("utf-16-le")
+_OLD_SHEETS: Final = tuple(name.encode("utf-16-le") for name in ("Workbook\0", "Book\0"))
+_CONTROL: Final = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
+#: Names that say what a file is. A text may be called as one likes.
+_NAMES: Final = ("xlsx", "xlsm", "xltx", "xls", "xlsb", "ods", "ots", "csv", "tsv", "txt", "tab")
+_STEP: Final = 1_000
 
 
-def read_table(content: bytes, limits: Limits | None = None, *, progress: object = None) -> Table:
+def read_table(content: bytes, limits: Limits | None = None, *, name: str = "", progress: Progress | None = None) -> Table:
     """Read a file of one table, whose first line that holds something is the header. The content decides, not the name.
 
+    What a spreadsheet shows is what is read: formulas, merged cells, hidden lines, columns and sheets are refused, since their content is computed,
+    guessed or unseen. So are macros: they may change what is shown, and a file that is kept, then given back, would carry them to others.
     Raises Refused, and nothing else.
     """
     limits = limits or Limits()
+    purse = Purse(limits)
+    rows: list[Row] = []
+    with open_table(content, limits, name=name, progress=progress, purse=purse) as table:
+        for row in table.rows:
+            rows.append(row)
+            if purse.is_empty():
+                raise Refused(Fault.TOO_MUCH_TEXT)
+        return Table(table.header, rows, table.sheet, table.others)
+
+
+@contextmanager
+def open_table(
+    content: bytes, limits: Limits | None = None, *, name: str = "", progress: Progress | None = None, purse: Purse | None = None
+) -> Generator[OpenTable]:
+    """The same, whose lines are given one by one: see :class:`OpenTable`. Raises Refused, from its lines too."""
+    limits = limits or Limits()
+    purse = purse or Purse(limits)
+    with ExitStack() as stack:
+        try:
+            yield _opened(content, limits, stack, purse, progress)
+        except Refused as error:
+            raise _as_named(error, name) from None
+
+
+def _opened(content: bytes, limits: Limits, stack: ExitStack, purse: Purse, progress: Progress | None) -> OpenTable:
     if len(content) > limits.size:
         raise Refused(Fault.TOO_LARGE, value=limits.size // (1024 * 1024))
-    if not content.strip(b"\x00\r\n\t ;,"):
+    if not content.strip(b"\x00\r\n\t ;,|"):
         raise Refused(Fault.EMPTY)
     if content.startswith(_OLE):
-        raise Refused(Fault.ENCRYPTED)
-    if content.startswith(_OTHERS):
-        raise Refused(Fault.UNKNOWN_FORMAT)
-    if sheets.is_archive(content):
-        sheets.check_archive(content, limits)
-        return _table(sheets.lines_of(content, limits), limits)
-    return _table(_filled(text.lines_of(content, limits), limits), limits)
+        raise Refused(_fault_of_ole(content))
+    if not archive.is_archive(content):
+        if content.startswith(_OTHERS) or _MARKUP.match(content[:400]) or _is_binary(content):
+            raise Refused(Fault.UNKNOWN_FORMAT)
+        return _begun(text.lines_of(content, limits, purse), limits, progress)
+    entries = stack.enter_context(archive.opened(content, limits))
+    if "xl/workbook.bin" in entries:
+        raise Refused(Fault.BINARY_WORKBOOK)
+    if entries.has_macros():
+        raise Refused(Fault.MACROS)
+    return _spreadsheet(entries, limits, purse, progress)
 
 
-def _filled(lines: Iterable[tuple[int, list[str]]], limits: Limits) -> Iterator[tuple[int, list[Cell]]]:
-    """The lines of a text that hold something. A text costs one byte an empty line: too many of them are refused as well."""
-    for count, (number, cells) in enumerate(lines, start=1):
-        if count > limits.lines * _LINES_READ:
+def _spreadsheet(entries: Archive, limits: Limits, purse: Purse, progress: Progress | None) -> OpenTable:
+    if "xl/workbook.xml" in entries:
+        sheet, others, lines = xlsx.read(entries, limits, purse)
+        try:
+            table = _begun(lines, limits, progress)
+        except Refused as error:
+            raise Refused(Fault.FIRST_SHEET_EMPTY, value=sheet[:60]) if error.fault is Fault.EMPTY and others else error from None
+        table.sheet, table.others = sheet, others
+        return table
+    known, lines = ods.read(entries, limits, purse)
+    try:
+        table = _begun(lines, limits, progress)
+    except Refused as error:
+        raise Refused(Fault.FIRST_SHEET_EMPTY, value=known.name[:60]) if error.fault is Fault.EMPTY and known.others else error from None
+    table.sheet = known.name
+
+    def then_others(rows: Iterator[Row]) -> Iterator[Row]:
+        yield from rows
+        table.others = known.others
+
+    table.rows = then_others(table.rows)
+    return table
+
+
+def _fault_of_ole(content: bytes) -> Fault:
+    """What a file of the old office programs is, by the names of its streams."""
+    if _LOCKED in content:
+        return Fault.ENCRYPTED
+    return Fault.OLD_FORMAT if any(name in content for name in _OLD_SHEETS) else Fault.UNKNOWN_FORMAT
+
+
+def _is_binary(content: bytes) -> bool:
+    """Whether so many bytes are no characters that it is no text, of any encoding: one or two are a fault of a text."""
+    sample = content[:4096]
+    if text.is_utf_16(content):
+        return False
+    found = len(_CONTROL.findall(sample))
+    return found >= 16 and found * 10 > len(sample)
+
+
+def _as_named(error: Refused, name: str) -> Refused:
+    """What cannot be read, and is not what its name says, is said so."""
+    ending = name.rpartition(".")[2].lower() if "." in name else ""
+    if error.fault is Fault.UNKNOWN_FORMAT and ending in _NAMES:
+        return Refused(Fault.NOT_AS_NAMED, value=f".{ending}")
+    if error.fault in (Fault.UNDECODABLE, Fault.FORBIDDEN_CHARACTER) and ending in _NAMES[: _NAMES.index("csv")] and error.line == 1:
+        return Refused(Fault.NOT_AS_NAMED, value=f".{ending}")
+    return error
+
+
+def _begun(lines: Iterable[tuple[int, list[Cell]]], limits: Limits, progress: Progress | None) -> OpenTable:
+    """The header, and the lines that follow."""
+    remaining = iter(lines)
+    for number, cells in remaining:
+        header = _header(cells, number)
+        return OpenTable(header, _rows(remaining, len(header), limits, progress))
+    raise Refused(Fault.EMPTY)
+
+
+def _rows(lines: Iterator[tuple[int, list[Cell]]], width: int, limits: Limits, progress: Progress | None) -> Iterator[Row]:
+    count = 0
+    for number, cells in lines:
+        count += 1
+        if count > limits.lines:
             raise Refused(Fault.TOO_MANY_LINES, value=limits.lines)
-        if any(cell and not cell.isspace() for cell in cells):
-            yield number, [Cell(cell, CellKind.TEXT) for cell in cells]
-
-
-def _clean(cell: Cell, line: int, column: int, limits: Limits) -> Cell:
-    words = " ".join(cell.text.replace("\u00a0", " ").replace("\u202f", " ").split()) if cell.text else ""
-    if any(character < " " or character in "\x7f\ufffe\uffff" or "\ud800" <= character <= "\udfff" for character in words):
-        raise Refused(Fault.FORBIDDEN_CHARACTER, line=line, column=column)
-    if len(words) > limits.cell:
-        raise Refused(Fault.CELL_TOO_LONG, line=line, column=column, value=limits.cell)
-    return Cell(words, cell.kind) if words else Cell()
-
-
-def _table(lines: Iterable[tuple[int, list[Cell]]], limits: Limits) -> Table:
-    header: tuple[str, ...] | None = None
-    rows: list[Row] = []
-    for number, raw in lines:
-        if not any(cell.text and not cell.text.isspace() for cell in raw):
-            continue
-        cells = [_clean(cell, number, place, limits) for place, cell in enumerate(raw, start=1)]
-        while cells and not cells[-1].text:
-            cells.pop()
-        if not cells:
-            continue
-        if header is None:
-            header = _header(cells, number)
-            continue
-        if len(rows) >= limits.lines:
-            raise Refused(Fault.TOO_MANY_LINES, value=limits.lines)
-        cells += [Cell()] * (len(header) - len(cells))
-        rows.append(Row(number, tuple(cells)))
-    if header is None:
-        raise Refused(Fault.EMPTY)
-    return Table(header, rows)
+        short = width - len(cells)
+        if short > 0:
+            cells.extend([EMPTY] * short)
+        yield Row(number, tuple(cells))
+        if progress is not None and not count % _STEP:
+            progress(count)
+    if not count:
+        raise Refused(Fault.ONLY_HEADER)
+    if progress is not None:
+        progress(count)
 
 
 def _header(cells: list[Cell], line: int) -> tuple[str, ...]:

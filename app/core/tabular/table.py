@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
@@ -25,6 +26,10 @@ class Cell:
     kind: CellKind = CellKind.EMPTY
 
 
+#: The only cell that holds nothing, in whatever is read.
+EMPTY: Final = Cell()
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """One line that holds something; ``number`` is the one the spreadsheet shows, the header being the first."""
@@ -35,17 +40,38 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """The header and the lines under it. Rows have as many cells as the header, at least."""
+    """The header and the lines under it. Rows have as many cells as the header, at least.
+
+    ``sheet`` is the name of the sheet they come from (none for a CSV file), ``others`` how many other sheets that can be seen hold
+    something: they are not read, and a page tells it.
+    """
 
     header: tuple[str, ...]
     rows: list[Row] = field(default_factory=list)
     sheet: str = ""
-    other_sheets: int = 0
+    others: int = 0
+
+
+@dataclass(slots=True)
+class OpenTable:
+    """A table whose lines are given one by one, so that none has to be kept.
+
+    Lines may still raise Refused, the last one included (merged cells and hidden lines are only known at the end of a sheet): nothing of
+    them counts before their end. ``others`` is known there too.
+    """
+
+    header: tuple[str, ...]
+    rows: Iterator[Row]
+    sheet: str = ""
+    others: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What is accepted of a file: bytes, bytes once unpacked, entries of the archive, lines under the header, columns, characters."""
+    """What is accepted of a file: bytes, bytes once unpacked, entries of the archive, lines under the header, columns, characters.
+
+    ``held`` bounds, in bytes, what the texts of a file may take once read: a small archive may hold millions of texts.
+    """
 
     size: int = 2 * 1024 * 1024
     unpacked: int = 60 * 1024 * 1024
@@ -54,7 +80,18 @@ class Limits:
     lines: int = 5_000
     columns: int = 60
     cell: int = 2_000
+    held: int = 128 * 1024 * 1024
 
+    @property
+    def elements(self) -> int:
+        """How many elements of XML the exact parser accepts, which takes a microsecond for each: ordinary lines are not given to it."""
+        return max(1_000_000, 40 * self.lines)
+
+
+#: For imports in bulk: 600 MB of memory in all, for the process that reads.
+BULK: Final = Limits(
+    size=40 * 1024 * 1024, unpacked=1024 * 1024 * 1024, entries=200, lines=200_000, columns=120, held=320 * 1024 * 1024
+)  # fmt: skip
 
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\0")
 

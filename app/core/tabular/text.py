@@ -9,40 +9,84 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from app.core.tabular import cells
+from app.core.tabular.cells import Purse, Remembered
 from app.core.tabular.faults import Fault, Refused
-from app.core.tabular.table import Limits
+from app.core.tabular.sheet import LINES_READ
+from app.core.tabular.table import EMPTY, Cell, CellKind, Limits
 
-_FORBIDDEN: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
-_SEPARATORS: Final = (";", "\t", ",")
+_FORBIDDEN: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]")
+_SEPARATORS: Final = (";", "\t", ",", "|")
 _BOMS: Final = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
+#: What some spreadsheets write before the first line, to tell the separator.
+_TOLD: Final = re.compile(r'\s*"?sep=([;,|\t])"?[ \t]*[;,|\t]*(?:\r\n|\r|\n)', re.IGNORECASE)
+_PIECE: Final = 1024 * 1024
 
 
-def decode(content: bytes) -> str:
-    """The text of a file in UTF-8, UTF-16 (by their mark, or by NUL bytes every other place) or Windows-1252.
+def is_utf_16(content: bytes) -> str:
+    """UTF-16 that no mark announces: NUL bytes every other place. Its name, or nothing."""
+    sample = content[:400]
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16-le" if content.startswith(codecs.BOM_UTF16_LE) else "utf-16-be"
+    if len(sample) >= 4:
+        low, high = sample[0::2].count(0), sample[1::2].count(0)
+        if high > len(sample) // 3 and not low:
+            return "utf-16-le"
+        if low > len(sample) // 3 and not high:
+            return "utf-16-be"
+    return ""
 
-    Raises Refused (UNDECODABLE) with the line and column of the first byte that none of them reads.
+
+def encoding_of(content: bytes) -> tuple[str, int]:
+    """UTF-8, UTF-16 (by their mark, or by NUL bytes every other place) or Windows-1252, and how long its mark is.
+
+    Raises Refused with the line and column of the first byte that none of them reads, or of the first character that no text holds.
     """
     for mark, encoding in _BOMS:
         if content.startswith(mark):
-            return _strictly(content[len(mark) :], encoding)
-    sample = content[:400]
-    if len(sample) >= 4 and sample[1::2].count(0) > len(sample) // 3:
-        return _strictly(content, "utf-16-le")
-    if len(sample) >= 4 and sample[0::2].count(0) > len(sample) // 3:
-        return _strictly(content, "utf-16-be")
+            _check(content, encoding, len(mark))
+            return encoding, len(mark)
+    encoding = is_utf_16(content)
+    if not encoding:
+        encoding = "utf-8" if _is_utf_8(content) else "cp1252"
+    _check(content, encoding, 0)
+    return encoding, 0
+
+
+def _is_utf_8(content: bytes) -> bool:
+    decoder = codecs.getincrementaldecoder("utf-8")()
     try:
-        return content.decode("utf-8")
+        for start in range(0, len(content), _PIECE):
+            decoder.decode(content[start : start + _PIECE])
+        decoder.decode(b"", True)
     except UnicodeDecodeError:
-        return _strictly(content, "cp1252")
+        return False
+    return True
 
 
-def _strictly(content: bytes, encoding: str) -> str:
-    try:
-        return content.decode(encoding)
-    except UnicodeDecodeError as error:
-        before = content[: error.start].decode(encoding, errors="replace")
-        lines = before.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-        raise Refused(Fault.UNDECODABLE, line=len(lines), column=len(lines[-1]) + 1) from None
+def _check(content: bytes, encoding: str, start: int) -> None:
+    """Whether each character can be read and may stand in a text, a piece at a time."""
+    decoder = codecs.getincrementaldecoder(encoding)()
+    line, column = 1, 0
+    returned = False
+    for place in range(start, len(content) + 1, _PIECE):
+        piece = content[place : place + _PIECE]
+        fault = None
+        try:
+            words = decoder.decode(piece, place + _PIECE >= len(content))
+        except UnicodeDecodeError as error:
+            words, fault = error.object[: error.start].decode(encoding, "replace"), Fault.UNDECODABLE
+        bad = _FORBIDDEN.search(words)
+        if bad is not None:
+            words, fault = words[: bad.start()], Fault.FORBIDDEN_CHARACTER
+        if returned and words.startswith("\n"):
+            words = words[1:]
+        ends = words.count("\n") + words.count("\r") - words.count("\r\n")
+        line += ends
+        column = len(words) - max(words.rfind("\n"), words.rfind("\r")) - 1 if ends else column + len(words)
+        if fault is not None:
+            raise Refused(fault, line=line, column=column + 1, in_text=True)
+        returned = words.endswith("\r") if words else returned
 
 
 def separator_of(text: str) -> str:
@@ -62,26 +106,51 @@ def separator_of(text: str) -> str:
     return max(_SEPARATORS, key=lambda separator: counts[separator])
 
 
-def lines_of(content: bytes, limits: Limits) -> Iterator[tuple[int, list[str]]]:
-    """The lines of a CSV file with the number each begins at; quoted cells may hold line ends. Raises Refused."""
-    text = decode(content)
-    bad = _FORBIDDEN.search(text)
-    if bad is not None:
-        before = text[: bad.start()].replace("\r\n", "\n").replace("\r", "\n").split("\n")
-        raise Refused(Fault.FORBIDDEN_CHARACTER, line=len(before), column=len(before[-1]) + 1)
+def lines_of(content: bytes, limits: Limits, purse: Purse) -> Iterator[tuple[int, list[Cell]]]:
+    """The lines of a CSV file that hold something, with the number each begins at; quoted cells may hold line ends. Raises Refused."""
+    encoding, mark = encoding_of(content)
+
+    def cell_of(words: str) -> Cell:
+        cell = cells.clean(words, CellKind.TEXT, limits)
+        purse.pay(len(cell.text))
+        return cell
+
+    remembered = Remembered(cell_of)
+    remembered[""] = EMPTY
+    for count, (number, found) in enumerate(_split(content, encoding, mark), start=1):
+        # A text costs one byte an empty line: too many of them are refused as well.
+        if count > limits.lines * LINES_READ:
+            raise Refused(Fault.TOO_MANY_LINES, value=limits.lines)
+        if len(found) > limits.columns and any(cell.strip() for cell in found[limits.columns :]):
+            raise Refused(Fault.TOO_MANY_COLUMNS, line=number, value=limits.columns)
+        line = cells.placed(remembered, found[: limits.columns], number)
+        while line and line[-1] is EMPTY:
+            line.pop()
+        if line:
+            yield number, line
+
+
+def _split(content: bytes, encoding: str, mark: int) -> Iterator[tuple[int, list[str]]]:
+    """Cells as they are typed."""
+    head = content[mark : mark + 80_000].decode(encoding, "ignore")
+    told = _TOLD.match(head)
+    source = io.BytesIO(content)
+    source.seek(mark)
     # One line end, so that neither a lone CR nor the machine changes what is read.
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
-    reader = csv.reader(io.StringIO(text, newline="\n"), delimiter=separator_of(text), strict=True)
-    before_line = 0
+    reader = csv.reader(io.TextIOWrapper(source, encoding, newline=None), delimiter=told[1] if told else separator_of(head), strict=True)
+    before = 0
     while True:
-        begins = before_line + 1
+        begins = before + 1
         try:
-            cells = next(reader)
+            found = next(reader)
         except StopIteration:
             return
-        except csv.Error:
+        except csv.Error as error:
+            if "field limit" in str(error) and reader.line_num <= begins:
+                raise Refused(Fault.CELL_TOO_LONG, line=begins) from None
             raise Refused(Fault.BAD_QUOTES, line=begins) from None
-        before_line = reader.line_num
-        if len(cells) > limits.columns and any(cell.strip() for cell in cells[limits.columns :]):
-            raise Refused(Fault.TOO_MANY_COLUMNS, line=begins, value=limits.columns)
-        yield begins, cells[: limits.columns]
+        before = reader.line_num
+        if told and begins <= head[: told.end()].count("\n") + head[: told.end()].count("\r"):
+            told = None
+            continue
+        yield begins, found

@@ -12,6 +12,7 @@ from app.core.ui.components import Column, KeysetPage, Page
 from app.core.ui.contacts import Contact, register_contacts
 from app.core.ui.layout import register_account_item, register_organisation_name
 from app.core.ui.menu import register_menu
+from app.core.ui.narrowing import register_number_search
 from app.core.ui.permissions import allowed, current_permissions, signed_in
 from app.core.ui.search import SearchHit, SearchProvider, register_private_search, register_search
 
@@ -23,7 +24,7 @@ PUBLIC_ENDPOINTS = frozenset(
 )
 """Pages of this package that need no account; ``ui.styleguide`` exists in demonstration mode only and is public there."""
 
-SIGNED_IN_ENDPOINTS = frozenset({"ui.search", "ui.resume", "ui.presence", "ui.page_draft", "ui.drop_page_draft"})
+SIGNED_IN_ENDPOINTS = frozenset({"ui.search", "ui.narrowed", "ui.resume", "ui.presence", "ui.page_draft", "ui.drop_page_draft"})
 """Pages of this package that need an account but no permission: what they show is filtered inside."""
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "register_banner",
     "register_contacts",
     "register_menu",
+    "register_number_search",
     "register_organisation_name",
     "register_private_search",
     "register_search",
@@ -53,7 +55,7 @@ __all__ = [
 def init_app(app: Flask) -> None:
     """Set up templates, static files, security headers, CSRF protection, error pages and the pages of this package."""
     from app.core import page_drafts
-    from app.core.ui import assets, csrf, error_pages, layout, pages, security_headers
+    from app.core.ui import assets, csrf, error_pages, layout, narrowing, pages, security_headers
 
     assets.init_app(app)
     layout.init_templates(app)
@@ -62,3 +64,4 @@ def init_app(app: Flask) -> None:
     error_pages.init_app(app)
     pages.init_app(app)
     page_drafts.init_app(app)
+    narrowing.init_door(app)

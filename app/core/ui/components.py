@@ -194,7 +194,7 @@ def _flatten(errors: Any) -> list[str]:
         return [message for item in errors.values() for message in _flatten(item)]
     if isinstance(errors, list | tuple):
         return [message for item in errors for message in _flatten(item)]
-    return [str(errors)]
+    return [errors if isinstance(errors, Markup) else str(errors)]  # a link that the code made stays one
 
 
 def field_view(

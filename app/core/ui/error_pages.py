@@ -30,6 +30,10 @@ _LEFT = "portal.left"
 #: Nor is a password ever written into a page: sent without it, the form asks for it again.
 NOT_KEPT = frozenset({"csrf_token", "password", "current", "new", "confirmation", "otp", "recovery"})
 
+#: What pages carry along without showing it: it goes with the form, and is not counted among what people typed.
+_CARRIED = frozenset({"go", "next", "version", "moved", "shown", "changements", "town_listed", "resolve"})
+_CARRIED_BEGINS = ("row_", "wizard_", "conflict-", "_")
+
 
 @dataclass(frozen=True, slots=True)
 class ErrorWords:
@@ -182,6 +186,11 @@ def _kept_fields() -> list[tuple[str, str]] | None:
     return [(name, value) for name, value in request.form.items(multi=True) if name not in NOT_KEPT and not name.endswith("-csrf_token")]
 
 
+def _typed_count(fields: list[tuple[str, str]]) -> int:
+    """How many of the fields people see were filled in."""
+    return len({name for name, value in fields if value and name not in _CARRIED and not name.startswith(_CARRIED_BEGINS)})
+
+
 def expired_form() -> Response:
     """The page of an expired form: the same fields, a fresh token, one button."""
     if is_htmx() or wants_json():
@@ -193,6 +202,7 @@ def expired_form() -> Response:
             words=_words(EXPIRED),
             reference=reference(),
             fields=fields,
+            typed=_typed_count(fields or []),
             files=sorted(name for name, item in request.files.items() if item.filename) if fields is not None else [],
             action=request.full_path.rstrip("?"),
             token=generate_csrf(),

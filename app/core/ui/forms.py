@@ -39,8 +39,12 @@ def parse_fr_date(text: str) -> date:
     else:
         raise ValueError("not a date")
     if not FIRST_YEAR <= year <= LAST_YEAR:
-        raise ValueError("not a year people mean")
+        raise YearOutside("not a year people mean")
     return date(year, month, day)
+
+
+class YearOutside(ValueError):
+    """A date that can be read, of a year that nobody means."""
 
 
 class Required(InputRequired):
@@ -83,6 +87,8 @@ class FrDateField(ReadField):
             return
         try:
             self.data = parse_fr_date(text)
+        except YearOutside:
+            raise ValueError(_("The year has to be from %(first)s to %(last)s: check this date.", first=FIRST_YEAR, last=LAST_YEAR)) from None
         except ValueError:
             raise ValueError(_("This date cannot be read: write it dd/mm/yyyy, for instance 05/01/2026.")) from None
 

@@ -9,12 +9,14 @@ from flask import Blueprint, Flask, Response, abort, current_app, flash, jsonify
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from flask_wtf.csrf import generate_csrf
+from werkzeug.datastructures import MultiDict
 
 from app.core import page_drafts
 from app.core import presence as presence_of_pages
 from app.core.ui import theme as theme_colours
 from app.core.ui.assets import static_url
 from app.core.ui.breadcrumb import home_url
+from app.core.ui.narrowing import PAGE, narrow, narrowed_address, register_number_search
 from app.core.ui.paths import login_url, sign_in_and_resume_url
 from app.core.ui.permissions import signed_in
 from app.core.ui.search import MIN_LENGTH, private_answer, quick_search
@@ -36,10 +38,21 @@ def search() -> ResponseReturnValue:
             abort(401)
         return redirect(f"{address}?next=/recherche")
     text = " ".join(request.values.get("q", "").replace("\x00", "")[:MAX_QUERY].split())
-    private = private_answer(text)
-    if private is not None or request.method == "POST":
-        return redirect(private or url_for("ui.search", q=text), 303)
+    if request.method == "POST":
+        return redirect(narrowed_address(url_for("ui.search"), MultiDict({"q": text})), 303)
+    if (private := private_answer(text)) is not None:
+        return redirect(private, 303)
     return render_template("portal/search.html", search_text=text, groups=quick_search(text), too_short=len(text) < MIN_LENGTH)
+
+
+@bp.post("/filtrer")
+def narrowed() -> ResponseReturnValue:
+    """The filter box of any list: to the list narrowed to what was typed (``core.ui.narrowing``)."""
+    from app.core.fab.history import safe_target
+
+    if not signed_in():
+        return redirect(login_url() or "/")
+    return narrow(safe_target(request.form.get(PAGE)) or home_url(), request.form)
 
 
 @bp.get("/reprise")
@@ -150,5 +163,6 @@ def _styleguide() -> Any:
 def init_app(app: Flask) -> None:
     """Register the pages; the style guide in demonstration mode only."""
     app.register_blueprint(bp)
+    register_number_search("ui.search", "q", lambda text, _values, _arguments: private_answer(text))
     if app.config.get("DEMO"):
         app.add_url_rule("/ui", "ui.styleguide", _styleguide, methods=["GET"])

@@ -9,7 +9,6 @@ import re
 from datetime import UTC, date, datetime
 
 from flask import render_template
-from flask_wtf import FlaskForm
 from werkzeug.datastructures import MultiDict
 from wtforms import BooleanField, FileField, PasswordField, RadioField, SelectField, SelectMultipleField, StringField, TextAreaField
 from wtforms.fields import EmailField, SelectChoice, TelField
@@ -18,6 +17,7 @@ from wtforms.validators import InputRequired
 from app.core.ui.assets import STATIC_ROOT
 from app.core.ui.components import KeysetPage, Page
 from app.core.ui.forms import FrDateField, FrDecimalField, YesNoField
+from app.core.ui.kept_text import NIR_BOX, KeptTextForm
 
 _GENDERS = [SelectChoice("M", "Masculin"), SelectChoice("F", "Féminin")]
 _TOWNS = [
@@ -31,8 +31,10 @@ _SITUATIONS = [
 ]
 
 
-class SampleForm(FlaskForm):
+class SampleForm(KeptTextForm):
     """One field of each kind."""
+
+    number_boxes = {"nir": NIR_BOX, "nir_key": NIR_BOX}
 
     nir = StringField("NIR / NIA", [InputRequired("Saisissez le NIR : 13 caractères.")])
     nir_key = StringField("Clé", [InputRequired("Saisissez la clé : 2 chiffres.")])

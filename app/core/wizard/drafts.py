@@ -134,6 +134,14 @@ def opened(kinds: Collection[str], subject_key: str | None = None, *, limit: int
     return [(row.kind, row.subject_key, _open(row)) for row in rows]
 
 
+def count_open(kind: str, subject_key: str) -> int:
+    """How many open drafts of a kind the account has about a subject."""
+    own = WizardDraft.subject_key
+    open_now = (WizardDraft.user_id == _account(), WizardDraft.kind == kind, WizardDraft.finished_at.is_(None), WizardDraft.expires_at > clock.now())
+    about = (own == subject_key) | own.startswith(f"{subject_key}:", autoescape=True)
+    return db.session.scalar(select(func.count()).select_from(WizardDraft).where(*open_now, about)) or 0
+
+
 def fingerprint(draft: Draft, *, leave_out: str = "") -> str:
     """Everything typed in the draft, but for the step ``leave_out``, in one short word: two equal words, the same content."""
     typed = {name: step for name, step in draft.steps.items() if name != leave_out}
@@ -358,6 +366,7 @@ __all__ = [
     "DraftTooLarge",
     "TooManyDrafts",
     "close",
+    "count_open",
     "discard",
     "discard_about",
     "editing",

@@ -67,7 +67,9 @@ class SeveralDrafts(Wizard):
         state, step, word = self._state(arguments), self.step(step_name), uuid.uuid4().hex
         first = self.steps[0].name
         with self._bounded(state), drafts.editing(self.kind, f"{self.subject_key(**arguments)}:{word}", token=None, first_step=first) as draft:
-            self._keep(step, WizardState(self, arguments, state.subject, draft))
+            brought = WizardState(self, arguments, state.subject, draft)
+            self._keep(step, brought)
+            self._forget_numbers(step, brought)
             draft.step = first
         flash(_("What you typed is in an input of its own: say first whom it concerns."), "success")
         return redirect(self.url("show", state, step_name=first, **{DRAFT: word}))
@@ -86,7 +88,7 @@ class SeveralDrafts(Wizard):
         """The account's other unfinished inputs about the same subject: whom, since when, and the way back to each."""
         found = []
         subject = self.subject_key(**state.arguments)
-        for _kind, key, draft in drafts.opened((self.kind,), subject, limit=10):
+        for _kind, key, draft in drafts.opened((self.kind,), subject, limit=drafts.MAX_OPEN):
             word = key.removeprefix(subject).removeprefix(":")
             if key == self.draft_key(**state.arguments):
                 continue

@@ -27,7 +27,7 @@ Where several subjects are entered side by side, see :class:`app.core.wizard.sev
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
@@ -43,6 +43,7 @@ from wtforms import Form
 from app.core import clock
 from app.core.concurrency import canonical, display
 from app.core.errors_db import translate
+from app.core.nir.text import holds_number, without_numbers
 from app.core.transaction import transaction
 from app.core.typed import carried, typed_rows
 from app.core.ui.error_pages import wants_json
@@ -116,6 +117,10 @@ class Wizard(BaseView):
     def check_step(self, step: Step, form: Form, state: WizardState) -> bool:
         """Judge what the form alone cannot; add the sentences to ``form.<field>.errors`` and return ``False`` to refuse."""
         return True
+
+    def summed_up(self, step: Step, state: WizardState) -> Iterable[Any]:
+        """Return the fields of a step that its summary shows: those of which something is saved."""
+        return list(state.form(step.name))
 
     def step_context(self, step: Step, state: WizardState) -> dict[str, Any]:
         """Return further variables of a step's template."""
@@ -191,6 +196,7 @@ class Wizard(BaseView):
                     accepted = self._judge(step, state)
                     if accepted and step is not self.steps[-1]:
                         draft.step = self._neighbour(step, +1)
+                self._forget_numbers(step, state)
                 if step is self.steps[0] and go not in (LEAVE, BACK) and not draft.done:
                     draft.dropped_if_begun = not self.keeps_unaccepted
         if refused:
@@ -222,6 +228,7 @@ class Wizard(BaseView):
             refused = draft.finished_at is None and self._is_stale(step, state)
             if draft.finished_at is None and not refused:
                 self._keep(step, state)
+                self._forget_numbers(step, state)
                 draft.step = step.name
         return "", 409 if refused else 204
 
@@ -374,6 +381,16 @@ class Wizard(BaseView):
         state.draft.steps[step.name] = drafts.raw_of(request.form, names)
         state._forms.pop(step.name, None)
 
+    def _forget_numbers(self, step: Step, state: WizardState) -> None:
+        """The number of a person typed into a free text is refused when the step is judged, and stays in no draft: it is masked there.
+
+        The form of this very answer still shows what was typed.
+        """
+        typed = state.draft.steps.get(step.name, {})
+        if any(holds_number(one) for many in typed.values() for one in many):
+            texts = {one.name for one in getattr(state.form(step.name), "kept_texts", dict)().values()}
+            state.draft.steps[step.name] = {name: [without_numbers(one) for one in many] if name in texts else many for name, many in typed.items()}
+
     def _judge(self, step: Step, state: WizardState) -> bool:
         """Check one step, and note in the draft whether it is done."""
         form = state.form(step.name)
@@ -454,7 +471,7 @@ class Wizard(BaseView):
                 continue
             rows = [
                 (str(one.label.text), display(one, canonical(one.data)) or "—")
-                for one in state.form(step.name)
+                for one in self.summed_up(step, state)
                 if one.type not in ("HiddenField", "SubmitField", "CSRFTokenField")
             ]
             parts.append({"label": str(step.label), "href": self.url("show", state, step_name=step.name), "rows": rows})

@@ -4,7 +4,7 @@
 outbox drain takes, many calls over one pool. The contract is all they rely on: any server that keeps it will do at ``AGORA_URL``.
 
 An answer is believed only if it is about what was asked: our own reference, the number already known, a status of the list, the name that was typed.
-Anything else is a partner that does not work, so the message waits; nothing of it is stored.
+Anything else is a partner that does not work, so the message waits, and is refused when it keeps coming back; nothing of it is stored.
 """
 
 from __future__ import annotations
@@ -22,15 +22,17 @@ from uuid import UUID
 from app.partners.agora import mapping
 from app.partners.agora.channel import LARGEST_FILE, AgoraClient, AgoraConfig, AgoraRejected, Answer, Channel
 from app.partners.agora.mapping import Purpose
-from app.partners.agora.port import AgoraFileState, FileEvent, FilePage, Identity, IdentityQuery, NewFile, Refusal, WeeklyDsn
+from app.partners.agora.port import AgoraFileState, Contradiction, FileEvent, FilePage, Identity, IdentityQuery, NewFile, Refusal, WeeklyDsn
 from app.partners.agora.problems import DUPLICATE_CODE
-from app.partners.errors import Cause, PartnerDuplicate, PartnerRejected, PartnerUnavailable
+from app.partners.errors import Cause, PartnerContradictory, PartnerDuplicate, PartnerRejected, PartnerUnavailable
 
 __all__ = ["AgoraHttp", "AgoraTransport", "Exchange", "build_agora", "build_config", "build_transport"]
 
 T = TypeVar("T")
 
 LARGEST_PAGE = 1000
+#: Fields of a file that mean nothing when they are not what the contract says.
+_AGAINST = {"numeroDossier": Contradiction.MALFORMED_NUMBER, "statut": Contradiction.UNKNOWN_STATUS}
 _WEEK = re.compile(r"[0-9]{4}-W[0-9]{2}")
 
 
@@ -309,19 +311,21 @@ def _read(answer: Answer, from_wire: Callable[[Any], T]) -> T:
 
 
 def _mapped(read: Callable[[], T]) -> T:
-    """Whatever does not keep the contract is a partner that does not work."""
+    """Whatever does not keep the contract is a partner that does not work; a status or a number that it does not allow has its own word."""
     try:
         return read()
     except mapping.MappingError as error:
         where = str(error)
+    if (contradiction := _AGAINST.get(where)) is not None:
+        raise PartnerContradictory(contradiction.value, f"answer against the contract: {where}")
     raise PartnerUnavailable(reason=f"answer against the contract: {where}", cause=Cause.BAD_ANSWER)
 
 
 def _check(state: AgoraFileState, *, reference: str | None = None, number: str | None = None) -> AgoraFileState:
     if reference is not None and state.external_reference != reference:
-        raise PartnerUnavailable(reason="the answer is about another file", cause=Cause.BAD_ANSWER)
+        raise PartnerContradictory(Contradiction.OTHER_REFERENCE.value, "the answer is about another file")
     if number is not None and state.number != number:
-        raise PartnerUnavailable(reason="the answer bears another number", cause=Cause.BAD_ANSWER)
+        raise PartnerContradictory(Contradiction.OTHER_NUMBER.value, "the answer bears another number")
     return state
 
 

@@ -163,6 +163,17 @@ class Refusal(StrEnum):
     OTHER = "other"
 
 
+class Contradiction(StrEnum):
+    """How an answer contradicts the contract, or what the portal holds; nothing of such an answer is kept.  The portal's own codes."""
+
+    NUMBER_TAKEN = "NUMERO_DEJA_PORTE"  # another enrolment bears the number
+    OTHER_NUMBER = "NUMERO_DIFFERENT"
+    OTHER_REFERENCE = "AUTRE_REFERENCE"
+    MALFORMED_NUMBER = "NUMERO_MALFORME"
+    UNKNOWN_STATUS = "STATUT_INCONNU"
+    OLDER_VERSION = "VERSION_ANTERIEURE"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
     """For whom a call is made: AGORA wants the agent (pseudonymous) and the organisation on every call.

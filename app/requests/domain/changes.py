@@ -139,6 +139,8 @@ class ProblemCode(StrEnum):
     SIRET_OF_OTHER = "siret_of_other"
     PARTNER_ENDS_BEFORE = "partner_ends_before"
     PARTNER_STARTS_AFTER = "partner_starts_after"
+    PARTNER_STARTS_BEFORE = "partner_starts_before"
+    PARTNER_ENDS_AFTER = "partner_ends_after"
 
 
 @dataclass(frozen=True, slots=True)

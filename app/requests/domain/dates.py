@@ -127,9 +127,16 @@ def _of_component(action: tuple[Dates, Dates], before: Dates, after: Dates, fact
         found.append(Problem(after.key(Field.PLANNED_END), ProblemCode.COMPONENT_ENDS_AFTER, {"name": after.name, "date": after.end, "bound": latest}))
     place = Field.PLANNED_END if after.start == before.start else Field.PLANNED_START
     if numbers := (facts.sessions or {}).get(after.id):
-        found.append(Problem(after.key(place), ProblemCode.SESSIONS_OUTSIDE, {"numbers": tuple(numbers)}))
+        found.append(Problem(after.key(place), ProblemCode.SESSIONS_OUTSIDE, {"numbers": tuple(numbers), **_way(before, after)}))
     if count := (facts.outside or {}).get(after.id, 0):
         found.append(
             Problem(after.key(place), ProblemCode.TRAINEES_OUTSIDE, {"count": count, "name": after.name, "start": after.start, "end": after.end})
         )
     return tuple(found)
+
+
+def _way(before: Dates, after: Dates) -> dict[str, object]:
+    """Where the sessions may go first: the days of both periods; with none, dates that hold both have to count before (``wide``)."""
+    if max(before.start, after.start) <= min(before.end, after.end):
+        return {"from": max(before.start, after.start), "to": min(before.end, after.end), "wide": False}
+    return {"from": min(before.start, after.start), "to": max(before.end, after.end), "wide": True}

@@ -201,6 +201,17 @@ def _deciding(rules: Sequence[Rule], facts: ChangeFacts, change: Change, origins
     return first_match(rules, facts, replace(change, before=origins[change.key]))
 
 
+def covers(wide: Rule, narrow: Rule) -> bool:
+    """Whether ``wide`` matches every change that ``narrow`` does: asked before it, it leaves it nothing to decide."""
+    same = ("programme_id", "kind", "field", "opening", "moment", "direction")
+    if any(getattr(wide, name) not in (None, getattr(narrow, name)) for name in same):
+        return False
+    return all(
+        most is None or (least is not None and least <= most)
+        for most, least in ((wide.days_at_most, narrow.days_at_most), (wide.percent_at_most, narrow.percent_at_most))
+    )
+
+
 def rule_problems(rule: Rule) -> tuple[RuleProblem, ...]:
     """What makes the rule one that can never match, or that nobody understands."""
     of_kind = FIELDS_OF.get(rule.kind) if rule.kind is not None else None

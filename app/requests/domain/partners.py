@@ -23,6 +23,7 @@ class Around:
     """What the partners of an action are compared with."""
 
     holder_siret: str
+    action_start: date
     action_end: date
     roles: frozenset[str]
 
@@ -55,7 +56,7 @@ def partner_problems(changes: Iterable[Change], after: Values, around: Around) -
         if one[Field.ROLE] is not None and one[Field.ROLE] not in around.roles:
             found.append(Problem(Key(Target.PARTNER, number, Field.ROLE), ProblemCode.UNKNOWN_VALUE))
         found += _siret(number, one[Field.SIRET], holders, around)
-        found += _dates(number, one, around)
+        found += _dates(number, one, around, frozenset(change.key.field for change in changes if change.key.id == number))
     return tuple(found)
 
 
@@ -73,15 +74,23 @@ def _siret(number: int, siret: Value, holders: Mapping[Value, list[int]], around
     return []
 
 
-def _dates(number: int, one: Mapping[Field, Value], around: Around) -> list[Problem]:
+def _dates(number: int, one: Mapping[Field, Value], around: Around, asked: frozenset[Field]) -> list[Problem]:
+    """Dates in order, and within those of the action.
+
+    What is not ``asked`` is left alone: the action may have moved since, and its own dates bound the part of every partner.
+    """
     start, end = one[Field.STARTS_ON], one[Field.ENDS_ON]
-    if not isinstance(start, date):
-        return []
-    if start > around.action_end:
-        return [Problem(Key(Target.PARTNER, number, Field.STARTS_ON), ProblemCode.PARTNER_STARTS_AFTER, {"start": start, "end": around.action_end})]
-    if isinstance(end, date) and end < start:
-        return [Problem(Key(Target.PARTNER, number, Field.ENDS_ON), ProblemCode.PARTNER_ENDS_BEFORE, {"start": start, "end": end})]
-    return []
+    first, last = Key(Target.PARTNER, number, Field.STARTS_ON), Key(Target.PARTNER, number, Field.ENDS_ON)
+    found: list[Problem] = []
+    if isinstance(start, date) and Field.STARTS_ON in asked and start < around.action_start:
+        found.append(Problem(first, ProblemCode.PARTNER_STARTS_BEFORE, {"start": start, "bound": around.action_start}))
+    if isinstance(start, date) and start > around.action_end:
+        return [*found, Problem(first, ProblemCode.PARTNER_STARTS_AFTER, {"start": start, "end": around.action_end})]
+    if isinstance(start, date) and isinstance(end, date) and end < start:
+        return [*found, Problem(last, ProblemCode.PARTNER_ENDS_BEFORE, {"start": start, "end": end})]
+    if isinstance(end, date) and Field.ENDS_ON in asked and end > around.action_end:
+        found.append(Problem(last, ProblemCode.PARTNER_ENDS_AFTER, {"end": end, "bound": around.action_end}))
+    return found
 
 
 __all__ = ["FIELDS", "MOST_NEW", "REQUIRED", "Around", "SiretFault", "empty_slots", "partner_problems"]

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, ClassVar
 
-from flask_wtf import FlaskForm
 from wtforms import Field as Control
 from wtforms import Form
 
 from app.actions.models import Action, Component
+from app.core.ui.kept_text import KeptTextForm
 
 from ..domain import Change, Field, Key, Problem, ProblemCode, RequestKind, Target, Value, apply, gone
 
@@ -157,7 +157,7 @@ class ComponentsKind(ChangeKind):
     def form_class(self, snapshot: Snapshot, typed: Typed) -> type[Form]:
         """The controls, by their names."""
         fields = {control(key): one for key, one in self.controls(snapshot, typed).items()}
-        return type("ComponentsForm", (FlaskForm,), {"Meta": type("Meta", (), {"csrf": False}), **fields, **self.extra_controls()})
+        return type("ComponentsForm", (KeptTextForm,), {**fields, **self.extra_controls()})
 
     @staticmethod
     def lost(snapshot: Snapshot, changes: Sequence[Change]) -> tuple[Problem, ...]:

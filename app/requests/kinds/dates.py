@@ -7,7 +7,6 @@ from datetime import date
 from typing import Any, ClassVar
 
 from flask_babel import gettext as _
-from flask_wtf import FlaskForm
 from wtforms import Form
 
 from app.actions import ports
@@ -17,6 +16,7 @@ from app.actions.queries import advance_requested_at
 from app.actions.sessions import sessions_outside
 from app.core import clock
 from app.core.ui.forms import FrDateField
+from app.core.ui.kept_text import KeptTextForm
 
 from .. import queries
 from ..domain import Change, Field, Key, Problem, ProblemCode, RequestKind, Target, Value, apply, gone
@@ -45,7 +45,7 @@ class DatesKind(ChangeKind):
             if key.field is Field.ACTUAL_START and snapshot.action.status == ActionStatus.WAITING:
                 continue
             fields[control(key)] = FrDateField(_label(key, names))
-        return type("DatesForm", (FlaskForm,), {"Meta": type("Meta", (), {"csrf": False}), **fields})
+        return type("DatesForm", (KeptTextForm,), {**fields})
 
     def problems(self, snapshot: Snapshot, changes: Sequence[Change]) -> tuple[Problem, ...]:
         """Dates in order, components within the action, sessions and enrolments within the components, the first entry on the actual start."""

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, cast
 
 from flask_babel import gettext as _
-from flask_wtf import FlaskForm
 from wtforms import Form, SelectField, StringField
 from wtforms.fields import SelectChoice
 from wtforms.validators import Length
@@ -18,6 +17,7 @@ from app.actions.partner_models import ROLE_LABELS, ActionPartner, PartnerRole
 from app.actions.queries import partners_of, partners_of_all
 from app.core.extensions import db
 from app.core.ui.forms import FrDateField
+from app.core.ui.kept_text import KeptTextForm
 
 from ..domain import Change, Field, Key, Problem, ProblemCode, RequestKind, Target, Value, apply, gone
 from ..domain.partners import FIELDS, MOST_NEW, Around, empty_slots, partner_problems
@@ -63,13 +63,15 @@ class PartnersKind(ChangeKind):
         """All of the present partners; of those to add, one more than what was filled in."""
         shown = min(_filled(typed) + 1, MOST_NEW)
         fields = {control(key): _control(key) for key in snapshot.values if key.id > 0 or -key.id <= shown}
-        return type("PartnersForm", (FlaskForm,), {"Meta": type("Meta", (), {"csrf": False}), **fields})
+        return type("PartnersForm", (KeptTextForm,), {**fields})
 
     def problems(self, snapshot: Snapshot, changes: Sequence[Change]) -> tuple[Problem, ...]:
         """Whole partners, true SIRET, each once, dates in order and within the action."""
         if lost := gone(changes, snapshot.values):
             return tuple(Problem(None, ProblemCode.GONE, {"of": change.of}) for change in lost)
-        around = Around(snapshot.action.organisation.siret, snapshot.action.planned_end, frozenset(PartnerRole))
+        action = snapshot.action
+        start = min(action.planned_start, action.actual_start or action.planned_start)
+        around = Around(action.organisation.siret, start, action.planned_end, frozenset(PartnerRole))
         return partner_problems(changes, apply(changes, snapshot.values), around)
 
     def apply(self, snapshot: Snapshot, changes: Sequence[Change]) -> None:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
 from app.core.matrix import Column, FieldKind, Remark
+from app.core.matrix.definition import UNREAD
 
+from .. import labels
+from ..domain import date_problems, day_problems, volume_problems
 from ..forms import EnrolmentForm, VerificationForm
 from .forms import ComponentForm, WhereForm
 
@@ -45,10 +50,28 @@ def plan_columns(when: Any = "", *, site_when: Any = "") -> tuple[Column, ...]:
     )  # fmt: skip
 
 
+def who_alone(given: Mapping[str, Any]) -> Iterator[tuple[str, str | None]]:
+    """A line without number tells by names and date of birth who it is about, or nobody."""
+    if not given.keys() & {"nir", "key"} and not given.keys() >= {"first_name", "birth_date"}:
+        yield "nir", _("Fill in the NIR; where the programme asks for none, the first name and the date of birth tell who it is.")
+
+
+def plan_alone(given: Mapping[str, Any]) -> Iterator[tuple[str, str | None]]:
+    """Dates and hours that no component could hold."""
+    read = {name: value for name, value in given.items() if value is not UNREAD}
+    dates = [read[name] for name in ("planned_start", "planned_end") if name in read]
+    hours = [read[name] for name in ("hours_centre", "hours_company") if name in read]
+    problems = [*(date_problems(*dates) if len(dates) == 2 else ()), *(volume_problems(*hours) if len(hours) == 2 else ())]
+    if len(dates) == len(hours) == 2 and not problems:
+        problems += day_problems(*dates, *hours)
+    for problem in problems:
+        yield problem.field, str(labels.problem_text(problem))
+
+
 KNOWN: Final = Remark(_l(
     "A trainee is known by the NIR or NIA, with the birth name as a check; where the programme asks for none, by the names and the date of birth."
 ))
 ORDER: Final = Remark(_l("The lines of an action are judged one after the other, in the order of the file: each sees what those before it did."))
 AGORA: Final = Remark(_l("AGORA is told of each line as of the same act typed by hand, once. A line that says what stands already does nothing."))
 
-__all__ = ["AGORA", "KNOWN", "ORDER", "WHO", "plan_columns"]
+__all__ = ["AGORA", "KNOWN", "ORDER", "WHO", "plan_alone", "plan_columns", "who_alone"]

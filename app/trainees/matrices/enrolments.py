@@ -15,6 +15,7 @@ from sqlalchemy.orm import joinedload
 from app.actions.models import Action, Component, ComponentSite, Contract
 from app.core.extensions import db
 from app.core.matrix.checking import Figure
+from app.core.matrix.rows import among
 from app.core.nir import Nir
 from app.core.nir.storage import nir_candidates
 from app.core.textsearch import fold
@@ -102,6 +103,8 @@ class Now:
 
 
 _COLUMNS = tuple(getattr(Enrolment, name) for name in list(Now.__dataclass_fields__)[:-1])
+#: What tells who it is.
+_TELLING = frozenset({"nir", "key", "birth_name", "first_name", "birth_date"})
 
 
 class EnrolmentLines(Lines):
@@ -113,9 +116,10 @@ class EnrolmentLines(Lines):
         numbers = self.numbers(wheres)
         people = self._people(wheres, numbers)
         components = self._components({where.id for where in wheres if where is not None})
+        keys = [column.name for column in self.checker.matrix.keys if column.name != "action_number"]
         found = []
         for place, (line, where) in enumerate(zip(self.lines, wheres, strict=True)):
-            for name in ("birth_name", "component_number"):
+            for name in keys:
                 if self.at(name, place) is None and not self.has(line, name):
                     self.wrong(line, name, self.blank(name))
             if where is None:
@@ -124,7 +128,16 @@ class EnrolmentLines(Lines):
             component = self._component(place, line, components.get(where.id, []))
             if who is not None and component is not None:
                 found.append(Line(place, line, where, who, component))
+        self._rest(wheres)
         return found
+
+    def _rest(self, wheres: Sequence[Where | None]) -> None:
+        """All else that can be said of the lines that are wrong already, and so not judged: their errors come at once."""
+        for place, (line, where) in enumerate(zip(self.lines, wheres, strict=True)):
+            if line in self.found:
+                for name, message in self.alone(place, line):
+                    if where is None or name not in _TELLING:  # of a known action the programme says which are needed
+                        self.wrong(line, name, message)
 
     # ---- who
 
@@ -136,11 +149,11 @@ class EnrolmentLines(Lines):
         joined = select(Trainee.nir_hash, *columns).join(Registration, Registration.trainee_id == Trainee.id)
         found: dict[tuple[int, Any], list[Who]] = {}
         for some in batches(sorted({one for nir in numbers if nir is not None for one in nir_candidates(nir)})):
-            for digest, action_id, *who in db.session.execute(joined.where(Trainee.nir_hash.in_(some), Registration.action_id.in_(by_number))):
+            for digest, action_id, *who in db.session.execute(joined.where(among(Trainee.nir_hash, some), among(Registration.action_id, by_number))):
                 found.setdefault((action_id, digest), []).append(Who._make(who))
         born = {self.at("birth_date", place) for place in range(len(self.lines))} - {None} if by_name else set()
         for days in batches(sorted(born)):
-            statement = joined.where(Trainee.nir_hash.is_(None), Trainee.birth_date.in_(days), Registration.action_id.in_(by_name))
+            statement = joined.where(Trainee.nir_hash.is_(None), among(Trainee.birth_date, days), among(Registration.action_id, by_name))
             for _none, action_id, *row in db.session.execute(statement):
                 person = Who._make(row)
                 found.setdefault((action_id, _essence(person.birth_name, person.first_name, person.birth_date)), []).append(person)
@@ -179,7 +192,7 @@ class EnrolmentLines(Lines):
         differs = [
             name
             for name, held in (("birth_name", who.birth_name), ("first_name", who.first_name))
-            if self.at(name, place) and _bare(self.at(name, place)) != _bare(held)
+            if self.at(name, place) and bare(self.at(name, place)) != bare(held)
         ]
         if self.at("birth_date", place) not in (None, who.birth_date):
             differs.append("birth_date")
@@ -211,7 +224,7 @@ class EnrolmentLines(Lines):
         typed = self.at("component_number", place)
         if typed is None:
             return None
-        alike = [one for one in offered if _short(one.number) == _short(typed)]
+        alike = [one for one in offered if short(one.number) == short(typed)]
         exact = [one for one in alike if one.number.casefold() == typed.casefold()]
         fits = exact if exact and not isinstance(typed, Figure) else alike
         if len(fits) == 1:
@@ -278,11 +291,11 @@ class EnrolmentLines(Lines):
         wanted = set(keys)
         found: dict[tuple[int, int], list[Now]] = {}
         for some in batches(sorted({registration_id for registration_id, _component in wanted})):
-            rows = db.session.execute(select(*_COLUMNS).where(Enrolment.registration_id.in_(some)).order_by(Enrolment.id))
+            rows = db.session.execute(select(*_COLUMNS).where(among(Enrolment.registration_id, some)).order_by(Enrolment.id))
             known = {one.id: one for one in (Now(*row) for row in rows) if (one.registration_id, one.component_id) in wanted}
             for ids in batches(known):
                 pauses = select(Interruption.enrolment_id, Interruption.interrupted_on, Interruption.resumed_on, Interruption.reason)
-                for enrolment_id, *pause in db.session.execute(pauses.where(Interruption.enrolment_id.in_(ids)).order_by(Interruption.interrupted_on)):
+                for enrolment_id, *pause in db.session.execute(pauses.where(among(Interruption.enrolment_id, ids)).order_by(Interruption.interrupted_on)):
                     known[enrolment_id].interruptions.append(Pause._make(pause))
             for one in known.values():
                 found.setdefault((one.registration_id, one.component_id), []).append(one)
@@ -305,16 +318,18 @@ def _listed(component: Part, ids: Iterable[int] | None = None) -> str:
     return " ; ".join(words[:6]) + ("…" if len(words) > 6 else "")
 
 
-def _bare(words: str) -> str:
+def bare(words: str) -> str:
+    """A name as it is compared: without case, accents, blanks or hyphens."""
     return fold(words).replace(" ", "")
 
 
 def _essence(birth_name: str, first_name: str, born: date) -> tuple[str, str, date]:
-    return _bare(birth_name), _bare(first_name), born
+    return bare(birth_name), bare(first_name), born
 
 
-def _short(number: str) -> str:
+def short(number: str) -> str:
+    """The number of a component as it is compared: a spreadsheet makes 1 of 01."""
     return number.casefold().lstrip("0") or "0"
 
 
-__all__ = ["EnrolmentLines", "Line", "Now", "Part", "Who", "current", "last"]
+__all__ = ["EnrolmentLines", "Line", "Now", "Part", "Who", "bare", "current", "last", "short"]

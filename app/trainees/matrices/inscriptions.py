@@ -16,7 +16,7 @@ from app.core.ui.format import fr_date, fr_number
 
 from ..domain import EnrolmentPlan
 from ..services.enrolment import PLAN_FIELDS
-from .columns import AGORA, KNOWN, ORDER, WHO, plan_columns
+from .columns import AGORA, KNOWN, ORDER, WHO, plan_alone, plan_columns, who_alone
 from .deeds import ChangePlan, Enrol
 from .enrolments import EnrolmentLines, Line, Now, current
 from .running import EnrolmentImporter, Judged
@@ -79,10 +79,12 @@ MATRIX: Final = Matrix(
         Remark(_l("A trainee who left the component is enrolled on it again, as on the page.")),
         ORDER,
         AGORA,
-        Remark(_l(
-            "Undone, an enrolment that AGORA has not heard of goes away with its message; another is cancelled as “enrolled by mistake” if that is still "
-            "possible, and kept otherwise."
-        )),
+    ),
+    alone=lambda given: (*who_alone(given), *plan_alone(given)),
+    makes=_l("New enrolment"),
+    undoing=_l(
+        "Undone, an enrolment that AGORA has not heard of goes away with its message; another is cancelled as “enrolled by mistake” if that is still "
+        "possible, and kept otherwise. Dates, site and hours that the file changed become again what they were."
     ),
 )
 

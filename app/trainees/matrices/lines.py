@@ -15,6 +15,7 @@ from app.actions.models import Action, Contract
 from app.core.extensions import db
 from app.core.matrix import Finding
 from app.core.matrix.checking import Checked, Checker
+from app.core.matrix.rows import among
 from app.core.nir import Nir, NirError, parse
 from app.core.nir.messages import problem_message
 
@@ -59,9 +60,11 @@ class Lines:
 
     def blank(self, name: str) -> str:
         """What is said of a cell that has to be filled."""
-        if name not in self.values:
-            return _("The file has no such column, and this line needs it.")
-        return str(self.checker.missing(name) or _("Fill in this field."))
+        return self.checker.blank(name, held=name in self.values)
+
+    def alone(self, place: int, line: int) -> list[tuple[str, str]]:
+        """What the cells of a line say together, whatever the portal holds."""
+        return self.checker.alone({name: column[place] for name, column in self.values.items()}, {one.column for one in self.found.get(line, ())})
 
     def findings(self) -> list[Finding]:
         """Everything wrong, in the order of the lines."""
@@ -69,10 +72,10 @@ class Lines:
 
     def actions(self) -> list[Where | None]:
         """The action of each line, among those that the account may see: another organisation's is unknown."""
-        typed = [_number_of(words) for words in self.values.get("action_number", [None] * len(self.lines))]
+        typed = [number_of(words) for words in self.values.get("action_number", [None] * len(self.lines))]
         known: dict[str, Where] = {}
         for numbers in batches(sorted(set(typed) - {""})):
-            statement = select(Action).where(Action.number.in_(numbers)).order_by(Action.id).execution_options(populate_existing=True)
+            statement = select(Action).where(among(Action.number, numbers)).order_by(Action.id).execution_options(populate_existing=True)
             if self.lock:  # as ``lock_action``, shared: neither opened nor closed meanwhile
                 statement = statement.with_for_update(read=True, of=Action)
             for action in db.session.scalars(statement.options(selectinload(Action.contract).joinedload(Contract.programme))):
@@ -92,14 +95,14 @@ class Lines:
         return out
 
     def numbers(self, wheres: Sequence[Where | None]) -> list[Nir | None]:
-        """The number of each line whose programme asks for one."""
+        """The number of each line whose programme asks for one; of a line whose action is unknown, the number that stands there."""
         out: list[Nir | None] = []
         for place, (line, where) in enumerate(zip(self.lines, wheres, strict=True)):
             nir: Nir | None = None
             typed, key = self.at("nir", place), self.at("key", place)
-            if where is None or self.has(line, "nir", "key"):
+            if self.has(line, "nir", "key") or (where is None and not typed):
                 pass
-            elif where.nir_required:
+            elif where is None or where.nir_required:
                 try:
                     nir = parse(typed, key)
                 except NirError as error:
@@ -110,7 +113,8 @@ class Lines:
         return out
 
 
-def _number_of(words: Any) -> str:
+def number_of(words: Any) -> str:
+    """The number of an action as the portal writes it."""
     return "".join(str(words or "").split()).upper()
 
 
@@ -120,4 +124,4 @@ def batches(values: Iterable[Any]) -> Iterable[list[Any]]:
     return (held[start : start + BATCH] for start in range(0, len(held), BATCH))
 
 
-__all__ = ["BATCH", "Lines", "Where", "batches"]
+__all__ = ["BATCH", "Lines", "Where", "batches", "number_of"]

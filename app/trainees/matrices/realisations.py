@@ -14,7 +14,7 @@ from app.partners.agora.port import Outcome
 
 from .. import labels
 from ..forms import EnrolmentForm, OutcomeForm
-from .columns import AGORA, KNOWN, WHO
+from .columns import AGORA, KNOWN, WHO, who_alone
 from .deeds import JudgeOutcome
 from .enrolments import EnrolmentLines, Line, Now, last
 from .running import EnrolmentImporter, Judged
@@ -24,8 +24,6 @@ def judge(lines: EnrolmentLines, line: Line, enrolments: Sequence[Now]) -> Judge
     """The outcome of the enrolment that was left; nothing when it is what stands."""
     held = _which(lines, line, enrolments)
     outcome, reason = lines.at("outcome", line.place), lines.at("reason", line.place)
-    if outcome is None and not lines.has(line.number, "outcome"):
-        lines.wrong(line.number, "outcome", lines.blank("outcome"))
     if held is None or line.number in lines.found:
         return None
     told, before = Outcome(outcome), held.standing_outcome
@@ -65,8 +63,11 @@ MATRIX: Final = Matrix(
             "planned_start", EnrolmentForm, when=_l("if the trainee was enrolled several times on the component"),
             aliases=("Date d’entrée", "Début prévu"), example="",
         ),
-        Column("outcome", OutcomeForm, aliases=("Réalisation", "Résultat"), example="Réalisation partielle"),
-        Column("reason", OutcomeForm, aliases=("Motif",), example="Absences non saisies : stage interrompu du 3 au 14 mars"),
+        Column("outcome", OutcomeForm, key=True, aliases=("Réalisation", "Résultat"), example="Réalisation partielle"),
+        Column(
+            "reason", OutcomeForm, when=_l("if the outcome is not the one that stands already"), aliases=("Motif",),
+            example="Absences non saisies : stage interrompu du 3 au 14 mars",
+        ),
     ),
     remarks=(
         KNOWN,
@@ -77,8 +78,9 @@ MATRIX: Final = Matrix(
         Remark(_l("The outcome is computed from the exit and the interruptions: only lines that say otherwise change something, and they need a reason.")),
         Remark(_l("Once the action is declared finished, only the Région corrects an outcome.")),
         AGORA,
-        Remark(_l("Undone, each outcome becomes again what it was before the file.")),
     ),
+    alone=who_alone,
+    undoing=_l("Undone, each outcome becomes again what it was before the file."),
 )  # fmt: skip
 
 IMPORTER: Final = EnrolmentImporter(MATRIX, judge, moves=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -19,6 +19,7 @@ from app.core.matrix import Matrix
 from app.core.matrix.checking import Checked, Checker
 from app.core.matrix.plan import Act, Difference, Done, Kept, Plan, Progress, Step
 from app.core.outbox.publishing import subjects_held
+from app.core.tabular.table import Cell
 from app.core.transaction import part, rehearsal
 
 from .. import labels
@@ -27,8 +28,8 @@ from ..models import Enrolment, Registration
 from ..services.enrolment import hold_messages
 from . import undoing
 from .deeds import Deed
-from .enrolments import EnrolmentLines, Line, Now, current
-from .lines import batches
+from .enrolments import EnrolmentLines, Line, Now, bare, current, short
+from .lines import batches, number_of
 
 T = TypeVar("T")
 
@@ -61,6 +62,11 @@ class EnrolmentImporter:
     #: Whether a line may move the day of an entry, which holds the action alone (``services.enrolment.change_plan``).
     moves: bool = True
 
+    def shares(self, cells: Mapping[str, Cell]) -> Hashable | None:
+        """The lines about one enrolment follow one another: of one action, one component and one name, since a name that differs is an error."""
+        action, name, component = (cells[one].text if one in cells else "" for one in ("action_number", "birth_name", "component_number"))
+        return (number_of(action), bare(name), short(component)) if action and name and component else None
+
     def plan(self, checker: Checker, checked: Checked, progress: Progress, *, lock: bool) -> Plan:
         """The use cases themselves say what is wrong: each line is done, in its order, and everything is taken back."""
         lines = EnrolmentLines(checker, checked, lock=False)
@@ -77,7 +83,7 @@ class EnrolmentImporter:
         ended, total = 0, len(resolved)
         for action_id in sorted(groups):
             with rehearsal(), subjects_held():  # taken back: no order to keep
-                lock_action(action_id, share=action_id not in alone)
+                _lock([action_id], alone, groups[action_id])  # two dry runs wait for each other, never in a circle
                 group = _Group(self, lines, groups[action_id])
                 for some in _pieces(groups[action_id]):
                     progress(ended, total)

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
 from app.core.matrix import Column, Matrix, Remark
+from app.core.matrix.definition import UNREAD
 from app.core.matrix.plan import Act, Difference
 from app.core.ui.format import fr_date
 
 from .. import labels
 from ..forms import ExitForm, InterruptionForm, ResumptionForm
 from ..life import InterruptionReason
-from .columns import AGORA, KNOWN, ORDER, WHO, plan_columns
+from .columns import AGORA, KNOWN, ORDER, WHO, plan_alone, plan_columns, who_alone
 from .deeds import Interrupt, Leave, Resume
 from .enrolments import EnrolmentLines, Line, Now, last
 from .forms import NATURE_LABELS, Nature, NatureForm
@@ -34,30 +35,33 @@ _OPTIONAL: Final = frozenset(USES[Nature.CORRECTION])
 
 def judge(lines: EnrolmentLines, line: Line, enrolments: Sequence[Now]) -> Judged | None:
     """One act on the enrolment that goes on, else on the last that was left."""
-    words, held = lines.at("nature", line.place), last(enrolments)
-    if words is None:
-        lines.wrong(line.number, "nature", lines.blank("nature"))
-        return None
-    nature = Nature(words)
+    held = last(enrolments)
     if held is None:
         lines.wrong(line.number, "component_number", _("The trainee is not enrolled on this component: check its number."))
-    _cells(lines, line, nature)
+    given = {name: value for name in lines.values if (value := lines.at(name, line.place)) is not None}
+    for name, message in _cells(given):
+        lines.wrong(line.number, name, message or lines.blank(name))
     if held is None or line.number in lines.found:
         return None
-    return _JUDGES[nature](lines, line, held)
+    return _JUDGES[Nature(given["nature"])](lines, line, held)
 
 
-def _cells(lines: EnrolmentLines, line: Line, nature: Nature) -> None:
+def _cells(given: Mapping[str, Any]) -> Iterator[tuple[str, str | None]]:
     """What the nature needs is there, and nothing else: a line is one act."""
+    words = given.get("nature", UNREAD)
+    if words is UNREAD:
+        return
+    nature = Nature(words)
     for other, names in USES.items():
         for name in names:
-            given = lines.at(name, line.place) is not None
-            if other is nature and not given and name not in _OPTIONAL:
-                lines.wrong(line.number, name, lines.blank(name))
-            elif other is not nature and given:
-                lines.wrong(line.number, name, _(
+            if other is nature and name not in given and name not in _OPTIONAL:
+                yield name, None
+            elif other is not nature and name in given:
+                yield name, _(
                     "A line of this nature (%(nature)s) does not take this cell: empty it, or put it on another line.", nature=NATURE_LABELS[nature]
-                ))
+                )
+    if nature is Nature.CORRECTION and not given.keys() & _OPTIONAL:
+        yield "nature", _("Nothing is corrected on this line: write the dates, the site or the hours that change.")
 
 
 def _exit(lines: EnrolmentLines, line: Line, held: Now) -> Judged:
@@ -79,12 +83,7 @@ def _exit(lines: EnrolmentLines, line: Line, held: Now) -> Judged:
 
 def _correction(lines: EnrolmentLines, line: Line, held: Now) -> Judged | None:
     given = plan_given(lines, line)
-    if line.number in lines.found:
-        return None
-    if not given:
-        lines.wrong(line.number, "nature", _("Nothing is corrected on this line: write the dates, the site or the hours that change."))
-        return None
-    return changed(line, held, given)
+    return changed(line, held, given) if line.number not in lines.found else None
 
 
 def _absence(lines: EnrolmentLines, line: Line, held: Now) -> Judged:
@@ -139,16 +138,17 @@ MATRIX: Final = Matrix(
         Remark(_l("An exit is corrected in place as long as AGORA does not hold it; afterwards it is cancelled on the sheet, then entered again.")),
         Remark(_l("For a correction, a blank cell leaves what is there.")),
         AGORA,
-        Remark(_l(
-            "Undone, an exit is cancelled and a correction is taken back, each told to AGORA as on the page. An absence or a return is kept: nothing in the "
-            "exchange takes it back."
-        )),
     ),
     examples=(
         {**_WHOM, "nature": "Absence", "interrupted_on": "02/03/2026", "reason": "Raison personnelle ou familiale"},
         {**_WHOM, "nature": "Retour", "resumed_on": "16/03/2026"},
         {**_WHOM, "nature": "Rectification", "planned_end": "10/07/2026"},
         {**_WHOM, "nature": "Sortie", "actual_end": "12/06/2026", "exit_reason_id": "Accès à l’emploi"},
+    ),
+    alone=lambda given: (*who_alone(given), *_cells(given), *plan_alone(given)),
+    undoing=_l(
+        "Undone, an exit is cancelled and a correction is taken back, each told to AGORA as on the page. An absence or a return is kept: nothing in the "
+        "exchange takes it back."
     ),
 )  # fmt: skip
 

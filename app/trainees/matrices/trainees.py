@@ -39,7 +39,10 @@ MATRIX: Final = Matrix(
         "components is another file."
     ),
     columns=(
-        Column("action_number", WhereForm, key=True, example="19Q00100155_2", help=_l("As on the list of the actions.")),
+        Column(
+            "action_number", WhereForm, key=True, aliases=("Numéro d’action", "Action", "N° de l’action", "Bon de commande", "BDC"),
+            example="19Q00100155_2", help=_l("As on the list of the actions."),
+        ),
         Column(
             "nir", VerificationForm, when=_WITH_NUMBER, digits=(13, 15), secret=True, kind=FieldKind.CODE, example="162071315508982",
             help=_l("13 characters and the key in the next column, or the 15 characters together. Leave it blank where the programme asks for no number."),
@@ -101,6 +104,7 @@ MATRIX: Final = Matrix(
         Group(JOBSEEKER, lambda form: form.judge_jobseeker()),
         Group(ESF, lambda form: form.judge_esf()),
     ),
+    makes=_l("New sheet"),
     remarks=(
         Remark(_l("A person is known by the NIR or NIA; where the programme asks for none, by the names, the date of birth and the gender.")),
         Remark(_l(

@@ -13,7 +13,7 @@ from app.actions.services import recheck_declarations
 from app.core import clock, crypto
 from app.core.extensions import db
 from app.core.matrix.plan import Act, Done, Kept, Plan, Progress, Step
-from app.core.matrix.rows import insert_rows, new_ids, pieces, plain, update_rows
+from app.core.matrix.rows import among, insert_rows, new_ids, pieces, plain, update_rows
 from app.core.nir import Nir
 from app.core.nir.storage import nir_aad, nir_index
 from app.core.tenancy import whole_organisation
@@ -66,7 +66,7 @@ def _sheets(made: Sequence[Step], progress: Callable[[int], None]) -> list[Done]
     for some in pieces(made):
         with whole_organisation():
             wanted = {step.data.trainee_id for step in some}
-            names = {row.id: row.sort_name for row in db.session.execute(select(Trainee.id, Trainee.sort_name).where(Trainee.id.in_(wanted)))}
+            names = {row.id: row.sort_name for row in db.session.execute(select(Trainee.id, Trainee.sort_name).where(among(Trainee.id, wanted)))}
         rows = []
         for step, registration_id in zip(some, new_ids(Registration, len(some)), strict=True):
             sheet: Sheet = step.data
@@ -118,9 +118,9 @@ def _change(steps: Sequence[Step]) -> list[Done]:
         return []
     now = clock.now()
     ids = [step.data.registration_id for step in steps]
-    enrolments = db.session.scalars(select(Enrolment.id).where(Enrolment.registration_id.in_(ids))).all()
+    enrolments = db.session.scalars(select(Enrolment.id).where(among(Enrolment.registration_id, ids))).all()
     messages = hold_messages(*enrolments) if enrolments else []
-    held = select(Registration.id, Registration.version).where(Registration.id.in_(ids)).with_for_update()
+    held = select(Registration.id, Registration.version).where(among(Registration.id, ids)).with_for_update()
     versions: dict[int, int] = {row.id: row.version for row in db.session.execute(held)}
     update_rows(Registration, [{"id": step.data.registration_id, "updated_at": now, **step.data.whole} for step in steps])
     tell_sheets(messages)
@@ -138,7 +138,10 @@ def _change(steps: Sequence[Step]) -> list[Done]:
 
 
 def undo(done: list[Done], progress: Progress) -> list[Kept]:
-    """See ``core.matrix.plan.Importer``.  A sheet goes if nothing was built on it and nobody changed it; a changed field, if it still says what the file said."""
+    """See ``core.matrix.plan.Importer``.
+
+    A sheet goes if nothing was built on it and nobody changed it; a changed field, if it still says what the file said.
+    """
     kept: list[Kept] = []
     sheets = [one for one in done if one.subject == REGISTRATION]
     made = [one for one in sheets if one.fields is None]
@@ -163,9 +166,9 @@ def undo(done: list[Done], progress: Progress) -> list[Kept]:
 
 def _take_away(made: Sequence[Done], actions: set[int]) -> list[Kept]:
     ids = [one.subject_id for one in made]
-    rows = db.session.execute(select(Registration.id, Registration.action_id, Registration.version).where(Registration.id.in_(ids)).with_for_update()).all()
+    rows = db.session.execute(select(Registration.id, Registration.action_id, Registration.version).where(among(Registration.id, ids)).with_for_update()).all()
     there = {row.id: row for row in rows}
-    used = set(db.session.scalars(select(Enrolment.registration_id).where(Enrolment.registration_id.in_(ids)).distinct()))
+    used = set(db.session.scalars(select(Enrolment.registration_id).where(among(Enrolment.registration_id, ids)).distinct()))
     kept, gone = [], []
     for one in made:
         row = there.get(one.subject_id)
@@ -179,16 +182,16 @@ def _take_away(made: Sequence[Done], actions: set[int]) -> list[Kept]:
             gone.append(one.subject_id)
             actions.add(row.action_id)
     if gone:
-        db.session.execute(delete(Registration).where(Registration.id.in_(gone)).execution_options(synchronize_session=False))
+        db.session.execute(delete(Registration).where(among(Registration.id, gone)).execution_options(synchronize_session=False))
     return kept
 
 
 def _take_back(changed: Sequence[Done], actions: set[int]) -> list[Kept]:
     ids = [one.subject_id for one in changed]
-    enrolments = db.session.scalars(select(Enrolment.id).where(Enrolment.registration_id.in_(ids))).all()
+    enrolments = db.session.scalars(select(Enrolment.id).where(among(Enrolment.registration_id, ids))).all()
     messages = hold_messages(*enrolments) if enrolments else []
     columns = [getattr(Registration, name) for name in _COLUMNS]
-    statement = select(Registration.id, Registration.action_id, *columns).where(Registration.id.in_(ids)).with_for_update()
+    statement = select(Registration.id, Registration.action_id, *columns).where(among(Registration.id, ids)).with_for_update()
     there = {row.id: row for row in db.session.execute(statement)}
     kept, rows, now = [], [], clock.now()
     for one in changed:
@@ -211,10 +214,10 @@ def _forget(people: Sequence[Done]) -> None:
     """The people that the file made, unless a sheet speaks of them."""
     with whole_organisation():
         ids = [one.subject_id for one in people]
-        used = set(db.session.scalars(select(Registration.trainee_id).where(Registration.trainee_id.in_(ids)).distinct()))
+        used = set(db.session.scalars(select(Registration.trainee_id).where(among(Registration.trainee_id, ids)).distinct()))
         gone = [one.subject_id for one in people if one.subject_id not in used]
         if gone:
-            db.session.execute(delete(Trainee).where(Trainee.id.in_(gone)).execution_options(synchronize_session=False))
+            db.session.execute(delete(Trainee).where(among(Trainee.id, gone)).execution_options(synchronize_session=False))
 
 
 __all__ = ["apply", "undo"]

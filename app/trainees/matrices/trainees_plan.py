@@ -14,6 +14,7 @@ from app.core import clock
 from app.core.extensions import db
 from app.core.matrix.checking import Checked, Checker, groups_of
 from app.core.matrix.plan import Act, Difference, Plan, Progress, Step
+from app.core.matrix.rows import among
 from app.core.nir import Nir
 from app.core.nir.storage import nir_candidates
 from app.core.tenancy import whole_organisation
@@ -23,7 +24,7 @@ from app.partners.agora.port import Civility, Gender
 from app.reference.queries import named_town
 
 from .. import labels
-from ..domain import birth_date_problem, ft_date_problem
+from ..domain import birth_date_problem, ft_date_problem, schooling_problems
 from ..models import Registration, Trainee
 from ..services.identity import Person
 from ..services.registration import DETAIL_COLUMNS, emptied
@@ -83,11 +84,13 @@ class _Planner(Lines):
         people = self._people(wheres, numbers)
         sheets = self._sheets(wheres, people)
         result, seen = Plan(), _Seen()
-        for place, line in enumerate(self.lines):
+        for place, (line, where) in enumerate(zip(self.lines, wheres, strict=True)):
             if place % BATCH == 0:
                 progress(place, count)
-            where = wheres[place]
-            step = self._line(place, line, where, numbers[place], people[place], sheets, seen) if where is not None else None
+            if where is None:
+                self._alone(place, line)
+                continue
+            step = self._line(place, where, (numbers[place], people[place]), sheets, seen)
             if line not in self.found and step is not None:
                 result.steps.append(step)
         result.findings = self.findings()
@@ -103,15 +106,15 @@ class _Planner(Lines):
         columns = (Trainee.id, Trainee.birth_name, Trainee.first_name, Trainee.birth_date, Trainee.gender, Trainee.civility)
         with whole_organisation():
             for some in batches(sorted({one for candidates in hashes for one in candidates})):
-                for digest, *row in db.session.execute(select(Trainee.nir_hash, *columns).where(Trainee.nir_hash.in_(some))):
-                    by_hash[digest] = Known(*row)
+                for row in db.session.execute(select(Trainee.nir_hash, *columns).where(among(Trainee.nir_hash, some))):
+                    by_hash[row[0] or b""] = Known(*row[1:])
             civil = {self._essence(place) for place, where in enumerate(wheres) if where is not None and not where.nir_required} - {None}
             by_civil: dict[tuple[Any, ...], Known] = {}
             for names in batches(sorted({essence[0] for essence in civil if essence is not None})):
-                statement = select(Trainee.sort_name, *columns).where(Trainee.sort_name.in_(names), Trainee.nir_hash.is_(None))
-                for name, *row in db.session.execute(statement):
-                    known = Known(*row)
-                    by_civil[name, known.birth_date, known.gender] = known
+                statement = select(Trainee.sort_name, *columns).where(among(Trainee.sort_name, names), Trainee.nir_hash.is_(None))
+                for one in db.session.execute(statement):
+                    known = Known(*one[1:])
+                    by_civil[one[0], known.birth_date, known.gender] = known
         out: list[Known | None] = []
         for place, (where, candidates) in enumerate(zip(wheres, hashes, strict=True)):
             if where is not None and not where.nir_required:
@@ -136,7 +139,7 @@ class _Planner(Lines):
         found: dict[tuple[int, int], Any] = {}
         for ids in batches(sorted({who for _action, who in wanted})):
             statement = select(Registration.id, Registration.action_id, Registration.trainee_id, Registration.insee_code, *columns)
-            statement = statement.where(Registration.trainee_id.in_(ids), Registration.action_id.in_(actions))
+            statement = statement.where(among(Registration.trainee_id, ids), among(Registration.action_id, actions))
             for row in db.session.execute(statement):
                 found[row.action_id, row.trainee_id] = row
         return found
@@ -144,8 +147,9 @@ class _Planner(Lines):
     # ---- one line
 
     def _line(
-        self, place: int, line: int, where: Where, nir: Nir | None, known: Known | None, sheets: dict[tuple[int, int], Any], seen: _Seen
+        self, place: int, where: Where, about: tuple[Nir | None, Known | None], sheets: dict[tuple[int, int], Any], seen: _Seen
     ) -> Step | None:
+        line, (nir, known) = self.lines[place], about
         sheet = sheets.get((where.id, known.id)) if known is not None else None
         self._keys(place, line, new=sheet is None)
         who = nir.value if nir is not None else self._essence(place)
@@ -157,11 +161,16 @@ class _Planner(Lines):
             return self._changed(place, line, where, known, sheet)
         return self._made(place, line, where, nir, known)
 
+    def _alone(self, place: int, line: int) -> None:
+        """All that can be said of a line whose action is not known: its errors come at once, not one after the other."""
+        self._keys(place, line, new=False)
+        self._together(line, {name: self.at(name, place) for name in _SHEET}, None, only=frozenset(self.values))
+
     def _keys(self, place: int, line: int, *, new: bool) -> None:
         """What tells the person, and for a new sheet what the form requires."""
         for name, reader in self.checker.readers.items():
             needed = reader.column.key or (new and reader.required and name not in ESF)
-            if needed and self.at(name, place) is None and not self.has(line, name) and name not in ("action_number",):
+            if needed and self.at(name, place) is None and not self.has(line, name) and name != "action_number":
                 self.wrong(line, name, self.blank(name))
 
     def _twice(self, place: int, line: int, where: Where, who: Any, seen: _Seen) -> None:
@@ -232,11 +241,11 @@ class _Planner(Lines):
 
     # ---- parts of a line
 
-    def _together(self, line: int, values: dict[str, Any], where: Where, only: frozenset[str] | None = None) -> None:
+    def _together(self, line: int, values: dict[str, Any], where: Where | None, only: frozenset[str] | None = None) -> None:
         """The rules over several columns; on a sheet that is there, those that the line touches."""
         for group in self.groups:
             names = group.columns
-            if (names[0] in ESF and not where.cofunded) or (only is not None and not only.intersection(names)) or self.has(line, *names):
+            if (names[0] in ESF and (where is None or not where.cofunded)) or (only is not None and not only.intersection(names)) or self.has(line, *names):
                 continue
             if names[0] in ESF and values.get("esf_state") is None:
                 self.wrong(line, "esf_state", _("The action is co-funded by the ESF: say whether these data are complete or come later."))
@@ -269,9 +278,13 @@ class _Planner(Lines):
             ))
 
     def _fits(self, line: int, values: dict[str, Any], born: date | None) -> None:
-        problem = ft_date_problem(values.get("ft_registered_on"), born) if born is not None else None
-        if problem is not None and not self.has(line, problem.field):
-            self.wrong(line, problem.field, str(labels.problem_text(problem)))
+        if born is None:
+            return
+        early = ft_date_problem(values.get("ft_registered_on"), born)
+        years = {name: values.get(name) for name in ("last_class_year", "highest_level_year")}
+        for problem in (*((early,) if early is not None else ()), *schooling_problems(born, **years)):
+            if not self.has(line, problem.field):
+                self.wrong(line, problem.field, str(labels.problem_text(problem)))
 
     def _insee(self, values: dict[str, Any]) -> str | None:
         key = (values.get("postal_code") or "", values.get("town") or "")

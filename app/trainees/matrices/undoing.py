@@ -15,13 +15,14 @@ from app.actions.services import lock_action
 from app.core.errors_db import translate
 from app.core.extensions import db
 from app.core.matrix.plan import Done, Kept, Progress
+from app.core.matrix.rows import among
 from app.core.outbox.publishing import subjects_held
 from app.core.transaction import part
 from app.partners.agora.port import Outcome
 
 from .. import labels
 from ..domain import EnrolmentPlan, Refused
-from ..models import Enrolment
+from ..models import Enrolment, Registration
 from ..services import life
 from ..services.enrolment import PLAN_FIELDS, hold_messages, record_exit
 from .deeds import ChangePlan, Enrol, Interrupt, JudgeOutcome, Leave, Resume, change_plan, version_of
@@ -65,6 +66,9 @@ def _held(done: list[Done]) -> dict[int, Any]:
     rows: dict[int, Any] = {}
     for some in batches(ids):
         hold_messages(*some)
+    sheets = {one for some in batches(ids) for one in db.session.scalars(select(Enrolment.registration_id).where(among(Enrolment.id, some)))}
+    for some in batches(sorted(sheets)):
+        db.session.execute(select(Registration.id).where(among(Registration.id, some)).order_by(Registration.id).with_for_update()).all()
     for some in batches(ids):
         statement = select(Enrolment.id, Enrolment.registration_id, Enrolment.version).where(Enrolment.id.in_(some)).order_by(Enrolment.id)
         rows |= {row.id: row for row in db.session.execute(statement.with_for_update())}

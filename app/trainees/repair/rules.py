@@ -14,7 +14,9 @@ from enum import StrEnum
 from typing import Final
 
 from app.core.nir import Nir, NirError, NirKind, incoherences, parse
+from app.core.tabular import CellKind
 from app.core.tabular.columns import columns_of as _columns_of
+from app.core.tabular.damage import damage_of
 from app.core.textsearch import fold
 
 MAX_LINES: Final = 5_000
@@ -49,8 +51,8 @@ REQUIRED: Final = (Column.REFERENCE, Column.BIRTH_NAME, Column.NIR)
 READ: Final = (Column.REFERENCE, Column.BIRTH_NAME, Column.NIR, Column.KEY)
 PREFIX: Final = "STG-"
 _REFERENCE: Final = re.compile(rf"{PREFIX}([1-9][0-9]{{0,8}})\Z")
-_SCIENTIFIC: Final = re.compile(r"[0-9]+(?:[.,][0-9]+)?[eE][+-]?[0-9]+\Z")
-_DECIMAL: Final = re.compile(r"[0-9]{10,}[.,]0*\Z")
+#: How many figures the number and its key have, for what a spreadsheet does to them. Neither may be held as a number.
+_LENGTHS: Final = {Column.NIR: (13, 15), Column.KEY: (2,)}
 
 
 class Problem(StrEnum):
@@ -205,16 +207,9 @@ def _number(line: int, nir: Typed, key: Typed) -> tuple[Nir | None, Finding | No
 
 
 def _damage(column: Column, cell: Typed) -> Problem | None:
-    text = cell.text.replace(" ", "")
-    if cell.is_date:
-        return Problem.DATE
-    if _SCIENTIFIC.match(text):
-        return Problem.SCIENTIFIC
-    if _DECIMAL.match(text):
-        return Problem.DECIMAL
-    if column is Column.KEY and len(text) == 1 and text.isdigit():
-        return Problem.LOST_ZERO
-    return Problem.FIGURE if cell.is_figure else None
+    kind = CellKind.DATE if cell.is_date else CellKind.NUMBER if cell.is_figure else CellKind.TEXT
+    damage = damage_of(cell.text, kind, *_LENGTHS[column], zeros=column is Column.KEY, figures=False)
+    return Problem(damage.value) if damage is not None else None
 
 
 def plan_of(lines: Sequence[Line], known: Mapping[int, Known], bearers: Mapping[str, int]) -> Plan:

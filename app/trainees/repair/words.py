@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
@@ -13,6 +13,8 @@ from app.core.nir.number import NirProblem
 
 from .rules import HEADERS, Column, Finding, Problem, RepairState
 
+#: Stands for a value that is not known any more.
+_UNNAMED: Final = "\ufffc"
 #: Of a file that was confirmed.
 STATE_LABELS: dict[str, tuple[Any, str]] = {
     RepairState.RUNNING: (_l("Being applied"), "info"),
@@ -33,8 +35,11 @@ def finding_text(found: Finding) -> str:
 
 
 def problem_text(problem: str, detail: str = "", shown: str = "") -> str:
-    """What is wrong with a line: the value where it can be shown, the rule, the remedy."""
-    value = f"« {shown} »" if shown else _("This value")
+    """What is wrong with a line: the value where it can be shown, the rule, the remedy.
+
+    The report keeps no value: a sentence that only begins with it begins with the rule.
+    """
+    value = f"« {shown} »" if shown else _UNNAMED
     sentences = {
         Problem.NO_REFERENCE: _("The reference is empty: copy it from the file taken out of the portal."),
         Problem.UNKNOWN: _("%(value)s is unknown: no trainee of your organisation who waits for a NIR has this reference."
@@ -65,4 +70,12 @@ def problem_text(problem: str, detail: str = "", shown: str = "") -> str:
         Problem.AGORA_SILENT: _("AGORA did not answer for seven days: send the line again."),
         Problem.GONE: _("This trainee is there no more."),
     }  # fmt: skip
-    return str(sentences[Problem(problem)])
+    said = str(sentences[Problem(problem)])
+    if shown or not said.startswith(_UNNAMED):
+        return said
+    rule = said.removeprefix(_UNNAMED).lstrip()
+    if rule.startswith(":"):
+        rule = rule[1:].lstrip()
+        return rule[:1].upper() + rule[1:]
+    named = {HEADERS[Column.REFERENCE]: _("This reference"), HEADERS[Column.BIRTH_NAME]: _("This name")}.get(column_of(Problem(problem)), _("This number"))
+    return f"{named} {rule}"

@@ -147,6 +147,7 @@ def record_exit(enrolment_id: int, *, actual_end: date, exit_reason_id: int, ver
     with transaction() as session:
         action = lock_action(action_of(enrolment_id), share=True)
         messages = hold_messages(enrolment_id)
+        hold_registration(enrolment_id)
         enrolment = locked(Enrolment, enrolment_id)
         check_version(enrolment, version)
         again = may_mend_exit(enrolment)
@@ -392,6 +393,12 @@ def action_of(enrolment_id: int) -> int:
     if action_id is None:
         raise LookupError(enrolment_id)
     return action_id
+
+
+def hold_registration(enrolment_id: int) -> None:
+    """Lock the registration before the enrolment: exits and entries of one person come one after the other, for the last exit brings the survey."""
+    of_enrolment = select(Enrolment.registration_id).where(Enrolment.id == enrolment_id).scalar_subquery()
+    db.session.execute(select(Registration.id).where(Registration.id == of_enrolment).with_for_update(key_share=True))
 
 
 def _check_open(action: Action) -> None:

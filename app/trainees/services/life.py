@@ -191,6 +191,7 @@ def _begin(enrolment_id: int, event: EnrolmentEvent, version: int, *, reason: st
     # Two entries of the day on which the action opened are not cancelled together: one of them has to stay.
     action = lock_action(services.action_of(enrolment_id), share=event is not EnrolmentEvent.CANCEL)
     messages = services.hold_messages(enrolment_id)
+    services.hold_registration(enrolment_id)
     enrolment = locked(Enrolment, enrolment_id)
     check_version(enrolment, version)
     facts = standing.facts_of([enrolment], action, region=current_scope().sees_all)[enrolment_id]

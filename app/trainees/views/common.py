@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -12,23 +12,27 @@ from flask_babel import gettext as _
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from wtforms.fields import SelectChoice
 
-from app.accounts.domain import is_siret
 from app.actions.models import Action, Component
 from app.actions.views import crumbs as action_crumbs
 from app.core import clock
 from app.core.concurrency import StaleError
 from app.core.errors_db import field_of, translate
 from app.core.extensions import db
-from app.core.nir import Nir, NirError, NirKind, normalise, parse
+from app.core.nir import Nir, NirError, NirKind, NirProblem, compute_key, normalise, parse
 from app.core.nir.messages import problem_message
+from app.core.nir.number import KEY_LENGTH, NUMBER_LENGTH
+from app.core.nir.text import meant_as_number, number_in
 from app.partners.agora.port import Civility, Gender
 
 from .. import labels, queries
-from ..domain import EnrolmentPlan, Problem, Refused, ft_date_problem
+from ..domain import EnrolmentPlan, Problem, Refused, ft_date_problem, schooling_problems
 from ..forms import EnrolmentForm
 from ..models import Enrolment, Registration
 from ..queries import TraineeFilter, tasks
 from ..services.identity import Person
+
+#: The parameter of a list whose number could not be searched for, or is nobody's.
+NOBODY = "introuvable"
 
 
 def registration_or_404(registration_id: int) -> Registration:
@@ -136,10 +140,11 @@ def fits(form: Any, birth_date: date) -> bool:
     """Whether the situation typed is possible for somebody born that day; said at the field if not."""
     if "ft_registered_on" not in form:
         return True
-    problem = ft_date_problem(form["ft_registered_on"].data, birth_date)
-    if problem is not None:
-        form[problem.field].errors = [*form[problem.field].errors, labels.problem_text(problem)]
-    return problem is None
+    early = ft_date_problem(form["ft_registered_on"].data, birth_date)
+    years = {name: form[name].data for name in ("last_class_year", "highest_level_year")}
+    problems = (*((early,) if early is not None else ()), *schooling_problems(birth_date, **years))
+    show_problems(form, problems)
+    return not problems
 
 
 def typed_person(form: Any) -> Person:
@@ -201,9 +206,16 @@ def sheet_crumbs(registration: Registration, *more: tuple[str, str | None]) -> l
 
 def filter_from_address() -> TraineeFilter:
     """What the list is narrowed to."""
-    todo = request.args.get("a_faire", "")
-    people = [int(word) for word in request.args.get("personnes", "").split(",") if word.isascii() and word.isdecimal() and len(word) < 10]
-    text = searched_text(request.args.get("texte", ""))
+    return filter_of(request.args)
+
+
+def filter_of(args: Mapping[str, str]) -> TraineeFilter:
+    """What a list with these words in its address is narrowed to."""
+    todo = args.get("a_faire", "")
+    people = [int(word) for word in args.get("personnes", "").split(",") if word.isascii() and word.isdecimal() and len(word) < 10]
+    if args.get(NOBODY):
+        people = [0]
+    text = searched_text(args.get("texte", ""))
     return TraineeFilter(
         text=text,
         todo=todo if todo in tasks() else "",
@@ -216,28 +228,35 @@ def searched_text(typed: str) -> str:
     return " ".join(typed.replace("\x00", "").split())[:100]
 
 
-def holds_number(text: str) -> bool:
-    """Whether a text is meant as a NIR or NIA, right or wrong: it must stand in no address."""
-    figures = normalise(text)
-    return 13 <= len(figures) <= 16 and figures[:5].isdecimal() and sum(figure.isdecimal() for figure in figures) >= 12 and not is_siret(figures)
+def _searched_number(text: str) -> Nir:
+    """The number that a text is, or holds.  Its key may be left out: it is computed here, and never shown.  Raises NirError."""
+    whole = len(normalise(text)) == NUMBER_LENGTH + KEY_LENGTH and normalise(text)[:5].isdecimal()
+    typed = text if whole else number_in(text) or text
+    try:
+        return parse(typed)
+    except NirError as error:
+        if error.problem is not NirProblem.KEY_MISSING:
+            raise
+        body = normalise(typed)
+        return parse(body, compute_key(body))
 
 
 def address_of_number(text: str, *, action_id: int | None = None, todo: str = "") -> str | None:
     """The list narrowed to who bears this number, which the address does not hold; None for a text that is no number.
 
-    Wrong, or nobody's, it is said above the whole list.
+    Wrong, or nobody's, it is said above a list of nobody: the whole list would look like what was found.
     """
-    if not holds_number(text):
+    if not meant_as_number(text):
         return None
     try:
-        number = parse(text)
+        number = _searched_number(text)
     except NirError as error:
         flash(_("This number was not searched for. %(why)s", why=problem_message(error.problem)), "danger")
-        return list_address(action_id, a_faire=todo)
+        return list_address(action_id, a_faire=todo, **{NOBODY: 1})
     found = queries.trainees_with_number(number)
     if not found:
         flash(_("Nobody you may see bears the number %(number)s.", number=number.masked), "info")
-        return list_address(action_id, a_faire=todo)
+        return list_address(action_id, a_faire=todo, **{NOBODY: 1})
     return list_address(action_id, a_faire=todo, personnes=",".join(map(str, found)))
 
 

@@ -31,10 +31,11 @@ from app.core.tenancy import current_scope
 from app.core.ui import allowed
 from app.core.ui.format import fr_date
 from app.core.ui.forms import Required
+from app.core.ui.kept_text import NIR_BOX
 
 from .. import labels, presenters, queries
 from ..domain import CorrectionState, Refused
-from ..forms import CONFIRMED_WITHOUT_NUMBER, CivilStatusForm, PortalBaseForm, no_number
+from ..forms import CONFIRMED_WITHOUT_NUMBER, CivilStatusForm, PortalBaseForm
 from ..identity_models import IdentityCorrection, IdentityDocument
 from ..models import Registration
 from ..permissions import DECIDE_IDENTITY, VIEW
@@ -47,11 +48,13 @@ from .common import agrees_with_number, left_blank, registration_or_404, sheet_c
 class CorrectionForm(CivilStatusForm):
     """The civil status asked for, the NIR if it changes, and why."""
 
+    number_boxes = {"nir": NIR_BOX, "key": NIR_BOX}
+
     nir = StringField(_l("NIR"), [Optional(), Length(max=30)])
     key = StringField(_l("Key"), [Optional(), Length(max=4)])
     reason = TextAreaField(
         _l("Reason of the request"),
-        [Required(), no_number, Length(min=10, message=_l("Say why in at least 10 characters.")), Length(max=services.MAX_REASON)],
+        [Required(), Length(min=10, message=_l("Say why in at least 10 characters.")), Length(max=services.MAX_REASON)],
         filters=[clean_text],
     )
     documents = MultipleFileField(_l("Documents that show it"))
@@ -60,7 +63,7 @@ class CorrectionForm(CivilStatusForm):
 class DecisionForm(PortalBaseForm):
     """What the Région says of a request; the button says what it decides."""
 
-    observations = TextAreaField(_l("Observations"), [no_number, Length(max=services.MAX_REASON)], filters=[clean_text])
+    observations = TextAreaField(_l("Observations"), [Length(max=services.MAX_REASON)], filters=[clean_text])
 
 
 class DocumentsForm(PortalBaseForm):

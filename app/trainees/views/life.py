@@ -27,6 +27,7 @@ from ..forms import CancellationForm, InterruptionForm, MoveForm, OutcomeForm, R
 from ..life import MOVE_REASON, EnrolmentEvent, InterruptionReason
 from ..models import Enrolment
 from ..permissions import VIEW
+from ..ports import undo_notes
 from ..services import life as services
 from .common import enrolment_or_404, form_status, offer_sites, plan_of, proposed, refused, saved, sheet_crumbs
 
@@ -246,6 +247,8 @@ class EnrolmentLifeView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is 
             registration=enrolment.registration,
             enrolment=enrolment,
             known=_known(enrolment, event),
+            beside=_beside(enrolment) if event is EnrolmentEvent.UNDO_EXIT else [],
+            notes=undo_notes(enrolment) if event is EnrolmentEvent.UNDO_EXIT else [],
             form=form,
             cancel_url=address,
         ), form_status(form)
@@ -256,6 +259,11 @@ def _after(enrolment: Enrolment, event: EnrolmentEvent) -> str:
     if event is EnrolmentEvent.JUDGE and request.args.get("retour") == "action":
         return url_for("ClosingView.close" if current_scope().sees_all else "ClosingView.declare", action_id=enrolment.action_id)
     return url_for("RegistrationPages.show", registration_id=enrolment.registration_id)
+
+
+def _beside(enrolment: Enrolment) -> list[Enrolment]:
+    """The other components the trainee is on: an exit that is cancelled leaves them as they are."""
+    return [one for one in queries.enrolments_of(enrolment.registration_id) if one.id != enrolment.id and standing.is_in(one)]
 
 
 def _known(enrolment: Enrolment, event: EnrolmentEvent) -> list[tuple[str, Any]]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,6 +14,7 @@ from flask_appbuilder import expose, has_access
 from flask_appbuilder.security.decorators import permission_name
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from markupsafe import Markup
 from wtforms import Form
 
 from app.actions import queries as actions
@@ -20,7 +22,7 @@ from app.actions.domain import registration_blockers
 from app.actions.labels import reason_text
 from app.actions.models import Action
 from app.core import context, crypto
-from app.core.nir import NirKind, mask
+from app.core.nir import Nir, NirError, NirKind, mask, parse
 from app.core.textsearch import fold
 from app.core.wizard import drafts
 from app.core.wizard.several import SeveralDrafts
@@ -35,6 +37,7 @@ from ..services.identity import Person
 from ..services.registration import AlreadyRegistered, Newcomer, register
 from .common import agrees_with_number, crumbs, fits, typed_person
 
+NUMBER_BOXES = ("nir", "key")
 VERIFY, IDENTIFY, SITUATION, RECAP = "verification", "identification", "situation-initiale", "recapitulatif"
 
 
@@ -138,7 +141,12 @@ class RegistrationView(SeveralDrafts):
         return "_towns" in request.form
 
     def _keep(self, step: Step, state: WizardState) -> None:
+        held = self._held_number(state) if step.name == VERIFY else None
         super()._keep(step, state)
+        if held is not None and not any(request.form.get(box, "").strip() for box in NUMBER_BOXES):
+            # the boxes are shown empty: left so, the number of the draft stays
+            state.draft.steps[VERIFY] |= {"nir": [held.number], "key": [held.key]}
+            state._forms.pop(VERIFY, None)
         if step.name in (IDENTIFY, SITUATION):
             state.memo["for"] = request.form.get(CONCERNS) or self.concerns(state)
 
@@ -174,7 +182,7 @@ class RegistrationView(SeveralDrafts):
         if not action.contract.programme.nir_required:
             person = typed_person(form)
             known = identity.known_by_civil_status(person, action.id)
-            if self._on_action(form, known, "first_name") or not agrees_with_number(form, person, None):
+            if self._on_action(form, known) or not agrees_with_number(form, person, None):
                 return False
             if first_page:
                 details = {"person": person.to_json(), "source": IdentitySource.TYPED.value, "known": known.trainee.id if known else None}
@@ -184,7 +192,7 @@ class RegistrationView(SeveralDrafts):
                 return False
             return True
         known = identity.known_by_number(form.number, action.id)
-        if self._on_action(form, known, "nir"):
+        if self._on_action(form, known):
             return False
         asked = [form.number.value, form.birth_name.data]
         same = memo.get("asked") == asked
@@ -215,13 +223,16 @@ class RegistrationView(SeveralDrafts):
         return True
 
     @staticmethod
-    def _on_action(form: Any, known: identity.Known | None, field: str) -> bool:
+    def _on_action(form: Any, known: identity.Known | None) -> bool:
+        """Said at the number; a civil status is of several boxes, none of which is at fault: on top of the form."""
         if known is None or known.registration_id is None:
             return False
-        form[field].errors = [
-            *form[field].errors,
-            _("%(name)s is already registered on this action.", name=known.trainee.display_name),
-        ]
+        told = _("%(name)s is already registered on this action.", name=known.trainee.display_name)
+        if "nir" in form:
+            form["nir"].errors = [*form["nir"].errors, told]
+        else:
+            sheet = url_for("RegistrationPages.show", registration_id=known.registration_id)
+            form.form_errors.append(Markup('{} <a href="{}">{}</a>').format(told, sheet, _("See the sheet of this trainee")))
         return True
 
     def _identify(self, form: Any, state: WizardState) -> bool:
@@ -266,6 +277,28 @@ class RegistrationView(SeveralDrafts):
         if search is None:
             return Found(IdentityState.UNAVAILABLE if memo.get("search") else None)
         return Found(search.state, search.person, IdentitySource.AGORA if search.person else IdentitySource.TYPED)
+
+    @staticmethod
+    def _held_number(state: WizardState) -> Nir | None:
+        """The number the draft holds: the one typed last, if it is one, else the one that was accepted."""
+        raw, asked = state.draft.steps.get(VERIFY, {}), state.memo.get("asked")
+        for number, key in ((raw.get("nir"), raw.get("key")), ([asked[0]] if asked else None, None)):
+            if number:
+                with suppress(NirError):
+                    return parse(number[0], key[0] if key else None)
+        return None
+
+    def _number_asked(self, state: WizardState) -> dict[str, Any]:
+        """The boxes of the number as a page shows them: empty but for what this very request typed, the number of the draft masked beside."""
+        form: Any = state.form(VERIFY)
+        if "nir" not in form:
+            return {"held_number": None}
+        held = self._held_number(state)
+        typed = request.method == "POST" and any(request.form.get(box, "").strip() for box in NUMBER_BOXES)
+        if not typed:
+            for box in NUMBER_BOXES:
+                form[box].raw_data, form[box].data = [], ""
+        return {"held_number": None if typed or held is None else held.masked}
 
     @staticmethod
     def _search(state: WizardState) -> identity.Search | None:
@@ -320,7 +353,7 @@ class RegistrationView(SeveralDrafts):
         more: dict[str, Any] = {"action": state.subject, "labels": labels, "menu_current": "ActionsView.index"}
         if step.name == VERIFY:
             more["already_url"] = self._already_url(state) if request.method == "POST" else None
-            more["others"] = self.others(state)
+            more |= {"others": self.others(state), **self._number_asked(state)}
         elif step.name == IDENTIFY:
             more |= {"found": self.found(state), **self._identity_context(state)}
         elif step.name == RECAP:
@@ -333,25 +366,18 @@ class RegistrationView(SeveralDrafts):
             }
         return more
 
-    def recap(self, state: WizardState, *step_names: str) -> list[dict[str, Any]]:
-        """Without the confirmation of an identity that needed none."""
-        parts = super().recap(state, *step_names)
-        form = state.form(IDENTIFY)
+    def summed_up(self, step: Step, state: WizardState) -> Iterable[Any]:
+        """Without the confirmation of an identity that needed none, nor what answers do not ask: it would not be saved."""
+        form: Any = state.form(step.name)
+        left_out = set(form.unasked() if step.name == SITUATION else ())
         if "identity_confirmed" in form and not form["identity_confirmed"].data:
-            unasked = str(form["identity_confirmed"].label.text)
-            for part in parts:
-                part["rows"] = [row for row in part["rows"] if row[0] != unasked]
-        return parts
+            left_out.add("identity_confirmed")
+        return [one for one in form if one.name not in left_out]
 
     def _already_url(self, state: WizardState) -> str | None:
-        """The sheet of a person already on the action, offered beside the error."""
+        """The sheet of a person already on the action, offered beside the error at the number; without number, the error itself leads there."""
         form: Any = state.form(VERIFY)
-        if form.errors and "nir" in form and form.number is not None:
-            known = identity.known_by_number(form.number, state.subject.id)
-        elif form.errors and "nir" not in form and form["birth_date"].data:
-            known = identity.known_by_civil_status(typed_person(form), state.subject.id)
-        else:
-            known = None
+        known = identity.known_by_number(form.number, state.subject.id) if form.errors and "nir" in form and form.number is not None else None
         if known is None or known.registration_id is None:
             return None
         return url_for("RegistrationPages.show", registration_id=known.registration_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from flask import Response, abort, flash, redirect, request, url_for
@@ -12,10 +13,10 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_wtf.file import FileField
 
-from app.accounts.bulk_labels import refused as refused_file
 from app.core.requests import row_number
 from app.core.tabular import MissingColumns, Refused
 from app.core.tabular.attached import csv_attachment
+from app.core.tabular.labels import refused
 from app.core.tabular.writing import FileFormat
 
 from ..forms import PortalBaseForm
@@ -54,7 +55,7 @@ class NumberRepairView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is o
                 try:
                     return redirect(url_for(".show", repair_id=service.check_file(content)), 303)
                 except Refused as error:
-                    form.file.errors = [refused_file(error)]
+                    form.file.errors = [refused(error)]
                 except MissingColumns as missing:
                     names = ", ".join(f"« {HEADERS[column]} »" for column in missing.columns)
                     form.file.errors = [_("These columns are missing: %(names)s. Start from the file taken out of the portal.", names=names)]
@@ -155,10 +156,13 @@ class NumberRepairView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is o
         if repair is None:
             plan = self._plan(repair_id)[1]
             of_line = {line.number: line for line in plan.lines}
-            rows += [_row(of_line[one.line].trainee_id, of_line[one.line].birth_name, words.finding_text(one)) for one in plan.wrong]
+            cells = files.known_cells(plan.known)
+            wrong = [(of_line[one.line], words.finding_text(one)) for one in plan.wrong]
+            rows += [_row(line.trainee_id, line.birth_name, why, cells) for line, why in wrong]
         else:
             found = service.report_lines(repair_id, limit=rules.MAX_LINES)
-            rows += [_row(line.trainee_id, who.birth_name if who else "", words.problem_text(line.problem or "", line.detail)) for line, who in found]
+            cells = files.known_cells({who.id for _line, who in found if who is not None})
+            rows += [_row(line.trainee_id, who.birth_name if who else "", words.problem_text(line.problem or "", line.detail), cells) for line, who in found]
         return csv_attachment("nir-a-corriger.csv", rows)
 
     # ---- parts
@@ -208,8 +212,9 @@ class NumberRepairView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is o
         return [(_("Trainees"), url_for("TraineesView.index")), (_("Mass repair of the NIRs"), url_for("NumberRepairView.index")), (last, None)]
 
 
-def _row(trainee_id: int | None, name: str, why: str) -> tuple[str, ...]:
-    given = {Column.REFERENCE: rules.reference_of(trainee_id) if trainee_id else "", Column.BIRTH_NAME: rules.shown(name)}
+def _row(trainee_id: int | None, name: str, why: str, cells: Mapping[int, Mapping[Column, str]]) -> tuple[str, ...]:
+    """One line as the file gave it, the boxes of the number empty; ``cells`` are those of the people whom the account may see."""
+    given = {**cells.get(trainee_id or 0, {}), Column.REFERENCE: rules.reference_of(trainee_id) if trainee_id else "", Column.BIRTH_NAME: rules.shown(name)}
     return (*(given.get(column, "") for column in HEADERS), why)
 
 

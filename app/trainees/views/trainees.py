@@ -10,18 +10,22 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
 from app.actions.domain import registration_blockers
+from app.actions.models import Action
 from app.actions.queries import Cursor
 from app.actions.tabs import page_values
 from app.actions.views import found_or_404, page_size
 from app.core import clock
 from app.core.tenancy import current_scope
+from app.core.ui import allowed
 from app.core.ui.components import url_without
+from app.core.wizard import drafts
 
 from .. import labels, presenters, queries, recap
-from ..permissions import VIEW
+from ..permissions import EXPORT_NIR, VIEW
 from ..ports import list_links
 from ..queries import Todo, TraineeFilter
-from .common import address_of_number, filter_from_address, list_address, searched_text
+from .common import NOBODY, address_of_number, filter_from_address
+from .registration import RegistrationView
 
 
 class TraineesView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only partly typed
@@ -31,6 +35,10 @@ class TraineesView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only 
     class_permission_name = VIEW
     permission_label = _l("Trainees")
     default_view = "index"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.base_permissions.append(EXPORT_NIR[0])  # of no page: it adds a column to the exports (``exports``)
 
     @expose("/")
     @has_access
@@ -54,20 +62,6 @@ class TraineesView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only 
             labels=labels,
             presenters=presenters,
         )
-
-    @expose("/recherche", methods=("POST",))
-    @has_access
-    @permission_name("read")
-    def search(self) -> ResponseReturnValue:
-        """The filter of the list.  It is posted, so that a NIR typed in the box stands in no address."""
-        return _searched(None)
-
-    @expose("/action/<int:action_id>/recherche", methods=("POST",))
-    @has_access
-    @permission_name("read")
-    def search_in_action(self, action_id: int) -> ResponseReturnValue:
-        """The same on the list of an action."""
-        return _searched(found_or_404(action_id).id)
 
     @expose("/nia-a-regulariser")
     @has_access
@@ -109,6 +103,7 @@ class TraineesView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only 
             narrowed=narrowed,
             chips=_chips(narrowed),
             takes_trainees=not registration_blockers(action.status),
+            unfinished=_unfinished(action),
             esf=queries.esf_rate(action_id) if action.esf_cofunded else None,
             labels=labels,
             presenters=presenters,
@@ -147,10 +142,11 @@ class TraineesView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only 
         )
 
 
-def _searched(action_id: int | None) -> ResponseReturnValue:
-    text, todo = searched_text(request.form.get("texte", "")), request.form.get("a_faire", "")
-    address = address_of_number(text, action_id=action_id, todo=todo)
-    return redirect(address or list_address(action_id, texte=text, a_faire=todo), 303)
+def _unfinished(action: Action) -> int:
+    """How many registrations on the action this account has begun and not ended, and may go on with."""
+    if registration_blockers(action.status) or current_scope().observes or not allowed("can_use", RegistrationView.class_permission_name):
+        return 0
+    return drafts.count_open(RegistrationView.kind, str(action.id))
 
 
 def _chips(narrowed: TraineeFilter) -> list[tuple[str, str, str]]:
@@ -160,5 +156,5 @@ def _chips(narrowed: TraineeFilter) -> list[tuple[str, str, str]]:
     if narrowed.todo:
         found.append((_("To do"), labels.todo_label(narrowed.todo), url_without("a_faire")))
     if narrowed.people:
-        found.append((_("NIR / NIA"), _("the number looked for"), url_without("personnes")))
+        found.append((_("NIR / NIA"), _("the number looked for"), url_without(NOBODY if request.args.get(NOBODY) else "personnes")))
     return found

@@ -339,6 +339,8 @@
   /* ---------------------------------------------------------------- search as you type */
   const plain = (text) => text.normalize("NFD").replace(/[\u0300-\u036f]/g, "").toLowerCase();
   let comboNumber = 0;
+  /* The number of a person goes into no address (app/core/nir/text.py). */
+  const numberOfPerson = /(?:^|[^0-9A-Za-z])[1-478](?:[\s.\-/_]?[0-9]){4}[\s.\-/_]?(?:[0-9]{2}|2[ABab])(?:[\s.\-/_]?[0-9]){6}(?:(?:[\s.\-/_]?[0-9]){2})?(?![0-9A-Za-z])/;
   function combobox(control) {
     if (control.dataset.ready) return;
     control.dataset.ready = "1";
@@ -392,7 +394,7 @@
       const text = input.value.trim();
       if (url) {
         window.clearTimeout(timer);
-        if (text.length < 2) { hide(); return; }
+        if (text.length < 2 || numberOfPerson.test(text)) { hide(); return; }
         timer = window.setTimeout(async () => {
           const address = new URL(url, window.location.href);
           address.searchParams.set("q", text);

@@ -1,0 +1,72 @@
+"""What the sheets of the two formats have in common: lines given in order, none of them hidden."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from app.core.tabular.cells import Purse, clean
+from app.core.tabular.faults import Fault, Refused
+from app.core.tabular.parts import Part
+from app.core.tabular.table import EMPTY, Cell, CellKind, Limits
+
+#: How far down a line may stand, blank ones included, for each line that is accepted.
+LINES_READ: Final = 4
+
+
+def times(text: str, least: int) -> int:
+    """A whole number of the XML, ``least`` at least. Raises Refused."""
+    if not (text.isascii() and text.isdecimal()) or len(text) > 8:
+        raise Refused(Fault.UNREADABLE)
+    return max(int(text), least)
+
+
+class Sheet(Part):
+    """The lines of a sheet, as (number, cells up to the last that holds something). What is hidden and holds something is refused."""
+
+    def __init__(self, limits: Limits, purse: Purse) -> None:
+        super().__init__(limits)
+        #: The last line that was begun.
+        self.line = 0
+        self.hidden_columns: set[int] = set()
+        self.filtered = False
+        self._hidden_line: int | None = None
+        self._purse = purse
+
+    def give(self, number: int, line: list[Cell], *, hidden: bool = False) -> None:
+        """One line. Raises Refused."""
+        while line and line[-1] is EMPTY:
+            line.pop()
+        if not line:
+            return
+        self.too_far(number)
+        if len(line) > self.limits.columns:
+            raise Refused(Fault.TOO_MANY_COLUMNS, line=number, value=self.limits.columns)
+        if hidden:
+            # whether a filter hides it is told after the lines
+            self._hidden_line = self._hidden_line or number
+        if self.hidden_columns:
+            unseen = [column for column, cell in enumerate(line) if cell is not EMPTY and column in self.hidden_columns]
+            if unseen:
+                raise Refused(Fault.HIDDEN_COLUMN, column=unseen[0] + 1)
+        self.found.append((number, line))
+
+    def too_far(self, number: int) -> None:
+        """Refuse a line that stands too far down. Raises Refused."""
+        if number > (self.limits.lines + 1) * LINES_READ:
+            raise Refused(Fault.TOO_MANY_LINES, value=self.limits.lines)
+
+    def lines(self, pieces: Iterator[bytes]) -> Iterator[tuple[int, list[Cell]]]:
+        """The lines. Raises Refused."""
+        yield from self.read(pieces)
+        if self._hidden_line is not None:
+            raise Refused(Fault.FILTERED_LINES if self.filtered else Fault.HIDDEN_LINE, line=self._hidden_line)
+
+    def _text(self, text: str) -> Cell:
+        return self._paid(clean(text, CellKind.TEXT, self.limits))
+
+    def _paid(self, cell: Cell) -> Cell:
+        if not cell.text:
+            return EMPTY
+        self._purse.pay(len(cell.text))
+        return cell

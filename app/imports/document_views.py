@@ -1,0 +1,144 @@
+"""The documents of each matrix, and the page that checks a file without an account."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import abort, make_response, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_appbuilder import BaseView, expose
+from flask_appbuilder.security.decorators import has_access, permission_name
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+from flask_wtf.file import FileField
+from wtforms import SelectField
+
+from app.core.documents.files import MediaType
+from app.core.documents.giving import attachment
+from app.core.matrix import Matrix
+from app.core.tabular import Fault, Refused
+from app.core.tabular.labels import refused as refused_file
+from app.core.tabular.writing import FileFormat
+from app.core.ui.format import fr_number
+from app.core.ui.kept_text import KeptTextForm
+
+from . import validator
+from .matrices import IMPORTERS
+from .permissions import VIEW
+from .specification import MEGABYTE, NEED_LABELS, files_accepted, how_to_fill, specify, what_is_damaged
+
+
+class ImportDocumentsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only partly typed
+    """« Spécifications de l'interface d'import » and « Format d'import » (guide 000, menu Imports)."""
+
+    route_base = "/imports"
+    default_view = "specification"
+    class_permission_name = VIEW
+    permission_label = _l("Imports")
+
+    @expose("/<string:matrix_name>/specifications")
+    @has_access
+    @permission_name("read")
+    def specification(self, matrix_name: str) -> ResponseReturnValue:
+        """What a file of the matrix holds, column by column."""
+        matrix = _matrix_or_404(matrix_name)
+        page: str = self.render_template(
+            "imports/specification.html",
+            breadcrumb=[(_("Imports"), url_for("ImportsView.index")), (matrix.title, None)],
+            menu_current="ImportsView.index",
+            matrix=matrix,
+            spec=specify(matrix),
+            needs=NEED_LABELS,
+            files=files_accepted(),
+            fill=how_to_fill(),
+            damage=what_is_damaged(),
+        )
+        return page
+
+    @expose("/<string:matrix_name>/specifications.pdf")
+    @has_access
+    @permission_name("read")
+    def specification_pdf(self, matrix_name: str) -> ResponseReturnValue:
+        """The same as a PDF."""
+        from .specification_pdf import make_pdf
+
+        matrix = _matrix_or_404(matrix_name)
+        return attachment(make_pdf(specify(matrix)), f"specifications-import-{matrix.name}.pdf", MediaType.PDF)
+
+    @expose("/<string:matrix_name>/format.<string:kind>")
+    @has_access
+    @permission_name("read")
+    def template(self, matrix_name: str, kind: str) -> ResponseReturnValue:
+        """The file to fill in."""
+        from .template_file import make_template
+
+        matrix = _matrix_or_404(matrix_name)
+        if kind not in set(FileFormat):
+            abort(404)
+        chosen = FileFormat(kind)
+        return attachment(make_template(specify(matrix), chosen), f"format-import-{matrix.name}.{chosen.value}", chosen.media_type)
+
+
+class _CheckForm(KeptTextForm):
+    matrix = SelectField(_l("Matrix"))
+    file = FileField(
+        _l("File to check"),
+        description=_l(
+            "XLSX, ODS or CSV; %(size)s MB and %(lines)s lines at most.", size=validator.LIMITS.size // MEGABYTE, lines=fr_number(validator.LIMITS.lines)
+        ),
+    )
+
+
+class FileCheckView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only partly typed
+    """A file checked without an account: it is read, judged and forgotten within the request."""
+
+    route_base = ""
+    default_view = "check"
+
+    @expose("/verifier-un-fichier", methods=("GET", "POST"))
+    def check(self) -> ResponseReturnValue:
+        """What is wrong with the form of a file."""
+        form: Any = _CheckForm()
+        form.matrix.choices = [(importer.matrix.name, importer.matrix.title) for importer in IMPORTERS.values()]
+        if request.method == "GET":
+            if request.args.get("matrice") in IMPORTERS:
+                form.matrix.data = request.args["matrice"]
+            return self._page(form)
+        report = None
+        if form.matrix.data not in IMPORTERS:
+            form.matrix.errors = [_("Choose an answer.")]
+        else:
+            report = _checked(form, IMPORTERS[form.matrix.data].matrix)
+        return self._page(form, report, 200 if report is not None else 422)
+
+    def _page(self, form: Any, report: validator.Report | None = None, status: int = 200) -> ResponseReturnValue:
+        shown = IMPORTERS[form.matrix.data].matrix if report is not None else None
+        return make_response(self.render_template("imports/check.html", form=form, report=report, matrix=shown, most=validator.SHOWN), status)
+
+
+def _checked(form: Any, matrix: Matrix) -> validator.Report | None:
+    """The report on the file that was sent; None when the form says why there is none."""
+    sent = request.files.get("file")
+    content = sent.stream.read(validator.LIMITS.size + 1) if sent is not None and sent.filename else None
+    try:
+        if content is None:
+            form.file.errors = [_("Choose a file: XLSX, ODS or CSV.")]
+        elif len(content) > validator.LIMITS.size:
+            raise Refused(Fault.TOO_LARGE, value=validator.LIMITS.size // MEGABYTE)
+        else:
+            return validator.check_file(matrix, content)
+    except Refused as refused:
+        form.file.errors = [refused_file(refused)]
+    except validator.TooLong:
+        form.file.errors = [_("This file takes too long to be checked here: cut it in several, or send it from the menu Imports, which has the time.")]
+    return None
+
+
+def _matrix_or_404(name: str) -> Matrix:
+    importer = IMPORTERS.get(name)
+    if importer is None:
+        abort(404)
+    return importer.matrix
+
+
+__all__ = ["FileCheckView", "ImportDocumentsView"]

@@ -1,0 +1,184 @@
+"""A file checked by whoever has it, without an account: what is wrong with its form.  Nothing is kept, nothing of the data is looked at.
+
+The columns, the cells and the rules over several cells are those of the import (``core.matrix``).  Whether an action or a person exists is not
+looked up: the answer would tell it to anybody.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from app.core.matrix import Finding, Matrix, Need
+from app.core.matrix.checking import Checked, Checker, groups_of
+from app.core.matrix.definition import Description, describe
+from app.core.nir import NirError, parse
+from app.core.nir.messages import problem_message
+from app.core.tabular import Cell, Limits, Table, read_table
+
+from .columns import map_headings, missing
+from .specification import MEGABYTE, letter_of
+
+LIMITS: Final = Limits(size=5 * MEGABYTE, unpacked=60 * MEGABYTE, lines=5_000, columns=120)
+#: How long a check may take (seconds): a page answers within ten.
+LONGEST: Final = 8.0
+#: Findings and kinds of findings that a page shows; beyond, they are counted.
+SHOWN: Final = 200
+KINDS: Final = 50
+#: How many lines are judged between two looks at the clock.
+_STEP: Final = 50
+
+
+class TooLong(Exception):
+    """The check takes longer than a page may."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """Something to mend, as the page says it; ``letter`` and ``heading`` are empty for the line as a whole."""
+
+    line: int
+    letter: str
+    heading: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """Findings of one column that say the same."""
+
+    heading: str
+    message: str
+    count: int
+
+
+@dataclass(slots=True)
+class Report:
+    """What a file is like."""
+
+    lines: int
+    #: How many of its columns were checked.
+    checked: int
+    #: Columns that the matrix does not know: their letter, and the heading that may be meant.
+    unknown: list[tuple[str, str]] = field(default_factory=list)
+    #: Columns that stand for the same as another one: their letter and its heading.
+    twice: list[tuple[str, str]] = field(default_factory=list)
+    #: Columns without which no line can be told, and those that a new line needs.
+    missing_keys: list[str] = field(default_factory=list)
+    missing_others: list[str] = field(default_factory=list)
+    #: Columns of which a new line needs a value, and how many lines have none.
+    blanks: list[tuple[str, int]] = field(default_factory=list)
+    findings: list[Shown] = field(default_factory=list)
+    total: int = 0
+    wrong_lines: int = 0
+    kinds: list[Kind] = field(default_factory=list)
+    others: int = 0
+
+    @property
+    def is_right(self) -> bool:
+        """Whether nothing has to be mended."""
+        return not (self.total or self.unknown or self.twice or self.missing_keys)
+
+
+class _Clock:
+    """Stops a check that takes too long."""
+
+    def __init__(self, longest: float) -> None:
+        self._end = time.monotonic() + longest
+
+    def __call__(self, *_progress: int) -> None:
+        if time.monotonic() > self._end:
+            raise TooLong
+
+
+def check_file(matrix: Matrix, content: bytes, *, longest: float = LONGEST) -> Report:
+    """What is wrong with the form of a file.  Raises Refused when it is no table, and TooLong."""
+    watch = _Clock(longest)
+    table = read_table(content, LIMITS, progress=watch)
+    watch()
+    checker = Checker(matrix)
+    described = describe(matrix, checker.forms)
+    mapped = map_headings(table.header, described, {})
+    headers = {one.column.name: one.header for one in described}
+    keys, others = missing(mapped.columns, described)
+    places = {name: place for place, name in reversed(list(enumerate(mapped.columns))) if name}
+    report = Report(
+        len(table.rows),
+        len(places),
+        unknown=[(letter_of(place), headers.get(mapped.proposed.get(place, ""), "")) for place in mapped.undecided],
+        twice=[(letter_of(place), headers[mapped.columns[place]]) for place in mapped.twice],
+        missing_keys=[one.header for one in keys],
+        missing_others=[one.header for one in others],
+        others=table.others,
+    )
+    lines, cells = _columns(table, places)
+    watch()
+    checked = checker.check(lines, cells, progress=watch)
+    found = [*checked.findings, *_judged(checker, described, checked, report, watch)]
+    order = {one.column.name: place for place, one in enumerate(described)}
+    found.sort(key=lambda one: (one.line, order.get(one.column, -1)))
+    report.total, report.wrong_lines = len(found), len({one.line for one in found})
+    letters = {name: letter_of(place) for name, place in places.items()}
+    report.findings = [Shown(one.line, letters.get(one.column, ""), headers.get(one.column, ""), one.message) for one in found[:SHOWN]]
+    counted = Counter((one.column, one.message) for one in found)
+    report.kinds = [Kind(headers.get(column, ""), message, count) for (column, message), count in counted.most_common(KINDS)]
+    return report
+
+
+def _columns(table: Table, places: dict[str, int]) -> tuple[list[int], dict[str, list[Cell]]]:
+    """The numbers of the lines, and the cells of each known column."""
+    blank = Cell()
+    cells = {name: [row.cells[place] if place < len(row.cells) else blank for row in table.rows] for name, place in places.items()}
+    return [row.number for row in table.rows], cells
+
+
+def _judged(checker: Checker, described: Sequence[Description], checked: Checked, report: Report, watch: _Clock) -> list[Finding]:
+    """What the cells say together, line by line; what new lines lack is counted in the report."""
+    wrong: dict[int, set[str]] = {}
+    for one in checked.findings:
+        wrong.setdefault(one.line, set()).add(one.column)
+    keys = [one.column.name for one in described if one.column.key and one.column.name in checked.values]
+    needed = [one for one in described if one.need is Need.ALWAYS and not one.column.key]
+    whole = not report.missing_others
+    groups = groups_of(checker)
+    has_number = {"nir", "key"} <= checker.matrix.by_name.keys()
+    blanks: Counter[str] = Counter()
+    found: list[Finding] = []
+    for place, line in enumerate(checked.lines):
+        if not place % _STEP:
+            watch()
+        bad = wrong.get(line, set())
+        values = {name: column[place] for name, column in checked.values.items()}
+        found += [Finding(line, name, checker.blank(name, held=True)) for name in keys if values[name] is None and name not in bad]
+        lacking = [one.header for one in needed if one.column.name in values and values[one.column.name] is None and one.column.name not in bad]
+        blanks.update(lacking)
+        if has_number:
+            found += _number(line, values, bad)
+        found += [Finding(line, name, message) for name, message in checker.alone(values, bad)]
+        for group in groups:
+            # A line that changes something may leave blank what the portal holds: only a whole line is judged with its blanks.
+            given = [values.get(name) is not None for name in group.columns]
+            if bad.intersection(group.columns) or not any(given) or not (all(given) or (whole and not lacking)):
+                continue
+            _after, said = group.judge(tuple(values.get(name) for name in group.columns))
+            found += [Finding(line, name, message) for name, message in said]
+    report.blanks = [(one.header, blanks[one.header]) for one in needed if blanks[one.header]]
+    return found
+
+
+def _number(line: int, values: dict[str, Any], bad: set[str]) -> list[Finding]:
+    """A number of a person that cannot be one; where the programme asks for none it has to be blank."""
+    typed, key = values.get("nir"), values.get("key")
+    if not (typed or key) or bad & {"nir", "key"}:
+        return []
+    try:
+        parse(typed, key)
+    except NirError as error:
+        return [Finding(line, "key" if error.problem.field == "key" else "nir", str(problem_message(error.problem)))]
+    return []
+
+
+__all__ = ["KINDS", "LIMITS", "LONGEST", "SHOWN", "Kind", "Report", "Shown", "TooLong", "check_file"]

@@ -1,0 +1,321 @@
+"""Bad files: each is refused by a sentence that says what was found and what to do, fast and in little memory."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import multiprocessing
+import resource
+import struct
+import time
+import zipfile
+import zlib
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from flask_babel import force_locale
+
+from app.core.tabular import BULK, Fault, Limits, Refused, Table, labels, open_table, read_table
+from app.core.tabular.damage import Damage
+from tests.core import tabular_files as files
+from tests.core.tabular_files import archive, ods, ods_cell, ods_row, row, sheet, text, xlsx
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+HEAD = row(1, "Nom", "Ville")
+ODS_HEAD = ods_row("Nom", "Ville")
+
+
+def refusal(content: bytes, limits: Limits | None = None, name: str = "") -> Refused:
+    with pytest.raises(Refused) as caught:
+        read_table(content, limits, name=name)
+    return caught.value
+
+
+def where(error: Refused) -> tuple[Fault, int | None, int | None]:
+    return error.fault, error.line, error.column
+
+
+def _ole(*streams: str) -> bytes:
+    return b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 504 + b"".join((name + "\0").encode("utf-16-le").ljust(128, b"\0") for name in ("Root Entry", *streams))
+
+
+def _locked_zip() -> bytes:
+    content = bytearray(xlsx(sheet(HEAD)))
+    at = content.find(b"PK\x01\x02")
+    while at >= 0:
+        content[at + 8] |= 1
+        at = content.find(b"PK\x01\x02", at + 4)
+    return bytes(content)
+
+
+ROW = row(2, "MARTIN", "ALBI")
+ODS_WIDE = "<table:table-row>" + ods_cell("x", ' table:number-columns-spanned="2"') + "<table:covered-table-cell/></table:table-row>"
+ODS_HIGH = "<table:table-row><table:table-cell/>" + ods_cell("x", ' table:number-rows-spanned="2"') + "</table:table-row>"
+ODS_ERROR = "<table:table-row>" + ods_cell("#REF!", ' calcext:value-type="error"') + "</table:table-row>"
+FAULTS: list[tuple[str, bytes, tuple[Fault, int | None, int | None]]] = [
+    ("password", _ole("EncryptionInfo", "EncryptedPackage"), (Fault.ENCRYPTED, None, None)),
+    ("old format", _ole("Workbook"), (Fault.OLD_FORMAT, None, None)),
+    ("older format", _ole("Book"), (Fault.OLD_FORMAT, None, None)),
+    ("document of the old kind", _ole("WordDocument"), (Fault.UNKNOWN_FORMAT, None, None)),
+    ("locked entries", _locked_zip(), (Fault.ENCRYPTED, None, None)),
+    ("locked ODS", archive([("mimetype", files.SPACES), ("content.xml", b"\x8f\x00"), ("META-INF/manifest.xml", "<manifest:encryption-data/>")]), (Fault.ENCRYPTED, None, None)),
+    ("macros", xlsx(sheet(HEAD + ROW), more=[("xl/vbaProject.bin", b"x")]), (Fault.MACROS, None, None)),
+    ("macros elsewhere", xlsx(sheet(HEAD + ROW), more=[("XL/Macros/VBAPROJECT.BIN", b"x")]), (Fault.MACROS, None, None)),
+    ("macros of ODS", ods(ODS_HEAD, more=[("Basic/Standard/Module1.xml", "<a/>")]), (Fault.MACROS, None, None)),
+    ("xlsb", archive([("xl/workbook.bin", b"x"), ("xl/worksheets/sheet1.bin", b"x")]), (Fault.BINARY_WORKBOOK, None, None)),
+    ("document", archive([("word/document.xml", b"<a/>")]), (Fault.UNKNOWN_FORMAT, None, None)),
+    ("ODT", archive([("mimetype", "application/vnd.oasis.opendocument.text"), ("content.xml", "<a/>")]), (Fault.UNKNOWN_FORMAT, None, None)),
+    ("HTML named xls", b"<html><table><tr><td>Nom</td></tr></table></html>", (Fault.UNKNOWN_FORMAT, None, None)),
+    ("XML", b'<?xml version="1.0"?><Workbook/>', (Fault.UNKNOWN_FORMAT, None, None)),
+    ("image", b"\x89PNG\r\n\x1a\n", (Fault.UNKNOWN_FORMAT, None, None)),
+    ("any bytes", bytes(range(256)) * 20, (Fault.UNKNOWN_FORMAT, None, None)),
+    ("empty archive", archive([]), (Fault.UNKNOWN_FORMAT, None, None)),
+    ("formula", xlsx(sheet(HEAD + '<row r="2"><c r="A2"><v>1</v></c><c r="B2"><f>1+1</f><v>2</v></c></row>')), (Fault.FORMULA, 2, 2)),
+    ("shared formula", xlsx(sheet(HEAD + '<row r="2"><c r="B2"><f t="shared" si="0"/><v>2</v></c></row>')), (Fault.FORMULA, 2, 2)),
+    ("formula of ODS", ods(ODS_HEAD + '<table:table-row><table:table-cell/><table:table-cell table:formula="of:=1" office:value-type="float" office:value="1"/></table:table-row>'), (Fault.FORMULA, 2, 2)),
+    ("merged", xlsx(sheet(HEAD + ROW, after='<mergeCells count="1"><mergeCell ref="B2:B3"/></mergeCells>')), (Fault.MERGED_CELLS, 2, 2)),
+    ("merged ODS", ods(ODS_HEAD + ODS_WIDE), (Fault.MERGED_CELLS, 2, 1)),
+    ("merged lines of ODS", ods(ODS_HEAD + ODS_HIGH), (Fault.MERGED_CELLS, 2, 2)),
+    ("hidden line", xlsx(sheet(HEAD + row(2, "a") + row(4, "x", attributes=' hidden="1"') + row(5, "b"))), (Fault.HIDDEN_LINE, 4, None)),
+    ("flat line", xlsx(sheet(HEAD + row(2, "a") + row(4, "x", attributes=' ht="0" customHeight="1"'))), (Fault.HIDDEN_LINE, 4, None)),
+    ("hidden line of ODS", ods(ODS_HEAD + ods_row("x", attributes=' table:visibility="collapse"')), (Fault.HIDDEN_LINE, 2, None)),
+    ("filter", xlsx(sheet(HEAD + row(2, "a") + row(3, "x", attributes=' hidden="true"'), after='<autoFilter ref="A1:B9"><filterColumn colId="0"/></autoFilter>')), (Fault.FILTERED_LINES, 3, None)),
+    ("filter of ODS", ods(ODS_HEAD + ods_row("x", attributes=' table:visibility="filter"')), (Fault.FILTERED_LINES, 2, None)),
+    ("hidden column", xlsx(sheet(HEAD + ROW, before='<cols><col min="2" max="3" hidden="1"/></cols>')), (Fault.HIDDEN_COLUMN, None, 2)),
+    ("flat column", xlsx(sheet(HEAD + ROW, before='<cols><col min="2" max="2" width="0" customWidth="1"/></cols>')), (Fault.HIDDEN_COLUMN, None, 2)),
+    ("hidden column of ODS", ods('<table:table-column/><table:table-column table:visibility="collapse"/>' + ODS_HEAD), (Fault.HIDDEN_COLUMN, None, 2)),
+    ("hidden first sheet", xlsx(sheet(HEAD + ROW), sheet(HEAD + ROW), states=["hidden"]), (Fault.HIDDEN_SHEET, None, None)),
+    ("very hidden first sheet", xlsx(sheet(HEAD + ROW), states=["veryHidden"]), (Fault.HIDDEN_SHEET, None, None)),
+    ("hidden first table", ods(f'<table:table table:name="A" table:style-name="t">{ODS_HEAD}</table:table>', styles='<style:style style:name="t" style:family="table"><style:table-properties table:display="false"/></style:style>'), (Fault.HIDDEN_SHEET, None, None)),
+    ("empty first sheet", xlsx(sheet(""), sheet(HEAD + ROW)), (Fault.FIRST_SHEET_EMPTY, None, None)),
+    ("empty first table", ods("", ODS_HEAD), (Fault.FIRST_SHEET_EMPTY, None, None)),
+    ("empty", xlsx(sheet("")), (Fault.EMPTY, None, None)),
+    ("only styles", xlsx(sheet('<row r="1"><c r="A1" s="1"/></row>')), (Fault.EMPTY, None, None)),
+    ("only a header", xlsx(sheet(HEAD)), (Fault.ONLY_HEADER, None, None)),
+    ("only a header, as a text", b"Nom;Ville\r\n\r\n", (Fault.ONLY_HEADER, None, None)),
+    ("same column twice", xlsx(sheet(row(1, "Nom", "Ville", "NOM") + ROW)), (Fault.SAME_HEADER_TWICE, 1, 3)),
+    ("error", xlsx(sheet(HEAD + '<row r="2"><c r="B2" t="e"><v>#N/A</v></c></row>')), (Fault.ERROR_CELL, 2, 2)),
+    ("error of ODS", ods(ODS_HEAD + ODS_ERROR), (Fault.ERROR_CELL, 2, 1)),
+    ("far corner", xlsx(sheet(HEAD + '<row r="1048576"><c r="XFD1048576"><v>1</v></c></row>')), (Fault.TOO_MANY_LINES, None, None)),
+    ("far column", xlsx(sheet(HEAD + '<row r="2"><c r="XFD2"><v>1</v></c></row>')), (Fault.TOO_MANY_COLUMNS, 2, None)),
+    ("far corner of ODS", ods(ODS_HEAD + f'<table:table-row table:number-rows-repeated="1048574"><table:table-cell/></table:table-row><table:table-row><table:table-cell table:number-columns-repeated="16383"/>{ods_cell("x")}</table:table-row>'), (Fault.TOO_MANY_LINES, None, None)),
+    ("far column of ODS", ods(ODS_HEAD + f'<table:table-row><table:table-cell table:number-columns-repeated="16383"/>{ods_cell("x")}</table:table-row>'), (Fault.TOO_MANY_COLUMNS, 2, None)),
+    ("billion cells of ODS", ods(ODS_HEAD + '<table:table-row table:number-rows-repeated="1048575"><table:table-cell office:value-type="float" office:value="1" table:number-columns-repeated="16384"/></table:table-row>'), (Fault.TOO_MANY_COLUMNS, 2, None)),
+    ("1 MB cell", xlsx(sheet(HEAD + row(2, "a", "x" * 1_000_000))), (Fault.CELL_TOO_LONG, 2, 2)),
+    ("1 MB shared text", xlsx(sheet(HEAD + '<row r="2"><c r="B2" t="s"><v>0</v></c></row>'), texts=f"<si><r><t>{'x' * 1_000_000}</t></r></si>"), (Fault.CELL_TOO_LONG, 2, 2)),
+    ("1 MB cell of ODS", ods(ODS_HEAD + ods_row("a", "x" * 1_000_000)), (Fault.CELL_TOO_LONG, 2, 2)),
+    ("1 MB cell of a text", b"Nom;Ville\na;" + b"x" * 1_000_000, (Fault.CELL_TOO_LONG, 2, None)),
+    ("a quote never closed", b'Nom;Ville\na;b\n"c;d\n' + b"e;f\n" * 100_000, (Fault.BAD_QUOTES, 3, None)),
+    ("NUL in a text", b"Nom;Ville\nabc\0;2", (Fault.FORBIDDEN_CHARACTER, 2, 4)),
+    ("NUL in a sheet", xlsx(sheet(HEAD + row(2, "a", "b_x0000_"))), (Fault.FORBIDDEN_CHARACTER, 2, 2)),
+    ("NUL in the XML", xlsx(sheet(HEAD + row(2, "a", "b\0"))), (Fault.UNREADABLE, None, None)),
+    ("entity", xlsx(sheet(HEAD + ROW).replace("<worksheet", '<!DOCTYPE worksheet [<!ENTITY a "b">]><worksheet')), (Fault.UNREADABLE, None, None)),
+    ("external entity", xlsx(sheet(HEAD + row(2, "&a;")).replace("<worksheet", '<!DOCTYPE worksheet [<!ENTITY a SYSTEM "file:///etc/passwd">]><worksheet')), (Fault.UNREADABLE, None, None)),
+    ("unknown entity", xlsx(sheet(HEAD + row(2, "&a;"))), (Fault.UNREADABLE, None, None)),
+    ("entity in texts", xlsx(sheet(HEAD + ROW), texts='<!DOCTYPE a><si><t>x</t></si>'), (Fault.UNREADABLE, None, None)),
+    ("no such text", xlsx(sheet(HEAD + '<row r="2"><c r="A2" t="s"><v>7</v></c></row>')), (Fault.UNREADABLE, 2, 1)),
+    ("lines out of order", xlsx(sheet(row(2, "a") + row(1, "b"))), (Fault.UNREADABLE, None, None)),
+    ("cells out of order", xlsx(sheet(f'<row r="1">{text("B1", "b")}{text("A1", "a")}</row>')), (Fault.UNREADABLE, None, None)),
+    ("cells of another line", xlsx(sheet(f'<row r="1">{text("A2", "b")}</row>')), (Fault.UNREADABLE, None, None)),
+    ("unknown encoding", xlsx(sheet(HEAD + ROW).replace("UTF-8", "UTFr-8")), (Fault.UNREADABLE, None, None)),
+    ("cut short", xlsx(sheet(HEAD + ROW)[:-20]), (Fault.UNREADABLE, None, None)),
+    ("cut in the archive", xlsx(sheet(HEAD + ROW))[:-40], (Fault.UNREADABLE, None, None)),
+    ("no sheet there", xlsx(sheet(HEAD + ROW)).replace(b"xl/worksheets/sheet1.xml", b"xl/worksheets/sheet9.xml"), (Fault.UNREADABLE, None, None)),
+    ("not UTF-8", xlsx(sheet(HEAD + row(2, "@@")).encode().replace(b"@@", b"\xff\xfe")), (Fault.UNREADABLE, None, None)),
+    ("deep", xlsx(sheet(HEAD + "<a>" * 100_000)), (Fault.UNREADABLE, None, None)),
+    ("unknown packing", xlsx(sheet(HEAD + ROW), method=zipfile.ZIP_LZMA), (Fault.UNREADABLE, None, None)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("content", "expected"), [case[1:] for case in FAULTS], ids=[case[0] for case in FAULTS])
+def test_each_fault_is_told_with_its_place(content: bytes, expected: tuple[Fault, int | None, int | None]) -> None:
+    assert where(refusal(content)) == expected
+
+
+def test_two_entries_of_one_name_are_refused() -> None:
+    """A spreadsheet may show one, and a reader read the other."""
+    with pytest.warns(UserWarning, match="Duplicate name"):
+        content = xlsx(sheet(HEAD + ROW), more=[("xl/worksheets/sheet1.xml", sheet(HEAD))])
+    assert refusal(content).fault is Fault.UNREADABLE
+    assert refusal(xlsx(sheet(HEAD + ROW), more=[("XL/worksheets/Sheet1.xml", sheet(HEAD))])).fault is Fault.UNREADABLE
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "fault"),
+    [
+        ("liste.xlsx", b"%PDF-1.7", Fault.NOT_AS_NAMED), ("liste.csv", b"\x89PNG\r\n", Fault.NOT_AS_NAMED), ("liste.xls", b"<html><table>", Fault.NOT_AS_NAMED),
+        ("liste.xlsx", b"Nom\x01;Ville\n1;2", Fault.NOT_AS_NAMED), ("liste.csv", b"Nom\x01;Ville\n1;2", Fault.FORBIDDEN_CHARACTER), ("liste.pdf", b"%PDF-1.7", Fault.UNKNOWN_FORMAT),
+        ("liste.xls", _ole("Workbook"), Fault.OLD_FORMAT), ("sans", b"%PDF-1.7", Fault.UNKNOWN_FORMAT),
+    ],
+)  # fmt: skip
+def test_a_name_counts_only_when_the_content_cannot_be_read(name: str, content: bytes, fault: Fault) -> None:
+    assert refusal(content, name=name).fault is fault
+
+
+def test_a_renamed_file_is_read() -> None:
+    content = xlsx(sheet(HEAD + ROW))
+    for name in ("liste.csv", "liste.xls", "liste.ods", "LISTE", "liste.pdf"):
+        assert read_table(content, name=name).header == ("Nom", "Ville")
+    assert read_table(b"Nom;Ville\n1;2", name="liste.xlsx").header == ("Nom", "Ville")
+
+
+def test_what_is_hidden_and_empty_hides_nothing() -> None:
+    content = xlsx(
+        sheet(HEAD + ROW + '<row r="3" hidden="1"><c r="A3" s="1"/></row><row r="1048576" hidden="1"/>', before='<cols><col min="3" max="16384" hidden="1"/></cols>'),
+        sheet(HEAD), sheet(""), sheet(HEAD), states=["visible", "visible", "visible", "hidden"],
+    )  # fmt: skip
+    table = read_table(content)
+    assert (table.sheet, table.others, len(table.rows)) == ("Feuille 1", 1, 1)
+    hidden = '<table:table-column table:number-columns-repeated="2"/><table:table-column table:visibility="collapse" table:number-columns-repeated="16382"/>'
+    style = '<style:style style:name="t"><style:table-properties table:display="false"/></style:style>'
+    content = ods(
+        hidden + ODS_HEAD + ods_row("MARTIN", "ALBI") + '<table:table-row table:visibility="collapse" table:number-rows-repeated="9"><table:table-cell/></table:table-row>',
+        ods_row("autre"), "<table:table-row><table:table-cell/></table:table-row>", f'<table:table table:name="x" table:style-name="t">{ods_row("liste")}</table:table>', styles=style,
+    )  # fmt: skip
+    table = read_table(content)
+    assert (table.sheet, table.others, len(table.rows)) == ("Feuille 1", 1, 1)
+
+
+# ---- time and memory ---------------------------------------------------------------------------------------------------
+
+
+def _bomb(head: str, one: str, tail: str, megabytes: int, name: str = "xl/worksheets/sheet1.xml", *, declared: int | None = None) -> bytes:
+    """A workbook whose part ``name`` has so many megabytes of one element. They are packed once, and repeated packed."""
+    root = "worksheet" if "sheet1" in name else "sst"
+    begins = f'{files.DECLARATION}<{root} xmlns="{files.MAIN}">{head}'.encode()
+    piece = one.encode() * (1024 * 1024 // len(one))
+    packer = zlib.compressobj(6, zlib.DEFLATED, -15)
+    packed = packer.compress(begins) + packer.flush(zlib.Z_FULL_FLUSH)
+    again = packer.compress(piece) + packer.flush(zlib.Z_FULL_FLUSH)
+    packed += again * megabytes + packer.compress(tail.encode()) + packer.flush()
+    crc = zlib.crc32(begins)
+    for _ in range(megabytes):
+        crc = zlib.crc32(piece, crc)
+    crc = zlib.crc32(tail.encode(), crc)
+    size = len(begins) + len(piece) * megabytes + len(tail.encode())
+    entries = [(name, packed, zipfile.ZIP_DEFLATED, crc, declared or size)]
+    with zipfile.ZipFile(io.BytesIO(xlsx(sheet(HEAD + ROW)))) as source:
+        for other in source.namelist():
+            if other != name:
+                content = source.read(other)
+                entries.append((other, content, zipfile.ZIP_STORED, zlib.crc32(content), len(content)))
+    body, directory = b"", b""
+    for where, content, method, checksum, length in entries:
+        told = struct.pack("<HHHHHIIIHH", 20, 0, method, 0, 33, checksum, len(content), length, len(where), 0)
+        directory += b"PK\x01\x02" + struct.pack("<H", 20) + told + struct.pack("<HHHII", 0, 0, 0, 0, len(body)) + where.encode()
+        body += b"PK\x03\x04" + told + where.encode() + content
+    return body + directory + b"PK\x05\x06" + struct.pack("<HHHHIIH", 0, 0, len(entries), len(entries), len(directory), len(body), 0)
+
+
+def _nested() -> bytes:
+    inner = archive([("a", b"\0" * 50_000_000)])
+    for _ in range(3):
+        inner = archive([(f"{n}.zip", inner) for n in range(16)])
+    return xlsx(sheet(HEAD + ROW), more=[("media/inner.zip", inner)])
+
+
+#: What a sheet may hold when what it declares is believable: each piece is met.
+LAX = replace(BULK, ratio=100_000)
+BOMBS: dict[str, tuple[Callable[[], bytes], Limits | None, set[Fault | None]]] = {
+    "sparse": (lambda: _bomb("<sheetData>" + HEAD, " " * 64, "</sheetData></worksheet>", 2047), BULK, {Fault.TOO_LARGE_UNPACKED}),
+    "sparse, small limits": (lambda: _bomb("<sheetData>", " " * 64, "</sheetData></worksheet>", 400), None, {Fault.TOO_LARGE_UNPACKED}),
+    "sparse and within the limits": (lambda: _bomb("<sheetData>" + HEAD + ROW, " " * 64, "</sheetData></worksheet>", 500), LAX, {None}),
+    "it lies about its size": (lambda: _bomb("<sheetData>" + HEAD, " ", "</sheetData></worksheet>", 300, declared=1000), LAX, {Fault.UNREADABLE}),
+    "one endless tag": (lambda: _bomb('<sheetData><row r="1"><c r="', "A" * 64, '"/></row></sheetData></worksheet>', 100), LAX, {Fault.UNREADABLE}),
+    "one endless value": (lambda: _bomb('<sheetData><row r="1"><c r="A1"><v>', "1" * 64, "</v></c></row></sheetData></worksheet>", 100), LAX, {Fault.CELL_TOO_LONG}),
+    "elements without end": (lambda: _bomb("<sheetData>", "<x></x>" * 8, "</sheetData></worksheet>", 30), replace(LAX, lines=50_000), {Fault.TOO_LARGE_UNPACKED}),
+    "one endless comment": (lambda: _bomb("<!--", "x" * 64, "--></worksheet>", 100), LAX, {Fault.UNREADABLE}),
+    "millions of texts": (lambda: _bomb("", "<si><t>x</t></si>", "</sst>", 60, "xl/sharedStrings.xml"), LAX, {Fault.TOO_MUCH_TEXT}),
+    "many entries": (lambda: archive([("xl/workbook.xml", b"<a/>"), *((f"e{n}", b"x") for n in range(60_000))]), BULK, {Fault.TOO_LARGE_UNPACKED}),
+    "nested": (_nested, BULK, {None}),
+}
+
+
+def _measured(name: str, pipe: Any) -> None:
+    make, limits, _faults = BOMBS[name]
+    content = make()
+    resource.setrlimit(resource.RLIMIT_AS, (1536 * 1024 * 1024,) * 2)
+    with open("/proc/self/clear_refs", "w") as refs:
+        refs.write("5")  # the peak begins here
+    started = time.process_time()
+    try:
+        read_table(content, limits or Limits(size=40 * 1024 * 1024))
+        found = None
+    except Refused as error:
+        found = error.fault
+    with open("/proc/self/status") as status:
+        peak = next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))
+    pipe.send((found, time.process_time() - started, peak // 1024))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", list(BOMBS))
+def test_a_bomb_costs_little(name: str) -> None:
+    context = multiprocessing.get_context("spawn")
+    here, there = context.Pipe()
+    process = context.Process(target=_measured, args=(name, there))
+    process.start()
+    assert here.poll(120), "it hangs"
+    found, seconds, megabytes = here.recv()
+    process.join()
+    assert found in BOMBS[name][2]
+    assert seconds < 10
+    assert megabytes < 512
+
+
+@pytest.mark.parametrize("inside", [" " * 900_000, "<c" * 400_000, '<c r="A2">' * 90_000, '<c r="A2"><v>' + "&amp;" * 150_000, "&" * 900_000, '<c r="A2" t="inlineStr"><is><t>' + "&amp;" * 150_000])
+def test_no_line_takes_long(inside: str) -> None:
+    """Neither a pattern that tries again at each byte, nor a list of each byte that no pattern knows."""
+    started = time.process_time()
+    for content in (
+        xlsx(sheet(HEAD + f'<row r="2">{inside}</row>')), xlsx(sheet(HEAD + ROW), texts=f"<si>{inside}</si>"), xlsx(sheet(HEAD + ROW + f"<row {inside}/>")),
+        ods(ODS_HEAD + f"<table:table-row>{inside}</table:table-row>"), ods(ODS_HEAD + f"<table:table-row><table:table-cell {inside}/></table:table-row>"),
+        f"Nom;Ville\n{inside};2".encode(), f"{inside};Ville\n1;2".encode(), f"sep={inside}\n1;2".encode(),
+    ):  # fmt: skip
+        with contextlib.suppress(Refused):
+            read_table(content)
+    assert time.process_time() - started < 4
+
+
+# ---- words -------------------------------------------------------------------------------------------------------------
+
+
+def test_each_fault_has_its_sentence(app: Flask) -> None:
+    with app.test_request_context(), force_locale("fr"):
+        sentences = {fault: labels.refused(Refused(fault, value="X")) for fault in Fault}
+        assert len(set(sentences.values())) == len(Fault)
+        assert all(len(words) > 30 and words.rstrip(".") != words for words in sentences.values()), sentences
+        known = {case[0]: case[1] for case in FAULTS}
+        damages = {labels.damaged(damage, "7,5E+04", 13, 15) for damage in Damage}
+        assert len(damages) == len(Damage) and all("7,5E+04" in words and "Texte" in words for words in damages)
+        assert labels.refused(refusal(known["formula"])).startswith("Ligne 2, colonne B")
+        assert labels.refused(refusal(known["hidden column"])).startswith("Colonne B")
+        assert labels.refused(refusal(b"Nom;Ville\nabc\0;2")).startswith("Ligne 2, caractère 4")
+    assert [labels.column_letters(number) for number in (1, 26, 27, 52, 703, 16384)] == ["A", "Z", "AA", "AZ", "AAA", "XFD"]
+
+
+def test_lines_given_one_by_one_are_refused_at_their_end() -> None:
+    content = xlsx(sheet(HEAD + ROW + row(3, "x"), after='<mergeCells><mergeCell ref="A1:B1"/></mergeCells>'))
+    seen = []
+    with pytest.raises(Refused) as caught, open_table(content) as table:
+        seen = [row.number for row in table.rows]
+    assert caught.value.fault is Fault.MERGED_CELLS and seen == []
+
+
+def _table(content: bytes, **more: Any) -> Table:
+    return read_table(content, **more)
+
+
+def test_progress_is_told() -> None:
+    told: list[int] = []
+    _table(b"Nom\n" + b"x\n" * 2500, progress=told.append)
+    assert told == [1000, 2000, 2500]
+
+
+def test_the_files_of_this_test_are_good_but_for_their_fault() -> None:
+    assert len(read_table(xlsx(sheet(HEAD + ROW))).rows) == 1
+    assert len(read_table(ods(ODS_HEAD + ods_row("a"))).rows) == 1

@@ -1,0 +1,106 @@
+"""Exports of lists in a real browser: columns chosen and remembered, a file prepared in the background, its notice and its download; the numbers."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.e2e.axe import assert_accessible
+
+SignIn = Callable[..., Page]
+
+
+def fits(page: Page) -> None:
+    """No wider than the screen."""
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+def rows(path: Path) -> list[list[str]]:
+    """Heading and lines of a CSV file."""
+    return list(csv.reader(io.StringIO(path.read_bytes().decode("utf-8-sig"), newline=""), delimiter=";"))
+
+
+def only(page: Page, *labels: str) -> None:
+    """Check these columns and no other."""
+    group = page.get_by_role("group", name="Colonnes du fichier")
+    checked = group.get_by_role("checkbox", checked=True)
+    while checked.count():
+        checked.first.uncheck()
+    for label in labels:
+        group.get_by_role("checkbox", name=label, exact=True).check()
+
+
+@pytest.mark.parametrize("javascript", [True, False])
+def test_columns_a_file_in_the_background_and_its_download(signed_in: SignIn, javascript: bool) -> None:
+    page = signed_in("principal", javascript=javascript)
+    page.goto("/stagiaires/?a_faire=sans-sortie")
+    page.get_by_role("link", name="Export des stagiaires").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Export des stagiaires")
+    expect(page.locator("main")).to_contain_text("Sans sortie")
+    if javascript:
+        assert_accessible(page)
+    only(page, "Prénom", "Nom de naissance", "Date d’entrée")
+    page.get_by_role("radio", name="CSV").check()
+    with page.expect_download() as direct:
+        page.get_by_role("button", name="Télécharger le fichier").click()
+    found = rows(Path(direct.value.path()))
+    assert found[0] == ["Nom de naissance", "Prénom", "Date d’entrée"] and len(found) > 1
+
+    page.goto("/stagiaires/?a_faire=sans-sortie")
+    page.get_by_role("link", name="Export des stagiaires").click()
+    expect(page.get_by_role("checkbox", name="Prénom", exact=True)).to_be_checked()
+    expect(page.get_by_role("checkbox", name="Courriel", exact=True)).not_to_be_checked()
+    expect(page.get_by_role("link", name="Cocher toutes les colonnes")).to_be_visible()
+    page.get_by_role("checkbox", name="Préparer le fichier en arrière-plan").check()
+    page.get_by_role("button", name="Télécharger le fichier").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Mes exports")
+    for _try in range(60):
+        if page.get_by_role("button", name="Télécharger").count():
+            break
+        page.wait_for_timeout(1000)
+        if not javascript:
+            page.reload()
+    if javascript:
+        assert_accessible(page)
+    page.goto("/")
+    page.get_by_role("button", name="Voir mes exports").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Mes exports")
+    expect(page.get_by_role("button", name="Voir mes exports")).to_have_count(0)
+    with page.expect_download() as fetched:
+        page.get_by_role("button", name="Télécharger").first.click()
+    assert rows(Path(fetched.value.path())) == found
+    page.set_viewport_size({"width": 360, "height": 740})
+    page.goto("/exports/")
+    fits(page)
+    page.get_by_role("link", name="Supprimer").first.click()
+    fits(page)
+    page.get_by_role("button", name="Supprimer le fichier").click()
+    expect(page.get_by_role("status").first).to_contain_text("est supprimé")
+
+
+def test_numbers_need_a_reason(signed_in: SignIn) -> None:
+    page = signed_in("principal")
+    page.goto("/exports/liste/stagiaires")
+    page.get_by_role("radio", name="CSV").check()
+    only(page, "Prénom")
+    page.get_by_role("checkbox", name="Ajouter les NIR en clair").check()
+    page.get_by_role("button", name="Télécharger le fichier").click()
+    expect(page.get_by_role("alert")).to_contain_text("10 caractères au moins")
+    assert_accessible(page)
+    page.set_viewport_size({"width": 360, "height": 740})
+    fits(page)
+    expect(page.get_by_role("checkbox", name="Ajouter les NIR en clair")).to_be_checked()
+    page.get_by_role("textbox", name="Motif de lecture des numéros").fill("Contrôle demandé par la Région")
+    with page.expect_download() as given:
+        page.get_by_role("button", name="Télécharger le fichier").click()
+    found = rows(Path(given.value.path()))
+    assert found[0] == ["Prénom", "NIR"] and any(row[1] for row in found[1:])
+
+    other = signed_in("secondaire")
+    other.goto("/exports/liste/stagiaires")
+    expect(other.get_by_role("checkbox", name="Ajouter les NIR en clair")).to_have_count(0)

@@ -1,0 +1,171 @@
+"""The pages of imports, as people go through them."""
+
+from __future__ import annotations
+
+import io
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from sqlalchemy import select
+
+from app.accounts.models import User
+from app.core import tenancy
+from app.core.exports.models import ListExport
+from app.core.extensions import db
+from app.core.tabular import read_table
+from app.core.tenancy import Scope
+from app.imports.domain import FileState
+from app.imports.models import ImportFile, ImportHeading
+from app.trainees.models import Registration
+from tests.accounts.helpers import post, token
+from tests.actions.helpers import make_action, make_nir
+from tests.architecture.markup import problems
+from tests.imports.helpers import csv_of, file_now, row_of, run, send
+
+if TYPE_CHECKING:
+    from flask.testing import FlaskClient
+    from sqlalchemy.orm import Session
+    from werkzeug.test import TestResponse
+
+
+@pytest.fixture
+def principal(as_user: Any) -> FlaskClient:
+    browser: FlaskClient = as_user("principal")
+    return browser
+
+
+def upload(browser: FlaskClient, content: bytes, name: str = "stagiaires.csv") -> TestResponse:
+    data = {"csrf_token": token(browser), "file": (io.BytesIO(content), name)}
+    return browser.post("/imports/stagiaires", data=data, content_type="multipart/form-data", headers={"Referer": "https://localhost/"})
+
+
+def latest() -> ImportFile:
+    tenancy.bind(Scope.system())
+    return db.session.scalars(select(ImportFile).order_by(ImportFile.id.desc()).limit(1)).one()
+
+
+def test_a_file_is_sent_checked_mended_applied_and_undone(principal: FlaskClient, db_session: Session) -> None:
+    action = make_action()
+    right, wrong = make_nir(), make_nir()
+    sent = upload(principal, csv_of([row_of(action, right), row_of(action, wrong, town="PARIS")]), "liste 1850631001001 61.csv")
+    assert sent.status_code == 303
+    file = latest()
+    assert "1850631001001" not in file.file_name
+    page = principal.get(f"/imports/fichier/{file.id}").text
+    assert "Lecture en cours" in page
+    assert 'hx-get="' in page
+    run(file.id)
+    assert principal.get(f"/imports/fichier/{file.id}/avancement").headers["HX-Refresh"] == "true"
+    page = principal.get(f"/imports/fichier/{file.id}").text
+    assert list(problems(page)) == []
+    assert "Rien n’a encore été enregistré" in page
+    assert right.number not in page
+    line = f"/imports/fichier/{file.id}/ligne/3"
+    page = principal.get(line).text
+    assert list(problems(page)) == []
+    assert wrong.masked in page
+    assert wrong.number not in page
+    cells = dict(re.findall(r'name="(cellule-[a-z_]+)" value="([^"]*)"', page)) | {"cellule-town": "toulouse", "revision": "1"}
+    assert post(principal, line, cells).status_code == 303
+    assert file_now(file.id).counts == {"create": 2, "change": 0, "same": 0, "wrong": 0}
+    confirmed = post(principal, f"/imports/fichier/{file.id}/appliquer", {"create": "2", "change": "0", "wrong": "0", "what": "all"}, follow_redirects=True)
+    assert "Vous pouvez quitter cette page" in confirmed.text
+    run(file.id)
+    made = db.session.scalars(select(Registration).where(Registration.action_id == action.id)).all()
+    assert [(one.town, one.insee_code) for one in made] == [("Toulouse", "31555")] * 2
+    again = upload(principal, csv_of([row_of(action, right), row_of(action, wrong, town="PARIS")]))
+    assert again.location.endswith(f"/imports/fichier/{file.id}")
+    page = principal.get(f"/imports/fichier/{file.id}/annuler").text
+    assert list(problems(page)) == []
+    assert post(principal, f"/imports/fichier/{file.id}/annuler").status_code == 303
+    run(file.id)
+    assert file_now(file.id).state == FileState.UNDONE
+    assert db.session.scalars(select(Registration).where(Registration.action_id == action.id)).all() == []
+    assert list(problems(principal.get("/imports/").text)) == []
+
+
+def test_an_unknown_heading_is_named_once(principal: FlaskClient, db_session: Session) -> None:
+    action = make_action()
+    account = db.session.scalars(select(User).where(User.username == "principal")).one()
+    rows = [row_of(action, make_nir()) | {"Adresse de messagerie": "a@exemple.fr", "Commentaire": "x"}]
+    columns = [name for name in rows[0] if name != "email"]
+    file = send(account, csv_of(rows, columns=columns))
+    assert file.state == FileState.TO_MAP
+    page = principal.get(f"/imports/fichier/{file.id}").text
+    assert list(problems(page)) == []
+    places = {name: str(place) for place, name in enumerate(columns)}
+    mapped = {f"colonne-{places['Adresse de messagerie']}": "email", f"colonne-{places['Commentaire']}": ""}
+    twice = post(principal, f"/imports/fichier/{file.id}/colonnes", mapped | {f"colonne-{places['Commentaire']}": "email"})
+    assert twice.status_code == 422
+    assert "Deux titres correspondent" in twice.text
+    assert post(principal, f"/imports/fichier/{file.id}/colonnes", mapped).status_code == 303
+    run(file.id)
+    assert file_now(file.id).counts == {"create": 1, "change": 0, "same": 0, "wrong": 0}
+    assert {row.column_name for row in db.session.scalars(select(ImportHeading))} == {"email", ""}
+    other = send(account, csv_of([row | {"Commentaire": "y"} for row in rows], columns=columns))
+    assert other.state == FileState.READY
+
+
+def test_a_file_that_is_no_table_says_why(principal: FlaskClient, db_session: Session) -> None:
+    assert upload(principal, b"%PDF-1.7 rien").status_code == 303
+    file = latest()
+    run(file.id)
+    page = principal.get(f"/imports/fichier/{file.id}").text
+    assert list(problems(page)) == []
+    assert "Rien de ce fichier n’a été pris" in page
+    number = file.id
+    assert post(principal, f"/imports/fichier/{number}/abandonner").status_code == 303
+    tenancy.bind(Scope.system())
+    assert db.session.get(ImportFile, number) is None
+    empty = upload(principal, b"")
+    assert empty.status_code == 422
+
+
+def test_the_annotated_file_comes_back_as_it_is(principal: FlaskClient, db_session: Session) -> None:
+    action = make_action()
+    account = db.session.scalars(select(User).where(User.username == "principal")).one()
+    rows = [row_of(action, make_nir()), row_of(action, make_nir(), town="PARIS", mobile="12")]
+    file = send(account, csv_of(rows))
+    for kind in ("xlsx", "ods", "csv"):
+        content = post(principal, f"/imports/fichier/{file.id}/annote", {"format": kind}).data
+        table = read_table(content)
+        assert table.header[-1] == "À corriger"
+        assert table.rows[0].cells[-1].text == ""
+        assert "Ville" in table.rows[1].cells[-1].text
+        assert "Téléphone portable" in table.rows[1].cells[-1].text
+        again = send(account, content, name=f"retour.{kind}")
+        assert (again.state, again.counts) == (FileState.READY, {"create": 1, "change": 0, "same": 0, "wrong": 1})
+
+
+def test_somebody_else_never_finds_the_file(principal: FlaskClient, as_user: Any, db_session: Session) -> None:
+    account = db.session.scalars(select(User).where(User.username == "principal")).one()
+    file = send(account, csv_of([row_of(make_action(), make_nir(), town="PARIS")]))
+    other = as_user("autre-of")
+    for address in ("", "/avancement", "/annuler", "/ligne/2"):
+        assert other.get(f"/imports/fichier/{file.id}{address}").status_code == 404
+    for address in ("/colonnes", "/nommer-les-colonnes", "/controler", "/appliquer", "/annuler", "/abandonner", "/ligne/2", "/annote"):
+        assert post(other, f"/imports/fichier/{file.id}{address}").status_code == 404
+    assert file_now(file.id).state == FileState.READY
+
+
+def test_a_right_line_that_is_changed_has_the_whole_checked_again(principal: FlaskClient, db_session: Session) -> None:
+    account = db.session.scalars(select(User).where(User.username == "principal")).one()
+    file = send(account, csv_of([row_of(make_action(), make_nir())]))
+    line = f"/imports/fichier/{file.id}/ligne/2"
+    assert post(principal, line, {"cellule-town": "PARIS", "revision": "1"}).status_code == 303
+    assert file_now(file.id).state == FileState.CHECKING
+    assert "Contrôle en cours" in principal.get(f"/imports/fichier/{file.id}").text
+    run(file.id)
+    assert file_now(file.id).counts == {"create": 0, "change": 0, "same": 0, "wrong": 1}
+    assert list(problems(principal.get(f"/imports/fichier/{file.id}").text)) == []
+
+
+def test_the_annotated_file_has_its_line_in_the_journal(principal: FlaskClient, db_session: Session) -> None:
+    account = db.session.scalars(select(User).where(User.username == "principal")).one()
+    file = send(account, csv_of([row_of(make_action(), make_nir()), row_of(make_action(), make_nir(), town="PARIS")]))
+    assert post(principal, f"/imports/fichier/{file.id}/annote", {"format": "csv", "lines": "wrong"}).data.count(b"\n") == 2
+    tenancy.bind(Scope.system())
+    entry = db.session.scalars(select(ListExport).order_by(ListExport.id.desc()).limit(1)).one()
+    assert (entry.list_name, entry.actor_id, entry.lines, entry.personal, entry.query) == ("import-stagiaires", account.id, 1, True, f"fichier={file.id}")
+    assert entry.finished_at is not None

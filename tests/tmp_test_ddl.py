@@ -1,3 +1,0 @@
-def test_x():
-    import os
-    from tests.conftest import *
