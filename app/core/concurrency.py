@@ -261,6 +261,10 @@ class VersionedForm:
         self.row_page.data = presence.open_page(row)
         page_drafts.tell_of(self, row)
 
+    def made_from(self, version: int) -> None:
+        """Say which version of the row the form was made from, when no page carried it: a line of a file."""
+        self._posted_version = str(version)
+
     def row_hidden(self) -> Markup:
         """The hidden fields, for the template."""
         return Markup("").join((self.row_version(), self.row_base(), self.row_page()))

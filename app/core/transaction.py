@@ -58,6 +58,61 @@ def transaction() -> Iterator[Session]:
         _run(state.callbacks)
 
 
+@contextmanager
+def part() -> Iterator[Session]:
+    """A part of the open transaction that may fail by itself: what it did is taken back, and the rest goes on.
+
+    For lists of acts of which each may be refused.  The exception leaves the block; the one who catches it decides.  Raises RuntimeError
+    outside a transaction.
+    """
+    state: _State | None = db.session().info.get(_KEY)
+    if state is None:
+        raise RuntimeError("part belongs inside transaction()")
+    with _savepoint(state, keep=True) as session:
+        yield session
+
+
+@contextmanager
+def rehearsal() -> Iterator[Session]:
+    """Run use cases to see what they would do: all that the block writes is taken back, nothing it asked for after the commit is run.
+
+    It neither commits nor ends the transaction it is part of, if there is one.  Its locks go with it.
+    """
+    session = db.session()
+    alone = _KEY not in session.info
+    state: _State = session.info.setdefault(_KEY, _State(depth=1))
+    try:
+        with _savepoint(state, keep=False):
+            yield session
+    finally:
+        if alone:
+            session.info.pop(_KEY, None)
+
+
+@contextmanager
+def _savepoint(state: _State, *, keep: bool) -> Iterator[Session]:
+    """A block whose writes, callbacks and notes are taken back if it fails, or, without ``keep``, always."""
+    session = db.session()
+    noted, count, failed = dict(session.info), len(state.callbacks), state.failed
+    nested = session.begin_nested()
+    kept = False
+    try:
+        yield session
+        if keep:
+            if state.failed and not failed:
+                raise RuntimeError("an inner block of this part failed: nothing of it is kept")
+            nested.commit()
+            kept = True
+    finally:
+        if not kept:
+            nested.rollback()
+            session.expire_all()
+            del state.callbacks[count:]
+            state.failed = failed
+            session.info.clear()
+            session.info.update(noted)
+
+
 def after_commit(callback: Callable[[], object]) -> None:
     """Run ``callback`` after the commit of the open transaction; never if it rolls back.
 

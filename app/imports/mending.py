@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from app.core.jobs import enqueue
 from app.core.logs import NUMBER_IN_TEXT
 from app.core.matrix.definition import choices_of, header_of
-from app.core.matrix.plan import Act, Difference
+from app.core.matrix.plan import Act, Difference, Importer
 from app.core.nir import mask, normalise
 from app.core.tabular import Cell
 from app.core.transaction import after_commit, transaction
@@ -155,7 +155,7 @@ def line_of(file: ImportFile, number: int, typed: Mapping[str, str] | None = Non
 
 
 def mend(file_id: int, number: int, typed: Mapping[str, str], *, revision: int) -> int:
-    """Write other cells into a line and check it at once; gives how many things are still wrong with it.
+    """Write other cells into a line and check it at once, with those that depend on it; gives how many things are still wrong with it.
 
     A masked number that is sent back as it was shown stays what it is.  Raises FileGone, FileElsewhere, Stale, or LookupError for no such line.
     """
@@ -165,9 +165,11 @@ def mend(file_id: int, number: int, typed: Mapping[str, str], *, revision: int) 
             raise FileElsewhere(file_id)
         if file.revision != revision:
             raise Stale(file_id)
-        matrix = IMPORTERS[file.matrix].matrix
+        importer = IMPORTERS[file.matrix]
+        matrix = importer.matrix
         part, items, place = _find(file, number)
         row = list(items[place][1])
+        shared = {importer.shares(_cells_of(file, row))}
         named = list(file.columns or ())
         row += [""] * (len(named) - len(row))
         for name, words in typed.items():
@@ -182,16 +184,29 @@ def mend(file_id: int, number: int, typed: Mapping[str, str], *, revision: int) 
         items[place] = [number, row]
         parts.rewrite(part, items)
         file.revision += 1
-        before = len(queries.findings_of(file.id, [number]).get(number, ()))
-        cells = {name: [cell] for name, cell in _cells_of(file, row).items()}
-        plan = work.plan_of_line(matrix, number, cells)
-        work.keep_findings(file, plan.findings, line=number)
-        if before and not plan.findings:
-            _count(file, plan.steps[0].act if plan.steps else Act.SAME)
-        elif not before:  # it was right, and does something else now: the whole is checked again
+        shared |= {importer.shares(_cells_of(file, row))}
+        lines = _sharing(file, importer, shared - {None}) or {number: _cells_of(file, row)}
+        wrong_before = set(queries.findings_of(file.id, list(lines)))
+        cells = {name: [of_line[name] for of_line in lines.values()] for name in _cells_of(file, row)}
+        plan = work.plan_of_lines(matrix, list(lines), cells)
+        work.keep_findings(file, plan.findings, lines=lines)
+        wrong_now, acts = {finding.line for finding in plan.findings}, {step.line: step.act for step in plan.steps}
+        right_before = lines.keys() - wrong_before
+        if any(line >= number or line in wrong_now for line in right_before):  # a line that was right does something else now: the whole is checked again
             move(file, FileEvent.MEND)
             after_commit(lambda: enqueue(JOB, file_id))
-        return len(plan.findings)
+        else:
+            for line in wrong_before - wrong_now:
+                _count(file, acts.get(line, Act.SAME))
+        return sum(finding.line == number for finding in plan.findings)
+
+
+def _sharing(file: ImportFile, importer: Importer, shared: Collection[Hashable]) -> dict[int, dict[str, Cell]]:
+    """The lines that have this in common, in order."""
+    if not shared:
+        return {}
+    every = ((number, _cells_of(file, row)) for number, row in parts.items_of(file.id, PartKind.ROWS))
+    return {number: cells for number, cells in every if importer.shares(cells) in shared}
 
 
 def _count(file: ImportFile, act: Act) -> None:

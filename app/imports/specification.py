@@ -125,7 +125,8 @@ class Specification:
     @property
     def remarks(self) -> tuple[str, ...]:
         """The rules that the matrix states besides those of its columns."""
-        return tuple(str(remark.words) for remark in self.matrix.remarks)
+        words = (*(remark.words for remark in self.matrix.remarks), self.matrix.undoing)
+        return tuple(str(one) for one in words if one)
 
 
 def specify(matrix: Matrix) -> Specification:
@@ -215,9 +216,10 @@ def _example(given: dict[str, str], lines: tuple[Line, ...], checker: Checker) -
     filled: dict[str, str] = {}
     for line in lines:
         words = given.get(line.name, "")
+        needed = bool(words) or line.need is Need.ALWAYS
         if checker.readers[line.name].read(text_cell(words)).message is not None:
             words = ""
-        if not words and line.need is Need.ALWAYS and line.allowed:
+        if not words and needed and line.allowed:
             words = line.allowed[0].written
         filled[line.name] = words
     return filled

@@ -12,8 +12,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from flask_babel import gettext as _
-
 from app.core.matrix import Finding, Matrix, Need
 from app.core.matrix.checking import Checked, Checker, groups_of
 from app.core.matrix.definition import Description, describe
@@ -154,11 +152,12 @@ def _judged(checker: Checker, described: Sequence[Description], checked: Checked
             watch()
         bad = wrong.get(line, set())
         values = {name: column[place] for name, column in checked.values.items()}
-        found += [Finding(line, name, str(checker.missing(name) or _("Fill in this field."))) for name in keys if values[name] is None and name not in bad]
+        found += [Finding(line, name, checker.blank(name, held=True)) for name in keys if values[name] is None and name not in bad]
         lacking = [one.header for one in needed if one.column.name in values and values[one.column.name] is None and one.column.name not in bad]
         blanks.update(lacking)
         if has_number:
             found += _number(line, values, bad)
+        found += [Finding(line, name, message) for name, message in checker.alone(values, bad)]
         for group in groups:
             # A line that changes something may leave blank what the portal holds: only a whole line is judged with its blanks.
             given = [values.get(name) is not None for name in group.columns]

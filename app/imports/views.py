@@ -172,7 +172,10 @@ class ImportsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only p
         if file.state != FileState.APPLIED or file.dropped:
             return elsewhere(import_id, services.FileElsewhere(import_id))
         return self.render_template(
-            "imports/undo.html", breadcrumb=crumbs((file.file_name, url_for(".show", import_id=import_id)), (_("Undo the import"), None)), file=file
+            "imports/undo.html",
+            breadcrumb=crumbs((file.file_name, url_for(".show", import_id=import_id)), (_("Undo the import"), None)),
+            file=file,
+            matrix=IMPORTERS[file.matrix].matrix,
         )
 
     @expose("/fichier/<int:import_id>/abandonner", methods=("POST",))

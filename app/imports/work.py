@@ -6,7 +6,7 @@ Nothing of a file is written before its whole outcome is: each step is one trans
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import timedelta
@@ -26,7 +26,7 @@ from app.core.matrix import Finding, Matrix
 from app.core.matrix.checking import Checked, Checker
 from app.core.matrix.definition import describe
 from app.core.matrix.plan import Act, Done, Plan
-from app.core.matrix.rows import insert_rows, new_ids
+from app.core.matrix.rows import among, insert_rows, new_ids
 from app.core.tabular import Cell, CellKind, Refused, read_table
 from app.core.tabular.table import EMPTY
 from app.core.tenancy import Scope, bound_scope
@@ -241,18 +241,18 @@ def plan_of(file: ImportFile, *, lock: bool) -> Plan:
     return importer.plan(checker, checked, Progress(file_id, Phase.COMPARING), lock=lock)
 
 
-def plan_of_line(matrix: Matrix, checked_line: int, cells: dict[str, list[Cell]]) -> Plan:
-    """What one line does by itself."""
+def plan_of_lines(matrix: Matrix, lines: Sequence[int], cells: Mapping[str, Sequence[Cell]]) -> Plan:
+    """What some lines do, without the others."""
     checker = Checker(matrix)
-    checked: Checked = checker.check([checked_line], cells)
+    checked: Checked = checker.check(lines, cells)
     return IMPORTERS[matrix.name].plan(checker, checked, lambda _done, _total: None, lock=False)
 
 
-def keep_findings(file: ImportFile, findings: Sequence[Finding], *, line: int | None = None) -> None:
-    """Replace what is said of the file (of one line) by these findings."""
+def keep_findings(file: ImportFile, findings: Sequence[Finding], *, lines: Collection[int] | None = None) -> None:
+    """Replace what is said of the file (of some lines) by these findings."""
     old = delete(ImportFinding).where(ImportFinding.file_id == file.id)
-    if line is not None:
-        old = old.where(ImportFinding.line == line)
+    if lines is not None:
+        old = old.where(among(ImportFinding.line, lines))
     db.session.execute(old.execution_options(synchronize_session=False))
     insert_rows(
         ImportFinding,
@@ -339,4 +339,4 @@ def _pairs(fields: Any) -> Any:
     return None if fields is None else {name: (before, after) for name, (before, after) in fields.items()}
 
 
-__all__ = ["Held", "Progress", "apply", "cell_of", "check", "keep_findings", "lines_of", "plan_of", "plan_of_line", "read", "run", "take_back"]
+__all__ = ["Held", "Progress", "apply", "cell_of", "check", "keep_findings", "lines_of", "plan_of", "plan_of_lines", "read", "run", "take_back"]

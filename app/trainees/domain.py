@@ -191,9 +191,7 @@ def enrolment_problems(
 
     Once the action is open, nobody may enter before its actual start, which is by definition the first entry.
     """
-    problems: list[Problem] = []
-    if plan.planned_end < plan.planned_start:
-        problems.append(Problem("planned_end", ProblemCode.END_BEFORE_START))
+    problems = list(date_problems(plan.planned_start, plan.planned_end))
     if plan.planned_start < component_start:
         problems.append(Problem("planned_start", ProblemCode.BEFORE_COMPONENT, {"date": component_start}))
     elif plan.planned_start > component_end:
@@ -204,22 +202,33 @@ def enrolment_problems(
         problems.append(Problem("planned_end", ProblemCode.AFTER_COMPONENT, {"date": component_end}))
     if plan.site_id not in site_ids:
         problems.append(Problem("site_id", ProblemCode.SITE_NOT_OF_COMPONENT))
-    if plan.hours_centre + plan.hours_company <= 0:
-        problems.append(Problem("hours_centre", ProblemCode.NO_HOURS))
-    beyond = [
+    volumes = volume_problems(plan.hours_centre, plan.hours_company)
+    beyond = any(one.code is ProblemCode.TOO_MANY_HOURS for one in volumes)
+    return (*problems, *volumes, *(() if beyond else day_problems(plan.planned_start, plan.planned_end, plan.hours_centre, plan.hours_company)))
+
+
+def date_problems(start: date, end: date) -> tuple[Problem, ...]:
+    """Planned dates that cannot be those of any path."""
+    return (Problem("planned_end", ProblemCode.END_BEFORE_START),) if end < start else ()
+
+
+def volume_problems(centre: Decimal, company: Decimal) -> tuple[Problem, ...]:
+    """Hours that cannot be those of any path."""
+    none = (Problem("hours_centre", ProblemCode.NO_HOURS),) if centre + company <= 0 else ()
+    beyond = (
         Problem(name, ProblemCode.TOO_MANY_HOURS, {"max": MAX_HOURS})
-        for name, hours in (("hours_centre", plan.hours_centre), ("hours_company", plan.hours_company))
+        for name, hours in (("hours_centre", centre), ("hours_company", company))
         if hours > MAX_HOURS
-    ]
-    return (*problems, *(beyond or _hours_a_day(plan)))
+    )
+    return (*none, *beyond)
 
 
-def _hours_a_day(plan: EnrolmentPlan) -> tuple[Problem, ...]:
+def day_problems(start: date, end: date, centre: Decimal, company: Decimal) -> tuple[Problem, ...]:
     """No day has more than 24 hours: of the two volumes, the greater one is wrong, or a date."""
-    days, hours = (plan.planned_end - plan.planned_start).days + 1, plan.hours_centre + plan.hours_company
+    days, hours = (end - start).days + 1, centre + company
     if days < 1 or hours <= 24 * days:
         return ()
-    name = "hours_centre" if plan.hours_centre >= plan.hours_company else "hours_company"
+    name = "hours_centre" if centre >= company else "hours_company"
     return (Problem(name, ProblemCode.MORE_THAN_THE_DAYS, {"hours": hours, "days": days, "max": 24 * days}),)
 
 

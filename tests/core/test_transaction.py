@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from app.core.transaction import after_commit, in_transaction, transaction
+from app.core.transaction import after_commit, in_transaction, part, rehearsal, transaction
 
 
 def _count(session: Any) -> int:
@@ -76,3 +76,63 @@ def test_a_failing_nudge_does_not_lie_about_the_commit(db_session: Any) -> None:
 def test_after_commit_belongs_in_a_transaction(db_session: Any) -> None:
     with pytest.raises(RuntimeError):
         after_commit(lambda: None)
+
+
+def test_a_part_fails_by_itself_and_the_rest_is_kept(db_session: Any) -> None:
+    seen: list[str] = []
+    with transaction() as session:
+        _insert(session, "TX5")
+        with pytest.raises(ValueError), part():
+            _insert(session, "TX6")
+            after_commit(lambda: seen.append("part"))
+            session.info["noted"] = True
+            with transaction():
+                raise ValueError
+        assert "noted" not in session.info
+        with part():
+            _insert(session, "TX7")
+            after_commit(lambda: seen.append("kept"))
+    assert seen == ["kept"]
+    assert db_session.scalars(text("SELECT code FROM general_objective WHERE code LIKE 'TX%' ORDER BY code")).all() == ["TX5", "TX7"]
+
+
+def test_a_part_in_which_an_inner_failure_was_swallowed_is_not_kept(db_session: Any) -> None:
+    with transaction() as session:
+        with pytest.raises(RuntimeError, match="inner block"), part():
+            _insert(session, "TX8")
+            try:
+                with transaction():
+                    raise ValueError
+            except ValueError:
+                pass
+        _insert(session, "TX9")
+    assert db_session.scalars(text("SELECT code FROM general_objective WHERE code LIKE 'TX%'")).all() == ["TX9"]
+
+
+def test_a_part_belongs_inside_a_transaction(db_session: Any) -> None:
+    with pytest.raises(RuntimeError), part():
+        pass
+
+
+@pytest.mark.parametrize("within", [False, True])
+def test_a_rehearsal_leaves_nothing(db_session: Any, within: bool) -> None:
+    """Use cases that open their own transactions run in it, and neither commit nor break the one around."""
+    seen: list[str] = []
+
+    def rehearse() -> None:
+        with rehearsal() as session:
+            with transaction():
+                _insert(session, "TX10")
+                after_commit(lambda: seen.append("x"))
+            assert _count(session) == (2 if within else 1)
+            with pytest.raises(ValueError), part(), transaction():
+                raise ValueError
+
+    if within:
+        with transaction() as session:
+            _insert(session, "TX11")
+            rehearse()
+            assert in_transaction()
+    else:
+        rehearse()
+    assert (seen, in_transaction(), _count(db_session)) == ([], False, 1 if within else 0)

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import csv
+import io
+import re
 from collections.abc import Callable
+from datetime import date, timedelta
 from pathlib import Path
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
+from python_calamine import CalamineWorkbook
+from xlsxwriter import Workbook
 
 from app.core.nir import compute_key
 from tests.e2e.axe import assert_accessible, assert_no_horizontal_scroll
@@ -85,3 +90,143 @@ def test_a_file_from_its_arrival_to_its_undoing(signed_in: SignIn, tmp_path: Pat
     expect(page.get_by_text("Contrôlé : à décider")).to_be_visible(timeout=60_000)
     page.get_by_role("button", name="Abandonner ce fichier").click()
     expect(page.get_by_text("rien n’en est conservé")).to_be_visible()
+
+
+# ---- the matrices about enrolments -----------------------------------------------------------------------------------------
+
+
+def ago(days: int) -> str:
+    return (date.today() - timedelta(days=days)).strftime("%d/%m/%Y")
+
+
+def filled(page: Page, matrix: str, kind: str, folder: Path, rows: list[dict[str, str]]) -> Path:
+    """« Format d'import », downloaded and filled in: under its headings, in its order."""
+    page.goto("/imports/")
+    with page.expect_download() as download:
+        page.locator(f'main a[href="/imports/{matrix}/format.{kind}"]').click()
+    content = Path(download.value.path()).read_bytes()
+    target = folder / f"{matrix}.{kind}"
+    if kind == "csv":
+        headings = content.decode("utf-8-sig").strip().split(";")
+        headings = [one.strip('"') for one in headings]
+        with target.open("w", encoding="utf-8-sig", newline="") as output:
+            writer = csv.writer(output, delimiter=";")
+            writer.writerows([headings, *([row.get(one, "") for one in headings] for row in rows)])
+        return target
+    headings = [str(one) for one in CalamineWorkbook.from_filelike(io.BytesIO(content)).get_sheet_by_index(0).to_python()[0]]
+    book = Workbook(target)
+    sheet = book.add_worksheet()
+    for number, line in enumerate([headings, *([row.get(one, "") for one in headings] for row in rows)]):
+        for place, words in enumerate(line):
+            sheet.write_string(number, place, words)
+    book.close()
+    assert {name for row in rows for name in row} <= set(headings)
+    return target
+
+
+def send(page: Page, matrix: str, path: Path) -> None:
+    page.goto("/imports/")
+    page.locator(f'main a[href="/imports/{matrix}"]').click()
+    page.get_by_label("Fichier à importer").set_input_files(path)
+    page.get_by_role("button", name="Envoyer et contrôler le fichier").click()
+    expect(page.get_by_text("Contrôlé : à décider")).to_be_visible(timeout=60_000)
+
+
+def mend(page: Page, line: int, **cells: str) -> None:
+    page.locator(f'main table a[href$="/ligne/{line}"]').first.click()
+    look(page)
+    for name, words in cells.items():
+        page.locator(f"#cellule-{name}").fill(words)
+    page.get_by_role("button", name="Enregistrer cette ligne").click()
+    expect(page.get_by_text("est maintenant correcte")).to_be_visible()
+
+
+def apply_and_undo(page: Page, button: str, sheet: Callable[[Page], None], after: Callable[[Page], None]) -> None:
+    """Apply, look at the sheet, undo, look again."""
+    page.get_by_role("button", name=button).click()
+    expect(page.get_by_role("link", name="Annuler tout l’import")).to_be_visible(timeout=60_000)
+    look(page)
+    report = page.url
+    sheet(page)
+    page.goto(report)
+    page.get_by_role("link", name="Annuler tout l’import").click()
+    look(page)
+    page.get_by_role("button", name="Annuler tout l’import").click()
+    expect(page.locator("h1 .badge")).to_contain_text("Annulé", timeout=60_000)
+    look(page)
+    after(page)
+
+
+def sheet_of(page: Page, name: str) -> Locator:
+    """The table of the enrolments of a trainee, found by the name."""
+    page.goto(f"/stagiaires/?texte={name}")
+    page.locator('main table a[href*="/stagiaires/fiche/"]').filter(has_text=re.compile(name, re.IGNORECASE)).first.click()
+    return page.get_by_role("table").first
+
+
+def test_a_file_of_enrolments(signed_in: SignIn, tmp_path: Path) -> None:
+    """Somebody known by an NIA: nothing leaves for AGORA, so that undoing leaves no trace."""
+    page = signed_in("principal")
+    who = {"N° d’action": "19Q01762009_5", "NIR": "7960699326094", "Clé": compute_key("7960699326094"), "Nom de naissance": "N'Guessan"}
+    plan = {"Date de début prévue": ago(1), "Date de fin prévue": ago(-30), "Heure stag fact (hcf)": "50", "Heure stagiaire entreprise (he)": "10"}
+    path = filled(page, "inscriptions", "csv", tmp_path, [who | plan | {"N° Composante": "1", "Date de fin prévue": "31/02/2026"}])
+    send(page, "inscriptions", path)
+    expect(page.get_by_role("table", name="Lignes à corriger")).to_contain_text("Date de fin prévue")
+    look(page)
+    mend(page, 2, planned_end=ago(-30))
+
+    def there(page: Page) -> None:
+        expect(sheet_of(page, "GUESSAN").get_by_role("row").filter(has_text=ago(1))).to_be_visible()
+
+    def gone(page: Page) -> None:
+        expect(sheet_of(page, "GUESSAN").get_by_role("row").filter(has_text=ago(1))).to_have_count(0)
+
+    apply_and_undo(page, "Appliquer le fichier (1 ligne)", there, gone)
+
+
+def test_a_file_of_outcomes(signed_in: SignIn, tmp_path: Path) -> None:
+    page = signed_in("principal")
+    number = "2940331555021"
+    row = {
+        "N° d’action": "19Q01762009_5", "NIR": number, "Clé": compute_key(number), "Nom de naissance": "Alba", "N° Composante": "01",
+        "Réalisation": "Non réalisée", "Motif de la correction": "court",
+    }  # fmt: skip
+    send(page, "realisations", filled(page, "realisations", "xlsx", tmp_path, [row]))
+    look(page)
+    mend(page, 2, reason="Absente dès la première semaine, justificatifs au dossier")
+    before = "Réalisation partielle"
+
+    def corrected(page: Page) -> None:
+        expect(sheet_of(page, "ALBA")).to_contain_text("Absente dès la première semaine")
+
+    def as_before(page: Page) -> None:
+        expect(sheet_of(page, "ALBA").locator(".badge").filter(has_text=before)).to_be_visible()
+
+    apply_and_undo(page, "Appliquer le fichier (1 ligne)", corrected, as_before)
+
+
+def test_a_file_of_acts_that_follow_one_another(signed_in: SignIn, tmp_path: Path) -> None:
+    """The programme asks for no number; a line to mend holds the one behind it, and frees it when it is mended."""
+    page = signed_in("principal", width=360)
+    who = {"N° d’action": "24A00120031_1", "Nom de naissance": "Saurel", "Prénom": "Inaya", "Date de naissance": "17/10/2005", "N° Composante": "01"}
+    rows = [
+        who | {"Nature": "Rectification", "Heure stagiaire entreprise (he)": "beaucoup"},
+        who | {"Nature": "Sortie", "Date de fin réelle": ago(2), "Motif de sortie": "Accès à l’emploi"},
+    ]
+    send(page, "sorties", filled(page, "sorties", "xlsx", tmp_path, rows))
+    table = page.get_by_role("table", name="Lignes à corriger")
+    expect(table).to_contain_text("La ligne 2 concerne la même inscription")
+    look(page)
+    mend(page, 2, hours_company="65,5")
+
+    def left(page: Page) -> None:
+        table = sheet_of(page, "SAUREL")
+        expect(table).to_contain_text(ago(2))
+        expect(table).to_contain_text("65,50 he")
+
+    def back(page: Page) -> None:
+        table = sheet_of(page, "SAUREL")
+        expect(table).not_to_contain_text("65,50 he")
+        expect(table.get_by_text("Accès à l’emploi")).to_have_count(0)
+
+    apply_and_undo(page, "Appliquer le fichier (2 lignes)", left, back)

@@ -14,8 +14,8 @@ from wtforms import StringField
 
 from app.core.matrix.checking import Checker
 from app.core.tabular import Cell, CellKind
+from app.imports.matrices import IMPORTERS
 from app.trainees.forms import _PLAIN_MOBILE, ContactForm
-from app.trainees.matrices import trainees
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -32,8 +32,10 @@ _WORDS = st.one_of(
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150, deadline=None)
 @given(words=_WORDS)
 def test_a_text_is_read_as_the_form_reads_it(db_session: Session, words: str) -> None:
-    checker = Checker(trainees.MATRIX)
-    for column in trainees.MATRIX.columns:
+    columns = {(column.form, column.name): (importer.matrix, column) for importer in reversed(IMPORTERS.values()) for column in importer.matrix.columns}
+    checkers = {importer.matrix.name: Checker(importer.matrix) for importer in IMPORTERS.values()}
+    for matrix, column in columns.values():
+        checker = checkers[matrix.name]
         form = checker.forms[column.form]
         control = column.field(form)
         if not isinstance(control, StringField) or column.digits:

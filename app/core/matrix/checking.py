@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
@@ -17,7 +17,7 @@ from app.core.tabular.table import Cell, CellKind
 from app.core.textsearch import fold
 from app.core.ui.kept_text import no_number
 
-from .definition import Column, FieldKind, Matrix, choices_of, is_required, kind_of
+from .definition import UNREAD, Choice, Column, FieldKind, Matrix, choices_of, is_required, kind_of
 from .findings import Finding
 
 #: What people write for yes and no.
@@ -30,6 +30,12 @@ class Read(NamedTuple):
 
     value: Any
     message: str | None = None
+
+
+class Figure(str):
+    """A text that a spreadsheet holds as a figure: zeros before it may be lost."""
+
+    __slots__ = ()
 
 
 #: A cell that holds nothing; whether something had to stand there depends on what the line does.
@@ -76,6 +82,10 @@ class Reader:
             out.append(found)
         return out
 
+    def choices(self) -> tuple[Choice, ...]:
+        """The values of a closed list, with their words."""
+        return choices_of(self._control)
+
     def _new(self, cell: Cell) -> Read:
         if self.column.digits:
             damage = damage_of(cell.text, cell.kind, *self.column.digits)
@@ -83,7 +93,9 @@ class Reader:
                 return Read(None, damaged(damage, "", *self.column.digits))
         elif cell.kind is CellKind.DATE and self._kind is not FieldKind.DATE:
             return Read(None, _("A spreadsheet made a date of it: give the column the format “Text”, then write it again."))
-        return self._judge(cell.text)
+        read = self._judge(cell.text)
+        figure = self.column.figures and cell.kind is CellKind.NUMBER and isinstance(read.value, str)
+        return Read(Figure(read.value)) if figure else read
 
     def _choice(self, words: str) -> Read:
         known = self._known.get(fold(words))
@@ -126,8 +138,9 @@ def _yes_no(words: str) -> Read:
 
 def _of_text(control: Field, form: Any) -> Callable[[str], Read]:
     """A text as the form reads it: filters, then validators, without what WTForms does around them (a test compares both)."""
-    rules = [one for one in control.validators if not isinstance(one, Optional | InputRequired | Length)]
-    limit = next((one.max for one in control.validators if isinstance(one, Length) and one.max > 0), None)
+    lengths = [one for one in control.validators if isinstance(one, Length) and one.min <= 0]  # those that ask for a least length say so themselves
+    rules = [one for one in control.validators if not isinstance(one, Optional | InputRequired) and one not in lengths]
+    limit = next((one.max for one in lengths if one.max > 0), None)
     if control.name in form.kept_texts():
         rules.append(no_number)
 
@@ -196,6 +209,18 @@ class Checker:
         chosen = hasattr(column.field(self.forms[column.form]), "iter_choices")
         return str(_("Choose an answer.") if chosen else _("Fill in this field."))
 
+    def blank(self, name: str, *, held: bool) -> str:
+        """What is said of a cell that this line needs; ``held``: whether the file has the column."""
+        return str((self.missing(name) or _("Fill in this field.")) if held else _("The file has no such column, and this line needs it."))
+
+    def alone(self, values: Mapping[str, Any], wrong: Collection[str]) -> list[tuple[str, str]]:
+        """What the cells of a line say together, as (column, sentence).  ``values``: one a column that the file has; ``wrong``: those not read."""
+        if self.matrix.alone is None:
+            return []
+        given = {name: UNREAD if name in wrong else value for name, value in values.items() if value is not None or name in wrong}
+        said = [(name, message or self.blank(name, held=name in values)) for name, message in self.matrix.alone(given)]
+        return [(name, message) for name, message in said if name not in wrong]
+
 
 class GroupJudge:
     """Judges combinations of values by the form they belong to; each distinct combination once."""
@@ -228,4 +253,4 @@ def groups_of(checker: Checker) -> list[GroupJudge]:
     return [GroupJudge(checker, group.columns, group.judge) for group in checker.matrix.groups]
 
 
-__all__ = ["BLANK", "Checked", "Checker", "GroupJudge", "Read", "Reader", "groups_of", "not_in_list"]
+__all__ = ["BLANK", "Checked", "Checker", "Figure", "GroupJudge", "Read", "Reader", "groups_of", "not_in_list"]

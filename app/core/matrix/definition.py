@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
 from wtforms import DecimalField, Field, Form, IntegerField, RadioField, SelectField
 from wtforms.validators import InputRequired, Length
@@ -62,6 +62,8 @@ class Column:
     key: bool = False
     #: A code of that many digits, which a spreadsheet shortens or turns into a figure.
     digits: tuple[int, ...] = ()
+    #: A short code that a spreadsheet may have made a figure of: what is read says so (``checking.Figure``).
+    figures: bool = False
     #: What is read here is the number of a person: it is masked wherever it is shown.
     secret: bool = False
     #: The shape it must have, when the form judges it with other columns (the NIR and its key).
@@ -81,6 +83,13 @@ class Group:
 
     columns: tuple[str, ...]
     judge: Callable[[Any], None]
+
+
+#: Stands for the value of a cell that holds something which could not be read.
+UNREAD: Final = object()
+#: Judges what the cells of a line say together, whatever the portal holds.  It is given the cells that hold something (their value, or ``UNREAD``), and
+#: gives columns with what is wrong; None: the cell has to be filled.
+LineJudge = Callable[[Mapping[str, Any]], Iterable[tuple[str, str | None]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +113,12 @@ class Matrix:
     remarks: tuple[Remark, ...] = ()
     #: Lines of the filled example: column → cell.
     examples: tuple[Mapping[str, str], ...] = field(default=())
+    #: The rules over columns of several forms that need no data: also judged for whoever checks a file without an account.
+    alone: LineJudge | None = None
+    #: What a line that creates something makes, as the report calls it.
+    makes: Any = ""
+    #: What undoing a whole file does.
+    undoing: Any = ""
 
     @cached_property
     def by_name(self) -> dict[str, Column]:
@@ -199,6 +214,6 @@ def headers(matrix: Matrix) -> Sequence[str]:
 
 
 __all__ = [
-    "Choice", "Column", "Description", "FieldKind", "Group", "Matrix", "Need", "Remark", "choices_of", "describe", "header_of", "headers",
-    "is_required", "kind_of", "need_of",
+    "UNREAD", "Choice", "Column", "Description", "FieldKind", "Group", "LineJudge", "Matrix", "Need", "Remark", "choices_of", "describe", "header_of",
+    "headers", "is_required", "kind_of", "need_of",
 ]  # fmt: skip

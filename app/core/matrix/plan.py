@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
+
+from app.core.tabular.table import Cell
 
 from .checking import Checked, Checker
 from .definition import Matrix
@@ -88,6 +90,9 @@ class Importer(Protocol):
     @property
     def matrix(self) -> Matrix:
         """What such a file holds."""
+
+    def shares(self, cells: Mapping[str, Cell]) -> Hashable | None:
+        """What a line has in common with those whose judgement depends on it; None when it is judged by itself."""
 
     def plan(self, checker: Checker, checked: Checked, progress: Progress, *, lock: bool) -> Plan:
         """What the file would do to what is there now; nothing is written.  Findings of ``checked`` are among its own.

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import uuid4
@@ -72,7 +74,8 @@ def publish_many(partner: str, messages: Sequence[NewMessage]) -> list[int]:
     for operation in {message.operation for message in messages}:
         registry.handler(partner, operation)
     session = db.session()
-    _serialise(session, partner, {message.ordering_key for message in messages})
+    if not _subjects_held.get():
+        _serialise(session, partner, {message.ordering_key for message in messages})
     moment, actor, reference = clock.now(), context.actor_id(), context.request_id()
     rows = [
         {
@@ -95,6 +98,25 @@ def publish_many(partner: str, messages: Sequence[NewMessage]) -> list[int]:
     ids = list(session.execute(statement, rows).scalars())
     _nudge_once(session, partner)
     return ids
+
+
+#: Whether the work under way holds the subjects of all it publishes.
+_subjects_held: ContextVar[bool] = ContextVar("outbox_subjects_held", default=False)
+
+
+@contextmanager
+def subjects_held() -> Iterator[None]:
+    """Publish without the locks that put the transactions of one dossier in order: the rows of the subjects are locked, which does it already.
+
+    For work on many dossiers, one after the other, in one transaction: taken out of their order, these locks and those of another such
+    work would wait for each other for ever; kept to the end, they would make every other publication wait.  The caller locked each subject's
+    row, with its unsettled messages and what is locked before them, or made it in this transaction.
+    """
+    token = _subjects_held.set(True)
+    try:
+        yield
+    finally:
+        _subjects_held.reset(token)
 
 
 def _serialise(session: Session, partner: str, keys: set[str]) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from app.core.matrix import Matrix
 from app.core.matrix.checking import Checked, Checker
 from app.core.matrix.plan import Done, Kept, Plan, Progress
+from app.core.tabular.table import Cell
 
-from . import trainees, trainees_apply, trainees_plan
+from . import inscriptions, realisations, sorties, trainees, trainees_apply, trainees_plan
 
 
 @dataclass(frozen=True)
@@ -16,6 +18,9 @@ class _Trainees:
     """« Stagiaires »."""
 
     matrix: Matrix = trainees.MATRIX
+
+    def shares(self, cells: Mapping[str, Cell]) -> None:
+        """A sheet is judged by itself; a line that is there twice is found when the whole is checked."""
 
     def plan(self, checker: Checker, checked: Checked, progress: Progress, *, lock: bool) -> Plan:
         return trainees_plan.plan(checker, checked, progress, lock=lock)
@@ -27,6 +32,6 @@ class _Trainees:
         return trainees_apply.undo(done, progress)
 
 
-IMPORTERS = (_Trainees(),)
+IMPORTERS = (_Trainees(), inscriptions.IMPORTER, realisations.IMPORTER, sorties.IMPORTER)
 
 __all__ = ["IMPORTERS"]

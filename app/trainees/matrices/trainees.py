@@ -104,6 +104,7 @@ MATRIX: Final = Matrix(
         Group(JOBSEEKER, lambda form: form.judge_jobseeker()),
         Group(ESF, lambda form: form.judge_esf()),
     ),
+    makes=_l("New sheet"),
     remarks=(
         Remark(_l("A person is known by the NIR or NIA; where the programme asks for none, by the names, the date of birth and the gender.")),
         Remark(_l(

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, NamedTuple
 
 from flask_babel import gettext as _
 from sqlalchemy import select
-from sqlalchemy.orm import selectinload
 
-from app.actions.domain import registration_blockers
-from app.actions.labels import reason_text
-from app.actions.models import Action, Contract
 from app.core import clock
 from app.core.extensions import db
-from app.core.matrix import Finding
 from app.core.matrix.checking import Checked, Checker, groups_of
 from app.core.matrix.plan import Act, Difference, Plan, Progress, Step
 from app.core.matrix.rows import among
-from app.core.nir import Nir, NirError, parse
-from app.core.nir.messages import problem_message
+from app.core.nir import Nir
 from app.core.nir.storage import nir_candidates
 from app.core.tenancy import whole_organisation
 from app.core.textsearch import fold
@@ -34,21 +28,10 @@ from ..domain import birth_date_problem, ft_date_problem, schooling_problems
 from ..models import Registration, Trainee
 from ..services.identity import Person
 from ..services.registration import DETAIL_COLUMNS, emptied
+from .lines import BATCH, Lines, Where, batches
 from .trainees import CIVIL, ESF
 
-#: Rows asked for in one statement.
-BATCH = 5_000
 _SHEET = tuple(sorted(DETAIL_COLUMNS - {"insee_code"}))
-
-
-class Where(NamedTuple):
-    """An action, as far as lines depend on it."""
-
-    id: int
-    organisation_id: int
-    nir_required: bool
-    cofunded: bool
-    closed: str
 
 
 class Known(NamedTuple):
@@ -84,15 +67,9 @@ def plan(checker: Checker, checked: Checked, progress: Progress, *, lock: bool) 
     return _Planner(checker, checked, lock=lock).plan(progress)
 
 
-class _Planner:
+class _Planner(Lines):
     def __init__(self, checker: Checker, checked: Checked, *, lock: bool) -> None:
-        self.checker = checker
-        self.lock = lock
-        self.values = checked.values
-        self.lines = checked.lines
-        self.found: dict[int, list[Finding]] = {}
-        for finding in checked.findings:
-            self.found.setdefault(finding.line, []).append(finding)
+        super().__init__(checker, checked, lock=lock)
         self.groups = groups_of(checker)
         self.today = clock.today()
         self.towns: dict[tuple[str, str], str | None] = {}
@@ -102,8 +79,8 @@ class _Planner:
 
     def plan(self, progress: Progress) -> Plan:
         count = len(self.lines)
-        wheres = self._actions()
-        numbers = self._numbers(wheres)
+        wheres = self.actions()
+        numbers = self.numbers(wheres)
         people = self._people(wheres, numbers)
         sheets = self._sheets(wheres, people)
         result, seen = Plan(), _Seen()
@@ -116,65 +93,11 @@ class _Planner:
             step = self._line(place, where, (numbers[place], people[place]), sheets, seen)
             if line not in self.found and step is not None:
                 result.steps.append(step)
-        result.findings = [finding for line in self.lines for finding in self.found.get(line, ())]
+        result.findings = self.findings()
         progress(count, count)
         return result
 
-    def wrong(self, line: int, column: str, message: str) -> None:
-        """One more thing to mend."""
-        self.found.setdefault(line, []).append(Finding(line, column, message))
-
-    def at(self, name: str, place: int) -> Any:
-        """What the line gives in a column; None when nothing, or when the file has no such column."""
-        column = self.values.get(name)
-        return column[place] if column is not None else None
-
-    def _has(self, line: int, *names: str) -> bool:
-        return any(finding.column in names for finding in self.found.get(line, ()))
-
     # ---- what the lines speak of
-
-    def _actions(self) -> list[Where | None]:
-        """The action of each line, among those that the account may see: another organisation's is unknown."""
-        typed = [_number_of(words) for words in self.values.get("action_number", [None] * len(self.lines))]
-        known: dict[str, Where] = {}
-        for numbers in _batches(sorted(set(typed) - {""})):
-            statement = select(Action).where(among(Action.number, numbers)).order_by(Action.id).execution_options(populate_existing=True)
-            if self.lock:  # as ``lock_action``, shared: neither opened nor closed meanwhile
-                statement = statement.with_for_update(read=True, of=Action)
-            for action in db.session.scalars(statement.options(selectinload(Action.contract).joinedload(Contract.programme))):
-                blockers = registration_blockers(action.status)
-                programme = action.contract.programme
-                known[action.number] = Where(
-                    action.id, action.organisation_id, programme.nir_required, action.esf_cofunded, str(reason_text(blockers[0])) if blockers else ""
-                )
-        out: list[Where | None] = []
-        for line, number in zip(self.lines, typed, strict=True):
-            where = known.get(number)
-            if where is None and not self._has(line, "action_number"):
-                self.wrong(line, "action_number", self._blank("action_number") if not number else _("Unknown: check the number on the list of the actions."))
-            elif where is not None and where.closed:
-                self.wrong(line, "action_number", where.closed)
-            out.append(where)
-        return out
-
-    def _numbers(self, wheres: Sequence[Where | None]) -> list[Nir | None]:
-        """The number of each line whose programme asks for one."""
-        out: list[Nir | None] = []
-        for place, (line, where) in enumerate(zip(self.lines, wheres, strict=True)):
-            nir: Nir | None = None
-            typed, key = self.at("nir", place), self.at("key", place)
-            if self._has(line, "nir", "key") or (where is None and not typed):
-                pass
-            elif where is None or where.nir_required:
-                try:
-                    nir = parse(typed, key)
-                except NirError as error:
-                    self.wrong(line, "key" if error.problem.field == "key" else "nir", str(problem_message(error.problem)))
-            elif typed or key:
-                self.wrong(line, "nir" if typed else "key", _("The programme of this action asks for no number: leave this cell blank."))
-            out.append(nir)
-        return out
 
     def _people(self, wheres: Sequence[Where | None], numbers: Sequence[Nir | None]) -> list[Known | None]:
         """Who is known already in the organisation, whatever actions the account is limited to."""
@@ -182,12 +105,12 @@ class _Planner:
         hashes = [nir_candidates(nir) if nir is not None else () for nir in numbers]
         columns = (Trainee.id, Trainee.birth_name, Trainee.first_name, Trainee.birth_date, Trainee.gender, Trainee.civility)
         with whole_organisation():
-            for some in _batches(sorted({one for candidates in hashes for one in candidates})):
+            for some in batches(sorted({one for candidates in hashes for one in candidates})):
                 for row in db.session.execute(select(Trainee.nir_hash, *columns).where(among(Trainee.nir_hash, some))):
                     by_hash[row[0] or b""] = Known(*row[1:])
             civil = {self._essence(place) for place, where in enumerate(wheres) if where is not None and not where.nir_required} - {None}
             by_civil: dict[tuple[Any, ...], Known] = {}
-            for names in _batches(sorted({essence[0] for essence in civil if essence is not None})):
+            for names in batches(sorted({essence[0] for essence in civil if essence is not None})):
                 statement = select(Trainee.sort_name, *columns).where(among(Trainee.sort_name, names), Trainee.nir_hash.is_(None))
                 for one in db.session.execute(statement):
                     known = Known(*one[1:])
@@ -214,7 +137,7 @@ class _Planner:
         actions = {action for action, _who in wanted}
         columns = [getattr(Registration, name) for name in _SHEET]
         found: dict[tuple[int, int], Any] = {}
-        for ids in _batches(sorted({who for _action, who in wanted})):
+        for ids in batches(sorted({who for _action, who in wanted})):
             statement = select(Registration.id, Registration.action_id, Registration.trainee_id, Registration.insee_code, *columns)
             statement = statement.where(among(Registration.trainee_id, ids), among(Registration.action_id, actions))
             for row in db.session.execute(statement):
@@ -230,7 +153,7 @@ class _Planner:
         sheet = sheets.get((where.id, known.id)) if known is not None else None
         self._keys(place, line, new=sheet is None)
         who = nir.value if nir is not None else self._essence(place)
-        if who is not None and not self._has(line, "nir", "key"):
+        if who is not None and not self.has(line, "nir", "key"):
             self._twice(place, line, where, who, seen)
         if known is not None:
             self._compare(place, line, known)
@@ -247,13 +170,8 @@ class _Planner:
         """What tells the person, and for a new sheet what the form requires."""
         for name, reader in self.checker.readers.items():
             needed = reader.column.key or (new and reader.required and name not in ESF)
-            if needed and self.at(name, place) is None and not self._has(line, name) and name != "action_number":
-                self.wrong(line, name, self._blank(name))
-
-    def _blank(self, name: str) -> str:
-        if name not in self.values:
-            return _("The file has no such column, and a new sheet needs it.")
-        return str(self.checker.missing(name) or _("Fill in this field."))
+            if needed and self.at(name, place) is None and not self.has(line, name) and name != "action_number":
+                self.wrong(line, name, self.blank(name))
 
     def _twice(self, place: int, line: int, where: Where, who: Any, seen: _Seen) -> None:
         """The same person twice on one action, or under two identities."""
@@ -287,7 +205,7 @@ class _Planner:
         values = {name: self.at(name, place) for name in _SHEET if name not in ESF or where.cofunded}
         self._together(line, values, where)
         person: Person | None = None
-        if known is None and not self._has(line, *CIVIL):
+        if known is None and not self.has(line, *CIVIL):
             person = self._person(place)
             if person is not None:
                 self._plausible(place, line, person, nir)
@@ -327,7 +245,7 @@ class _Planner:
         """The rules over several columns; on a sheet that is there, those that the line touches."""
         for group in self.groups:
             names = group.columns
-            if (names[0] in ESF and (where is None or not where.cofunded)) or (only is not None and not only.intersection(names)) or self._has(line, *names):
+            if (names[0] in ESF and (where is None or not where.cofunded)) or (only is not None and not only.intersection(names)) or self.has(line, *names):
                 continue
             if names[0] in ESF and values.get("esf_state") is None:
                 self.wrong(line, "esf_state", _("The action is co-funded by the ESF: say whether these data are complete or come later."))
@@ -365,7 +283,7 @@ class _Planner:
         early = ft_date_problem(values.get("ft_registered_on"), born)
         years = {name: values.get(name) for name in ("last_class_year", "highest_level_year")}
         for problem in (*((early,) if early is not None else ()), *schooling_problems(born, **years)):
-            if not self._has(line, problem.field):
+            if not self.has(line, problem.field):
                 self.wrong(line, problem.field, str(labels.problem_text(problem)))
 
     def _insee(self, values: dict[str, Any]) -> str | None:
@@ -399,13 +317,4 @@ class _Seen:
     people: dict[Any, tuple[int, str, date | None]] = field(default_factory=dict)
 
 
-def _number_of(words: Any) -> str:
-    return "".join(str(words or "").split()).upper()
-
-
-def _batches(values: Iterable[Any]) -> Iterable[list[Any]]:
-    held = list(values)
-    return (held[start : start + BATCH] for start in range(0, len(held), BATCH))
-
-
-__all__ = ["Sheet", "Where", "plan"]
+__all__ = ["Sheet", "plan"]

@@ -9,15 +9,19 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
-from sqlalchemy import select
+import structlog
+from sqlalchemy import ColumnElement, delete, select
+from sqlalchemy.exc import IntegrityError
 
 from app.actions.models import Action
 from app.actions.services import actor_name, lock_action, recheck_declarations
 from app.core import clock, context
 from app.core.concurrency import check_version
+from app.core.extensions import db
 from app.core.outbox.console import mark_settled
+from app.core.outbox.models import OutboxMessage
 from app.core.tenancy import Scope, bound_scope, current_scope
-from app.core.transaction import transaction
+from app.core.transaction import part, transaction
 from app.partners.agora.port import FileStatus, Outcome
 
 from .. import standing
@@ -27,6 +31,8 @@ from ..models import Enrolment, EnrolmentAct, Interruption, Registration
 from . import enrolment as services
 from .enrolment import CANCEL, CHANGE, CREATE, EXIT, INTERRUPT, RESUME, UNDO_EXIT, Held
 from .locking import locked
+
+log = structlog.get_logger(__name__)
 
 
 def interrupt(enrolment_id: int, *, interrupted_on: date, reason: InterruptionReason, version: int) -> None:
@@ -113,6 +119,27 @@ def cancel(enrolment_id: int, *, reason: str, version: int) -> None:
             enrolment.agora_state, enrolment.agora_refusal = AgoraState.NOT_CONCERNED.value, None
 
 
+def take_away(enrolment_id: int, *, reason: str, version: int) -> bool:
+    """Take back an enrolment made by an import that is undone: while AGORA has not heard of it, it goes with its message, as if it had never been.
+
+    One that AGORA has heard of is cancelled as « Inscrit par erreur ».  The same conditions hold for both.  Returns whether it is gone.
+    Raises LookupError, ``core.concurrency.StaleError``, or Refused.
+    """
+    with transaction() as session:
+        _action, enrolment, _messages = _begin(enrolment_id, EnrolmentEvent.CANCEL, version, reason=reason)
+        if not _heard_of(enrolment):
+            try:
+                with part():
+                    _forget_messages(enrolment_id)
+                    session.delete(enrolment)
+                return True
+            except IntegrityError:  # something was built on it
+                log.info("enrolment_not_taken_away", enrolment=enrolment_id)
+        session.flush()
+        cancel(enrolment_id, reason=reason, version=enrolment.version)
+        return False
+
+
 def move(enrolment_id: int, component_id: int, plan: EnrolmentPlan, *, actual_end: date, exit_reason_id: int, version: int) -> int:
     """From one component to another of the same action: exit and enrolment in one act; returns the new enrolment's id.
 
@@ -196,6 +223,23 @@ def _note(enrolment: Enrolment, kind: EnrolmentEvent, *, reason: str = "", detai
             on_behalf_of_name=actor_name(behalf_id),
         )
     )
+
+
+def _of(enrolment_id: int) -> tuple[ColumnElement[bool], ...]:
+    return OutboxMessage.partner == services.PARTNER, OutboxMessage.subject_type == "enrolment", OutboxMessage.subject_id == enrolment_id
+
+
+def _heard_of(enrolment: Enrolment) -> bool:
+    """Whether AGORA knows of this enrolment, or may: one of its messages left."""
+    with bound_scope(Scope.system()):
+        left = db.session.scalar(select(OutboxMessage.id).where(*_of(enrolment.id), OutboxMessage.sent_at.is_not(None)).limit(1))
+    return left is not None or enrolment.agora_number is not None
+
+
+def _forget_messages(enrolment_id: int) -> None:
+    """Messages that never left, of an enrolment that goes; they are held (``hold_messages``)."""
+    with bound_scope(Scope.system()):
+        db.session.execute(delete(OutboxMessage).where(*_of(enrolment_id)).execution_options(synchronize_session=False))
 
 
 def _settle(message_ids: Sequence[int], reason: str) -> None:
