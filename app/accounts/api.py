@@ -63,7 +63,7 @@ def authenticate(raw: str, address: str | None) -> Identity:
             log.warning("api_token_from_another_network", token_id=found.token.id)
         raise ApiProblem("token_invalid" if found is None else "network_not_allowed")
     context.set_actor_id(found.user.id)
-    who = Identity(found.user, found.token.id, frozenset(found.token.scopes), found.token.expires_at)
+    who = Identity(found.user, found.token.id, found.token.name, frozenset(found.token.scopes), found.token.expires_at)
     must_set_up = factor.required_for(found.user) and not found.has_factor
     tenancy.bind(scope_of(found.user))
     if must_set_up:

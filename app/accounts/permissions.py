@@ -22,7 +22,7 @@ GRANTS: Grants = {
         (ALL, "MyAccount"),
         (ALL, "SecondFactorReset"),
     ],
-    Role.PRINCIPAL: [(ALL, "MyOrganisation"), (ALL, "OrganisationAccounts"), (ALL, "Delegations"), (ALL, "MyAccount")],
+    Role.PRINCIPAL: [(ALL, "MyOrganisation"), (ALL, "OrganisationAccounts"), (ALL, "Delegations"), (ALL, "OrganisationTokens"), (ALL, "MyAccount")],
     Role.SECONDARY: [(ALL, "MyAccount")],
     Role.READ_ONLY: [(ALL, "MyAccount")],
 }

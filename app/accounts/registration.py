@@ -66,6 +66,7 @@ def _register_screens(appbuilder: AppBuilder) -> None:
     from app.accounts.views.delegations import DelegationsView
     from app.accounts.views.my_account import MyAccountView
     from app.accounts.views.organisation import MyOrganisationView, OrganisationAccountsView
+    from app.accounts.views.organisation_tokens import OrganisationTokensView
     from app.accounts.views.organisations import OrganisationView
     from app.accounts.views.second_factor import FactorResetView, SecondFactorView
     from app.accounts.views.tokens import TokensView
@@ -73,6 +74,7 @@ def _register_screens(appbuilder: AppBuilder) -> None:
 
     for view in (MyOrganisationView, OrganisationAccountsView, AccountConsoleView, DelegationsView, SecondFactorView, TokensView, FactorResetView):
         appbuilder.add_view_no_menu(view)
+    appbuilder.add_view_no_menu(OrganisationTokensView)
     # Refusals are braked as at sign-in: a form that says "already taken" must not serve to list identifiants.
     for view in (appbuilder.add_view_no_menu(MyAccountView), appbuilder.add_view_no_menu(AccessView)):
         if appbuilder.sm.is_auth_limited:
@@ -93,6 +95,9 @@ def _register_menu() -> None:
         order=20,
     )
     register_menu(group=GROUP, label=_l("Delegation"), endpoint="DelegationsView.list", permission=("can_manage", "Delegations"), order=30)
+    register_menu(
+        group=GROUP, label=_l("Tokens of the interface (API)"), endpoint="OrganisationTokensView.list", permission=("can_read", "OrganisationTokens"), order=35
+    )
     register_menu(
         group="Sécurité",
         label=_l("Blocked accounts and account search"),

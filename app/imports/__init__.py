@@ -17,19 +17,22 @@ def register(appbuilder: AppBuilder) -> None:
     from app.core.rotation import register_encrypted_column
     from app.core.ui import register_menu
 
-    from . import names, views
+    from . import api, names, views
     from .document_views import FileCheckView
     from .models import ImportPart
     from .parts import part_aad
-    from .permissions import READ
+    from .permissions import PROGRAM, READ
+    from .program_views import ImportsByProgramView
     from .services import LIMITS
 
     names.register_names()
-    for view in views.VIEWS:
+    for view in (*views.VIEWS, ImportsByProgramView):
         added = appbuilder.add_view_no_menu(view)
         if view is FileCheckView and appbuilder.sm.is_auth_limited:  # anybody may ask for its work: each file counts, right or wrong
             appbuilder.sm.limiter.limit(appbuilder.sm.auth_rate_limit, methods=["POST"])(added.blueprint)
     allow_body("ImportsView.send", LIMITS.size + 64 * 1024)  # the file, and what goes with it in the form
+    allow_body(f"api_v1.{api.send_import.__name__}", LIMITS.size + 64 * 1024)
     register_encrypted_column(ImportPart, "content", lambda row: part_aad(row["seal_uid"]))
     register_periodic(name="sweep-imports", func="app.imports.jobs:sweep", every=60, label=_l("Imported files to work on"))
     register_menu(group="Imports", label=_l("Imports"), endpoint="ImportsView.index", permission=READ, order=10)
+    register_menu(group="Imports", label=_l("Imports by your software"), endpoint="ImportsByProgramView.guide", permission=PROGRAM, order=20)

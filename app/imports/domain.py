@@ -85,6 +85,13 @@ class Phase(StrEnum):
     UNDOING = "undoing"
 
 
+class Wish(StrEnum):
+    """What is to be applied of a file as soon as it is checked, without anybody looking at it."""
+
+    ALL = "all"  # the whole file, if nothing in it is to be mended
+    VALID = "valid"  # its right lines
+
+
 class PartKind(StrEnum):
     """What a sealed part of a file holds."""
 
@@ -102,4 +109,4 @@ class Origin(StrEnum):
     API = "api"
 
 
-__all__ = ["AT_WORK", "LIFE", "UNDECIDED", "UNDECIDED_KEPT", "UNDO_KEPT", "FileEvent", "FileState", "Origin", "PartKind", "Phase"]
+__all__ = ["AT_WORK", "LIFE", "UNDECIDED", "UNDECIDED_KEPT", "UNDO_KEPT", "FileEvent", "FileState", "Origin", "PartKind", "Phase", "Wish"]

@@ -18,7 +18,7 @@ from app.core import clock, tenancy
 from app.core.db import TenantMixin, one_of
 from app.core.rls import LIMITED_ACCOUNT
 
-from .domain import FileState, Origin, PartKind, Phase
+from .domain import FileState, Origin, PartKind, Phase, Wish
 
 
 class ImportFile(TenantMixin, Model):
@@ -33,6 +33,7 @@ class ImportFile(TenantMixin, Model):
         CheckConstraint(one_of("state", FileState), name="state"),
         CheckConstraint(one_of("origin", Origin), name="origin"),
         CheckConstraint(one_of("phase", Phase), name="phase"),
+        CheckConstraint(one_of("wish", Wish), name="wish"),
         CheckConstraint("done BETWEEN 0 AND total", name="done"),
         CheckConstraint("(state = 'refused') = (fault IS NOT NULL)", name="refused_why"),
         CheckConstraint("state NOT IN ('applied', 'undoing', 'undone') OR applied_at IS NOT NULL", name="applied"),
@@ -40,6 +41,7 @@ class ImportFile(TenantMixin, Model):
         Index("ix_import_file_list", "organisation_id", "id"),
         Index("ix_import_file_at_work", "leased_until", "id", postgresql_where="state IN ('received', 'checking', 'applying', 'undoing')"),
         Index("ix_import_file_digest", "organisation_id", "matrix", "digest"),
+        Index("uq_import_file_request", "organisation_id", "account_id", "request_key", unique=True, postgresql_where="request_key IS NOT NULL"),
         Index("ix_import_file_created", "created_at", postgresql_where="NOT dropped"),
     )
 
@@ -49,6 +51,12 @@ class ImportFile(TenantMixin, Model):
     account_id: Mapped[int | None]
     account_name: Mapped[str] = mapped_column(String(140), default="", server_default="")
     origin: Mapped[str] = mapped_column(String(4), default=Origin.PAGE.value, server_default=Origin.PAGE.value)
+    #: The token it came with, as its holder called it; "" for a file sent on a page.
+    program: Mapped[str] = mapped_column(String(80), default="", server_default="")
+    #: Digest of the key that the request bore, so that sent again it is recognised (header « Idempotency-Key »).
+    request_key: Mapped[str | None] = mapped_column(String(64))
+    #: What is to be applied once it is checked; nothing more once somebody else decides.
+    wish: Mapped[str | None] = mapped_column(String(5))
     matrix: Mapped[str] = mapped_column(String(20))
     #: As it was called, without the numbers that it may bear.
     file_name: Mapped[str] = mapped_column(String(120))

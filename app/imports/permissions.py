@@ -1,4 +1,4 @@
-"""Who may send files: the accounts of an organisation that may write about trainees."""
+"""Who may send files: the accounts of an organisation that may write about trainees; by their own software, its principal account."""
 
 from __future__ import annotations
 
@@ -12,6 +12,10 @@ READ: Final = ("can_read", VIEW)
 #: Send a file, mend it, apply it, undo it.
 WRITE: Final = ("can_write", VIEW)
 
-GRANTS: Grants = {Role.PRINCIPAL: [READ, WRITE], Role.SECONDARY: [READ, WRITE]}
+PROGRAM_VIEW: Final = "ImportsByProgram"
+#: The same by a token, within the two others; a role that grants it to others than the principal account narrows it with the trainees.
+PROGRAM: Final = ("can_use", PROGRAM_VIEW)
 
-FUNCTIONS: FunctionGrants = {Function.TRAINEES: [READ, WRITE]}
+GRANTS: Grants = {Role.PRINCIPAL: [READ, WRITE, PROGRAM], Role.SECONDARY: [READ, WRITE]}
+
+FUNCTIONS: FunctionGrants = {Function.TRAINEES: [READ, WRITE, PROGRAM]}

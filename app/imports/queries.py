@@ -30,6 +30,18 @@ def list_files(limit: int = 50) -> Sequence[ImportFile]:
     return db.session.scalars(select(ImportFile).order_by(ImportFile.id.desc()).limit(limit)).all()
 
 
+def files_before(before: int | None, *, size: int, matrix: str | None, states: Sequence[str] | None) -> Sequence[ImportFile]:
+    """The files of the scope, latest first, from before one of them; of one matrix, in some states, when these are named."""
+    statement = select(ImportFile).order_by(ImportFile.id.desc()).limit(size)
+    if before is not None:
+        statement = statement.where(ImportFile.id < before)
+    if matrix is not None:
+        statement = statement.where(ImportFile.matrix == matrix)
+    if states is not None:
+        statement = statement.where(ImportFile.state.in_(states))
+    return db.session.scalars(statement).all()
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
     """Findings of one column that say the same."""
@@ -52,12 +64,12 @@ def kinds_of(file_id: int) -> list[Kind]:
     return [Kind(*row) for row in db.session.execute(statement)]
 
 
-def wrong_lines(file_id: int, *, after: int, column: str | None, message: str | None) -> list[int]:
+def wrong_lines(file_id: int, *, after: int, column: str | None, message: str | None, size: int = PAGE) -> list[int]:
     """The next lines with something to mend, of one kind if it is named; one more than a page shows."""
     statement = select(ImportFinding.line).where(ImportFinding.file_id == file_id, ImportFinding.line > after)
     if message is not None:
         statement = statement.where(ImportFinding.column_name == (column or ""), ImportFinding.message == message)
-    return list(db.session.scalars(statement.distinct().order_by(ImportFinding.line).limit(PAGE + 1)))
+    return list(db.session.scalars(statement.distinct().order_by(ImportFinding.line).limit(size + 1)))
 
 
 def findings_of(file_id: int, lines: Sequence[int]) -> dict[int, list[ImportFinding]]:
@@ -113,6 +125,6 @@ def rows_of(file_id: int, lines: Sequence[int]) -> dict[int, list[Any]]:
 
 
 __all__ = [
-    "PAGE", "Kind", "ShownStep", "findings_between", "findings_of", "get_file", "kept_of", "kinds_of", "list_files", "rows_of", "steps_of",
+    "PAGE", "Kind", "ShownStep", "files_before", "findings_between", "findings_of", "get_file", "kept_of", "kinds_of", "list_files", "rows_of", "steps_of",
     "wrong_lines",
 ]  # fmt: skip

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import PurePath
 from typing import Final
 
 import structlog
-from sqlalchemy import delete, or_, select, update
+from sqlalchemy import delete, func, or_, select, update
 
 from app.actions.services import actor_name
 from app.core import clock, context, crypto
 from app.core.extensions import db
 from app.core.jobs import enqueue
+from app.core.locks import Lock
 from app.core.logs import MASK, NUMBER_IN_NAME, mask_text
 from app.core.matrix.definition import describe
 from app.core.matrix.plan import Act
@@ -24,7 +25,7 @@ from app.core.transaction import after_commit, transaction
 from app.core.workflow import ForbiddenTransition
 
 from . import columns, parts
-from .domain import AT_WORK, LIFE, UNDECIDED, UNDECIDED_KEPT, UNDO_KEPT, FileEvent, FileState, Origin
+from .domain import AT_WORK, LIFE, UNDECIDED, UNDECIDED_KEPT, UNDO_KEPT, FileEvent, FileState, Origin, Wish
 from .matrices import IMPORTERS
 from .models import ImportFile
 
@@ -51,6 +52,10 @@ class SameFile(Exception):
         self.applied = applied
 
 
+class KeyReused(Exception):
+    """The key of this request came with another file before."""
+
+
 class CountsChanged(Exception):
     """The page that was confirmed said something else."""
 
@@ -59,13 +64,26 @@ class Unmapped(Exception):
     """Columns named twice, or keys that nothing stands for."""
 
 
-def receive(matrix: str, name: str, content: bytes, *, origin: Origin = Origin.PAGE) -> int:
-    """Keep a file and have it read.  Raises SameFile.  The caller measures it (``LIMITS.size``)."""
+def receive(
+    matrix: str, name: str, content: bytes, *, origin: Origin = Origin.PAGE, program: str = "", key: str | None = None, wish: Wish | None = None
+) -> int:
+    """Keep a file and have it read; ``wish`` is then applied of it.  Raises SameFile or KeyReused.  The caller measures it (``LIMITS.size``).
+
+    Of two requests at once, the second waits, and finds what the first one sent.
+    """
     importer = IMPORTERS[matrix]
+    request_key = hashlib.sha256(key.encode()).hexdigest() if key is not None else None
     digests = crypto.index().candidates(hashlib.sha256(content).hexdigest(), purpose="import-file")
     actor = context.actor_id()
     organisation_id = current_scope().organisation_id
     with transaction() as session:
+        session.execute(select(func.pg_advisory_xact_lock(int(Lock.IMPORT_SENT), organisation_id)))
+        if request_key is not None:
+            asked = session.scalars(select(ImportFile).where(ImportFile.account_id == actor, ImportFile.request_key == request_key)).first()
+            if asked is not None and (asked.matrix != importer.matrix.name or asked.digest not in digests):
+                raise KeyReused(asked.id)
+            if asked is not None:
+                raise SameFile(asked.id, applied=asked.state in (FileState.APPLIED, FileState.UNDOING))
         live = ImportFile.state.in_([*AT_WORK, FileState.TO_MAP, FileState.READY, FileState.APPLIED])
         same = select(ImportFile).where(ImportFile.matrix == importer.matrix.name, ImportFile.digest.in_(digests), live)
         known = session.scalars(same.order_by(ImportFile.id.desc()).limit(1)).first()
@@ -73,7 +91,8 @@ def receive(matrix: str, name: str, content: bytes, *, origin: Origin = Origin.P
             raise SameFile(known.id, applied=known.state in (FileState.APPLIED, FileState.UNDOING))
         file = ImportFile(
             organisation_id=organisation_id, account_id=actor, account_name=actor_name(actor), origin=origin.value, matrix=importer.matrix.name,
-            file_name=shown_name(name), size=len(content), digest=digests[0],
+            file_name=shown_name(name), size=len(content), digest=digests[0], program=program, request_key=request_key,
+            wish=wish.value if wish is not None else None,
         )  # fmt: skip
         session.add(file)
         session.flush()
@@ -108,6 +127,7 @@ def name_columns(file_id: int, said: Mapping[int, str]) -> None:
         keys, _others = columns.missing(named, describe(matrix))
         if len(filled) != len(set(filled)) or keys:
             raise Unmapped
+        file.wish = None  # somebody looks at it
         columns.remember(matrix, file.organisation_id, {heading[place]: named[place] for place in said if place < len(heading) and heading[place]})
         file.columns = named
         session.flush()
@@ -127,28 +147,42 @@ def check_again(file_id: int) -> None:
         after_commit(lambda: enqueue(JOB, file_id))
 
 
-def confirm(file_id: int, *, expected: Mapping[str, int], partial: bool) -> None:
+def confirm(file_id: int, *, expected: Mapping[str, int], partial: bool, check: Callable[[ImportFile], None] | None = None) -> None:
     """Let the job apply the file: as a whole, or (``partial``) its right lines.
 
-    ``expected``: what the page that was confirmed said.  Raises FileGone, FileElsewhere or CountsChanged.
+    ``expected``: what the page that was confirmed said; ``check`` may refuse the file, once locked, by raising.
+    Raises FileGone, FileElsewhere or CountsChanged.
     """
     with transaction() as session:
         file = locked(file_id)
+        if check is not None:
+            check(file)
         move(file, FileEvent.CONFIRM)
         counts = file.counts or {}
-        acts = counts.get(Act.CREATE, 0) + counts.get(Act.CHANGE, 0)
-        if any(counts.get(name) != count for name, count in expected.items()) or not acts or (counts.get(Act.WRONG) and not partial):
+        if any(counts.get(name) != count for name, count in expected.items()) or not applicable(counts, partial=partial):
             raise CountsChanged(file_id)
-        file.partial, file.held, file.applied_by = partial, False, actor_name(context.actor_id())
+        decided(file, partial=partial)
         session.flush()
         after_commit(lambda: enqueue(JOB, file_id))
     log.info("import_confirmed", file=file_id, partial=partial)
 
 
-def undo(file_id: int) -> None:
-    """Have an applied file taken back.  Raises FileGone or FileElsewhere."""
+def applicable(counts: Mapping[str, int], *, partial: bool) -> bool:
+    """Whether there is something to apply, and (but for ``partial``) nothing to mend."""
+    return bool(counts.get(Act.CREATE, 0) + counts.get(Act.CHANGE, 0)) and (partial or not counts.get(Act.WRONG))
+
+
+def decided(file: ImportFile, *, partial: bool) -> None:
+    """Write down who had the file applied, and what of it."""
+    file.partial, file.held, file.applied_by = partial, False, actor_name(context.actor_id())
+
+
+def undo(file_id: int, *, check: Callable[[ImportFile], None] | None = None) -> None:
+    """Have an applied file taken back; ``check`` as for ``confirm``.  Raises FileGone or FileElsewhere."""
     with transaction() as session:
         file = locked(file_id)
+        if check is not None:
+            check(file)
         if file.dropped:
             raise FileElsewhere(file_id)
         move(file, FileEvent.UNDO)
@@ -220,6 +254,6 @@ def move(file: ImportFile, event: FileEvent) -> None:
 
 
 __all__ = [
-    "JOB", "LIMITS", "CountsChanged", "FileElsewhere", "FileGone", "SameFile", "Unmapped", "ask_columns_again", "check_again", "confirm", "due",
-    "give_up", "locked", "move", "name_columns", "purge", "receive", "shown_name", "undo",
+    "JOB", "LIMITS", "CountsChanged", "FileElsewhere", "FileGone", "KeyReused", "SameFile", "Unmapped", "applicable", "ask_columns_again", "check_again",
+    "confirm", "decided", "due", "give_up", "locked", "move", "name_columns", "purge", "receive", "shown_name", "undo",
 ]  # fmt: skip

@@ -20,23 +20,28 @@ from sqlalchemy.orm import Session
 from app.accounts.models import User
 from app.accounts.security import scope_of
 from app.core import clock, tenancy
+from app.core.exports.account import NoAccount, in_place_of
+from app.core.exports.jobs import may_export
 from app.core.extensions import db
 from app.core.locks import Lock
+from app.core.logs import NUMBER_IN_TEXT
 from app.core.matrix import Finding, Matrix
 from app.core.matrix.checking import Checked, Checker
 from app.core.matrix.definition import describe
 from app.core.matrix.plan import Act, Done, Plan
 from app.core.matrix.rows import among, insert_rows, new_ids
+from app.core.nir import mask, normalise
 from app.core.tabular import Cell, CellKind, Refused, read_table
 from app.core.tabular.table import EMPTY
 from app.core.tenancy import Scope, bound_scope
 from app.core.transaction import transaction
 
 from . import columns, parts
-from .domain import FileEvent, FileState, PartKind, Phase
+from .domain import FileEvent, FileState, PartKind, Phase, Wish
 from .matrices import IMPORTERS
 from .models import ImportFile, ImportFinding
-from .services import LIMITS, FileGone, locked, move
+from .permissions import PROGRAM, WRITE
+from .services import LIMITS, FileGone, applicable, decided, locked, move
 
 log = structlog.get_logger(__name__)
 
@@ -59,15 +64,18 @@ def run(file_id: int) -> None:
     taken = _taken(file_id)
     if taken is None:
         return
-    organisation_id, account_id, state = taken
+    organisation_id, account_id, state, wish = taken
     scope = _scope(organisation_id, account_id)
+    may_apply = wish is not None and account_id is not None and _may_apply(account_id)
     try:
         with bound_scope(scope, actor_id=account_id):
             if state is FileState.RECEIVED:
-                read(file_id)
+                confirmed = read(file_id, may_apply=may_apply)
             elif state is FileState.CHECKING:
-                check(file_id)
-            elif state is FileState.APPLYING:
+                confirmed = check(file_id, may_apply=may_apply)
+            else:
+                confirmed = False
+            if confirmed or state is FileState.APPLYING:
                 apply(file_id)
             elif state is FileState.UNDOING:
                 take_back(file_id)
@@ -78,7 +86,7 @@ def run(file_id: int) -> None:
         _release(file_id)
 
 
-def _taken(file_id: int) -> tuple[int, int | None, FileState] | None:
+def _taken(file_id: int) -> tuple[int, int | None, FileState, str | None] | None:
     """Take the file for this worker; None when another has it, or there is nothing to do."""
     with transaction() as session:
         row = session.execute(
@@ -89,10 +97,10 @@ def _taken(file_id: int) -> tuple[int, int | None, FileState] | None:
                 ImportFile.leased_until.is_(None) | (ImportFile.leased_until < clock.now()),
             )
             .values(leased_until=clock.now() + LEASE)
-            .returning(ImportFile.organisation_id, ImportFile.account_id, ImportFile.state)
+            .returning(ImportFile.organisation_id, ImportFile.account_id, ImportFile.state, ImportFile.wish)
             .execution_options(synchronize_session=False)
         ).one_or_none()
-    return None if row is None else (row.organisation_id, row.account_id, FileState(row.state))
+    return None if row is None else (row.organisation_id, row.account_id, FileState(row.state), row.wish)
 
 
 def _release(file_id: int) -> None:
@@ -106,6 +114,15 @@ def _scope(organisation_id: int, account_id: int | None) -> Scope:
     if user is None or not user.is_active or user.organisation_id != organisation_id:
         return Scope.organisation(organisation_id, limited_account=account_id or 0)
     return scope_of(user)
+
+
+def _may_apply(account_id: int) -> bool:
+    """Whether the account still has the rights with which it asked that its file be applied."""
+    try:
+        with in_place_of(account_id):
+            return may_export(WRITE) and may_export(PROGRAM)
+    except NoAccount:
+        return False
 
 
 class Progress:
@@ -141,8 +158,8 @@ def _aside() -> Iterator[Session]:
 # ---- reading -----------------------------------------------------------------------------------------------------------
 
 
-def read(file_id: int) -> None:
-    """From bytes to lines; then columns are named, by the file itself or by somebody."""
+def read(file_id: int, *, may_apply: bool = False) -> bool:
+    """From bytes to lines; then columns are named, by the file itself or by somebody.  Gives what ``check`` does."""
     content = parts.file_of(file_id)
     name = db.session.scalar(select(ImportFile.file_name).where(ImportFile.id == file_id)) or ""
     db.session.rollback()  # nothing is held while a file is read
@@ -156,7 +173,7 @@ def read(file_id: int) -> None:
             file.fault = {"fault": refused.fault.value, "line": refused.line, "column": refused.column, "value": refused.value, "in_text": refused.in_text}
             parts.drop(file_id)
         log.info("import_refused", file=file_id, fault=refused.fault.value)
-        return
+        return False
     del content
     with transaction():
         file = locked(file_id)
@@ -171,8 +188,7 @@ def read(file_id: int) -> None:
         parts.keep(file, PartKind.ROWS, [[row.number, [_cell(cell) for cell in row.cells]] for row in table.rows])
         parts.drop(file_id, PartKind.FILE)
     log.info("import_read", file=file_id, lines=len(table.rows), asked=asked)
-    if not asked:
-        check(file_id)
+    return not asked and check(file_id, may_apply=may_apply)
 
 
 def _cell(cell: Cell) -> Any:
@@ -213,8 +229,12 @@ def lines_of(file: ImportFile) -> tuple[list[int], dict[str, list[Cell]]]:
 # ---- checking ----------------------------------------------------------------------------------------------------------
 
 
-def check(file_id: int) -> None:
-    """What the file would do now: nothing of the domain is written."""
+def check(file_id: int, *, may_apply: bool = False) -> bool:
+    """What the file would do now: nothing of the domain is written.
+
+    Gives whether the file is to be applied at once: that was wished when it was sent, what was wished can be, and (``may_apply``) the
+    account may have it done.
+    """
     file = db.session.get(ImportFile, file_id, populate_existing=True)
     if file is None:
         raise FileGone(file_id)
@@ -227,7 +247,13 @@ def check(file_id: int) -> None:
         keep_findings(file, plan.findings)
         shown = [step for step in plan.steps if step.act is not Act.SAME]
         parts.keep(file, PartKind.STEPS, [[step.line, step.act.value, [list(asdict(one).values()) for one in step.differences]] for step in shown])
-    log.info("import_checked", file=file_id, **plan.counts())
+        wish, file.wish = Wish(file.wish) if file.wish else None, None
+        confirmed = wish is not None and may_apply and applicable(plan.counts(), partial=wish is Wish.VALID)
+        if confirmed:
+            move(file, FileEvent.CONFIRM)
+            decided(file, partial=wish is Wish.VALID)
+    log.info("import_checked", file=file_id, confirmed=confirmed, **plan.counts())
+    return confirmed
 
 
 def plan_of(file: ImportFile, *, lock: bool) -> Plan:
@@ -249,7 +275,7 @@ def plan_of_lines(matrix: Matrix, lines: Sequence[int], cells: Mapping[str, Sequ
 
 
 def keep_findings(file: ImportFile, findings: Sequence[Finding], *, lines: Collection[int] | None = None) -> None:
-    """Replace what is said of the file (of some lines) by these findings."""
+    """Replace what is said of the file (of some lines) by these findings; a sentence that repeats a cell repeats no number of a person."""
     old = delete(ImportFinding).where(ImportFinding.file_id == file.id)
     if lines is not None:
         old = old.where(among(ImportFinding.line, lines))
@@ -257,12 +283,17 @@ def keep_findings(file: ImportFile, findings: Sequence[Finding], *, lines: Colle
     insert_rows(
         ImportFinding,
         [
-            {"id": number, "organisation_id": file.organisation_id, "file_id": file.id, "line": one.line, "column_name": one.column, "message": one.message}
+            {
+                "id": number, "organisation_id": file.organisation_id, "file_id": file.id, "line": one.line, "column_name": one.column,
+                "message": _masked(one.message),
+            }
             for number, one in zip(new_ids(ImportFinding, min(len(findings), MOST_FINDINGS)), findings, strict=False)
         ],
     )
 
 
+def _masked(message: str) -> str:
+    return NUMBER_IN_TEXT.sub(lambda found: mask(normalise(found[0])), message)
 
 
 # ---- applying ----------------------------------------------------------------------------------------------------------

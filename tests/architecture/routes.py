@@ -126,6 +126,12 @@ def _all() -> dict[str, Route]:
         **{f"TokensView.{name}": Route(SIGNED_IN, owner=name == "revoke") for name in ("create", "created", "revoke")},
         "api_v1.describe": PUBLIC,
         **{f"api_v1.{name}": Route(frozenset(), bearer=True) for name in ("account", "organisation", "accounts", "one_account", "edit_account")},
+        **{
+            f"api_v1.{name}": Route(frozenset(), bearer=True)
+            for name in ("send_import", "imports", "one_import", "import_errors", "import_report", "apply_import", "undo_import")
+        },
+        "OrganisationTokensView.list": Route(PRINCIPALS),
+        "OrganisationTokensView.revoke": Route(PRINCIPALS, owner=True),
         "MyOrganisationView.show": Route(PRINCIPALS),
         "OrganisationAccountsView.list": Route(PRINCIPALS),
         "OrganisationAccountsView.create": Route(PRINCIPALS),
@@ -236,6 +242,7 @@ def _all() -> dict[str, Route]:
         },
         **{f"ImportDocumentsView.{name}": Route(WRITERS) for name in ("specification", "specification_pdf", "template")},
         "FileCheckView.check": PUBLIC,
+        "ImportsByProgramView.guide": Route(PRINCIPALS),
         # supervision
         "OutboxMessageView.action": Route(ADMIN),
         "OutboxMessageView.action_post": Route(ADMIN),

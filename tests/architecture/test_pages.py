@@ -87,7 +87,7 @@ def test_every_page(site: Flask, full_world: World, browsers: Browsers, waiting:
         visits += [("ActionsView.index", "/actions-de-formation/?texte=zzzz&statut=AO"), ("TraineesView.index", "/stagiaires/?texte=zzzz")]
     for endpoint, address in visits:
         answer = browser.get(address, follow_redirects=True)
-        missing = endpoint in ("DemoMailView.show", "TokensView.revoke", "SavedSearchesView.rename", "SavedSearchesView.delete", "ExportsView.delete")  # nobody's
+        missing = endpoint in ("DemoMailView.show", "TokensView.revoke", "OrganisationTokensView.revoke", "SavedSearchesView.rename", "SavedSearchesView.delete", "ExportsView.delete")  # nobody's
         landed = {"/": "HomeView.index", "/connexion": "SignInView.login"}.get(answer.request.path, endpoint)
         path = not missing and landed not in _WITHOUT_PATH
         wrong += _wrong(answer, f"{endpoint} {address}", path=path, statuses=(404,) if missing else (200,))

@@ -5,9 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import re
+import time
 from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 from playwright.sync_api import Locator, Page, expect
 from python_calamine import CalamineWorkbook
@@ -15,6 +17,7 @@ from xlsxwriter import Workbook
 
 from app.core.nir import compute_key
 from tests.e2e.axe import assert_accessible, assert_no_horizontal_scroll
+from tests.e2e.portal import PASSWORD
 
 SignIn = Callable[..., Page]
 SHEET = {
@@ -230,3 +233,81 @@ def test_a_file_of_acts_that_follow_one_another(signed_in: SignIn, tmp_path: Pat
         expect(table.get_by_text("Accès à l’emploi")).to_have_count(0)
 
     apply_and_undo(page, "Appliquer le fichier (2 lignes)", left, back)
+
+
+def test_a_file_sent_by_a_program(signed_in: SignIn) -> None:
+    page = signed_in("principal")
+    values = first_values(page)
+    page.goto("/imports/")
+    page.get_by_role("main").get_by_role("link", name="Imports par votre logiciel").click()
+    look(page)
+    page.get_by_role("main").get_by_role("link", name="Jetons d’API").click()
+    look(page)
+    page.get_by_role("link", name="Créer un jeton").click()
+    page.get_by_label("Nom").fill("Logiciel de planning")
+    page.get_by_label("Envoyer des fichiers à importer").check()
+    page.get_by_label("Suivre les fichiers importés").check()
+    page.get_by_label("30 jours").check()
+    page.get_by_label("Mot de passe actuel").fill(PASSWORD)
+    page.get_by_role("button", name="Créer le jeton").click()
+    token = page.get_by_text(re.compile(r"^pmf_")).inner_text()
+
+    rows = []
+    for order, changes in ((7, {}), (8, {"Ville": "PARIS", "Nom de naissance": "Lenoir"})):
+        number = f"18506311{order:02d}{order:03d}"
+        rows.append({"N° d’action": "23C00390257_2", "NIR": number, "Clé": compute_key(number), **SHEET, **values, "Nom de naissance": "Lebrun", **changes})
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, list(rows[0]), delimiter=";")
+    writer.writeheader()
+    writer.writerows(rows)
+    content = text.getvalue().encode("utf-8-sig")
+
+    def asked(path: str, method: str = "GET", headers: dict[str, str] | None = None, **options: Any) -> Any:
+        return page.request.fetch(path, method=method, headers={"Authorization": f"Bearer {token}"} | (headers or {}), **options)
+
+    def until_done(path: str) -> Any:
+        deadline = time.monotonic() + 60
+        while True:
+            answer = asked(path)
+            assert answer.status == 200, answer.text()
+            if answer.json()["termine"]:
+                return answer
+            assert time.monotonic() < deadline, answer.text()
+            time.sleep(0.5)
+
+    form = {"matrice": "stagiaires", "fichier": {"name": "stagiaires.csv", "mimeType": "text/csv", "buffer": content}}
+    sent = asked("/api/v1/imports", "POST", multipart=form)
+    assert sent.status == 202, sent.text()
+    address = sent.headers["location"]
+    checked = until_done(address)
+    assert checked.json()["comptes"] == {"creation": 1, "modification": 0, "inchange": 0, "erreur": 1}
+    errors = asked(f"{address}/erreurs").json()["erreurs"]
+    assert [(one["ligne"], one["valeur"]) for one in errors] == [(3, "PARIS")]
+    report = asked(f"{address}/rapport?format=csv&lignes=erreurs")
+    assert "À corriger" in report.text() and "Lenoir" in report.text()
+    assert asked(f"{address}/application", "POST", data={"lignes": "valides"}).status == 428
+    applied = asked(f"{address}/application", "POST", headers={"If-Match": checked.headers["etag"]}, data={"lignes": "valides"})
+    assert applied.status == 202, applied.text()
+    done = until_done(address)
+    assert done.json()["etat"] == "applique"
+    assert asked("/api/v1/imports", "POST", multipart=form).json()["deja_envoye"] is True
+
+    page.goto("/imports/")
+    row = page.get_by_role("row", name=re.compile("Logiciel de planning")).first
+    expect(row).to_contain_text("Appliqué")
+    row.get_by_role("link").first.click()
+    expect(page.locator("main")).to_contain_text("Logiciel de planning")
+    look(page)
+    undone = asked(f"{address}/annulation", "POST", headers={"If-Match": done.headers["etag"]})
+    assert undone.status == 202, undone.text()
+    assert until_done(address).json()["etat"] == "annule"
+
+    page.goto("/gestion-organisme/jetons/")
+    look(page)
+    page.set_viewport_size({"width": 360, "height": 740})
+    look(page)
+    row = page.get_by_role("row", name=re.compile("Logiciel de planning"))
+    row.get_by_role("button", name=re.compile("^Révoquer")).or_(row.get_by_role("link", name=re.compile("^Révoquer"))).first.click()
+    page.get_by_role("dialog").get_by_role("button", name="Révoquer le jeton").click()
+    expect(page.get_by_text("Le jeton « Logiciel de planning » a bien été révoqué")).to_be_visible()
+    assert asked(address).status == 401

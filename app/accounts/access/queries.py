@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 
-from app.accounts import sessions
+from app.accounts import labels, sessions
 from app.accounts.access import domain, factor, tokens
 from app.accounts.domain import EMAIL_EXPIRED_SHOWN, FAILURE_WINDOW
-from app.accounts.models import AccessLink, ApiToken, LinkPurpose, RecoveryCode, SecondFactor, SignInAttempt
+from app.accounts.models import AccessLink, ApiToken, LinkPurpose, RecoveryCode, SecondFactor, SignInAttempt, User
 from app.core import clock
 from app.core.extensions import db
 from app.core.tenancy import Scope, bound_scope
@@ -42,6 +42,14 @@ class TokenLine:
     expires_at: datetime
     last_used_at: datetime | None
     last_used_ip: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class OrganisationToken:
+    """A token of one of an organisation's accounts, and whose it is."""
+
+    line: TokenLine
+    holder: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +147,35 @@ def live_token(user_id: int, token_id: int) -> TokenLine | None:
             select(ApiToken).where(ApiToken.id == token_id, ApiToken.user_id == user_id, ApiToken.revoked_at.is_(None), ApiToken.expires_at > clock.now())
         )
         return None if token is None else _line(token)
+
+
+def tokens_of_organisation(organisation_id: int, *, page: int, size: int) -> tuple[list[OrganisationToken], int]:
+    """The live tokens of an organisation's accounts, the newest first, and how many there are."""
+    with bound_scope(Scope.system()):
+        total = int(db.session.scalar(select(func.count()).select_from(_of_organisation(organisation_id).subquery())) or 0)
+        statement = _of_organisation(organisation_id).order_by(ApiToken.id.desc()).limit(size).offset((page - 1) * size)
+        return [OrganisationToken(_line(token), labels.manager(user)) for token, user in db.session.execute(statement)], total
+
+
+def token_of_organisation(organisation_id: int, token_id: int) -> OrganisationToken | None:
+    """A live token of one of an organisation's accounts."""
+    with bound_scope(Scope.system()):
+        row = db.session.execute(_of_organisation(organisation_id).where(ApiToken.id == token_id)).one_or_none()
+        return None if row is None else OrganisationToken(_line(row[0]), labels.manager(row[1]))
+
+
+def _of_organisation(organisation_id: int) -> Select[tuple[ApiToken, User]]:
+    """Both rows say the organisation: a token goes with its account."""
+    return (
+        select(ApiToken, User)
+        .join(User, User.id == ApiToken.user_id)
+        .where(
+            ApiToken.organisation_id == organisation_id,
+            User.organisation_id == organisation_id,
+            ApiToken.revoked_at.is_(None),
+            ApiToken.expires_at > clock.now(),
+        )
+    )
 
 
 def _last_tries(user_id: int, limit: int = 20) -> list[SignInAttempt]:

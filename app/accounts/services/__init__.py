@@ -78,7 +78,7 @@ from app.accounts.services.second_factor import (
     reset_second_factor,
     reset_second_factor_of,
 )
-from app.accounts.services.tokens import TooManyTokens, create_token, revoke_token
+from app.accounts.services.tokens import TooManyTokens, create_token, revoke_token, revoke_token_of_organisation
 
 __all__ = [
     "AccountChanged",
@@ -164,6 +164,7 @@ __all__ = [
     "reset_second_factor",
     "reset_second_factor_of",
     "revoke_token",
+    "revoke_token_of_organisation",
     "set_password",
     "set_roles",
     "start_observation",

@@ -1,4 +1,4 @@
-"""Tokens of the programming interface: made, shown once, revoked."""
+"""Tokens of the programming interface: made, shown once, revoked by their holder or by who manages the organisation."""
 
 from __future__ import annotations
 
@@ -69,4 +69,22 @@ def revoke_token(user_id: int, token_id: int) -> bool:
             .returning(ApiToken.id)
             .execution_options(synchronize_session=False)
         )
+    return revoked is not None
+
+
+def revoke_token_of_organisation(organisation_id: int, token_id: int, *, actor_id: int) -> bool:
+    """Revoke a token of one of the organisation's accounts; False when there is no such live token.
+
+    The caller has checked that the actor manages the accounts of this organisation.
+    """
+    with writing(actor_id) as session:
+        revoked = session.scalar(
+            update(ApiToken)
+            .where(ApiToken.id == token_id, ApiToken.organisation_id == organisation_id, ApiToken.revoked_at.is_(None))
+            .values(revoked_at=clock.now())
+            .returning(ApiToken.id)
+            .execution_options(synchronize_session=False)
+        )
+    if revoked is not None:
+        log.info("api_token_revoked", token_id=token_id, organisation=organisation_id)
     return revoked is not None

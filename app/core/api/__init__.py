@@ -6,13 +6,15 @@ resources (``register_scope``, ``resource``) when it registers; see ``docs/api.m
 
 from __future__ import annotations
 
-from app.core.api.caller import Identity, account_of_request, identity, is_api_request, register_authenticator
+from app.core.api.caller import PREFIX, Identity, account_of_request, identity, is_api_request, public_address, register_authenticator
 from app.core.api.problems import ApiProblem
-from app.core.api.registry import Parameter, Resource, Scope, register_resource, register_scope, resource, scopes, scopes_open_to
+from app.core.api.registry import Answered, Parameter, Resource, Scope, register_resource, register_scope, resource, scopes, scopes_open_to
 from app.core.api.routes import init_app
 from app.core.api.versions import check_etag
 
 __all__ = [
+    "PREFIX",
+    "Answered",
     "ApiProblem",
     "Identity",
     "Parameter",
@@ -23,6 +25,7 @@ __all__ = [
     "identity",
     "init_app",
     "is_api_request",
+    "public_address",
     "register_authenticator",
     "register_resource",
     "register_scope",

@@ -33,6 +33,7 @@ class Identity:
 
     user: Any
     token_id: int
+    token_name: str
     scopes: frozenset[str]
     expires_at: datetime
 
@@ -61,6 +62,12 @@ def register_authenticator(accept: Callable[[str, str | None], Identity], addres
 def is_api_request() -> bool:
     """Whether the request under way is one of the programming interface, where no cookie counts."""
     return has_request_context() and is_api_path(request.path)
+
+
+def public_address() -> str:
+    """The address of the interface as programs outside reach it."""
+    base = str(current_app.config.get("PUBLIC_URL") or request.host_url)
+    return base.rstrip("/") + PREFIX
 
 
 def identity() -> Identity:
@@ -92,6 +99,11 @@ def authenticate() -> None:
         raise
     _brake("token", str(found.token_id), RATE)
     request_store()[_KEY] = found
+
+
+def brake(name: str, rate: str) -> None:
+    """Count a call of a resource that a token may not make as often as others. Raises ApiProblem (429)."""
+    _brake(f"token:{name}", str(identity().token_id), rate)
 
 
 # ---- rate ------------------------------------------------------------------------------------------------------------

@@ -19,6 +19,9 @@ _EVERYWHERE = ("bad_request", "token_missing", "token_invalid", "network_not_all
 _VERSIONED = ("precondition_required", "precondition_failed")
 _ETAG = {"ETag": {"description": "RFC 9110 §8.8.3", "schema": {"type": "string"}}}
 
+_LOCATION = {"Location": {"description": "RFC 9110 §10.2.2", "schema": {"type": "string"}}}
+_FILE = {"type": "string", "format": "binary"}
+
 _PROBLEM = {
     "type": "object",
     "required": ["type", "status", "code", "title", "detail", "reference"],
@@ -77,16 +80,30 @@ def _path(rule: str) -> str:
     return re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule)
 
 
+def _often(declared: Resource) -> str:
+    return "" if declared.rate is None else _("Each token makes at most %(rate)s of these requests per minute.", rate=declared.rate.split()[0])
+
+
+def _success(declared: Resource, status: int) -> dict[str, Any]:
+    content = {"application/json": {"schema": dict(declared.answer)}} if not declared.files else {media: {"schema": _FILE} for media in declared.files}
+    headers = (_ETAG if declared.versioned else {}) | (_LOCATION if declared.form else {})
+    return {"description": str(declared.summary), "content": content} | ({"headers": headers} if headers else {})
+
+
 def _operation(declared: Resource) -> dict[str, Any]:
     refusals: dict[int, list[str]] = {}
     writes = declared.method != "GET"
-    own = (*declared.refusals, *(("body_invalid", "fields_invalid") if declared.body else ()), *(_VERSIONED if writes and declared.versioned else ()))
+    asked = declared.body or declared.form
+    own = (
+        *declared.refusals, *(("body_invalid", "fields_invalid") if asked else ()), *(("too_large",) if declared.form else ()),
+        *(_VERSIONED if writes and declared.versioned else ()),
+    )  # fmt: skip
     for code in (*_EVERYWHERE, *own):
         refusals.setdefault(CODES[code], []).append(code)
     operation: dict[str, Any] = {
         "operationId": declared.name,
         "summary": str(declared.summary),
-        "description": "\n\n".join(filter(None, (str(declared.description), _("Scope: `%(scope)s`.", scope=declared.scope)))),
+        "description": "\n\n".join(filter(None, (str(declared.description), _often(declared), _("Scope: `%(scope)s`.", scope=declared.scope)))),
         "x-scope": declared.scope,
         "parameters": [
             {
@@ -99,11 +116,7 @@ def _operation(declared: Resource) -> dict[str, Any]:
             for parameter in declared.parameters
         ],
         "responses": {
-            "200": {
-                "description": str(declared.summary),
-                "content": {"application/json": {"schema": dict(declared.answer)}},
-                **({"headers": _ETAG} if declared.versioned else {}),
-            },
+            **{str(status): _success(declared, status) for status in declared.statuses},
             **({"304": {"description": _("You have this version already (header « If-None-Match »).")}} if declared.versioned and not writes else {}),
             **{
                 str(status): {
@@ -119,6 +132,8 @@ def _operation(declared: Resource) -> dict[str, Any]:
         operation["parameters"].append({"name": name, "in": "header", "required": writes, "description": why, "schema": {"type": "string"}})
     if declared.body is not None:
         operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": dict(declared.body)}}}
+    if declared.form is not None:
+        operation["requestBody"] = {"required": True, "content": {"multipart/form-data": {"schema": dict(declared.form)}}}
     if declared.tag:
         operation["tags"] = [str(declared.tag)]
     return operation

@@ -6,13 +6,26 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-View = Callable[..., Mapping[str, Any]]
+from flask import Response
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What a view answers when it is not 200, or says where the object is: its JSON, the status, the address."""
+
+    shown: Mapping[str, Any]
+    status: int
+    location: str | None = None
+
+
+#: A file is given as a whole response.
+View = Callable[..., Mapping[str, Any] | Answered | Response]
 Permission = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What a token may be made for. ``permission`` is the right without which the account itself may not."""
+    """What a token may be made for. ``permission`` is the right without which the account itself may not, asked again at each call."""
 
     name: str
     label: Any
@@ -20,17 +33,21 @@ class Scope:
     #: Only for accounts of an organisation: it means nothing for the others.
     organisations_only: bool = False
     order: int = 100
+    #: The page that shows how it is used (an endpoint without arguments).
+    guide: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A parameter of the query, or of the path. ``schema`` is JSON Schema: type integer (minimum, maximum) or string (pattern, maxLength)."""
+    """A parameter of the query, of the path, or a header. ``schema`` is JSON Schema: type integer (minimum, maximum) or string (pattern,
+    maxLength, enum). The view gets it as ``argument``, by its own name when there is none."""
 
     name: str
     description: Any
     schema: Mapping[str, Any]
     where: str = "query"
     default: Any = None
+    argument: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +69,14 @@ class Resource:
     method: str = "GET"
     #: JSON Schema of what is sent, an object; ``view`` gets it as ``body``. Only for a method that writes.
     body: Mapping[str, Any] | None = None
+    #: The same for a form with files (multipart/form-data): members of format "binary" are files; ``view`` gets it as ``form``.
+    form: Mapping[str, Any] | None = None
+    #: What an answer that is no refusal may have as its status.
+    statuses: tuple[int, ...] = (200,)
+    #: Media types of the files that are answered instead of JSON.
+    files: tuple[str, ...] = ()
+    #: How often a token may call it, where that is less than ``caller.RATE``.
+    rate: str | None = None
     #: Whether the answer is one object that people edit: it carries its ``ETag``, and a write asks for it (``versions``).
     versioned: bool = False
 
@@ -85,6 +110,11 @@ def resource(path: str, **declared: Any) -> Callable[[View], View]:
 def scopes() -> list[Scope]:
     """All scopes, in their order."""
     return sorted(_scopes.values(), key=lambda scope: (scope.order, scope.name))
+
+
+def scope_named(name: str) -> Scope:
+    """A declared scope."""
+    return _scopes[name]
 
 
 def scopes_open_to(granted: Collection[Permission], *, of_organisation: bool) -> list[Scope]:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from http import HTTPStatus
 from typing import Any
 
 from flask import Blueprint, Flask, Response, current_app, jsonify, request
 from flask_babel import gettext as _
 
 from app.core.api import openapi
-from app.core.api.caller import PREFIX, authenticate, identity
+from app.core.api.caller import PREFIX, authenticate, brake, identity
 from app.core.api.problems import ApiProblem
-from app.core.api.registry import Parameter, Resource, resources
+from app.core.api.registry import Answered, Parameter, Resource, resources, scope_named
 from app.core.api.versions import require_version, with_etag
 from app.core.ui.csrf import csrf
 
@@ -47,16 +48,31 @@ def _view_of(declared: Resource) -> Callable[..., Response]:
         caller = identity()
         if declared.scope not in caller.scopes:
             raise ApiProblem("scope_missing", scope=declared.scope)
+        needed = {right for right in (scope_named(declared.scope).permission, declared.permission) if right is not None}
         security: Any = current_app.appbuilder.sm  # type: ignore[attr-defined]  # set by Flask-AppBuilder
-        if declared.permission is not None and declared.permission not in security.granted(caller.user):
+        if needed and not needed <= security.granted(caller.user):
             raise ApiProblem("permission_missing")
+        if declared.rate is not None:
+            brake(declared.name, declared.rate)
         sent: dict[str, Any] = {}
         if declared.method != "GET" and declared.versioned:
             require_version()
         if declared.body is not None:
             sent["body"] = _body(declared.body)
-        shown = declared.view(**path, **_query(declared), **sent)
-        return with_etag(jsonify(shown), shown) if declared.versioned else jsonify(shown)
+        if declared.form is not None:
+            sent["form"] = _form(declared.form)
+        answered = declared.view(**path, **_given(declared), **sent)
+        if isinstance(answered, Response):
+            return answered
+        made = answered if isinstance(answered, Answered) else Answered(answered, 200)
+        response = jsonify(made.shown)
+        if declared.versioned:
+            response = with_etag(response, made.shown)
+        if response.status_code == HTTPStatus.OK:  # and not 304
+            response.status_code = made.status
+        if made.location is not None:
+            response.headers["Location"] = made.location
+        return response
 
     return answer
 
@@ -84,20 +100,45 @@ def _body(schema: Mapping[str, Any]) -> dict[str, Any]:
     return sent
 
 
-def _query(declared: Resource) -> Mapping[str, Any]:
-    """The declared parameters of the query; raises ApiProblem (400) for a value that is not allowed."""
-    wanted = [parameter for parameter in declared.parameters if parameter.where == "query"]
-    return {parameter.name: _value(parameter) for parameter in wanted}
+def _form(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """What was sent as a form: texts and files of the declared members; raises ApiProblem (413, 415 or 422)."""
+    if request.mimetype != "multipart/form-data":
+        raise ApiProblem("body_invalid", detail=_("Send a form, with the header « Content-Type: multipart/form-data »."))
+    known: Mapping[str, Any] = schema["properties"]
+    errors = [{"field": str(name)[:100], "detail": _("This field is not known here.")} for name in {**request.form, **request.files} if name not in known]
+    sent: dict[str, Any] = {}
+    for name, rule in known.items():
+        found = request.files.get(name) if rule.get("format") == "binary" else request.form.get(name)
+        if found is None:
+            if name in schema.get("required", ()):
+                wanted = _("Send a file here.") if rule.get("format") == "binary" else _("This field is missing.")
+                errors.append({"field": name, "detail": wanted})
+        elif "enum" in rule and found not in rule["enum"]:
+            errors.append({"field": name, "detail": _("Choose one of these: %(values)s.", values=", ".join(rule["enum"]))})
+        else:
+            sent[name] = found
+    if errors:
+        raise ApiProblem("fields_invalid", errors=errors)
+    return sent
+
+
+def _given(declared: Resource) -> Mapping[str, Any]:
+    """The declared parameters of the query and the headers; raises ApiProblem (400) for a value that is not allowed."""
+    wanted = [parameter for parameter in declared.parameters if parameter.where != "path"]
+    return {parameter.argument or parameter.name: _value(parameter) for parameter in wanted}
 
 
 def _value(parameter: Parameter) -> Any:
-    text = request.args.get(parameter.name)
+    text = request.headers.get(parameter.name) if parameter.where == "header" else request.args.get(parameter.name)
     if text is None:
         return parameter.default
     schema = parameter.schema
     if schema["type"] == "integer":
         if re.fullmatch(r"-?[0-9]{1,10}", text) and schema.get("minimum", -(2**31)) <= int(text) <= schema.get("maximum", 2**31 - 1):
             return int(text)
+    elif "enum" in schema:
+        if text in schema["enum"]:
+            return text
     elif len(text) <= schema.get("maxLength", 1000) and re.search(schema.get("pattern", ""), text) and "\x00" not in text:
         return text
     raise ApiProblem("parameter_invalid", parameter=parameter.name)

@@ -1,0 +1,479 @@
+"""Imports by the organisations' own software: the same files, services and rules as the pages, with a token.
+
+What is answered of a file holds no name; a cell to mend is shown as the report shows it, a number of a person masked.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from flask import Response, url_for
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+
+from app.core.api import PREFIX, Answered, ApiProblem, Parameter, Scope, check_etag, identity, register_scope, resource
+from app.core.matrix.definition import describe
+from app.core.matrix.plan import Act
+from app.core.tabular import Fault, Refused
+from app.core.tabular.labels import refused as refused_file
+from app.core.tabular.writing import FileFormat
+
+from . import annotated, columns, mending, queries, services
+from .domain import AT_WORK, FileState, Origin, Phase, Wish
+from .matrices import IMPORTERS
+from .models import ImportFile
+from .permissions import PROGRAM, READ, WRITE
+
+READ_SCOPE: Final = "imports:lecture"
+WRITE_SCOPE: Final = "imports:ecriture"
+#: A file is long work: fewer of them than of other requests.
+SENDING_RATE: Final = "10 per minute"
+_PAGE_MAX: Final = 200
+
+register_scope(
+    Scope(READ_SCOPE, _l("Follow the imported files"), permission=PROGRAM, organisations_only=True, order=50, guide="ImportsByProgramView.guide")
+)
+register_scope(
+    Scope(
+        WRITE_SCOPE, _l("Send files to import, apply and undo them"), permission=PROGRAM, organisations_only=True, order=60,
+        guide="ImportsByProgramView.guide",
+    )
+)  # fmt: skip
+
+#: Where a file stands, as programs read it.
+STATES: Final[dict[str, str]] = {
+    FileState.RECEIVED: "recu",
+    FileState.REFUSED: "refuse",
+    FileState.TO_MAP: "colonnes_a_nommer",
+    FileState.CHECKING: "en_controle",
+    FileState.READY: "a_decider",
+    FileState.APPLYING: "en_application",
+    FileState.APPLIED: "applique",
+    FileState.UNDOING: "en_annulation",
+    FileState.UNDONE: "annule",
+}
+_PHASES: Final[dict[str, str]] = {
+    Phase.READING: "lecture", Phase.CHECKING: "controle", Phase.COMPARING: "comparaison", Phase.WRITING: "ecriture", Phase.UNDOING: "annulation",
+}  # fmt: skip
+_ACTS: Final[dict[str, str]] = {Act.CREATE: "creation", Act.CHANGE: "modification", Act.SAME: "inchange", Act.WRONG: "erreur"}
+_NOTHING: Final = "rien"
+_WISHES: Final[dict[str, Wish | None]] = {_NOTHING: None, "valides": Wish.VALID, "toutes": Wish.ALL}
+_WISHED: Final = {wish.value: word for word, wish in _WISHES.items() if wish is not None}
+_ALL_LINES: Final = "toutes"
+_WRONG_LINES: Final = "erreurs"
+_VALID_LINES: Final = "valides"
+
+_TEXT: Final = {"type": "string"}
+_NUMBER: Final = {"type": "integer"}
+_YES: Final = {"type": "boolean"}
+_NULLABLE: Final = {"type": ["string", "null"]}
+_WHEN: Final = {"type": ["string", "null"], "format": "date-time"}
+
+
+def _object(properties: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "required": list(properties), "properties": properties}
+
+
+def _list(properties: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "array", "items": _object(properties)}
+
+
+_FILE: Final[dict[str, Any]] = {
+    "id": _NUMBER,
+    "matrice": _TEXT,
+    "fichier": _TEXT,
+    "taille": _NUMBER,
+    "etat": {"type": "string", "enum": list(STATES.values())},
+    "termine": _YES,
+    "phase": {"enum": [*_PHASES.values(), None]},
+    "avancement": {"oneOf": [_object({"fait": _NUMBER, "total": _NUMBER}), {"type": "null"}]},
+    "lignes": _NUMBER,
+    "comptes": {"oneOf": [_object(dict.fromkeys(_ACTS.values(), _NUMBER)), {"type": "null"}]},
+    "a_appliquer": {"enum": [*_WISHED.values(), None]},
+    "partiel": _YES,
+    "retenu": _YES,
+    "origine": {"type": "string", "enum": ["page", "api"]},
+    "logiciel": _NULLABLE,
+    "envoye_le": _WHEN,
+    "envoye_par": _TEXT,
+    "controle_le": _WHEN,
+    "applique_le": _WHEN,
+    "applique_par": _NULLABLE,
+    "annule_le": _WHEN,
+    "annule_par": _NULLABLE,
+    "liens": {"type": "object", "additionalProperties": _TEXT, "required": ["soi", "page"]},
+}
+_WHOLE: Final[dict[str, Any]] = _FILE | {
+    "refus": _NULLABLE,
+    "colonnes": {
+        "oneOf": [
+            _object({key: {"type": "array", "items": _TEXT} for key in ("inconnues", "en_double", "manquantes")}),
+            {"type": "null"},
+        ]
+    },
+    "genres": _list({"colonne": _NULLABLE, "en_tete": _NULLABLE, "message": _TEXT, "nombre": _NUMBER, "premiere_ligne": _NUMBER}),
+    "conserve": _list({"ligne": _NUMBER, "motif": _TEXT}),
+}
+
+
+# ---- what is answered --------------------------------------------------------------------------------------------------
+
+
+def _when(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.astimezone(UTC).isoformat()
+
+
+def _address(file: ImportFile, more: str = "") -> str:
+    return f"{PREFIX}/imports/{file.id}{more}"
+
+
+def _links(file: ImportFile) -> dict[str, str]:
+    """Where to go from here: what cannot be done now has no link."""
+    links = {"soi": _address(file), "page": url_for("ImportsView.show", import_id=file.id)}
+    if file.counts is not None and file.counts.get(Act.WRONG):
+        links["erreurs"] = _address(file, "/erreurs")
+    if file.state in (FileState.READY, FileState.APPLIED) and not file.dropped:
+        links["rapport"] = _address(file, "/rapport")
+    if file.state == FileState.READY and services.applicable(file.counts or {}, partial=True):
+        links["application"] = _address(file, "/application")
+    if file.state == FileState.APPLIED and not file.dropped:
+        links["annulation"] = _address(file, "/annulation")
+    return links
+
+
+def _file(file: ImportFile) -> dict[str, Any]:
+    return {
+        "id": file.id,
+        "matrice": file.matrix,
+        "fichier": file.file_name,
+        "taille": file.size,
+        "etat": STATES[file.state],
+        "termine": file.state not in AT_WORK,
+        "phase": _PHASES[file.phase] if file.phase else None,
+        "avancement": {"fait": file.done, "total": file.total} if file.phase and file.total else None,
+        "lignes": file.lines,
+        "comptes": None if file.counts is None else {word: file.counts.get(act, 0) for act, word in _ACTS.items()},
+        "a_appliquer": _WISHED[file.wish] if file.wish else None,
+        "partiel": file.partial,
+        "retenu": file.held,
+        "origine": file.origin,
+        "logiciel": file.program or None,
+        "envoye_le": _when(file.created_at),
+        "envoye_par": file.account_name,
+        "controle_le": _when(file.checked_at),
+        "applique_le": _when(file.applied_at),
+        "applique_par": file.applied_by or None,
+        "annule_le": _when(file.undone_at),
+        "annule_par": file.undone_by or None,
+        "liens": _links(file),
+    }
+
+
+def _whole(file: ImportFile) -> dict[str, Any]:
+    """A file with why it was refused, what its columns lack, what is wrong with it by kind, and what its undoing left."""
+    fault = file.fault or {}
+    why = None
+    if fault:
+        refused = Refused(
+            Fault(fault["fault"]), line=fault.get("line"), column=fault.get("column"), value=fault.get("value"), in_text=bool(fault.get("in_text"))
+        )
+        why = str(refused_file(refused))
+    headers = _headers(file)
+    kinds = queries.kinds_of(file.id) if file.counts is not None and file.counts.get(Act.WRONG) else []
+    return _file(file) | {
+        "refus": why,
+        "colonnes": _columns(file) if file.state == FileState.TO_MAP else None,
+        "genres": [
+            {
+                "colonne": kind.column or None, "en_tete": headers.get(kind.column), "message": kind.message, "nombre": kind.count,
+                "premiere_ligne": kind.first,
+            }
+            for kind in kinds
+        ],
+        "conserve": [
+            {"ligne": line, "motif": why_kept}
+            for line, _subject, _id, why_kept in (queries.kept_of(file.id) if file.state == FileState.UNDONE and not file.dropped else ())
+        ],
+    }  # fmt: skip
+
+
+def _columns(file: ImportFile) -> dict[str, Any]:
+    """What has to be said of the headings before the file can be checked."""
+    matrix = IMPORTERS[file.matrix].matrix
+    described = describe(matrix)
+    heading = file.heading or []
+    mapped = columns.map_headings(heading, described, columns.remembered_for(matrix))
+    keys, _others = columns.missing(mapped.columns, described)
+    return {
+        "inconnues": [mending.shown_value(heading[place], secret=False) for place in mapped.undecided],
+        "en_double": [mending.shown_value(heading[place], secret=False) for place in mapped.twice],
+        "manquantes": [one.header for one in keys],
+    }
+
+
+def _headers(file: ImportFile) -> dict[str, str]:
+    return {name: mending.shown_value(words, secret=False) for name, words in mending.headers_of(file).items()}
+
+
+def _file_or_404(import_id: int) -> ImportFile:
+    file = queries.get_file(import_id)
+    if file is None:
+        raise ApiProblem("not_found")
+    return file
+
+
+_ID: Final = Parameter("import_id", _l("Number of the import"), {"type": "integer", "minimum": 1, "maximum": 2**31 - 1}, where="path")
+
+
+# ---- sending -----------------------------------------------------------------------------------------------------------
+
+
+@resource(
+    "/imports",
+    method="POST",
+    scope=WRITE_SCOPE,
+    permission=WRITE,
+    tag=_l("Imports"),
+    summary=_l("Send a file to import"),
+    description=_l(
+        "It is kept, then read and checked by the portal: follow it at the address of « Location » until « termine ». Nothing is saved before it is "
+        "applied: later (« rien »), or as soon as it is checked, its right lines (« valides ») or the whole of it if nothing is to be mended "
+        "(« toutes »). The same file sent again does nothing: the answer is then 200, with « deja_envoye », and shows where that file stands."
+    ),
+    form={
+        "type": "object",
+        "required": ["matrice", "fichier"],
+        "additionalProperties": False,
+        "properties": {
+            "matrice": {"type": "string", "enum": list(IMPORTERS)},
+            "fichier": {"type": "string", "format": "binary"},
+            "appliquer": {"type": "string", "enum": list(_WISHES), "default": _NOTHING},
+        },
+    },
+    parameters=(
+        Parameter(
+            "Idempotency-Key",
+            _l("A key of yours for this request: sent again with the same key, it does nothing more, whatever became of the first one."),
+            {"type": "string", "pattern": "^[!-~]{1,200}$"},
+            where="header",
+            argument="key",
+        ),
+    ),
+    answer=_object({"deja_envoye": _YES, "import": _object(_FILE)}),
+    statuses=(202, 200),
+    refusals=("parameter_invalid", "key_reused"),
+    rate=SENDING_RATE,
+)
+def send_import(*, form: dict[str, Any], key: str | None) -> Answered:
+    """POST /imports: the service of the page."""
+    sent = form["fichier"]
+    content = sent.stream.read(services.LIMITS.size + 1)
+    if not content:
+        raise ApiProblem("fields_invalid", errors=[{"field": "fichier", "detail": _("This file is empty.")}])
+    if len(content) > services.LIMITS.size:
+        raise ApiProblem("too_large", detail=str(refused_file(Refused(Fault.TOO_LARGE, value=services.LIMITS.size // (1024 * 1024)))))
+    try:
+        number = services.receive(
+            form["matrice"], sent.filename or "", content, origin=Origin.API, program=identity().token_name, key=key,
+            wish=_WISHES[form.get("appliquer", _NOTHING)],
+        )  # fmt: skip
+        known = False
+    except services.SameFile as same:
+        number, known = same.file_id, True
+    except services.KeyReused:
+        raise ApiProblem("key_reused") from None
+    file = _file_or_404(number)
+    return Answered({"deja_envoye": known, "import": _file(file)}, 200 if known else 202, _address(file))
+
+
+# ---- following ---------------------------------------------------------------------------------------------------------
+
+
+@resource(
+    "/imports",
+    scope=READ_SCOPE,
+    permission=READ,
+    tag=_l("Imports"),
+    summary=_l("The imported files, page after page"),
+    description=_l("The latest first. « suivant » is what to send as « apres » for the next page; null on the last one."),
+    parameters=(
+        Parameter("taille", _l("How many files at most"), {"type": "integer", "minimum": 1, "maximum": _PAGE_MAX}, default=50),
+        Parameter("apres", _l("Begin after the import of this number"), {"type": "integer", "minimum": 1, "maximum": 2**31 - 1}),
+        Parameter("matrice", _l("Only the files of this matrix"), {"type": "string", "enum": list(IMPORTERS)}),
+        Parameter("etat", _l("Only the files in this state"), {"type": "string", "enum": list(STATES.values())}),
+    ),
+    answer=_object({"imports": {"type": "array", "items": _object(_FILE)}, "suivant": {"type": ["integer", "null"]}}),
+    refusals=("parameter_invalid",),
+)
+def imports(*, taille: int, apres: int | None, matrice: str | None, etat: str | None) -> dict[str, Any]:
+    """GET /imports, by keyset: a page costs the same wherever it is."""
+    states = None if etat is None else [state for state, word in STATES.items() if word == etat]
+    found = queries.files_before(apres, size=taille + 1, matrix=matrice, states=states)
+    page = found[:taille]
+    return {"imports": [_file(file) for file in page], "suivant": page[-1].id if len(found) > taille else None}
+
+
+@resource(
+    "/imports/<int:import_id>",
+    scope=READ_SCOPE,
+    permission=READ,
+    tag=_l("Imports"),
+    summary=_l("Where an import stands"),
+    description=_l(
+        "« termine » says that the portal has nothing more to do by itself; until then, ask again every few seconds. « genres » groups what is to be "
+        "mended; « liens » holds what can be done now."
+    ),
+    parameters=(_ID,),
+    answer=_object(_WHOLE),
+    refusals=("not_found",),
+    versioned=True,
+)
+def one_import(*, import_id: int) -> dict[str, Any]:
+    """GET /imports/…; 404 for another organisation's."""
+    return _whole(_file_or_404(import_id))
+
+
+@resource(
+    "/imports/<int:import_id>/erreurs",
+    scope=READ_SCOPE,
+    permission=READ,
+    tag=_l("Imports"),
+    summary=_l("What is to be mended in an import, by cell"),
+    description=_l(
+        "Whole lines of the file, in their order: « suivant » is what to send as « apres » for the next ones. The value is that of the cell, NIRs masked; "
+        "« colonne » is null for what concerns the line as a whole."
+    ),
+    parameters=(
+        _ID,
+        Parameter("taille", _l("How many lines at most"), {"type": "integer", "minimum": 1, "maximum": _PAGE_MAX}, default=queries.PAGE),
+        Parameter("apres", _l("Begin after this line of the file"), {"type": "integer", "minimum": 0, "maximum": 2**31 - 1}, default=0),
+    ),
+    answer=_object(
+        {
+            "erreurs": _list({"ligne": _NUMBER, "colonne": _NULLABLE, "en_tete": _NULLABLE, "valeur": _NULLABLE, "message": _TEXT}),
+            "suivant": {"type": ["integer", "null"]},
+        }
+    ),
+    refusals=("not_found", "parameter_invalid"),
+)
+def import_errors(*, import_id: int, taille: int, apres: int) -> dict[str, Any]:
+    """GET /imports/…/erreurs."""
+    file = _file_or_404(import_id)
+    numbers = queries.wrong_lines(file.id, after=apres, column=None, message=None, size=taille)
+    found: list[dict[str, Any]] = []
+    for line in mending.wrong_lines(file, numbers[:taille]):
+        found += [{"ligne": line.number, "colonne": None, "en_tete": None, "valeur": None, "message": message} for message in line.messages]
+        found += [
+            {
+                "ligne": line.number, "colonne": cell.name, "en_tete": mending.shown_value(cell.heading, secret=False), "valeur": cell.value,
+                "message": cell.message,
+            }
+            for cell in line.wrong
+        ]  # fmt: skip
+    return {"erreurs": found, "suivant": numbers[taille - 1] if len(numbers) > taille else None}
+
+
+@resource(
+    "/imports/<int:import_id>/rapport",
+    scope=READ_SCOPE,
+    permission=WRITE,
+    tag=_l("Imports"),
+    summary=_l("The file that was sent, with what is to be mended on each line"),
+    description=_l(
+        "It can be mended and sent back as it is: the column « À corriger » is left out, and the lines that were imported meanwhile do nothing. It holds "
+        "what you sent: each time it leaves, a line of the journal says so."
+    ),
+    parameters=(
+        _ID,
+        Parameter("format", _l("Format of the file"), {"type": "string", "enum": [one.value for one in FileFormat]}, default=FileFormat.XLSX.value),
+        Parameter("lignes", _l("All the lines, or only those to mend"), {"type": "string", "enum": [_ALL_LINES, _WRONG_LINES]}, default=_ALL_LINES),
+    ),
+    answer={},
+    files=tuple(one.media_type for one in FileFormat),
+    refusals=("not_found", "parameter_invalid", "refused"),
+)
+def import_report(*, import_id: int, format: str, lignes: str) -> Response:  # noqa: A002 - its name in the address
+    """GET /imports/…/rapport: the annotated file of the page, with its line in the journal."""
+    file = _file_or_404(import_id)
+    if file.state not in (FileState.READY, FileState.APPLIED) or file.dropped:
+        raise ApiProblem("refused", detail=_refusal(file))
+    return annotated.response(file, format, only_wrong=lignes == _WRONG_LINES)
+
+
+# ---- acting ------------------------------------------------------------------------------------------------------------
+
+
+@resource(
+    "/imports/<int:import_id>/application",
+    method="POST",
+    scope=WRITE_SCOPE,
+    permission=WRITE,
+    tag=_l("Imports"),
+    summary=_l("Apply a checked file"),
+    description=_l(
+        "The whole of it (« toutes », if nothing is to be mended) or its right lines (« valides »), in one go, by the portal: follow it until « termine ». "
+        "With « retenu », nothing was saved: what the file does had changed meanwhile; read the new counts, and apply it again."
+    ),
+    parameters=(_ID,),
+    body={
+        "type": "object",
+        "required": ["lignes"],
+        "additionalProperties": False,
+        "properties": {"lignes": {"type": "string", "enum": [_ALL_LINES, _VALID_LINES]}},
+    },
+    answer=_object(_WHOLE),
+    statuses=(202,),
+    refusals=("not_found", "refused"),
+    versioned=True,
+)
+def apply_import(*, import_id: int, body: dict[str, Any]) -> Answered:
+    """POST /imports/…/application: the service of the page, from the version that was read."""
+    if body.get("lignes") not in (_ALL_LINES, _VALID_LINES):
+        wanted = _("Choose one of these: %(values)s.", values=f"{_ALL_LINES}, {_VALID_LINES}")
+        raise ApiProblem("fields_invalid", errors=[{"field": "lignes", "detail": wanted}])
+    try:
+        services.confirm(import_id, expected={}, partial=body["lignes"] == _VALID_LINES, check=_check)
+    except services.FileGone:
+        raise ApiProblem("not_found") from None
+    except services.FileElsewhere:
+        raise ApiProblem("refused", detail=_refusal(_file_or_404(import_id))) from None
+    except services.CountsChanged:
+        raise ApiProblem("refused", detail=_("Lines of this file are to be mended (or none does anything): mend it, or apply the right lines only.")) from None
+    return Answered(_whole(_file_or_404(import_id)), 202)
+
+
+@resource(
+    "/imports/<int:import_id>/annulation",
+    method="POST",
+    scope=WRITE_SCOPE,
+    permission=WRITE,
+    tag=_l("Imports"),
+    summary=_l("Undo an applied file"),
+    description=_l("The whole of it, for 30 days: what somebody changed since stays, and is listed in « conserve »."),
+    parameters=(_ID,),
+    answer=_object(_WHOLE),
+    statuses=(202,),
+    refusals=("not_found", "refused"),
+    versioned=True,
+)
+def undo_import(*, import_id: int) -> Answered:
+    """POST /imports/…/annulation: the service of the page, from the version that was read."""
+    try:
+        services.undo(import_id, check=_check)
+    except services.FileGone:
+        raise ApiProblem("not_found") from None
+    except services.FileElsewhere:
+        raise ApiProblem("refused", detail=_refusal(_file_or_404(import_id))) from None
+    return Answered(_whole(_file_or_404(import_id)), 202)
+
+
+def _check(file: ImportFile) -> None:
+    check_etag(_whole(file))
+
+
+def _refusal(file: ImportFile) -> str:
+    return str(_("This cannot be done in the present state of the file (« %(state)s »): see what « liens » offers.", state=STATES[file.state]))
+
+
+__all__ = ["READ_SCOPE", "SENDING_RATE", "STATES", "WRITE_SCOPE"]

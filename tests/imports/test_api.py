@@ -1,0 +1,471 @@
+"""Imports by the organisations' own software: sent, followed, applied, undone with a token; the rights and rules of the pages."""
+
+from __future__ import annotations
+
+import io
+import re
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from sqlalchemy import func, select, text
+
+from app.accounts.models import ApiToken
+from app.core import tenancy
+from app.core.exports.models import ListExport
+from app.core.extensions import db
+from app.core.nir import mask
+from app.core.tenancy import Scope, bound_scope
+from app.core.transaction import transaction
+from app.imports import services
+from app.imports.domain import FileState
+from app.imports.models import ImportFile
+from app.trainees.models import Registration
+from tests.accounts.helpers import post
+from tests.accounts.helpers import token as form_token
+from tests.accounts.test_tokens import call, id_of, limited, make, refused  # noqa: F401 - limited is a fixture
+from tests.actions.helpers import make_action, make_nir
+from tests.architecture.markup import problems
+from tests.imports.helpers import csv_of, file_now, row_of, run, send
+
+if TYPE_CHECKING:
+    from flask import Flask
+    from flask.testing import FlaskClient
+    from sqlalchemy.orm import Session
+
+SCOPES = ("imports:lecture", "imports:ecriture")
+AsUser = Callable[[str], "FlaskClient"]
+
+
+def upload(browser: FlaskClient, token: str | None, content: bytes | None, *, headers: dict[str, str] | None = None, **fields: Any) -> Any:
+    data: dict[str, Any] = {"matrice": "stagiaires"} | fields
+    if content is not None:
+        data["fichier"] = (io.BytesIO(content), "stagiaires.csv")
+    return call(browser, "/imports", token, method="POST", data=data, content_type="multipart/form-data", headers=headers or {})
+
+
+def sent(browser: FlaskClient, token: str, content: bytes, **fields: Any) -> int:
+    answer = upload(browser, token, content, **fields)
+    assert answer.status_code == 202, answer.get_data(as_text=True)
+    return int(answer.get_json()["import"]["id"])
+
+
+def act(browser: FlaskClient, token: str, number: int, what: str, tag: str | None = None, **options: Any) -> Any:
+    headers = {"If-Match": tag} if tag else {}
+    return call(browser, f"/imports/{number}/{what}", token, method="POST", headers=headers, **options)
+
+
+def count_files() -> int:
+    tenancy.bind(Scope.system())
+    return int(db.session.scalar(select(func.count()).select_from(ImportFile)) or 0)
+
+
+# ---- from the file to its undoing --------------------------------------------------------------------------------------
+
+
+def test_a_file_is_sent_followed_applied_and_undone(client: FlaskClient, db_session: Session) -> None:
+    action = make_action()
+    right, wrong = make_nir(), make_nir()
+    token = make("principal", *SCOPES)
+    content = csv_of([row_of(action, right), row_of(action, wrong, town="PARIS", birth_name="Autre")])
+    answer = upload(client, token, content)
+    assert answer.status_code == 202
+    first = answer.get_json()
+    number = first["import"]["id"]
+    assert answer.headers["Location"] == f"/api/v1/imports/{number}" == first["import"]["liens"]["soi"]
+    assert first["deja_envoye"] is False
+    assert (first["import"]["etat"], first["import"]["termine"], first["import"]["comptes"]) == ("recu", False, None)
+    assert (first["import"]["origine"], first["import"]["logiciel"]) == ("api", "Essai")
+    refused(act(client, token, number, "application", call(client, f"/imports/{number}", token).headers["ETag"], json={"lignes": "valides"}), 409, "refused")
+    run(number)
+
+    read = call(client, f"/imports/{number}", token)
+    shown = read.get_json()
+    assert (shown["etat"], shown["termine"], shown["lignes"]) == ("a_decider", True, 2)
+    assert shown["comptes"] == {"creation": 1, "modification": 0, "inchange": 0, "erreur": 1}
+    assert {"erreurs", "rapport", "application", "page"} <= shown["liens"].keys() and "annulation" not in shown["liens"]
+    assert [(kind["colonne"], kind["nombre"], kind["premiere_ligne"]) for kind in shown["genres"]] == [("town", 1, 3)]
+    errors = call(client, f"/imports/{number}/erreurs", token).get_json()
+    assert [(one["ligne"], one["colonne"], one["valeur"]) for one in errors["erreurs"]] == [(3, "town", "PARIS")]
+    assert errors["erreurs"][0]["message"] == shown["genres"][0]["message"]
+    assert errors["suivant"] is None
+    assert client.get(f"/api/v1/imports/{number}", headers={"Authorization": f"Bearer {token}", "If-None-Match": read.headers["ETag"]}).status_code == 304
+
+    report = call(client, f"/imports/{number}/rapport?format=csv&lignes=erreurs", token)
+    assert report.mimetype == "text/csv"
+    words = report.get_data(as_text=True)
+    assert "À corriger" in words and "PARIS" in words and "Autre" in words
+    tenancy.bind(Scope.system())
+    entry = db_session.scalars(select(ListExport)).one()
+    assert (entry.list_name, entry.personal, entry.lines) == ("import-stagiaires", True, 1)
+    assert entry.actor_id == id_of("principal")
+
+    tag = read.headers["ETag"]
+    refused(act(client, token, number, "application", json={"lignes": "valides"}), 428, "precondition_required")
+    refused(act(client, token, number, "application", '"autre"', json={"lignes": "valides"}), 412, "precondition_failed")
+    whole = refused(act(client, token, number, "application", tag, json={"lignes": "toutes"}), 409, "refused")
+    assert "à corriger" in whole["detail"]
+    assert refused(act(client, token, number, "application", tag, json={"lignes": "rien"}), 422, "fields_invalid")["errors"][0]["field"] == "lignes"
+    refused(act(client, token, number, "annulation", tag), 409, "refused")
+    done = act(client, token, number, "application", tag, json={"lignes": "valides"})
+    assert (done.status_code, done.get_json()["etat"], done.get_json()["partiel"]) == (202, "en_application", True)
+    refused(act(client, token, number, "application", tag, json={"lignes": "valides"}), 412, "precondition_failed")
+    run(number)
+    applied = call(client, f"/imports/{number}", token)
+    assert applied.get_json()["etat"] == "applique"
+    assert applied.get_json()["applique_par"] == applied.get_json()["envoye_par"]
+    assert db_session.scalar(select(func.count()).select_from(Registration).where(Registration.action_id == action.id)) == 1
+    undone = act(client, token, number, "annulation", applied.headers["ETag"])
+    assert (undone.status_code, undone.get_json()["etat"]) == (202, "en_annulation")
+    run(number)
+    last = call(client, f"/imports/{number}", token).get_json()
+    assert (last["etat"], last["conserve"]) == ("annule", [])
+    assert db_session.scalar(select(func.count()).select_from(Registration).where(Registration.action_id == action.id)) == 0
+    refused(call(client, f"/imports/{number}/rapport", token), 409, "refused")
+
+
+def test_no_number_of_a_person_is_answered_but_masked(client: FlaskClient, db_session: Session) -> None:
+    action, nir = make_action(), make_nir()
+    token = make("principal", *SCOPES)
+    content = csv_of([row_of(action, nir, key="00"), row_of(action, nir, first_name=f"Paul {nir.number}")])
+    answer = upload(client, token, content, fichier=(io.BytesIO(content), f"liste {nir.number} {nir.key}.csv"))
+    number = answer.get_json()["import"]["id"]
+    run(number)
+    answers = [answer, *(call(client, path, token) for path in ("/imports", f"/imports/{number}", f"/imports/{number}/erreurs"))]
+    for one in answers:
+        assert one.status_code in (200, 202)
+        assert nir.number not in one.get_data(as_text=True)
+    assert any(one["colonne"] in ("nir", "key") for one in answers[-1].get_json()["erreurs"])
+    assert mask(nir.number) in answers[-1].get_data(as_text=True)
+
+
+@pytest.mark.parametrize(("wish", "wrong", "state"), [
+    ("valides", True, "applique"), ("valides", False, "applique"), ("toutes", False, "applique"), ("toutes", True, "a_decider"), ("rien", False, "a_decider"),
+])  # fmt: skip
+def test_what_is_wished_is_applied_once_it_is_checked(client: FlaskClient, db_session: Session, wish: str, wrong: bool, state: str) -> None:
+    action = make_action()
+    token = make("principal", *SCOPES)
+    rows = [row_of(action, make_nir()), row_of(action, make_nir(), birth_name="Autre", town="PARIS" if wrong else "TOULOUSE")]
+    number = sent(client, token, csv_of(rows), appliquer=wish)
+    assert call(client, f"/imports/{number}", token).get_json()["a_appliquer"] == (None if wish == "rien" else wish)
+    run(number)
+    shown = call(client, f"/imports/{number}", token).get_json()
+    assert (shown["etat"], shown["a_appliquer"]) == (state, None)
+    expected = 0 if state == "a_decider" else 1 if wrong else 2
+    assert db_session.scalar(select(func.count()).select_from(Registration).where(Registration.action_id == action.id)) == expected
+
+
+def test_columns_that_nobody_knows_are_named_on_the_page_and_nothing_applies_itself_then(as_user: AsUser, client: FlaskClient, db_session: Session) -> None:
+    action = make_action()
+    token = make("principal", *SCOPES)
+    row = row_of(action, make_nir())
+    content = csv_of([row | {"Notre code": "12"}])
+    number = sent(client, token, content, appliquer="valides")
+    run(number)
+    shown = call(client, f"/imports/{number}", token).get_json()
+    assert shown["etat"] == "colonnes_a_nommer"
+    assert shown["colonnes"] == {"inconnues": ["Notre code"], "en_double": [], "manquantes": []}
+    browser = as_user("principal")
+    assert post(browser, f"/imports/fichier/{number}/colonnes", {f"colonne-{len(row)}": ""}).status_code == 303
+    run(number)
+    assert call(client, f"/imports/{number}", token).get_json()["etat"] == "a_decider", "somebody looks at it"
+    assert "Essai" in browser.get("/imports/").text
+    assert "Essai" in browser.get(f"/imports/fichier/{number}").text
+    again = sent(client, token, csv_of([row_of(action, make_nir()) | {"Notre code": "13"}]), appliquer="valides")
+    run(again)
+    assert call(client, f"/imports/{again}", token).get_json()["etat"] == "applique", "it was remembered"
+
+
+def test_a_file_that_is_none_says_why(client: FlaskClient, db_session: Session) -> None:
+    token = make("principal", *SCOPES)
+    number = sent(client, token, b"PK\x03\x04" + b"\x00" * 200)
+    run(number)
+    shown = call(client, f"/imports/{number}", token).get_json()
+    assert (shown["etat"], shown["termine"]) == ("refuse", True)
+    assert len(shown["refus"]) > 20
+    assert call(client, f"/imports/{number}/erreurs", token).get_json()["erreurs"] == []
+
+
+# ---- once, whatever is sent twice --------------------------------------------------------------------------------------
+
+
+def test_the_same_file_twice_says_so_and_does_nothing(client: FlaskClient, db_session: Session) -> None:
+    token = make("principal", *SCOPES)
+    content = csv_of([row_of(make_action(), make_nir())])
+    number = sent(client, token, content)
+    for _ in range(2):
+        again = upload(client, token, content, appliquer="toutes")
+        assert (again.status_code, again.get_json()["deja_envoye"], again.get_json()["import"]["id"]) == (200, True, number)
+        assert again.headers["Location"] == f"/api/v1/imports/{number}"
+        run(number)
+    assert file_now(number).state == FileState.READY, "a wish does not come after the file"
+    assert count_files() == 1
+
+
+def test_a_request_with_its_key_is_taken_once(client: FlaskClient, db_session: Session) -> None:
+    token = make("principal", *SCOPES)
+    key = {"Idempotency-Key": "envoi-2026-11-28"}
+    bad = b"\x00\x01 rien"
+    first = upload(client, token, bad, headers=key)
+    assert first.status_code == 202
+    number = first.get_json()["import"]["id"]
+    run(number)
+    again = upload(client, token, bad, headers=key)
+    assert (again.status_code, again.get_json()["import"]["id"], again.get_json()["import"]["etat"]) == (200, number, "refuse")
+    assert upload(client, token, bad).status_code == 202, "without the key, what was refused can be sent again"
+    refused(upload(client, token, b"autre chose", headers=key), 422, "key_reused")
+    other = upload(client, make("autre-of", *SCOPES), b"autre chose", headers=key)
+    assert other.status_code == 202, "keys are each account's own"
+    for wrong in ("", "é", "a b", "x" * 201):
+        assert refused(upload(client, token, bad, headers={"Idempotency-Key": wrong.encode().decode("latin-1")}), 400, "parameter_invalid")["parameter"] == "Idempotency-Key"
+
+
+def test_two_requests_at_once_make_one_import(committed: Flask) -> None:
+    with committed.app_context():
+        token = make("principal", *SCOPES)
+    answers: list[int] = []
+    gate = threading.Barrier(4)
+
+    def one() -> None:
+        browser = committed.test_client()
+        gate.wait()
+        answers.append(upload(browser, token, b"Nom;Prenom\r\nA;B\r\n", headers={"Idempotency-Key": "une-seule"}).status_code)
+
+    threads = [threading.Thread(target=one) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(answers) == [200, 200, 200, 202]
+    with committed.app_context():
+        assert count_files() == 1
+
+
+# ---- whose -------------------------------------------------------------------------------------------------------------
+
+
+def test_another_organisations_file_does_not_exist(client: FlaskClient, db_session: Session) -> None:
+    own, other = make("principal", *SCOPES), make("autre-of", *SCOPES)
+    content = csv_of([row_of(make_action(), make_nir(), town="PARIS")])
+    number = sent(client, own, content)
+    run(number)
+    tag = call(client, f"/imports/{number}", own).headers["ETag"]
+    for path in (f"/imports/{number}", f"/imports/{number}/erreurs", f"/imports/{number}/rapport"):
+        refused(call(client, path, other), 404, "not_found")
+    refused(act(client, other, number, "application", tag, json={"lignes": "valides"}), 404, "not_found")
+    refused(act(client, other, number, "annulation", tag), 404, "not_found")
+    assert call(client, "/imports", other).get_json() == {"imports": [], "suivant": None}
+    elsewhere = upload(client, other, content)
+    assert elsewhere.status_code == 202, "no oracle: the same file of another organisation is a new one"
+    run(elsewhere.get_json()["import"]["id"])
+    found = call(client, f"/imports/{elsewhere.get_json()['import']['id']}", other).get_json()
+    assert found["comptes"]["erreur"] == 1 and "action_number" in {kind["colonne"] for kind in found["genres"]}
+
+
+def grant(role: str, *, given: bool) -> None:
+    """Give the right of imports by program to a role, or take it away."""
+    pair = (
+        "SELECT pv.id FROM ab_permission_view pv JOIN ab_permission p ON p.id = pv.permission_id JOIN ab_view_menu v ON v.id = pv.view_menu_id "
+        "WHERE p.name = 'can_use' AND v.name = 'ImportsByProgram'"
+    )
+    of_role = f"SELECT ({pair}), id FROM ab_role WHERE name = '{role}'"
+    do = f"INSERT INTO ab_permission_view_role (permission_view_id, role_id) {of_role}" if given else (
+        f"DELETE FROM ab_permission_view_role WHERE (permission_view_id, role_id) IN ({of_role})"
+    )
+    with bound_scope(Scope.system()), transaction() as session:
+        session.execute(text(do))
+
+
+def test_the_rights_are_those_of_the_account_by_then(client: FlaskClient, db_session: Session) -> None:
+    token = make("secondaire", *SCOPES)
+    content = csv_of([row_of(make_action(), make_nir())])
+    refused(upload(client, token, content), 403, "permission_missing")
+    refused(call(client, "/imports", token), 403, "permission_missing")
+    assert count_files() == 0
+    grant("Compte secondaire", given=True)
+    number = sent(client, token, content, appliquer="toutes")
+    assert call(client, f"/imports/{number}", token).status_code == 200
+    grant("Compte secondaire", given=False)
+    problem = refused(call(client, f"/imports/{number}", token), 403, "permission_missing")
+    assert "faites changer ses droits" in problem["detail"]
+    run(number)
+    assert file_now(number).state == FileState.READY, "what the account may no longer do is not done in its name"
+    assert file_now(number).wish is None
+
+
+def test_a_narrowed_account_keeps_what_is_left(client: FlaskClient, db_session: Session) -> None:
+    grant("Compte secondaire", given=True)
+    token = make("secondaire", *SCOPES)
+    assert call(client, "/imports", token).status_code == 200
+    with bound_scope(Scope.system()), transaction() as session:
+        session.execute(text("UPDATE ab_user SET functions = '{consult,surveys}' WHERE username = 'secondaire'"))
+    refused(call(client, "/imports", token), 403, "permission_missing")
+
+
+def test_a_limited_account_sees_what_it_sent(client: FlaskClient, db_session: Session) -> None:
+    grant("Compte secondaire", given=True)
+    own, other = make("secondaire", *SCOPES), make("principal", *SCOPES)
+    foreign = sent(client, other, csv_of([row_of(make_action(), make_nir())]))
+    with bound_scope(Scope.system()), transaction() as session:
+        session.execute(text("UPDATE ab_user SET limited_to_actions = true WHERE username = 'secondaire'"))
+    number = sent(client, own, csv_of([row_of(make_action(), make_nir())]))
+    assert [one["id"] for one in call(client, "/imports", own).get_json()["imports"]] == [number]
+    refused(call(client, f"/imports/{foreign}", own), 404, "not_found")
+    assert {one["id"] for one in call(client, "/imports", other).get_json()["imports"]} == {number, foreign}
+
+
+def test_a_closed_account_applies_nothing(client: FlaskClient, db_session: Session) -> None:
+    token = make("principal", *SCOPES)
+    number = sent(client, token, csv_of([row_of(make_action(), make_nir())]), appliquer="toutes")
+    with bound_scope(Scope.system()), transaction() as session:
+        session.execute(text("UPDATE ab_user SET blocked_at = now(), failed_attempts = 3 WHERE username = 'principal'"))
+    refused(call(client, f"/imports/{number}", token), 401, "token_invalid")
+    run(number)
+    assert file_now(number).state != FileState.APPLIED
+    assert db_session.scalar(text("SELECT count(*) FROM registration WHERE created_at > now() - interval '1 minute' AND action_id = (SELECT max(id) FROM action)")) == 0
+
+
+def test_scopes_cookies_and_revoked_tokens(as_user: AsUser, client: FlaskClient, db_session: Session) -> None:
+    content = b"Nom\r\nA\r\n"
+    assert refused(upload(client, make("principal", "imports:lecture"), content), 403, "scope_missing")["scope"] == "imports:ecriture"
+    assert refused(call(client, "/imports", make("principal", "imports:ecriture")), 403, "scope_missing")["scope"] == "imports:lecture"
+    browser = as_user("principal")
+    refused(upload(browser, None, content, csrf_token=form_token(browser)), 401, "token_missing")
+    token = make("principal", *SCOPES)
+    with bound_scope(Scope.system()):
+        last = db_session.scalars(select(ApiToken.id).order_by(ApiToken.id.desc())).first()
+    assert post(browser, f"/gestion-organisme/jetons/{last}/revoquer").status_code == 303
+    refused(upload(client, token, content), 401, "token_invalid")
+    assert count_files() == 0
+
+
+# ---- what is refused ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("fields", "content", "wrong"),
+    [
+        ({}, None, "fichier"),
+        ({}, b"", "fichier"),
+        ({"fichier": "un texte"}, None, "fichier"),
+        ({"matrice": "autre"}, b"x", "matrice"),
+        ({"matrice": ""}, b"x", "matrice"),
+        ({"appliquer": "oui"}, b"x", "appliquer"),
+        ({"autre": "1"}, b"x", "autre"),
+    ],
+)
+def test_what_is_sent_is_checked_field_by_field(client: FlaskClient, db_session: Session, fields: dict[str, str], content: bytes | None, wrong: str) -> None:
+    problem = refused(upload(client, make("principal", *SCOPES), content, **fields), 422, "fields_invalid")
+    assert wrong in {one["field"] for one in problem["errors"]}
+    assert all(one["detail"] for one in problem["errors"])
+    assert count_files() == 0
+
+
+def test_what_is_no_form_and_what_is_too_large(client: FlaskClient, db_session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    token = make("principal", *SCOPES)
+    for options in ({"json": {"matrice": "stagiaires"}}, {"data": "matrice=stagiaires", "content_type": "application/x-www-form-urlencoded"}, {}):
+        refused(call(client, "/imports", token, method="POST", **options), 415, "body_invalid")
+    from dataclasses import replace
+
+    monkeypatch.setattr(services, "LIMITS", replace(services.LIMITS, size=10))
+    problem = refused(upload(client, token, b"x" * 11), 413, "too_large")
+    assert problem["detail"]
+    monkeypatch.undo()
+    head = b'--b\r\nContent-Disposition: form-data; name="fichier"; filename="x.csv"\r\n\r\n'
+    whole = head + b"x" * (services.LIMITS.size + 70_000) + b"\r\n--b--\r\n"
+    refused(call(client, "/imports", token, method="POST", data=whole, content_type="multipart/form-data; boundary=b"), 413, "too_large")
+    for query in ("?taille=0", "?taille=201", "?etat=autre", "?matrice=autre", "?apres=0"):
+        refused(call(client, f"/imports{query}", token), 400, "parameter_invalid")
+    assert count_files() == 0
+
+
+def test_few_files_a_minute(limited: Flask) -> None:  # noqa: F811 - the fixture
+    with limited.app_context():
+        first, second = make("principal", *SCOPES), make("principal", *SCOPES)
+    browser = limited.test_client()
+    statuses = [upload(browser, first, f"Nom\r\n{number}\r\n".encode()).status_code for number in range(11)]
+    assert statuses == [202] * 10 + [429]
+    answer = upload(browser, first, b"Nom\r\nA\r\n")
+    refused(answer, 429, "too_many_requests")
+    assert 1 <= int(answer.headers["Retry-After"]) <= 60
+    assert call(browser, "/imports", first).status_code == 200, "reading goes on"
+    assert upload(browser, second, b"Nom\r\nB\r\n").status_code == 202
+
+
+# ---- lists -------------------------------------------------------------------------------------------------------------
+
+
+def test_page_after_page(client: FlaskClient, db_session: Session) -> None:
+    token = make("principal", *SCOPES)
+    numbers = [sent(client, token, f"Nom\r\n{number}\r\n".encode()) for number in range(3)]
+    run(numbers[0])
+    first = call(client, "/imports?taille=2", token).get_json()
+    assert [one["id"] for one in first["imports"]] == numbers[:0:-1]
+    second = call(client, f"/imports?taille=2&apres={first['suivant']}", token).get_json()
+    assert ([one["id"] for one in second["imports"]], second["suivant"]) == (numbers[:1], None)
+    waiting = call(client, "/imports?etat=recu&matrice=stagiaires", token).get_json()["imports"]
+    assert [one["id"] for one in waiting] == numbers[:0:-1]
+    assert call(client, "/imports?etat=applique", token).get_json()["imports"] == []
+
+
+def test_errors_page_after_page(client: FlaskClient, db_session: Session) -> None:
+    token, action = make("principal", *SCOPES), make_action()
+    number = sent(client, token, csv_of([row_of(action, make_nir(), birth_name=f"Nom{index}", town="PARIS") for index in "abc"]))
+    run(number)
+    first = call(client, f"/imports/{number}/erreurs?taille=2", token).get_json()
+    assert ([one["ligne"] for one in first["erreurs"]], first["suivant"]) == ([2, 3], 3)
+    second = call(client, f"/imports/{number}/erreurs?taille=2&apres=3", token).get_json()
+    assert ([one["ligne"] for one in second["erreurs"]], second["suivant"]) == ([4], None)
+
+
+def test_a_file_of_a_page_is_followed_too(client: FlaskClient, db_session: Session) -> None:
+    from app.accounts.models import User
+
+    with bound_scope(Scope.system()):
+        account = db_session.scalars(select(User).where(User.username == "secondaire")).one()
+    file = send(account, csv_of([row_of(make_action(), make_nir())]))
+    shown = call(client, f"/imports/{file.id}", make("principal", *SCOPES)).get_json()
+    assert (shown["origine"], shown["logiciel"], shown["etat"]) == ("page", None, "a_decider")
+
+
+# ---- pages -------------------------------------------------------------------------------------------------------------
+
+
+def test_the_tokens_of_the_organisation(as_user: AsUser, client: FlaskClient, db_session: Session) -> None:
+    browser = as_user("principal")
+    page = browser.get("/gestion-organisme/jetons/").text
+    assert "Aucun jeton dans l’organisme" in page and not list(problems(page))
+    token = make("secondaire", "compte:lecture")
+    foreign = make("autre-of", "compte:lecture")
+    call(client, "/compte", token)
+    page = browser.get("/gestion-organisme/jetons/").text
+    assert not list(problems(page))
+    assert page.count(token[:10]) == 1 and token not in page and foreign[:10] not in page
+    assert "MOREAU" in page and "192.0.2.1" in page and "Lire à qui" in page
+    with bound_scope(Scope.system()):
+        by_prefix = dict(db_session.execute(select(ApiToken.prefix, ApiToken.id)).all())
+    own, other = by_prefix[token[:10]], by_prefix[foreign[:10]]
+    for number in (other, 987654321):
+        assert browser.get(f"/gestion-organisme/jetons/{number}/revoquer").status_code == 404
+        assert post(browser, f"/gestion-organisme/jetons/{number}/revoquer").status_code == 404
+    for who in ("secondaire", "admin", "support"):
+        assert post(as_user(who), f"/gestion-organisme/jetons/{own}/revoquer").status_code == 403
+    assert "C’est définitif" in browser.get(f"/gestion-organisme/jetons/{own}/revoquer").text
+    assert call(client, "/compte", token).status_code == 200
+    assert "a bien été révoqué" in browser.get(post(browser, f"/gestion-organisme/jetons/{own}/revoquer").location).text
+    refused(call(client, "/compte", token), 401, "token_invalid")
+    assert call(client, "/compte", foreign).status_code == 200
+    history = browser.get("/gestion-organisme/historique/").text
+    assert "Le jeton « Essai » de M. MOREAU Karim a été révoqué" in history.replace("\xa0", " ")
+
+
+def test_the_page_that_shows_how(as_user: AsUser, client: FlaskClient) -> None:
+    page = as_user("principal").get("/imports/par-logiciel/").text
+    assert not list(problems(page))
+    for words in ("curl", "imports:ecriture", "imports:lecture", "Idempotency-Key", "colonnes_a_nommer", "stagiaires"):
+        assert words in page
+    addresses = set(re.findall(r"https?://[^\s<\"]+/api/v1(/imports[^\s<\"?]*)", page))
+    document = client.get("/api/v1/openapi.json").get_json()["paths"]
+    assert addresses and {address.replace("/12", "/{import_id}") for address in addresses} <= document.keys(), "the commands name what there is"
+    assert as_user("secondaire").get("/imports/par-logiciel/").status_code == 403
