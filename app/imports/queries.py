@@ -30,6 +30,11 @@ def list_files(limit: int = 50) -> Sequence[ImportFile]:
     return db.session.scalars(select(ImportFile).order_by(ImportFile.id.desc()).limit(limit)).all()
 
 
+def count_failed() -> int:
+    """How many files a defect ended, which nobody took up again."""
+    return db.session.scalar(select(func.count()).select_from(ImportFile).where(ImportFile.failed_in.is_not(None))) or 0
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
     """Findings of one column that say the same."""
@@ -113,6 +118,6 @@ def rows_of(file_id: int, lines: Sequence[int]) -> dict[int, list[Any]]:
 
 
 __all__ = [
-    "PAGE", "Kind", "ShownStep", "findings_between", "findings_of", "get_file", "kept_of", "kinds_of", "list_files", "rows_of", "steps_of",
+    "PAGE", "Kind", "ShownStep", "count_failed", "findings_between", "findings_of", "get_file", "kept_of", "kinds_of", "list_files", "rows_of", "steps_of",
     "wrong_lines",
 ]  # fmt: skip
