@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from flask_babel import lazy_gettext as _l
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 _messages: dict[str, Any] = {}
 _fields: dict[str, str] = {}
@@ -51,6 +52,21 @@ def field_of(error: DBAPIError) -> str | None:
         column: str | None = getattr(getattr(error.orig, "diag", None), "column_name", None)
         return column
     return _fields.get(name or "")
+
+
+#: States of PostgreSQL that pass by themselves, or once somebody made room: it stops or starts, its disk or its connections are used up, or two
+#: writers waited for each other and one was sent back.
+_PASSING = frozenset({"57P01", "57P02", "57P03", "53100", "53300", "40P01", "40001"})
+
+
+def is_passing(error: BaseException | None) -> bool:
+    """Whether the database is away or sent a writer back: no defect, what was done is done again later."""
+    if isinstance(error, PoolTimeout):
+        return True
+    if not isinstance(error, DBAPIError):
+        return False
+    state = getattr(error.orig, "sqlstate", None)
+    return bool(error.connection_invalidated) or (isinstance(error, OperationalError) and state is None) or state in _PASSING
 
 
 def is_foreign_key(error: DBAPIError) -> bool:

@@ -13,11 +13,12 @@ def register(appbuilder: AppBuilder) -> None:
     from flask_babel import lazy_gettext as _l
 
     from app.core.jobs import register_periodic
+    from app.core.metrics import register_gauge
     from app.core.requests import allow_body
     from app.core.rotation import register_encrypted_column
     from app.core.ui import register_menu
 
-    from . import api, names, views
+    from . import api, names, queries, views
     from .document_views import FileCheckView
     from .models import ImportPart
     from .parts import part_aad
@@ -34,5 +35,6 @@ def register(appbuilder: AppBuilder) -> None:
     allow_body(f"api_v1.{api.send_import.__name__}", LIMITS.size + 64 * 1024)
     register_encrypted_column(ImportPart, "content", lambda row: part_aad(row["seal_uid"]))
     register_periodic(name="sweep-imports", func="app.imports.jobs:sweep", every=60, label=_l("Imported files to work on"))
+    register_gauge("portal_imports_failed", "Imports that a defect ended, and that nobody took up again", queries.count_failed)
     register_menu(group="Imports", label=_l("Imports"), endpoint="ImportsView.index", permission=READ, order=10)
     register_menu(group="Imports", label=_l("Imports by your software"), endpoint="ImportsByProgramView.guide", permission=PROGRAM, order=20)

@@ -52,6 +52,7 @@ STATES: Final[dict[str, str]] = {
     FileState.APPLIED: "applique",
     FileState.UNDOING: "en_annulation",
     FileState.UNDONE: "annule",
+    FileState.FAILED: "echoue",
 }
 _PHASES: Final[dict[str, str]] = {
     Phase.READING: "lecture", Phase.CHECKING: "controle", Phase.COMPARING: "comparaison", Phase.WRITING: "ecriture", Phase.UNDOING: "annulation",
@@ -102,6 +103,7 @@ _FILE: Final[dict[str, Any]] = {
     "applique_par": _NULLABLE,
     "annule_le": _WHEN,
     "annule_par": _NULLABLE,
+    "echec": {"oneOf": [_object({"pendant": {"type": "string", "enum": list(STATES.values())}, "reference": _TEXT}), {"type": "null"}]},
     "liens": {"type": "object", "additionalProperties": _TEXT, "required": ["soi", "page"]},
 }
 _WHOLE: Final[dict[str, Any]] = _FILE | {
@@ -139,6 +141,8 @@ def _links(file: ImportFile) -> dict[str, str]:
         links["application"] = _address(file, "/application")
     if file.state == FileState.APPLIED and not file.dropped:
         links["annulation"] = _address(file, "/annulation")
+    if file.state == FileState.FAILED:
+        links["reprise"] = _address(file, "/reprise")
     return links
 
 
@@ -166,6 +170,7 @@ def _file(file: ImportFile) -> dict[str, Any]:
         "applique_par": file.applied_by or None,
         "annule_le": _when(file.undone_at),
         "annule_par": file.undone_by or None,
+        "echec": {"pendant": STATES[file.failed_in], "reference": file.failed_reference} if file.failed_in else None,
         "liens": _links(file),
     }
 
@@ -461,6 +466,31 @@ def undo_import(*, import_id: int) -> Answered:
     """POST /imports/…/annulation: the service of the page, from the version that was read."""
     try:
         services.undo(import_id, check=_check)
+    except services.FileGone:
+        raise ApiProblem("not_found") from None
+    except services.FileElsewhere:
+        raise ApiProblem("refused", detail=_refusal(_file_or_404(import_id))) from None
+    return Answered(_whole(_file_or_404(import_id)), 202)
+
+
+@resource(
+    "/imports/<int:import_id>/reprise",
+    method="POST",
+    scope=WRITE_SCOPE,
+    permission=WRITE,
+    tag=_l("Imports"),
+    summary=_l("Take up a file that failed"),
+    description=_l("A defect of the portal ended its work (« echec »), and nothing of it was saved: it is done again from there."),
+    parameters=(_ID,),
+    answer=_object(_WHOLE),
+    statuses=(202,),
+    refusals=("not_found", "refused"),
+    versioned=True,
+)
+def retry_import(*, import_id: int) -> Answered:
+    """POST /imports/…/reprise: the service of the page, from the version that was read."""
+    try:
+        services.retry(import_id, check=_check)
     except services.FileGone:
         raise ApiProblem("not_found") from None
     except services.FileElsewhere:

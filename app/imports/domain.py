@@ -26,6 +26,8 @@ class FileState(StrEnum):
     APPLIED = "applied"
     UNDOING = "undoing"
     UNDONE = "undone"
+    #: A defect ended the work, several times over: nothing was written, somebody takes it up again or forgets it.
+    FAILED = "failed"
 
 
 class FileEvent(StrEnum):
@@ -42,6 +44,12 @@ class FileEvent(StrEnum):
     APPLY = "apply"
     UNDO = "undo"
     UNDONE = "undone"
+    #: The work ended by a defect as often as it is tried (``MOST_TRIES``).
+    FAIL = "fail"
+    #: Take it up where it ended.
+    READ_AGAIN = "read_again"
+    CHECK_AGAIN = "check_again"
+    APPLY_AGAIN = "apply_again"
 
 
 S, E = FileState, FileEvent
@@ -61,13 +69,24 @@ LIFE: Final[Workflow[FileState, FileEvent, None]] = Workflow(
         Transition(S.APPLYING, E.APPLY, S.APPLIED),
         Transition(S.APPLIED, E.UNDO, S.UNDOING),
         Transition(S.UNDOING, E.UNDONE, S.UNDONE),
+        Transition(S.RECEIVED, E.FAIL, S.FAILED),
+        Transition(S.CHECKING, E.FAIL, S.FAILED),
+        Transition(S.APPLYING, E.FAIL, S.FAILED),
+        Transition(S.UNDOING, E.FAIL, S.APPLIED),  # nothing was taken back: what was applied stands
+        Transition(S.FAILED, E.READ_AGAIN, S.RECEIVED),
+        Transition(S.FAILED, E.CHECK_AGAIN, S.CHECKING),
+        Transition(S.FAILED, E.APPLY_AGAIN, S.APPLYING),
     ),
 )
 
 #: States in which a job has something to do.
 AT_WORK: Final = (S.RECEIVED, S.CHECKING, S.APPLYING, S.UNDOING)
 #: States in which nobody has decided: the file is forgotten after a while, with the data that it holds.
-UNDECIDED: Final = (S.REFUSED, S.TO_MAP, S.READY)
+UNDECIDED: Final = (S.REFUSED, S.TO_MAP, S.READY, S.FAILED)
+#: What takes up a file that failed, by where it did.
+AGAIN: Final = {S.RECEIVED: E.READ_AGAIN, S.CHECKING: E.CHECK_AGAIN, S.APPLYING: E.APPLY_AGAIN, S.UNDOING: E.UNDO}
+#: How often a work that ends by a defect is tried, a minute between two.
+MOST_TRIES: Final = 3
 
 #: A file about which nothing was decided is forgotten after that.
 UNDECIDED_KEPT: Final = timedelta(days=7)
@@ -109,4 +128,6 @@ class Origin(StrEnum):
     API = "api"
 
 
-__all__ = ["AT_WORK", "LIFE", "UNDECIDED", "UNDECIDED_KEPT", "UNDO_KEPT", "FileEvent", "FileState", "Origin", "PartKind", "Phase", "Wish"]
+__all__ = [
+    "AGAIN", "AT_WORK", "LIFE", "MOST_TRIES", "UNDECIDED", "UNDECIDED_KEPT", "UNDO_KEPT", "FileEvent", "FileState", "Origin", "PartKind", "Phase", "Wish",
+]  # fmt: skip

@@ -9,6 +9,7 @@ from flask_babel import lazy_gettext as _l
 from app.core.matrix.plan import Act
 
 from .domain import FileState, Phase
+from .models import ImportFile
 
 #: Where a file stands, and the tone of its badge.
 STATE_LABELS: Final[dict[str, tuple[Any, str]]] = {
@@ -21,6 +22,7 @@ STATE_LABELS: Final[dict[str, tuple[Any, str]]] = {
     FileState.APPLIED: (_l("Applied"), "success"),
     FileState.UNDOING: (_l("Being undone"), "info"),
     FileState.UNDONE: (_l("Undone"), "neutral"),
+    FileState.FAILED: (_l("The import failed"), "danger"),
 }
 PHASE_LABELS: Final[dict[str, Any]] = {
     Phase.READING: _l("Reading the file"),
@@ -29,6 +31,21 @@ PHASE_LABELS: Final[dict[str, Any]] = {
     Phase.WRITING: _l("Saving"),
     Phase.UNDOING: _l("Undoing"),
 }
+#: At what a file failed.
+FAILED_LABELS: Final[dict[str, Any]] = {
+    FileState.RECEIVED: _l("Reading the file"),
+    FileState.CHECKING: _l("Checking the cells"),
+    FileState.APPLYING: _l("Saving"),
+    FileState.UNDOING: _l("Undoing"),
+}
+_UNDOING_FAILED: Final = (_l("Applied: the undoing failed"), "danger")
+
+
+def state_of(file: ImportFile) -> tuple[Any, str]:
+    """Where a file stands, and the tone of its badge; an undoing that failed left what was applied as it is."""
+    return _UNDOING_FAILED if file.state == FileState.APPLIED and file.failed_in else STATE_LABELS[file.state]
+
+
 ACT_LABELS: Final[dict[str, tuple[Any, str]]] = {
     Act.CREATE: (_l("To create"), "success"),
     Act.CHANGE: (_l("To change"), "info"),
@@ -36,4 +53,4 @@ ACT_LABELS: Final[dict[str, tuple[Any, str]]] = {
     Act.WRONG: (_l("To mend"), "danger"),
 }
 
-__all__ = ["ACT_LABELS", "PHASE_LABELS", "STATE_LABELS"]
+__all__ = ["ACT_LABELS", "FAILED_LABELS", "PHASE_LABELS", "STATE_LABELS", "state_of"]

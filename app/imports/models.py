@@ -38,6 +38,13 @@ class ImportFile(TenantMixin, Model):
         CheckConstraint("(state = 'refused') = (fault IS NOT NULL)", name="refused_why"),
         CheckConstraint("state NOT IN ('applied', 'undoing', 'undone') OR applied_at IS NOT NULL", name="applied"),
         CheckConstraint("(state = 'undone') = (undone_at IS NOT NULL)", name="undone"),
+        CheckConstraint(
+            "CASE state WHEN 'failed' THEN failed_in IS NOT NULL AND failed_in IN ('received', 'checking', 'applying')"
+            " WHEN 'applied' THEN failed_in IS NULL OR failed_in = 'undoing' ELSE failed_in IS NULL END",
+            name="failed",
+        ),
+        CheckConstraint("tries >= 0", name="tries"),
+        Index("ix_import_file_failed", "id", postgresql_where="failed_in IS NOT NULL"),
         Index("ix_import_file_list", "organisation_id", "id"),
         Index("ix_import_file_at_work", "leased_until", "id", postgresql_where="state IN ('received', 'checking', 'applying', 'undoing')"),
         Index("ix_import_file_digest", "organisation_id", "matrix", "digest"),
@@ -89,6 +96,11 @@ class ImportFile(TenantMixin, Model):
     applied_by: Mapped[str] = mapped_column(String(140), default="", server_default="")
     undone_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     undone_by: Mapped[str] = mapped_column(String(140), default="", server_default="")
+    #: How often the work under way ended by a defect (``domain.MOST_TRIES``).
+    tries: Mapped[int] = mapped_column(default=0, server_default="0")
+    #: At which work it failed, and the reference under which the logs tell how; of an undoing, the file stays applied.
+    failed_in: Mapped[str | None] = mapped_column(String(8))
+    failed_reference: Mapped[str] = mapped_column(String(64), default="", server_default="")
     #: Its parts are dropped.
     dropped: Mapped[bool] = mapped_column(default=False, server_default="false")
     #: Until then a worker has it; later, anybody may take it up again.

@@ -42,6 +42,11 @@ def files_before(before: int | None, *, size: int, matrix: str | None, states: S
     return db.session.scalars(statement).all()
 
 
+def count_failed() -> int:
+    """How many files a defect ended, which nobody took up again."""
+    return db.session.scalar(select(func.count()).select_from(ImportFile).where(ImportFile.failed_in.is_not(None))) or 0
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
     """Findings of one column that say the same."""
@@ -125,6 +130,6 @@ def rows_of(file_id: int, lines: Sequence[int]) -> dict[int, list[Any]]:
 
 
 __all__ = [
-    "PAGE", "Kind", "ShownStep", "files_before", "findings_between", "findings_of", "get_file", "kept_of", "kinds_of", "list_files", "rows_of", "steps_of",
-    "wrong_lines",
+    "PAGE", "Kind", "ShownStep", "count_failed", "files_before", "findings_between", "findings_of", "get_file", "kept_of", "kinds_of", "list_files",
+    "rows_of", "steps_of", "wrong_lines",
 ]  # fmt: skip

@@ -25,7 +25,7 @@ from app.core.transaction import after_commit, transaction
 from app.core.workflow import ForbiddenTransition
 
 from . import columns, parts
-from .domain import AT_WORK, LIFE, UNDECIDED, UNDECIDED_KEPT, UNDO_KEPT, FileEvent, FileState, Origin, Wish
+from .domain import AGAIN, AT_WORK, LIFE, UNDECIDED, UNDECIDED_KEPT, UNDO_KEPT, FileEvent, FileState, Origin, Wish
 from .matrices import IMPORTERS
 from .models import ImportFile
 
@@ -84,7 +84,7 @@ def receive(
                 raise KeyReused(asked.id)
             if asked is not None:
                 raise SameFile(asked.id, applied=asked.state in (FileState.APPLIED, FileState.UNDOING))
-        live = ImportFile.state.in_([*AT_WORK, FileState.TO_MAP, FileState.READY, FileState.APPLIED])
+        live = ImportFile.state.in_([*AT_WORK, FileState.TO_MAP, FileState.READY, FileState.APPLIED, FileState.FAILED])
         same = select(ImportFile).where(ImportFile.matrix == importer.matrix.name, ImportFile.digest.in_(digests), live)
         known = session.scalars(same.order_by(ImportFile.id.desc()).limit(1)).first()
         if known is not None:
@@ -141,10 +141,26 @@ def ask_columns_again(file_id: int) -> None:
 
 
 def check_again(file_id: int) -> None:
-    """Have the file compared anew with what is there.  Raises FileGone or FileElsewhere."""
+    """Have the file compared anew with what is there, also one that could not be applied.  Raises FileGone or FileElsewhere."""
     with transaction():
-        move(locked(file_id), FileEvent.MEND)
+        file = locked(file_id)
+        if file.failed_in == FileState.RECEIVED:  # there are no lines yet
+            raise FileElsewhere(file_id)
+        move(file, FileEvent.CHECK_AGAIN if file.state == FileState.FAILED else FileEvent.MEND)
         after_commit(lambda: enqueue(JOB, file_id))
+
+
+def retry(file_id: int, *, check: Callable[[ImportFile], None] | None = None) -> None:
+    """Take up a file that failed, where it did; ``check`` as of ``confirm``.  Raises FileGone or FileElsewhere."""
+    with transaction():
+        file = locked(file_id)
+        if check is not None:
+            check(file)
+        if file.state != FileState.FAILED or file.failed_in is None:
+            raise FileElsewhere(file_id)
+        move(file, AGAIN[FileState(file.failed_in)])
+        after_commit(lambda: enqueue(JOB, file_id))
+    log.info("import_retried", file=file_id)
 
 
 def confirm(file_id: int, *, expected: Mapping[str, int], partial: bool, check: Callable[[ImportFile], None] | None = None) -> None:
@@ -221,7 +237,8 @@ def purge() -> int:
         ).all()
         for file_id in old:
             parts.drop(file_id)
-        session.execute(update(ImportFile).where(ImportFile.id.in_(old)).values(dropped=True).execution_options(synchronize_session=False))
+        over = update(ImportFile).where(ImportFile.id.in_(old)).values(dropped=True, failed_in=None, failed_reference="")
+        session.execute(over.execution_options(synchronize_session=False))
     return count + len(old)
 
 
@@ -251,9 +268,10 @@ def move(file: ImportFile, event: FileEvent) -> None:
     except ForbiddenTransition as error:
         raise FileElsewhere(file.id) from error
     file.state, file.phase, file.done, file.total = target.value, None, 0, 0
+    file.tries, file.failed_in, file.failed_reference = 0, None, ""
 
 
 __all__ = [
     "JOB", "LIMITS", "CountsChanged", "FileElsewhere", "FileGone", "KeyReused", "SameFile", "Unmapped", "applicable", "ask_columns_again", "check_again",
-    "confirm", "decided", "due", "give_up", "locked", "move", "name_columns", "purge", "receive", "shown_name", "undo",
+    "confirm", "decided", "due", "give_up", "locked", "move", "name_columns", "purge", "receive", "retry", "shown_name", "undo",
 ]  # fmt: skip

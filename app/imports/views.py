@@ -100,6 +100,8 @@ class ImportsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only p
             return self.render_template("imports/working.html", **context)
         if file.state == FileState.REFUSED:
             return self.render_template("imports/refused.html", why=refused_file(fault_of(file)), **context)
+        if file.state == FileState.FAILED:
+            return self.render_template("imports/failed.html", **context)
         if file.state == FileState.TO_MAP:
             return self._columns_page(file, context)
         return self._report(file, context)
@@ -144,6 +146,13 @@ class ImportsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only p
     def check_again(self, import_id: int) -> ResponseReturnValue:
         """Compare the file anew with what is there."""
         return act(import_id, services.check_again)
+
+    @expose("/fichier/<int:import_id>/reessayer", methods=("POST",))
+    @has_access
+    @permission_name("write")
+    def retry(self, import_id: int) -> ResponseReturnValue:
+        """Take up a file that failed, where it did."""
+        return act(import_id, services.retry)
 
     @expose("/fichier/<int:import_id>/appliquer", methods=("POST",))
     @has_access

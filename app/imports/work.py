@@ -19,12 +19,15 @@ from sqlalchemy.orm import Session
 
 from app.accounts.models import User
 from app.accounts.security import scope_of
-from app.core import clock, tenancy
+from app.core import clock, context, tenancy
+from app.core.errors_db import is_passing
 from app.core.exports.account import NoAccount, in_place_of
 from app.core.exports.jobs import may_export
 from app.core.extensions import db
 from app.core.locks import Lock
 from app.core.logs import NUMBER_IN_TEXT
+from app.core.mail import public_link, send_mail
+from app.core.mail.services import InvalidAddress
 from app.core.matrix import Finding, Matrix
 from app.core.matrix.checking import Checked, Checker
 from app.core.matrix.definition import describe
@@ -37,11 +40,11 @@ from app.core.tenancy import Scope, bound_scope
 from app.core.transaction import transaction
 
 from . import columns, parts
-from .domain import FileEvent, FileState, PartKind, Phase, Wish
+from .domain import AT_WORK, MOST_TRIES, FileEvent, FileState, PartKind, Phase, Wish
 from .matrices import IMPORTERS
 from .models import ImportFile, ImportFinding
 from .permissions import PROGRAM, WRITE
-from .services import LIMITS, FileGone, applicable, decided, locked, move
+from .services import LIMITS, FileElsewhere, FileGone, applicable, decided, locked, move
 
 log = structlog.get_logger(__name__)
 
@@ -81,6 +84,12 @@ def run(file_id: int) -> None:
                 take_back(file_id)
     except FileGone:
         log.info("import_gone", file=file_id)
+    except FileElsewhere:  # another worker ended this work first
+        log.info("import_superseded", file=file_id)
+    except Exception as error:
+        db.session.rollback()
+        _failed(file_id, error)
+        raise
     finally:
         db.session.rollback()
         _release(file_id)
@@ -93,7 +102,7 @@ def _taken(file_id: int) -> tuple[int, int | None, FileState, str | None] | None
             update(ImportFile)
             .where(
                 ImportFile.id == file_id,
-                ImportFile.state.in_(["received", "checking", "applying", "undoing"]),
+                ImportFile.state.in_([one.value for one in AT_WORK]),
                 ImportFile.leased_until.is_(None) | (ImportFile.leased_until < clock.now()),
             )
             .values(leased_until=clock.now() + LEASE)
@@ -106,6 +115,47 @@ def _taken(file_id: int) -> tuple[int, int | None, FileState, str | None] | None
 def _release(file_id: int) -> None:
     with transaction() as session:
         session.execute(update(ImportFile).where(ImportFile.id == file_id).values(leased_until=None).execution_options(synchronize_session=False))
+
+
+def _failed(file_id: int, error: Exception) -> None:
+    """A defect ended the work: it is tried again, and after some tries left for somebody to decide, who is told.
+
+    A database that is away or stops is no defect: such work is taken up as long as it takes.
+    """
+    if is_passing(error):
+        log.warning("import_waits", file=file_id, error=type(error).__name__)
+        return
+    try:
+        with transaction() as session:
+            file = locked(file_id)
+            if file.state not in AT_WORK:
+                return
+            file.tries += 1
+            if file.tries < MOST_TRIES:
+                return
+            tries, work = file.tries, FileState(file.state)
+            move(file, FileEvent.FAIL)
+            file.tries, file.failed_in, file.failed_reference = tries, work.value, context.request_id() or ""
+            session.flush()
+            _tell(file)
+    except FileGone:
+        return
+    log.error("import_failed", file=file_id, work=work.value, tries=tries, error=type(error).__name__)
+
+
+def _tell(file: ImportFile) -> None:
+    """The account that sent the file, in the transaction that ends it."""
+    user = db.session.get(User, file.account_id) if file.account_id is not None else None
+    if user is None or not user.is_active:
+        return
+    variables = {
+        "first_name": user.first_name, "last_name": user.last_name, "sent_at": file.created_at, "undoing": file.state == FileState.APPLIED,
+        "reference": file.failed_reference, "link": public_link("ImportsView.show", import_id=file.id),
+    }  # fmt: skip
+    try:
+        send_mail(user.email, "import_failed", variables, organisation_id=file.organisation_id)
+    except InvalidAddress:
+        log.warning("mail_not_sent", account=user.id, reason="address")
 
 
 def _scope(organisation_id: int, account_id: int | None) -> Scope:

@@ -128,7 +128,7 @@ def _all() -> dict[str, Route]:
         **{f"api_v1.{name}": Route(frozenset(), bearer=True) for name in ("account", "organisation", "accounts", "one_account", "edit_account")},
         **{
             f"api_v1.{name}": Route(frozenset(), bearer=True)
-            for name in ("send_import", "imports", "one_import", "import_errors", "import_report", "apply_import", "undo_import")
+            for name in ("send_import", "imports", "one_import", "import_errors", "import_report", "apply_import", "undo_import", "retry_import")
         },
         "OrganisationTokensView.list": Route(PRINCIPALS),
         "OrganisationTokensView.revoke": Route(PRINCIPALS, owner=True),
@@ -238,7 +238,7 @@ def _all() -> dict[str, Route]:
         "ImportsView.send": Route(WRITERS),
         **{
             f"ImportsView.{name}": Route(WRITERS, owner=True)
-            for name in ("show", "progress", "columns", "columns_again", "check_again", "confirm", "undo", "give_up", "line", "annotated")
+            for name in ("show", "progress", "columns", "columns_again", "check_again", "retry", "confirm", "undo", "give_up", "line", "annotated")
         },
         **{f"ImportDocumentsView.{name}": Route(WRITERS) for name in ("specification", "specification_pdf", "template")},
         "FileCheckView.check": PUBLIC,

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import func, select, text
 
-from app.accounts.models import ApiToken
+from app.accounts.models import ApiToken, User
 from app.core import tenancy
 from app.core.exports.models import ListExport
 from app.core.extensions import db
 from app.core.nir import mask
 from app.core.tenancy import Scope, bound_scope
 from app.core.transaction import transaction
-from app.imports import services
-from app.imports.domain import FileState
+from app.imports import parts, services
+from app.imports.domain import MOST_TRIES, FileState
 from app.imports.models import ImportFile
 from app.trainees.models import Registration
 from tests.accounts.helpers import post
@@ -28,6 +28,7 @@ from tests.accounts.test_tokens import call, id_of, limited, make, refused  # no
 from tests.actions.helpers import make_action, make_nir
 from tests.architecture.markup import problems
 from tests.imports.helpers import csv_of, file_now, row_of, run, send
+from tests.imports.test_failures import broken, failing
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -240,6 +241,26 @@ def test_two_requests_at_once_make_one_import(committed: Flask) -> None:
     assert sorted(answers) == [200, 200, 200, 202]
     with committed.app_context():
         assert count_files() == 1
+
+
+def test_a_file_that_failed_says_so_and_is_taken_up(client: FlaskClient, db_session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    token = make("principal", *SCOPES)
+    number = sent(client, token, csv_of([row_of(make_action(), make_nir())]))
+    account = db_session.scalars(select(User).where(User.username == "principal")).one()
+    with broken(monkeypatch, parts, "keep"):
+        failing(number, MOST_TRIES)
+    tenancy.bind(Scope.organisation(account.organisation_id or 0))
+    read = call(client, f"/imports/{number}", token)
+    shown = read.get_json()
+    assert (shown["etat"], shown["termine"], shown["echec"]["pendant"]) == ("echoue", True, "recu")
+    assert shown["liens"]["reprise"] == f"/api/v1/imports/{number}/reprise"
+    refused(act(client, token, number, "reprise", '"autre"'), 412, "precondition_failed")
+    again = act(client, token, number, "reprise", read.headers["ETag"])
+    assert (again.status_code, again.get_json()["etat"], again.get_json()["echec"]) == (202, "recu", None)
+    run(number)
+    ready = call(client, f"/imports/{number}", token)
+    assert ready.get_json()["etat"] == "a_decider"
+    refused(act(client, token, number, "reprise", ready.headers["ETag"]), 409, "refused")
 
 
 # ---- whose -------------------------------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from werkzeug.datastructures import ImmutableMultiDict
 from werkzeug.exceptions import HTTPException, InternalServerError
 
 from app.core import context
+from app.core.errors_db import is_passing
 from app.core.ui.paths import login_url, sign_in_and_resume_url
 from app.core.ui.permissions import signed_in
 from app.core.ui.security_headers import SAFE_METHODS, browser_vouches
@@ -244,25 +245,9 @@ def _handle_http(error: HTTPException) -> Response | HTTPException:
     return error_response(code, headers=kept)
 
 
-#: States of PostgreSQL that pass by themselves: it stops or starts, or two writers waited for each other and one was sent back.
-_PASSING = frozenset({"57P01", "57P02", "57P03", "40P01", "40001"})
-
-
-def _database_is_away(error: BaseException | None) -> bool:
-    from sqlalchemy.exc import DBAPIError
-    from sqlalchemy.exc import TimeoutError as PoolTimeout
-
-    if isinstance(error, PoolTimeout):
-        return True
-    if not isinstance(error, DBAPIError):
-        return False
-    state = getattr(error.orig, "sqlstate", None)
-    return bool(error.connection_invalidated) or (type(error).__name__ == "OperationalError" and state is None) or state in _PASSING
-
-
 def _handle_failure(error: InternalServerError) -> Response:
     cause = error.original_exception
-    code = 503 if _database_is_away(cause) else 500
+    code = 503 if is_passing(cause) else 500
     # Flask has logged the exception with its trace; this line ties the reference on the screen to it.
     log.error("error page %s", code, extra={"reference": reference(), "path": request.path, "status": code, "cause": type(cause).__name__})
     try:
