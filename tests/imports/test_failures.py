@@ -238,10 +238,10 @@ def test_who_comes_second_counts_nothing_and_ends_nothing(account: User, monkeyp
     number = received(account, csv_of([row_of(make_action(), make_nir())]))
     real = work.check
 
-    def twice(file_id: int) -> None:
-        real(file_id)
+    def twice(file_id: int, *, may_apply: bool) -> bool:
+        real(file_id, may_apply=may_apply)
         db.session.rollback()
-        real(file_id)
+        return real(file_id, may_apply=may_apply)
 
     monkeypatch.setattr(work, "check", twice)
     file = run(number)
