@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session
 from app.accounts.models import User
 from app.accounts.security import scope_of
 from app.core import clock, context, tenancy
+from app.core.bulk import uncollected
 from app.core.errors_db import is_passing
 from app.core.exports.account import NoAccount, in_place_of
 from app.core.exports.jobs import may_export
@@ -71,7 +72,7 @@ def run(file_id: int) -> None:
     scope = _scope(organisation_id, account_id)
     may_apply = wish is not None and account_id is not None and _may_apply(account_id)
     try:
-        with bound_scope(scope, actor_id=account_id):
+        with bound_scope(scope, actor_id=account_id), uncollected():
             if state is FileState.RECEIVED:
                 confirmed = read(file_id, may_apply=may_apply)
             elif state is FileState.CHECKING:

@@ -20,7 +20,7 @@ from tests.chaos.product import Product
 ENROLMENTS = int(os.environ.get("CHAOS_ENROLMENTS") or 500)
 SEED = int(os.environ.get("CHAOS_SEED") or 20260105)
 MISCHIEF = float(os.environ.get("CHAOS_SECONDS") or 300)
-QUIET = 180.0  # seconds to settle everything once the mischief is over
+QUIET = max(180.0, ENROLMENTS * 0.06)  # seconds to settle everything once the mischief is over
 EXPECTED = ["SORTIE", "CLOTURE"]
 STATUS = ("CLOS_PARTIELLE", "closed_partial")  # at AGORA and here: everybody left before the planned end
 

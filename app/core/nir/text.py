@@ -21,6 +21,9 @@ _PHONE = re.compile(r"(?<![0-9A-Za-z])\+[1-9](?:[\s.\-/]?\(?[0-9]\)?){6,14}(?![0
 _DATE = r"(?:[0-3]?[0-9][/.\-][01]?[0-9][/.\-](?:19|20)[0-9]{2}|(?:19|20)[0-9]{2}-[01][0-9]-[0-3][0-9])"
 _DATES = re.compile(rf"(?<![0-9A-Za-z/.\-]){_DATE}(?:[\s.\-/_]{_DATE})+(?![0-9A-Za-z])")
 
+#: A number has twelve figures at least (in Corsica a letter stands for one): most texts are told by that alone.
+_FIGURES_ENOUGH = re.compile(r"(?:[^0-9]*+[0-9]){12}")
+
 
 def _readable(text: str) -> str:
     """The text without invisible characters, and with one space where there are several: neither hides a number."""
@@ -37,7 +40,9 @@ def _found(text: str) -> Iterator[re.Match[str]]:
 
 def number_in(text: str | None) -> str | None:
     """The first number of a person (NIR or NIA, with its key or without) that the text holds, as it is written there; None for none."""
-    found = next(_found(_readable(text or "")), None)
+    if not text or _FIGURES_ENOUGH.match(text) is None:
+        return None
+    found = next(_found(_readable(text)), None)
     return found[0] if found is not None else None
 
 

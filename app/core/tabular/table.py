@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 
 class CellKind(StrEnum):
@@ -18,8 +18,7 @@ class CellKind(StrEnum):
     OTHER = "other"
 
 
-@dataclass(frozen=True, slots=True)
-class Cell:
+class Cell(NamedTuple):
     """One cell: its text without blanks around, and what it was. A NUMBER may have lost leading zeros: say so, never add them."""
 
     text: str = ""

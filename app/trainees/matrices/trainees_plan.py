@@ -71,6 +71,9 @@ class _Planner(Lines):
     def __init__(self, checker: Checker, checked: Checked, *, lock: bool) -> None:
         super().__init__(checker, checked, lock=lock)
         self.groups = groups_of(checker)
+        #: What tells the person, and what a new sheet requires.
+        self.keys = [name for name, reader in checker.readers.items() if reader.column.key and name != "action_number"]
+        self.required = [name for name, reader in checker.readers.items() if name in self.keys or (reader.required and name not in (*ESF, "action_number"))]
         self.today = clock.today()
         self.towns: dict[tuple[str, str], str | None] = {}
         self.words: dict[str, dict[Any, str]] = {}
@@ -168,9 +171,8 @@ class _Planner(Lines):
 
     def _keys(self, place: int, line: int, *, new: bool) -> None:
         """What tells the person, and for a new sheet what the form requires."""
-        for name, reader in self.checker.readers.items():
-            needed = reader.column.key or (new and reader.required and name not in ESF)
-            if needed and self.at(name, place) is None and not self.has(line, name) and name != "action_number":
+        for name in self.required if new else self.keys:
+            if self.at(name, place) is None and not self.has(line, name):
                 self.wrong(line, name, self.blank(name))
 
     def _twice(self, place: int, line: int, where: Where, who: Any, seen: _Seen) -> None:
@@ -245,7 +247,9 @@ class _Planner(Lines):
         """The rules over several columns; on a sheet that is there, those that the line touches."""
         for group in self.groups:
             names = group.columns
-            if (names[0] in ESF and (where is None or not where.cofunded)) or (only is not None and not only.intersection(names)) or self.has(line, *names):
+            if (names[0] in ESF and (where is None or not where.cofunded)) or (only is not None and not only.intersection(names)):
+                continue
+            if line in self.found and self.has(line, *names):
                 continue
             if names[0] in ESF and values.get("esf_state") is None:
                 self.wrong(line, "esf_state", _("The action is co-funded by the ESF: say whether these data are complete or come later."))
