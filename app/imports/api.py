@@ -1,6 +1,6 @@
 """Imports by the organisations' own software: the same files, services and rules as the pages, with a token.
 
-What is answered of a file holds no name; a cell to mend is shown as the report shows it, a number of a person masked.
+What is answered of a file is what its report shows: of the trainees, the cells to mend alone, a number of a person masked.
 """
 
 from __future__ import annotations

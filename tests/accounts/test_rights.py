@@ -180,7 +180,7 @@ BY_ACTION = {
 }
 
 #: Tables an organisation reads in which a limited account sees as much as the others (docs/decisions/0012).
-NOT_LIMITED = {"organisation", "ab_user", "delegation", "account_review", "observation", "wizard_draft", "saved_search", "mail_message", "export_choice", "export_file", "import_heading"}
+NOT_LIMITED = {"organisation", "ab_user", "delegation", "account_review", "observation", "wizard_draft", "saved_search", "mail_message", "export_choice", "export_selection", "export_file", "import_heading"}
 
 
 def test_every_table_of_an_organisation_says_what_a_limited_account_sees() -> None:

@@ -166,6 +166,8 @@ def _all() -> dict[str, Route]:
         **{f"ExportsView.{name}": Route(READERS) for name in ("index", "state", "seen")},
         "ExportsView.choose": Route(READERS),
         **{f"ExportsView.{name}": Route(READERS, owner=True) for name in ("download", "delete")},
+        "ExportSelectionsView.index": Route(READERS),
+        **{f"ExportSelectionsView.{name}": Route(READERS, owner=True) for name in ("rename", "delete")},
         **{f"SavedSearchesView.{name}": Route(READERS) for name in ("index", "create")},
         **{f"SavedSearchesView.{name}": Route(READERS, owner=True) for name in ("rename", "delete")},
         "ActionExportsView.choose": Route(READERS),

@@ -91,6 +91,7 @@ NOT_EDITS: dict[str, str] = {
     **dict.fromkeys(("SurveyReplyView.answer", "SurveyReplyView.stop"), "the trainee's own reply, which nobody else writes; it stands apart from the organisation's answers"),
     "ActionExportsView.choose": "reads, and journals the reading",
     **dict.fromkeys(("ExportsView.choose", "ExportsView.download"), "reads, and journals the reading"),
+    **dict.fromkeys(("ExportSelectionsView.rename", "ExportSelectionsView.delete"), "one's own selection of columns: nobody else sees it"),
     **dict.fromkeys(("ExportsView.delete", "ExportsView.seen"), "one's own files: nobody else sees them"),
     "NumberRepairView.file": "reads, and journals the reading",
     "BulkAccountsView.apply": "applies what was previewed, once; what moved since is shown again",

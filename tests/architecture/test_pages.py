@@ -87,7 +87,7 @@ def test_every_page(site: Flask, full_world: World, browsers: Browsers, waiting:
         visits += [("ActionsView.index", "/actions-de-formation/?texte=zzzz&statut=AO"), ("TraineesView.index", "/stagiaires/?texte=zzzz")]
     for endpoint, address in visits:
         answer = browser.get(address, follow_redirects=True)
-        missing = endpoint in ("DemoMailView.show", "TokensView.revoke", "OrganisationTokensView.revoke", "SavedSearchesView.rename", "SavedSearchesView.delete", "ExportsView.delete")  # nobody's
+        missing = endpoint in ("DemoMailView.show", "TokensView.revoke", "OrganisationTokensView.revoke", "SavedSearchesView.rename", "SavedSearchesView.delete", "ExportsView.delete", "ExportSelectionsView.rename", "ExportSelectionsView.delete")  # nobody's
         landed = {"/": "HomeView.index", "/connexion": "SignInView.login"}.get(answer.request.path, endpoint)
         path = not missing and landed not in _WITHOUT_PATH
         wrong += _wrong(answer, f"{endpoint} {address}", path=path, statuses=(404,) if missing else (200,))
@@ -103,7 +103,7 @@ def _empty_forms(site: Flask, world: World, actor: str) -> Iterator[str]:
         both.setdefault(rule.endpoint, set()).add(method)
     for rule, method in _rules(site):
         endpoint = rule.endpoint
-        no_page = (".delete", ".close", ".unblock", ".login", ".revoke", "SavedSearchesView.rename")
+        no_page = (".delete", ".close", ".unblock", ".login", ".revoke", "SavedSearchesView.rename", "ExportSelectionsView.rename")
         sent_back = method == "POST" and both[endpoint] == {"GET", "POST"} and not endpoint.endswith(no_page)
         without_link = endpoint in ("AccessView.choose", "AccessView.confirm_email", "SurveyReplyView.answer", "SurveyReplyView.stop")  # the form stands behind a link sent by mail
         if sent_back and not without_link and endpoint in ROUTES and actor in ROUTES[endpoint].allowed:

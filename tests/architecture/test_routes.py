@@ -194,6 +194,7 @@ def _world(one: Callable[[str], Any]) -> World:
         "request_id": one(f"SELECT id FROM modification_request WHERE action_id = {action} ORDER BY id LIMIT 1"),
         "survey_id": one(f"SELECT id FROM situation_survey WHERE organisation_id = {own} AND moment = 'exit' ORDER BY id LIMIT 1"),
         "search_id": NOBODYS,
+        "selection_id": NOBODYS,
         "export_kind": "actions",
         "list_name": "bilans-de-situation",
         "file_id": NOBODYS,

@@ -104,3 +104,47 @@ def test_numbers_need_a_reason(signed_in: SignIn) -> None:
     other = signed_in("secondaire")
     other.goto("/exports/liste/stagiaires")
     expect(other.get_by_role("checkbox", name="Ajouter les NIR en clair")).to_have_count(0)
+
+
+@pytest.mark.parametrize("javascript", [True, False])
+def test_columns_kept_under_a_name(signed_in: SignIn, javascript: bool) -> None:
+    page = signed_in("principal", javascript=javascript)
+    name = f"Pour la paie {javascript}"
+    page.goto("/exports/liste/stagiaires?a_faire=sans-sortie")
+    only(page, "Prénom", "Nom de naissance")
+    page.get_by_role("button", name="Garder ces colonnes sous un nom").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Garder ces colonnes sous un nom")
+    page.get_by_role("button", name="Garder la sélection").click()
+    expect(page.get_by_role("alert")).to_be_visible()
+    if javascript:
+        assert_accessible(page)
+    page.get_by_role("textbox", name="Nom de la sélection").fill(name)
+    page.get_by_role("textbox", name="Nom de la sélection").press("Enter")
+    expect(page.get_by_role("status").first).to_contain_text("est gardée")
+    expect(page.locator("main")).to_contain_text("Sans sortie")
+    page.goto("/exports/liste/stagiaires?colonnes=toutes")
+    expect(page.get_by_role("checkbox", name="Courriel", exact=True)).to_be_checked()
+    page.get_by_role("link", name=name).click()
+    expect(page.get_by_role("checkbox", name="Prénom", exact=True)).to_be_checked()
+    expect(page.get_by_role("checkbox", name="Courriel", exact=True)).not_to_be_checked()
+    if javascript:
+        assert_accessible(page)
+    page.get_by_role("radio", name="CSV").check()
+    with page.expect_download() as given:
+        page.get_by_role("button", name="Télécharger le fichier").click()
+    assert rows(Path(given.value.path()))[0] == ["Nom de naissance", "Prénom"]
+    page.set_viewport_size({"width": 360, "height": 740})
+    fits(page)
+    page.get_by_role("link", name="Renommer ou supprimer des sélections").click()
+    fits(page)
+    if javascript:
+        assert_accessible(page)
+    line = page.get_by_role("row", name=name)
+    line.get_by_role("link", name="Renommer").click()
+    page.get_by_role("textbox", name="Nom de la sélection").fill(f"{name}, corrigé")
+    page.get_by_role("button", name="Renommer").click()
+    expect(page.get_by_role("status").first).to_contain_text("corrigé")
+    page.get_by_role("row", name=f"{name}, corrigé").get_by_role("link", name="Supprimer").click()
+    page.get_by_role("button", name="Supprimer la sélection").click()
+    expect(page.get_by_role("status").first).to_contain_text("est supprimée")
+    expect(page.get_by_role("row", name=name)).to_have_count(0)

@@ -27,9 +27,11 @@ def register(appbuilder: AppBuilder) -> None:
     from .models import ExportChunk, ExportFile
     from .permissions import USE
     from .registry import register_resolver
+    from .selection_views import ExportSelectionsView
     from .services import asked_aad, chunk_aad
 
     appbuilder.add_view_no_menu(views.ExportsView)
+    appbuilder.add_view_no_menu(ExportSelectionsView)
     register_resolver(model_lists.of_view)
     register_banner("exports", views.banner)
     register_account_item(label=_l("My exports"), endpoint="ExportsView.index", permission=USE, order=30)
@@ -39,5 +41,6 @@ def register(appbuilder: AppBuilder) -> None:
     register_periodic(name="purge-exports", func="app.core.exports.jobs:purge", every=900, label=_l("Deletion of the files of exports out of date"))
     name_table("list_export", _l("Exports of lists"), lambda count: ngettext("%(num)s export of a list", "%(num)s exports of lists", count))
     name_table("export_choice", _l("Columns chosen for exports"))
+    name_table("export_selection", _l("Selections of columns for exports"))
     name_table("export_chunk", _l("Pieces of the files of exports"))
     name_table("export_file", _l("Files of exports"), lambda count: ngettext("%(num)s file of an export", "%(num)s files of exports", count))

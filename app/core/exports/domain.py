@@ -20,6 +20,8 @@ LEASE: Final = timedelta(minutes=2)
 MAX_ATTEMPTS: Final = 3
 #: Files that an account may have at a time, being prepared or kept.
 MOST_FILES: Final = 10
+#: Selections of columns that an account keeps under a name, for each list.
+MOST_SELECTIONS: Final = 20
 #: Bytes of a file that are encrypted, and read again, at a time.
 CHUNK: Final = 1 << 20
 #: Counting for the progress stops here.

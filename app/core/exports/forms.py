@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
-from wtforms import BooleanField, RadioField, SelectMultipleField, StringField
+from wtforms import BooleanField, HiddenField, RadioField, SelectMultipleField, StringField
 from wtforms.validators import Length
 
 from app.core.tabular.writing import FileFormat
 from app.core.ui.format import fr_number
+from app.core.ui.forms import Required
 from app.core.ui.kept_text import KeptTextForm
 
 from .domain import LONGEST_REASON, MOST_NUMBERS, SHORTEST_REASON
@@ -20,6 +21,10 @@ FORMAT_LABELS: dict[FileFormat, Any] = {
     FileFormat.ODS: _l("ODS (LibreOffice)"),
     FileFormat.CSV: _l("CSV (text, semicolons)"),
 }
+
+
+#: Characters of the name of a selection.
+LONGEST_NAME: Final = 80
 
 
 def _on_one_line(text: str | None) -> str:
@@ -63,4 +68,24 @@ class ExportForm(KeptTextForm):
         return not (self.numbers.errors or self.background.errors or self.reason.errors)
 
 
-__all__ = ["FORMAT_LABELS", "ExportForm"]
+class SelectionForm(KeptTextForm):
+    """Under which name columns are kept; whether the selection of that name is to change."""
+
+    name = StringField(
+        _l("Name of the selection"), [Required(), Length(max=LONGEST_NAME, message=_l("%(max)d characters at most: shorten the name."))],
+        name="nom", filters=[_on_one_line],
+    )  # fmt: skip
+    replace = BooleanField(_l("Change the selection of this name"), name="remplacer")
+
+
+class RenameSelectionForm(KeptTextForm):
+    """Another name, from the one that was shown."""
+
+    name = StringField(
+        _l("Name of the selection"), [Required(), Length(max=LONGEST_NAME, message=_l("%(max)d characters at most: shorten the name."))],
+        name="nom", filters=[_on_one_line],
+    )  # fmt: skip
+    version = HiddenField()
+
+
+__all__ = ["FORMAT_LABELS", "LONGEST_NAME", "ExportForm", "RenameSelectionForm", "SelectionForm"]

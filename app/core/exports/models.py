@@ -1,4 +1,4 @@
-"""The journal of exports, the columns accounts chose last, and the files prepared in the background (decision 0041)."""
+"""The journal of exports, the columns accounts chose last or keep under a name, and the files prepared in the background (decision 0041)."""
 
 from __future__ import annotations
 
@@ -22,15 +22,16 @@ from sqlalchemy import (
     UniqueConstraint,
     Uuid,
     and_,
+    text,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core import clock
-from app.core.db import one_of
+from app.core.db import TimestampMixin, VersionedMixin, one_of
 from app.core.rls import LIMITED_ACCOUNT
 from app.core.tabular.writing import FileFormat
 
-from .domain import FileState, Way
+from .domain import MOST_SELECTIONS, FileState, Way
 
 _OWN_ACCOUNT = "user_id = NULLIF(current_setting('app.actor_id', true), '')::integer"
 
@@ -105,6 +106,32 @@ class ExportChoice(Model):
     file_format: Mapped[str] = mapped_column(String(4))
     columns: Mapped[list[str]] = mapped_column(ARRAY(String(80)))
     chosen_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=clock.now)
+
+
+class ExportSelection(VersionedMixin, TimestampMixin, Model):
+    """Columns of a list that an account keeps under a name; nobody else sees it. ``slot`` bounds their number, also under a race."""
+
+    __tablename__ = "export_selection"
+    __rls__ = "tenant"
+    __rls_extra__ = _own("export_selection")
+    __table_args__ = (
+        UniqueConstraint("user_id", "list_name", "slot", name="uq_export_selection_slot"),
+        Index("uq_export_selection_name", "user_id", "list_name", text("lower(name)"), unique=True),
+        CheckConstraint(f"slot BETWEEN 1 AND {MOST_SELECTIONS}", name="slot"),
+        CheckConstraint("name <> ''", name="name"),
+        CheckConstraint("cardinality(columns) > 0", name="columns"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    organisation_id: Mapped[int | None] = mapped_column(ForeignKey("organisation.id", ondelete="CASCADE"), index=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("ab_user.id", ondelete="CASCADE"))
+    list_name: Mapped[str] = mapped_column(String(80))
+    slot: Mapped[int] = mapped_column(SmallInteger)
+    name: Mapped[str] = mapped_column(String(80))
+    columns: Mapped[list[str]] = mapped_column(ARRAY(String(80)))
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class ExportFile(Model):

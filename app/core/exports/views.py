@@ -13,18 +13,20 @@ from flask_babel import lazy_gettext as _l
 from flask_babel import ngettext
 from werkzeug.datastructures import MultiDict
 
+from app.core.requests import row_number
 from app.core.tabular.writing import FileFormat
 from app.core.ui import allowed
 from app.core.ui.banner import Banner
+from app.core.ui.components import url_with
 from app.core.ui.format import fr_number
 
-from . import services
-from .domain import KEPT, LONG, MOST_FILES, MOST_NUMBERS, FileState
-from .forms import FORMAT_LABELS, ExportForm
+from . import selections, services
+from .domain import KEPT, LONG, MOST_FILES, MOST_NUMBERS, MOST_SELECTIONS, FileState
+from .forms import FORMAT_LABELS, LONGEST_NAME, ExportForm, SelectionForm
 from .jobs import may_export
-from .models import ExportFile
+from .models import ExportFile, ExportSelection
 from .permissions import VIEW
-from .registry import Asked, ExportableList, NotUnderstood, args_of, find_list
+from .registry import Asked, ExportableList, ListColumn, NotUnderstood, args_of, find_list
 from .services import Wanted
 
 _STATES: dict[FileState, tuple[Any, str]] = {
@@ -35,10 +37,12 @@ _STATES: dict[FileState, tuple[Any, str]] = {
 }
 #: Asks for all the columns, whatever was chosen last.
 _ALL = "toutes"
+#: The buttons that keep the columns that are checked under a name, and that give that up.
+_KEEP, _BACK = "enregistrer", "retour"
 
 
 def choose(view: BaseView, one: ExportableList, args: MultiDict[str, str], *, file_format: FileFormat | None = None) -> ResponseReturnValue:
-    """Format and columns; posting gives the file, or has it prepared. Whoever calls this has checked who may."""
+    """Format and columns; posting gives the file, has it prepared, or keeps the columns. Whoever calls this has checked who may."""
     try:
         asked = one.read(args)
     except NotUnderstood as problem:
@@ -47,13 +51,20 @@ def choose(view: BaseView, one: ExportableList, args: MultiDict[str, str], *, fi
     offered = one.columns(asked)
     entitled = one.numbers is not None and allowed(*one.numbers)
     posted = request.method == "POST"
-    form = ExportForm(formdata=request.form if posted else None, **({} if posted else _last(one, [column.key for column in offered], file_format)))
+    kept = selections.of_list(one.key)
+    shown = next((selection for selection in kept if selection.id == row_number(request.args.get("selection"))), None)
+    form = ExportForm(formdata=request.form if posted else None, **({} if posted else _last(one, [column.key for column in offered], file_format, shown)))
     form.file_format.choices = [(known.value, label) for known, label in FORMAT_LABELS.items()]
     form.columns.choices = [(column.key, column.label) for column in offered]
+    chosen = [column for column in offered if column.key in set(form.columns.data or ())]
+    if posted and chosen and _KEEP in request.form and _BACK not in request.form:
+        return _keep(view, one, asked, chosen, form)
     lines = one.count(asked, LONG + 1)
-    if not posted or not form.validate(entitled=entitled, lines=lines):
-        return _page(view, one, asked, form, lines, entitled=entitled)
-    chosen = [column for column in offered if column.key in set(form.columns.data)]
+    giving = posted and not {_KEEP, _BACK} & request.form.keys()
+    if posted and not chosen:
+        form.columns.errors = [_("Choose one column at least.")]
+    if not giving or not form.validate(entitled=entitled, lines=lines):
+        return _page(view, one, asked, form, lines, entitled=entitled, kept=kept, shown=shown)
     wanted = Wanted(one, asked, chosen, FileFormat(form.file_format.data), form.reason.data if form.numbers.data else None)
     services.remember(wanted)
     if wanted.reason is None and (form.background.data or lines > LONG):
@@ -61,10 +72,11 @@ def choose(view: BaseView, one: ExportableList, args: MultiDict[str, str], *, fi
     return services.answer(wanted)
 
 
-def _last(one: ExportableList, offered: list[str], file_format: FileFormat | None) -> dict[str, Any]:
-    """What was chosen last for this list, as far as it is still offered."""
+def _last(one: ExportableList, offered: list[str], file_format: FileFormat | None, shown: ExportSelection | None) -> dict[str, Any]:
+    """The selection that was chosen, or what was chosen last for this list, as far as it is still offered."""
     last = services.last_choice(one.key)
-    columns = [key for key in (last.columns if last is not None else offered) if key in offered] or offered
+    wanted = shown.columns if shown is not None else last.columns if last is not None else offered
+    columns = [key for key in wanted if key in offered] or offered
     if request.args.get("colonnes") == _ALL:
         columns = offered
     chosen = file_format or (FileFormat(last.file_format) if last is not None else FileFormat.XLSX)
@@ -81,7 +93,42 @@ def _prepare(wanted: Wanted) -> ResponseReturnValue:
     return redirect(url_for("ExportsView.index"), 303)
 
 
-def _page(view: BaseView, one: ExportableList, asked: Asked, form: ExportForm, lines: int, *, entitled: bool) -> ResponseReturnValue:
+def _keep(view: BaseView, one: ExportableList, asked: Asked, columns: list[ListColumn], chosen: ExportForm) -> ResponseReturnValue:
+    """Keep the columns under a name: asked on a page of its own, then back to the export with the selection."""
+    named = "nom" in request.form
+    form = SelectionForm(formdata=request.form if named else None)
+    offer_to_replace = bool(form.replace.data)
+    if named and form.validate():
+        name = str(form.name.data)
+        try:
+            kept = selections.save(one.key, name, [column.key for column in columns], replace=bool(form.replace.data))
+        except selections.NameTaken:
+            form.name.errors = [_("You already have a selection named “%(name)s” for this list: choose another name, or say that it is to change.", name=name)]
+            offer_to_replace = True
+        except selections.TooManySelections:
+            form.name.errors = [_("You keep %(count)s selections for this list, the most there may be: delete one first.", count=MOST_SELECTIONS)]
+        else:
+            flash(_("The selection “%(name)s” is kept: choose it here the next time.", name=kept.name), "success")
+            return redirect(url_with(selection=kept.id, colonnes=None), 303)
+    title = one.title_of(asked)
+    page: str = view.render_template(
+        "exports/selection_save.html",
+        breadcrumb=[*one.path(asked), (title, url_with()), (_("Keep these columns under a name"), None)],
+        menu_current=one.menu,
+        heading_of_list=title,
+        form=form,
+        columns=columns,
+        file_format=chosen.file_format.data,
+        offer_to_replace=offer_to_replace,
+        longest=LONGEST_NAME,
+    )
+    return page, 422 if form.errors else 200
+
+
+def _page(
+    view: BaseView, one: ExportableList, asked: Asked, form: ExportForm, lines: int, *, entitled: bool, kept: list[ExportSelection],
+    shown: ExportSelection | None,
+) -> ResponseReturnValue:  # fmt: skip
     title = one.title_of(asked)
     page: str = view.render_template(
         "exports/choose.html",
@@ -100,6 +147,9 @@ def _page(view: BaseView, one: ExportableList, asked: Asked, form: ExportForm, l
         hours=int(KEPT.total_seconds() // 3600),
         offered=len(form.columns.choices),
         all_columns=_ALL,
+        selections=kept,
+        shown=shown,
+        keep=_KEEP,
     )
     return page, 422 if form.errors else 200
 

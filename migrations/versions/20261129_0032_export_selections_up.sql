@@ -1,0 +1,15 @@
+ALTER TABLE export_selection ENABLE ROW LEVEL SECURITY;
+ALTER TABLE export_selection FORCE ROW LEVEL SECURITY;
+REVOKE ALL ON export_selection FROM PUBLIC;
+GRANT SELECT ON export_selection TO portal_tenant, portal_region, portal_support, portal_system, portal_observer;
+GRANT INSERT, UPDATE, DELETE ON export_selection TO portal_tenant, portal_region, portal_support, portal_system;
+CREATE POLICY tenant_all ON export_selection FOR ALL TO portal_tenant USING (organisation_id = NULLIF(current_setting('app.organisation_id', true), '')::integer) WITH CHECK (organisation_id = NULLIF(current_setting('app.organisation_id', true), '')::integer);
+CREATE POLICY region_all ON export_selection FOR ALL TO portal_region USING (true) WITH CHECK (true);
+CREATE POLICY system_all ON export_selection FOR ALL TO portal_system USING (true) WITH CHECK (true);
+CREATE POLICY own_account ON export_selection AS RESTRICTIVE FOR ALL TO portal_tenant, portal_region USING (user_id = NULLIF(current_setting('app.actor_id', true), '')::integer) WITH CHECK (user_id = NULLIF(current_setting('app.actor_id', true), '')::integer);
+REVOKE INSERT, UPDATE, DELETE ON export_selection FROM portal_support;
+GRANT USAGE, SELECT ON SEQUENCE export_selection_id_seq TO portal_tenant, portal_region, portal_support, portal_system;
+CREATE TRIGGER audit_insert AFTER INSERT ON public."export_selection" REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION public.audit_write('{"id"}', 'organisation_id', '{}', '{"updated_at","version"}');
+CREATE TRIGGER audit_update AFTER UPDATE ON public."export_selection" REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION public.audit_write('{"id"}', 'organisation_id', '{}', '{"updated_at","version"}');
+CREATE TRIGGER audit_delete AFTER DELETE ON public."export_selection" REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION public.audit_write('{"id"}', 'organisation_id', '{}', '{"updated_at","version"}');
+CREATE TRIGGER audit_truncate AFTER TRUNCATE ON public."export_selection" FOR EACH STATEMENT EXECUTE FUNCTION public.audit_write_truncate();
