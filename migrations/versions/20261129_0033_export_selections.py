@@ -2,7 +2,7 @@
 
 The grants, policies and triggers stand in the SQL file beside this one, written from the model and frozen.
 
-Revision: 0032, after 0031
+Revision: 0033, after 0032
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-revision = "0032"
-down_revision = "0031"
+revision = "0033"
+down_revision = "0032"
 branch_labels = None
 depends_on = None
 
@@ -43,7 +43,7 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_export_selection_organisation_id"), "export_selection", ["organisation_id"])
     op.create_index("uq_export_selection_name", "export_selection", ["user_id", "list_name", sa.text("lower(name)")], unique=True)
-    sql = Path(__file__).with_name("20261129_0032_export_selections_up.sql").read_text(encoding="utf-8")
+    sql = Path(__file__).with_name("20261129_0033_export_selections_up.sql").read_text(encoding="utf-8")
     op.get_bind().exec_driver_sql(sql)
 
 
