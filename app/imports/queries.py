@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, case, func, select
 
 from app.core.extensions import db
 from app.core.matrix.plan import Difference
@@ -49,7 +49,7 @@ def count_failed() -> int:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """Findings of one column that say the same."""
+    """Findings of one column that say the same; of whole lines, the same but for the lines that they name."""
 
     column: str
     message: str
@@ -57,13 +57,18 @@ class Kind:
     first: int
 
 
+def _kind() -> ColumnElement[str]:
+    """What findings of one kind share: "line 12 comes before" and "line 15 comes before" are one."""
+    return case((ImportFinding.column_name == "", func.regexp_replace(ImportFinding.message, "[0-9]+", "…", "g")), else_=ImportFinding.message)
+
+
 def kinds_of(file_id: int) -> list[Kind]:
     """What is wrong, by column and sentence, the most frequent first."""
+    found = select(ImportFinding.column_name, _kind().label("kind"), ImportFinding.line).where(ImportFinding.file_id == file_id).subquery()
     statement = (
-        select(ImportFinding.column_name, ImportFinding.message, func.count(), func.min(ImportFinding.line))
-        .where(ImportFinding.file_id == file_id)
-        .group_by(ImportFinding.column_name, ImportFinding.message)
-        .order_by(func.count().desc(), func.min(ImportFinding.line))
+        select(found.c.column_name, found.c.kind, func.count(), func.min(found.c.line))
+        .group_by(found.c.column_name, found.c.kind)
+        .order_by(func.count().desc(), func.min(found.c.line))
         .limit(200)
     )
     return [Kind(*row) for row in db.session.execute(statement)]
@@ -73,7 +78,7 @@ def wrong_lines(file_id: int, *, after: int, column: str | None, message: str | 
     """The next lines with something to mend, of one kind if it is named; one more than a page shows."""
     statement = select(ImportFinding.line).where(ImportFinding.file_id == file_id, ImportFinding.line > after)
     if message is not None:
-        statement = statement.where(ImportFinding.column_name == (column or ""), ImportFinding.message == message)
+        statement = statement.where(ImportFinding.column_name == (column or ""), _kind() == message)
     return list(db.session.scalars(statement.distinct().order_by(ImportFinding.line).limit(size + 1)))
 
 

@@ -289,7 +289,7 @@ def test_a_base_with_failed_imports_goes_down_and_up_again(databases: Any, make_
                     " VALUES (%s, 1, gen_random_uuid(), 'stagiaires', 'x', 1, 'x', %s, %s, 3, now(), CASE WHEN %s = 'applied' THEN now() END)",
                     (number, state, failed_in, state),
                 )
-        schema.downgrade(settings, "0029")
+        schema.downgrade(settings, "0031")
         with psycopg.connect(url) as sql:
             found = sql.execute("SELECT id, state FROM import_file ORDER BY id").fetchall()
             assert found == [(1, "applying"), (2, "received"), (3, "applied"), (4, "ready")]

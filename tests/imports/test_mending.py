@@ -12,7 +12,7 @@ from sqlalchemy import select
 from app.accounts.models import User
 from app.core.extensions import db
 from app.core.tenancy import Scope, bound_scope
-from app.imports import mending
+from app.imports import mending, queries
 from app.imports.domain import FileState
 from app.imports.models import ImportFile
 from tests.accounts.helpers import post, token
@@ -174,3 +174,18 @@ def test_messages_of_the_waiting_lines_name_the_line_they_wait_for(account: User
     make_enrolment(action, nir=nir, entered=20)
     file = sent(account, "sorties", {**who(action, nir, **ABSENCE), "interrupted_on": "x"}, who(action, nir, **RETURN, resumed_on=day(-8)))
     assert "2" in messages(file)[1][2]
+
+
+def test_lines_that_wait_are_one_kind_of_error_whatever_line_they_name(as_user: Any, account: User) -> None:
+    action, first, second = make_action(), make_nir(), make_nir()
+    rows = []
+    for nir in (first, second):
+        make_enrolment(action, nir=nir, entered=20)
+        rows += [{**who(action, nir, **ABSENCE), "interrupted_on": "x"}, who(action, nir, **RETURN, resumed_on=day(-8))]
+    file = sent(account, "sorties", *rows)
+    assert len({message for _line, column, message in messages(file) if not column}) == 2
+    kinds = queries.kinds_of(file.id)
+    assert [(kind.column, kind.count) for kind in kinds] == [("interrupted_on", 2), ("", 2)]
+    assert queries.wrong_lines(file.id, after=0, column="", message=kinds[1].message) == [3, 5]
+    page = as_user("principal").get(f"/imports/fichier/{file.id}?voir=wrong&erreur=1").text
+    assert list(problems(page)) == [] and page.count('<tr role="row"') == 3
