@@ -28,7 +28,7 @@ from app.core.mail.services import InvalidAddress
 from app.core.matrix import Finding, Matrix
 from app.core.matrix.checking import Checked, Checker
 from app.core.matrix.definition import describe
-from app.core.matrix.plan import Act, Done, Plan
+from app.core.matrix.plan import Act, Done, Outdated, Plan, Step
 from app.core.matrix.rows import insert_rows, new_ids
 from app.core.tabular import Cell, CellKind, Refused, read_table
 from app.core.tabular.table import EMPTY
@@ -275,9 +275,21 @@ def check(file_id: int) -> None:
         move(file, FileEvent.CHECK)
         file.counts, file.checked_at = plan.counts(), clock.now()
         keep_findings(file, plan.findings)
-        shown = [step for step in plan.steps if step.act is not Act.SAME]
-        parts.keep(file, PartKind.STEPS, [[step.line, step.act.value, [list(asdict(one).values()) for one in step.differences]] for step in shown])
+        parts.keep(file, PartKind.STEPS, [_shown(step) for step in plan.steps if step.act is not Act.SAME])
     log.info("import_checked", file=file_id, **plan.counts())
+
+
+def _shown(step: Step) -> list[Any]:
+    """What the report says of a line."""
+    return [step.line, step.act.value, [list(asdict(one).values()) for one in step.differences]]
+
+
+def _as_confirmed(file: ImportFile, plan: Plan) -> bool:
+    """Whether the plan does what the report said; a line mended since is among its counts only."""
+    if plan.counts() != file.counts:
+        return False
+    steps = iter(plan.steps)  # both in the order of the lines
+    return all(next((_shown(step) == said for step in steps if step.line == said[0]), False) for said in parts.items_of(file.id, PartKind.STEPS))
 
 
 def plan_of(file: ImportFile, *, lock: bool) -> Plan:
@@ -330,7 +342,7 @@ def apply(file_id: int) -> None:
             log.info("import_held", file=file_id)
             check(file_id)
             return
-        except IntegrityError:  # somebody registered one of these people meanwhile
+        except (IntegrityError, Outdated):  # somebody registered one of these people, or changed one of these sheets, meanwhile
             db.session.rollback()
             if not left:
                 raise
@@ -345,7 +357,7 @@ def _apply(file_id: int) -> None:
         if file is None or file.state != FileState.APPLYING:
             raise FileGone(file_id)
         plan = plan_of(file, lock=True)
-        if plan.counts() != file.counts:
+        if not _as_confirmed(file, plan):
             raise Held(file_id)
         done = IMPORTERS[file.matrix].apply(plan, Progress(file_id, Phase.WRITING))
         file = locked(file_id)
