@@ -15,8 +15,9 @@ e2e: ## browser tests of the whole portal, accessibility included
 	@$(IN_VENV) run.py browser && .venv/bin/python -m pytest tests/e2e -p no:randomly -n 2 --dist loadscope $(ARGS)
 bench: ## measures: lists and exports at their largest, outbox, registration, memory
 	@$(IN_VENV) -m tests.bench $(ARGS)
-chaos: ## processes killed at random: nothing lost, nothing twice
+chaos: ## processes killed at random: nothing lost, nothing twice; a file of 50,000 lines with 2,000 faults: each named
 	@$(IN_VENV) -m pytest tests/chaos -s -p no:randomly $(ARGS)
+	@$(PYTHON) run.py setup --dev && IMPORT_LINES=50000 IMPORT_FAULTS=2000 .venv/bin/python -m pytest tests/imports/test_faults.py -s -p no:randomly
 fuzz: ## files of the three formats damaged at random: read or refused, never broken (ARGS="--cases 100000 --seed 1")
 	@$(IN_VENV) -m tests.fuzz readers $(ARGS)
 i18n: ## extract the strings, update and compile the French catalogue

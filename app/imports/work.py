@@ -32,7 +32,7 @@ from app.core.mail.services import InvalidAddress
 from app.core.matrix import Finding, Matrix
 from app.core.matrix.checking import Checked, Checker
 from app.core.matrix.definition import describe
-from app.core.matrix.plan import Act, Done, Plan
+from app.core.matrix.plan import Act, Done, Outdated, Plan, Step
 from app.core.matrix.rows import among, insert_rows, new_ids
 from app.core.nir import mask, normalise
 from app.core.tabular import Cell, CellKind, Refused, read_table
@@ -296,8 +296,7 @@ def check(file_id: int, *, may_apply: bool = False) -> bool:
         move(file, FileEvent.CHECK)
         file.counts, file.checked_at = plan.counts(), clock.now()
         keep_findings(file, plan.findings)
-        shown = [step for step in plan.steps if step.act is not Act.SAME]
-        parts.keep(file, PartKind.STEPS, [[step.line, step.act.value, [list(asdict(one).values()) for one in step.differences]] for step in shown])
+        parts.keep(file, PartKind.STEPS, [_shown(step) for step in plan.steps if step.act is not Act.SAME])
         wish, file.wish = Wish(file.wish) if file.wish else None, None
         confirmed = wish is not None and may_apply and applicable(plan.counts(), partial=wish is Wish.VALID)
         if confirmed:
@@ -305,6 +304,19 @@ def check(file_id: int, *, may_apply: bool = False) -> bool:
             decided(file, partial=wish is Wish.VALID)
     log.info("import_checked", file=file_id, confirmed=confirmed, **plan.counts())
     return confirmed
+
+
+def _shown(step: Step) -> list[Any]:
+    """What the report says of a line."""
+    return [step.line, step.act.value, [list(asdict(one).values()) for one in step.differences]]
+
+
+def _as_confirmed(file: ImportFile, plan: Plan) -> bool:
+    """Whether the plan does what the report said; a line mended since is among its counts only."""
+    if plan.counts() != file.counts:
+        return False
+    steps = iter(plan.steps)  # both in the order of the lines
+    return all(next((_shown(step) == said for step in steps if step.line == said[0]), False) for said in parts.items_of(file.id, PartKind.STEPS))
 
 
 def plan_of(file: ImportFile, *, lock: bool) -> Plan:
@@ -364,7 +376,7 @@ def apply(file_id: int) -> None:
             log.info("import_held", file=file_id)
             check(file_id)
             return
-        except IntegrityError:  # somebody registered one of these people meanwhile
+        except (IntegrityError, Outdated):  # somebody registered one of these people, or changed one of these sheets, meanwhile
             db.session.rollback()
             if not left:
                 raise
@@ -379,7 +391,7 @@ def _apply(file_id: int) -> None:
         if file is None or file.state != FileState.APPLYING:
             raise FileGone(file_id)
         plan = plan_of(file, lock=True)
-        if plan.counts() != file.counts:
+        if not _as_confirmed(file, plan):
             raise Held(file_id)
         done = IMPORTERS[file.matrix].apply(plan, Progress(file_id, Phase.WRITING))
         file = locked(file_id)

@@ -81,6 +81,10 @@ class Kept:
     why: str
 
 
+class Outdated(Exception):
+    """What a plan was made on is no more there when it is applied: it has to be made anew."""
+
+
 Progress = Callable[[int, int], None]
 
 
@@ -101,10 +105,10 @@ class Importer(Protocol):
         """
 
     def apply(self, plan: Plan, progress: Progress) -> list[Done]:
-        """Do it, inside the open transaction."""
+        """Do it, inside the open transaction.  Raises Outdated."""
 
     def undo(self, done: list[Done], progress: Progress) -> list[Kept]:
         """Take it back, inside the open transaction, but for what somebody changed since."""
 
 
-__all__ = ["Act", "Difference", "Done", "Importer", "Kept", "Plan", "Progress", "Step"]
+__all__ = ["Act", "Difference", "Done", "Importer", "Kept", "Outdated", "Plan", "Progress", "Step"]

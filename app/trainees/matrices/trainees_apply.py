@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
 from uuid import uuid4
 
 from flask_babel import gettext as _
@@ -12,7 +13,7 @@ from sqlalchemy import delete, select
 from app.actions.services import recheck_declarations
 from app.core import clock, crypto
 from app.core.extensions import db
-from app.core.matrix.plan import Act, Done, Kept, Plan, Progress, Step
+from app.core.matrix.plan import Act, Done, Kept, Outdated, Plan, Progress, Step
 from app.core.matrix.rows import among, insert_rows, new_ids, pieces, plain, update_rows
 from app.core.nir import Nir
 from app.core.nir.storage import nir_aad, nir_index
@@ -24,10 +25,19 @@ from ..models import Enrolment, Registration, Trainee
 from ..services.enrolment import hold_messages, resend_refused, tell_sheets
 from ..services.identity import Person
 from ..services.registration import DETAIL_COLUMNS
+from .trainees import CIVIL
 from .trainees_plan import Sheet
 
 _COLUMNS = tuple(sorted(DETAIL_COLUMNS))
 TRAINEE, REGISTRATION = "trainee", "registration"
+#: Columns that say one thing together: taken back together, or not at all.
+_TOGETHER: Final = (
+    frozenset({"postal_code", "town", "insee_code", "cedex"}),
+    frozenset({"ft_registered", "ft_number", "ft_registered_on", "ft_agency_code"}),
+    frozenset({"esf_state", "esf_parent_abroad", "esf_birth_postal_code", "esf_homeless"}),
+)
+#: What tells whether somebody changed who a person is; the check with AGORA changes none of it.
+_WHO: Final = (*CIVIL, "nir_kind", "nir_masked")
 
 
 def apply(plan: Plan, progress: Progress) -> list[Done]:
@@ -51,14 +61,20 @@ def _people(newcomers: Sequence[Step], progress: Callable[[int], None]) -> list[
     with whole_organisation():  # a newcomer has no registration yet: an account limited to some actions would not see it
         for step, trainee_id in zip(first.values(), new_ids(Trainee, len(first)), strict=True):
             step.data.trainee_id = trainee_id
-        now, count = clock.now(), 0
+        now, done = clock.now(), []
         for some in pieces(list(first.values())):
-            insert_rows(Trainee, [_trainee_row(step.data, now) for step in some])
-            count += len(some)
-            progress(count)
+            rows = [_trainee_row(step.data, now) for step in some]
+            insert_rows(Trainee, rows)
+            done += [Done(step.line, TRAINEE, row["id"], 1, {"who": (None, _who(row))}) for step, row in zip(some, rows, strict=True)]
+            progress(len(done))
     for step in newcomers:
         step.data.trainee_id = first[_essence(step.data)].data.trainee_id
-    return [Done(step.line, TRAINEE, step.data.trainee_id, 1) for step in first.values()]
+    return done
+
+
+def _who(row: Mapping[str, Any]) -> str:
+    """A digest of who a person is, to be compared later."""
+    return hashlib.sha256("\x1f".join(str(plain(row[name]) or "") for name in _WHO).encode()).hexdigest()
 
 
 def _sheets(made: Sequence[Step], progress: Callable[[int], None]) -> list[Done]:
@@ -120,18 +136,25 @@ def _change(steps: Sequence[Step]) -> list[Done]:
     ids = [step.data.registration_id for step in steps]
     enrolments = db.session.scalars(select(Enrolment.id).where(among(Enrolment.registration_id, ids))).all()
     messages = hold_messages(*enrolments) if enrolments else []
-    held = select(Registration.id, Registration.version).where(among(Registration.id, ids)).with_for_update()
-    versions: dict[int, int] = {row.id: row.version for row in db.session.execute(held)}
+    held = select(Registration.id, Registration.version, *(getattr(Registration, name) for name in _COLUMNS)).where(among(Registration.id, ids))
+    there = {row.id: row for row in db.session.execute(held.with_for_update())}
+    for step in steps:  # a page may change a sheet while the plan is made: nobody overwrites anybody
+        row, expected = there.get(step.data.registration_id), step.data.whole | step.data.before
+        if row is None or any(getattr(row, name) != expected[name] for name in _COLUMNS):
+            raise Outdated(step.line)
     update_rows(Registration, [{"id": step.data.registration_id, "updated_at": now, **step.data.whole} for step in steps])
     tell_sheets(messages)
     resend_refused(*ids)
     return [
-        Done(
-            step.line, REGISTRATION, step.data.registration_id, versions[step.data.registration_id] + 1,
-            {name: (step.data.before[name], value) for name, value in step.data.values.items()},
-        )
+        Done(step.line, REGISTRATION, step.data.registration_id, there[step.data.registration_id].version + 1, _pairs(step.data))
         for step in steps
-    ]  # fmt: skip
+    ]
+
+
+def _pairs(sheet: Sheet) -> dict[str, tuple[Any, Any]]:
+    """Before and after, of what changes and of what goes with it."""
+    names = set(sheet.values).union(*(together for together in _TOGETHER if together & sheet.values.keys()))
+    return {name: (sheet.before[name] if name in sheet.before else sheet.whole[name], sheet.whole[name]) for name in sorted(names)}
 
 
 # ---- undoing -----------------------------------------------------------------------------------------------------------
@@ -140,23 +163,26 @@ def _change(steps: Sequence[Step]) -> list[Done]:
 def undo(done: list[Done], progress: Progress) -> list[Kept]:
     """See ``core.matrix.plan.Importer``.
 
-    A sheet goes if nothing was built on it and nobody changed it; a changed field, if it still says what the file said.
+    A sheet goes if nothing was built on it and nobody changed it, nor who the person is; a changed field, if it still says what the file said,
+    and so do those that go with it.
     """
     kept: list[Kept] = []
+    newcomers = [one for one in done if one.subject == TRAINEE]
+    others = {number for some in pieces(newcomers) for number in _become_others(some)}
     sheets = [one for one in done if one.subject == REGISTRATION]
     made = [one for one in sheets if one.fields is None]
     changed = [one for one in sheets if one.fields is not None]
     total, ended = len(done), 0
     actions: set[int] = set()
     for some in pieces(made):
-        kept += _take_away(some, actions)
+        kept += _take_away(some, actions, others)
         ended += len(some)
         progress(ended, total)
     for one in pieces(changed):
         kept += _take_back(one, actions)
         ended += len(one)
         progress(ended, total)
-    for people in pieces([one for one in done if one.subject == TRAINEE]):
+    for people in pieces(newcomers):
         _forget(people)
         ended += len(people)
         progress(ended, total)
@@ -164,10 +190,18 @@ def undo(done: list[Done], progress: Progress) -> list[Kept]:
     return kept
 
 
-def _take_away(made: Sequence[Done], actions: set[int]) -> list[Kept]:
+def _become_others(newcomers: Sequence[Done]) -> list[int]:
+    """The people whose civil status or number somebody corrected since; all are locked."""
+    after = {one.subject_id: one.fields["who"][1] for one in newcomers if one.fields is not None}
+    statement = select(Trainee.id, *(getattr(Trainee, name) for name in _WHO)).where(among(Trainee.id, list(after))).with_for_update()
+    with whole_organisation():
+        return [row.id for row in db.session.execute(statement) if _who(row._mapping) != after[row.id]]
+
+
+def _take_away(made: Sequence[Done], actions: set[int], others: set[int]) -> list[Kept]:
     ids = [one.subject_id for one in made]
-    rows = db.session.execute(select(Registration.id, Registration.action_id, Registration.version).where(among(Registration.id, ids)).with_for_update()).all()
-    there = {row.id: row for row in rows}
+    statement = select(Registration.id, Registration.action_id, Registration.trainee_id, Registration.version).where(among(Registration.id, ids))
+    there = {row.id: row for row in db.session.execute(statement.with_for_update())}
     used = set(db.session.scalars(select(Enrolment.registration_id).where(among(Enrolment.registration_id, ids)).distinct()))
     kept, gone = [], []
     for one in made:
@@ -176,6 +210,8 @@ def _take_away(made: Sequence[Done], actions: set[int]) -> list[Kept]:
             continue
         if one.subject_id in used:
             kept.append(Kept(one.line, one.subject, one.subject_id, _("The trainee has been enrolled on a component since: the sheet stays.")))
+        elif row.trainee_id in others:
+            kept.append(Kept(one.line, one.subject, one.subject_id, _("The identity of the trainee has been corrected since: the sheet stays.")))
         elif row.version != one.version:
             kept.append(Kept(one.line, one.subject, one.subject_id, _("The sheet has been changed since: it stays.")))
         else:
@@ -198,7 +234,9 @@ def _take_back(changed: Sequence[Done], actions: set[int]) -> list[Kept]:
         row = there.get(one.subject_id)
         if row is None or one.fields is None:
             continue
-        back = {name: before for name, (before, after) in one.fields.items() if plain(getattr(row, name)) == after}
+        edited = {name for name, (_before, after) in one.fields.items() if plain(getattr(row, name)) != after}
+        edited = edited.union(*(together for together in _TOGETHER if together & edited))
+        back = {name: before for name, (before, _after) in one.fields.items() if name not in edited}
         if len(back) < len(one.fields):
             kept.append(Kept(one.line, one.subject, one.subject_id, _("Some of the fields have been changed since: these stay.")))
         if back:
