@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 from xlsxwriter import Workbook
 
@@ -196,7 +196,7 @@ kind("civility", civility="")
 kind("gender", gender="")
 kind("birth_name", birth_name="")
 kind("birth_name", birth_name="N" * 61)
-kind("birth_name", birth_name=datetime(2026, 3, 1))  # noqa: DTZ001 - a day of a spreadsheet
+kind("birth_name", birth_name=datetime(2026, 3, 1))
 kind("first_name", first_name="")
 kind("first_name", first_name="Paul2")
 kind("usual_name", usual_name="<b>")
@@ -236,7 +236,7 @@ kind("address_complement", address_complement=_FREE_TEXT)
 kind("other_information", other_information=_FREE_TEXT)
 kind("postal_code", postal_code=1000)
 kind("postal_code", postal_code="3100A")
-kind("postal_code", postal_code=datetime(2026, 3, 1))  # noqa: DTZ001
+kind("postal_code", postal_code=datetime(2026, 3, 1))
 kind("town", town="PARIS")
 kind("town", town="")
 kind("mobile", mobile="05 61 00 00 00")
