@@ -195,7 +195,7 @@ def _become_others(newcomers: Sequence[Done]) -> list[int]:
     after = {one.subject_id: one.fields["who"][1] for one in newcomers if one.fields is not None}
     statement = select(Trainee.id, *(getattr(Trainee, name) for name in _WHO)).where(among(Trainee.id, list(after))).with_for_update()
     with whole_organisation():
-        return [row.id for row in db.session.execute(statement) if _who(row._mapping) != after[row.id]]
+        return [row.id for row in db.session.execute(statement) if _who(row._asdict()) != after[row.id]]
 
 
 def _take_away(made: Sequence[Done], actions: set[int], others: set[int]) -> list[Kept]:
