@@ -1,0 +1,73 @@
+"""Work on a file after its sender lost the account, or when somebody else decides."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy import select, text
+
+from app.accounts.models import User
+from app.core.extensions import db
+from app.core.tenancy import Scope, bound_scope
+from app.imports import services
+from app.imports.domain import FileState
+from app.imports.models import ImportFile
+from tests.actions.helpers import make_action, make_enrolment, make_nir, make_registration
+from tests.imports.enrolment_files import apply, day, enrolments_on, kept, now, sent, who
+from tests.imports.helpers import csv_of, row_of, run, send
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+PLAN = {"planned_start": day(-4), "planned_end": day(100), "hours_centre": "70", "hours_company": "30,5"}
+EXIT = {"nature": "Sortie", "exit_reason_id": "Accès à l’emploi", "actual_end": day(-1)}
+
+
+@pytest.fixture
+def account(db_session: Session) -> User:
+    return db.session.scalars(select(User).where(User.username == "principal")).one()
+
+
+@pytest.fixture
+def secondary(db_session: Session) -> User:
+    return db.session.scalars(select(User).where(User.username == "secondaire")).one()
+
+
+def undone_by(account: User, file: ImportFile) -> ImportFile:
+    with bound_scope(Scope.organisation(file.organisation_id), actor_id=account.id):
+        services.undo(file.id)
+    return run(file.id)
+
+
+def leaves(account: User) -> None:
+    """The account is closed."""
+    db.session.execute(text("UPDATE ab_user SET active = false, deactivated_at = now() WHERE id = :id"), {"id": account.id})
+    db.session.expire_all()
+
+
+def test_enrolments_are_undone_though_the_sender_is_gone(account: User, secondary: User) -> None:
+    action, nir = make_action(), make_nir()
+    make_registration(action, nir=nir)
+    file = apply(sent(secondary, "inscriptions", who(action, nir, **PLAN)))
+    leaves(secondary)
+    file = undone_by(account, file)
+    assert (file.state, kept(file), enrolments_on(action)) == (FileState.UNDONE, [], [])
+
+
+def test_exits_are_undone_though_the_sender_is_gone(account: User, secondary: User) -> None:
+    action, nir = make_action(), make_nir()
+    enrolment_id = make_enrolment(action, nir=nir, entered=20)
+    file = apply(sent(secondary, "sorties", who(action, nir, **EXIT)))
+    leaves(secondary)
+    undone_by(account, file)
+    assert now(enrolment_id).actual_end is None
+
+
+def test_sheets_are_undone_though_the_sender_is_gone(account: User, secondary: User) -> None:
+    action = make_action()
+    file = apply(send(secondary, csv_of([row_of(action, make_nir())])))
+    leaves(secondary)
+    file = undone_by(account, file)
+    assert (file.state, kept(file)) == (FileState.UNDONE, [])
+    assert db.session.scalar(text("SELECT count(*) FROM registration WHERE action_id = :id"), {"id": action.id}) == 0
