@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from app.core.matrix import Finding, Matrix, Need
@@ -30,6 +30,11 @@ SHOWN: Final = 200
 KINDS: Final = 50
 #: How many lines are judged between two looks at the clock.
 _STEP: Final = 50
+
+
+def limits_of(matrix: Matrix) -> Limits:
+    """What is accepted of a file of this matrix: never more than its import takes."""
+    return LIMITS if matrix.most_lines is None else replace(LIMITS, lines=min(LIMITS.lines, matrix.most_lines))
 
 
 class TooLong(Exception):
@@ -97,7 +102,7 @@ class _Clock:
 def check_file(matrix: Matrix, content: bytes, *, longest: float = LONGEST) -> Report:
     """What is wrong with the form of a file.  Raises Refused when it is no table, and TooLong."""
     watch = _Clock(longest)
-    table = read_table(content, LIMITS, progress=watch)
+    table = read_table(content, limits_of(matrix), progress=watch)
     watch()
     checker = Checker(matrix)
     described = describe(matrix, checker.forms)
@@ -181,4 +186,4 @@ def _number(line: int, values: dict[str, Any], bad: set[str]) -> list[Finding]:
     return []
 
 
-__all__ = ["KINDS", "LIMITS", "LONGEST", "SHOWN", "Kind", "Report", "Shown", "TooLong", "check_file"]
+__all__ = ["KINDS", "LIMITS", "LONGEST", "SHOWN", "Kind", "Report", "Shown", "TooLong", "check_file", "limits_of"]

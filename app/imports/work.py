@@ -45,7 +45,7 @@ from .domain import AT_WORK, MOST_TRIES, FileEvent, FileState, PartKind, Phase, 
 from .matrices import IMPORTERS
 from .models import ImportFile, ImportFinding
 from .permissions import PROGRAM, WRITE
-from .services import LIMITS, FileElsewhere, FileGone, applicable, decided, locked, move
+from .services import FileElsewhere, FileGone, applicable, decided, limits_of, locked, move
 
 log = structlog.get_logger(__name__)
 
@@ -69,9 +69,9 @@ def run(file_id: int) -> None:
     if taken is None:
         return
     organisation_id, account_id, state, wish = taken
-    scope = _scope(organisation_id, account_id)
-    may_apply = wish is not None and account_id is not None and _may_apply(account_id)
     try:
+        scope = _scope(organisation_id, account_id)
+        may_apply = wish is not None and account_id is not None and _may_apply(account_id)
         with bound_scope(scope, actor_id=account_id), uncollected():
             if state is FileState.RECEIVED:
                 confirmed = read(file_id, may_apply=may_apply)
@@ -177,7 +177,10 @@ def _may_apply(account_id: int) -> bool:
 
 
 class Progress:
-    """Writes how far the work is, in a transaction of its own: the work's own is not seen before its end."""
+    """Writes how far the work is, in a transaction of its own: the work's own is not seen before its end.
+
+    Of a file that is at work no more nothing is written: another worker ended what this one was taken for dead at.
+    """
 
     def __init__(self, file_id: int, phase: Phase) -> None:
         self._file_id = file_id
@@ -192,7 +195,7 @@ class Progress:
         with _aside() as session:
             session.execute(
                 update(ImportFile)
-                .where(ImportFile.id == self._file_id)
+                .where(ImportFile.id == self._file_id, ImportFile.state.in_([one.value for one in AT_WORK]))
                 .values(phase=self._phase.value, done=min(done, total), total=total, leased_until=clock.now() + LEASE)
                 .execution_options(synchronize_session=False)
             )
@@ -212,11 +215,14 @@ def _aside() -> Iterator[Session]:
 def read(file_id: int, *, may_apply: bool = False) -> bool:
     """From bytes to lines; then columns are named, by the file itself or by somebody.  Gives what ``check`` does."""
     content = parts.file_of(file_id)
-    name = db.session.scalar(select(ImportFile.file_name).where(ImportFile.id == file_id)) or ""
+    sent = db.session.execute(select(ImportFile.file_name, ImportFile.matrix).where(ImportFile.id == file_id)).one_or_none()
+    if sent is None:
+        raise FileGone(file_id)
+    limits = limits_of(IMPORTERS[sent.matrix].matrix)
     db.session.rollback()  # nothing is held while a file is read
     progress = Progress(file_id, Phase.READING)
     try:
-        table = read_table(content, LIMITS, name=name, progress=lambda count: progress(0, count))
+        table = read_table(content, limits, name=sent.file_name, progress=lambda count: progress(0, count))
     except Refused as refused:
         with transaction():
             file = locked(file_id)
