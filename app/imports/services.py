@@ -197,7 +197,7 @@ def applicable(counts: Mapping[str, int], *, partial: bool) -> bool:
 
 def decided(file: ImportFile, *, partial: bool) -> None:
     """Write down who had the file applied, and what of it."""
-    file.partial, file.held, file.applied_by = partial, False, actor_name(context.actor_id())
+    file.partial, file.held, file.applied_by, file.decided_by_id = partial, False, actor_name(context.actor_id()), context.actor_id()
 
 
 def undo(file_id: int, *, check: Callable[[ImportFile], None] | None = None) -> None:
@@ -209,7 +209,7 @@ def undo(file_id: int, *, check: Callable[[ImportFile], None] | None = None) -> 
         if file.dropped:
             raise FileElsewhere(file_id)
         move(file, FileEvent.UNDO)
-        file.undone_by = actor_name(context.actor_id())
+        file.undone_by, file.decided_by_id = actor_name(context.actor_id()), context.actor_id()
         session.flush()
         after_commit(lambda: enqueue(JOB, file_id))
     log.info("import_undo", file=file_id)

@@ -17,9 +17,9 @@ from app.core.matrix.checking import Checked, Checker, groups_of
 from app.core.matrix.definition import Description, describe
 from app.core.nir import NirError, parse
 from app.core.nir.messages import problem_message
-from app.core.tabular import Cell, Limits, Table, read_table
+from app.core.tabular import Cell, Fault, Limits, Refused, Table, read_table
 
-from .columns import map_headings, missing
+from .columns import is_data, map_headings, missing
 from .specification import MEGABYTE, letter_of
 
 LIMITS: Final = Limits(size=5 * MEGABYTE, unpacked=60 * MEGABYTE, lines=5_000, columns=120)
@@ -107,6 +107,8 @@ def check_file(matrix: Matrix, content: bytes, *, longest: float = LONGEST) -> R
     checker = Checker(matrix)
     described = describe(matrix, checker.forms)
     mapped = map_headings(table.header, described, {})
+    if is_data(table.header, mapped):
+        raise Refused(Fault.NO_HEADER)
     headers = {one.column.name: one.header for one in described}
     keys, others = missing(mapped.columns, described)
     places = {name: place for place, name in reversed(list(enumerate(mapped.columns))) if name}

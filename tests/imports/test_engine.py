@@ -7,21 +7,25 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 from sqlalchemy import select, text
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError
 
 from app.accounts.models import User
 from app.actions.models import Component
+from app.core import schema
 from app.core.errors_db import is_passing, was_sent_back
 from app.core.extensions import db
 from app.core.matrix import rows
 from app.core.outbox import console
 from app.core.outbox.models import OutboxMessage
 from app.core.tabular import Fault, Refused
+from app.core.tabular.labels import refused as refused_words
 from app.core.tenancy import Scope, bound_scope
 from app.core.ui.format import fr_number
 from app.imports import domain, services, validator, work
 from app.imports.domain import FileState, Phase
 from app.imports.matrices import IMPORTERS
+from app.imports.models import ImportFile
 from app.imports.specification import files_accepted
 from app.partners.agora.port import Outcome
 from app.trainees import agora, labels
@@ -192,3 +196,86 @@ def test_a_defect_before_the_work_is_counted_as_one(account: User, monkeypatch: 
         run(number)
     file = file_now(number)
     assert (file.tries, file.leased_until) == (1, None)
+
+
+# ---- a file without headings ---------------------------------------------------------------------------------------------
+
+
+def posted(account: User, *lines: str) -> ImportFile:
+    """Send these lines as they are."""
+    with bound_scope(Scope.organisation(account.organisation_id), actor_id=account.id):
+        number = services.receive("stagiaires", "x.csv", "\r\n".join(lines).encode())
+    return run(number)
+
+
+def kept_in_clear(words: str) -> int:
+    """In how many rows of the imports and of their journal these words stand."""
+    found = 0
+    for table in ("import_file", "import_heading", "import_finding", "audit_entry"):
+        found += db.session.scalar(text(f"SELECT count(*) FROM {table} t WHERE t::text LIKE '%' || :words || '%'"), {"words": words}) or 0
+    return found
+
+
+def test_a_file_without_headings_is_refused_and_its_first_line_kept_nowhere(account: User) -> None:
+    nir = make_nir()
+    for number in (nir.number, nir.number + nir.key, f"{nir.number} {nir.key}", "9" * 13):
+        file = posted(account, f"Monsieur;Essai;{number}", f"Madame;Autre;{make_nir().number}")
+        assert (file.state, (file.fault or {})["fault"], file.heading) == (FileState.REFUSED, Fault.NO_HEADER, None)
+        assert kept_in_clear(number) == 0
+        with pytest.raises(Refused) as refused:
+            validator.check_file(IMPORTERS["stagiaires"].matrix, f"Monsieur;Essai;{number}\r\nMadame;Autre;1\r\n".encode())
+        assert refused.value.fault is Fault.NO_HEADER
+
+
+@pytest.mark.parametrize(
+    ("line", "state"),
+    [
+        ("Essai;Paul;02/06/1985", FileState.REFUSED), ("Essai;Paul;31000", FileState.REFUSED), ("Essai;Paul;Toulouse", FileState.TO_MAP),
+        ("Nom de naissance;Promotion;2026", FileState.TO_MAP), ("Ma colonne;Colonne 2", FileState.TO_MAP),
+    ],
+)
+def test_a_first_line_is_told_from_headings(account: User, line: str, state: FileState) -> None:
+    assert posted(account, line, "a;b;c").state == state
+
+
+def test_a_cell_that_is_there_twice_is_not_repeated_when_it_is_a_number(account: User) -> None:
+    nir = make_nir()
+    file = posted(account, f"Essai;{nir.number};{nir.number}", "a;b;c")
+    assert (file.fault or {})["fault"] == Fault.SAME_HEADER_TWICE
+    assert kept_in_clear(nir.number) == 0
+    assert nir.number not in refused_words(Refused(Fault.SAME_HEADER_TWICE, line=1, column=2, value=nir.number))
+    assert "Ville" in refused_words(Refused(Fault.SAME_HEADER_TWICE, line=1, column=2, value="Ville"))
+
+
+def test_the_journal_says_that_there_is_a_heading_and_not_which(account: User) -> None:
+    file = posted(account, "Essai;Promotion de Paul", "a;b")
+    entries = db.session.execute(
+        text("SELECT after ->> 'heading' FROM audit_entry WHERE table_name = 'import_file' AND row_id = :id AND after ? 'heading'"), {"id": str(file.id)}
+    )
+    assert {row[0] for row in entries if row[0] is not None} == {"•"}
+
+
+def test_a_base_goes_down_before_the_deciders_and_up_again(databases: Any, make_settings: Callable[..., Any], engines: dict[str, str]) -> None:
+    app_url, owner_url = databases.create_empty("deciders")
+    settings = make_settings(app_url, owner_url)
+    url = make_url(engines["superuser"]).set(database=make_url(app_url).database).render_as_string(hide_password=False)
+    journaled = "SELECT after ->> 'heading' FROM audit_entry WHERE table_name = 'import_file' ORDER BY id DESC LIMIT 1"
+    try:
+        schema.upgrade(settings, "0034")
+        with psycopg.connect(url) as sql:
+            sql.execute("ALTER TABLE import_file DISABLE TRIGGER ALL; ALTER TABLE import_file ENABLE TRIGGER USER")
+            sql.execute(
+                "INSERT INTO import_file (id, organisation_id, seal_uid, matrix, file_name, size, digest, state, created_at, decided_by_id, heading)"
+                " VALUES (1, 1, gen_random_uuid(), 'stagiaires', 'x', 1, 'x', 'ready', now(), 4, '[\"a\"]')"
+            )
+            assert sql.execute(journaled).fetchone() == ("•",)
+        schema.downgrade(settings, "0033")
+        with psycopg.connect(url) as sql:
+            sql.execute("UPDATE import_file SET heading = '[\"b\"]'")
+            assert sql.execute(journaled).fetchone() == ('["b"]',)
+            sql.execute("ALTER TABLE import_file ENABLE TRIGGER ALL")
+        schema.upgrade(settings, "0034")
+        with psycopg.connect(url) as sql:
+            assert sql.execute("SELECT id, decided_by_id FROM import_file").fetchall() == [(1, None)]
+    finally:
+        databases.drop("deciders")
