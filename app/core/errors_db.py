@@ -59,6 +59,10 @@ def field_of(error: DBAPIError) -> str | None:
 _PASSING = frozenset({"57P01", "57P02", "57P03", "53100", "53300", "40P01", "40001"})
 
 
+#: What the driver says of a statement with more values than the protocol carries: it never gets to the database, however often it is sent.
+_TOO_MANY = "number of parameters"
+
+
 def is_passing(error: BaseException | None) -> bool:
     """Whether the database is away or sent a writer back: no defect, what was done is done again later."""
     if isinstance(error, PoolTimeout):
@@ -66,7 +70,13 @@ def is_passing(error: BaseException | None) -> bool:
     if not isinstance(error, DBAPIError):
         return False
     state = getattr(error.orig, "sqlstate", None)
-    return bool(error.connection_invalidated) or (isinstance(error, OperationalError) and state is None) or state in _PASSING
+    away = isinstance(error, OperationalError) and state is None and _TOO_MANY not in str(error.orig)
+    return bool(error.connection_invalidated) or away or state in _PASSING
+
+
+def was_sent_back(error: DBAPIError) -> bool:
+    """Whether two writers waited for each other and this one was sent back: the same again goes through."""
+    return getattr(error.orig, "sqlstate", None) in ("40P01", "40001")
 
 
 def is_foreign_key(error: DBAPIError) -> bool:

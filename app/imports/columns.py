@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -12,12 +13,19 @@ from sqlalchemy import select
 from app.core.extensions import db
 from app.core.matrix import Matrix
 from app.core.matrix.definition import Description, Need, describe
+from app.core.nir import normalise
+from app.core.nir.text import holds_number
 from app.core.textsearch import fold
 
 from .models import ImportHeading
 
 #: The column that the annotated file adds: it is left out when the file comes back.
 TO_MEND: Final = "À corriger"
+
+
+#: The number of a person, right or wrong; a figure or a date.
+_PERSON: Final = re.compile(r"[0-9]{5}(?:[0-9]{2}|2[AB])[0-9]{6,8}")
+_FIGURES: Final = re.compile(r"[0-9][0-9 .,/:-]*")
 
 
 @dataclass(slots=True)
@@ -66,6 +74,13 @@ def map_headings(heading: Sequence[str], described: Sequence[Description], remem
     return mapped
 
 
+def is_data(heading: Sequence[str], mapped: Mapped) -> bool:
+    """Whether the first line is one of data, of a file without headings: it is not kept, since what is kept of headings is not sealed."""
+    if any(holds_number(words) or _PERSON.fullmatch(normalise(words)) for words in heading):
+        return True
+    return not any(mapped.columns) and any(_FIGURES.fullmatch(words) for words in heading)
+
+
 def missing(columns: Sequence[str], described: Sequence[Description]) -> tuple[list[Description], list[Description]]:
     """The key columns that the file lacks, and the others that a new line needs."""
     absent = [one for one in described if one.column.name not in columns and one.need is Need.ALWAYS]
@@ -89,4 +104,4 @@ def remember(matrix: Matrix, organisation_id: int, said: Mapping[str, str]) -> N
             known.column_name = column
 
 
-__all__ = ["TO_MEND", "Mapped", "describe", "known_names", "map_headings", "missing", "remember", "remembered_for"]
+__all__ = ["TO_MEND", "Mapped", "describe", "is_data", "known_names", "map_headings", "missing", "remember", "remembered_for"]

@@ -49,7 +49,7 @@ class ImportDocumentsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder i
             matrix=matrix,
             spec=specify(matrix),
             needs=NEED_LABELS,
-            files=files_accepted(),
+            files=files_accepted(matrix),
             fill=how_to_fill(),
             damage=what_is_damaged(),
         )
@@ -84,7 +84,8 @@ class _CheckForm(KeptTextForm):
     file = FileField(
         _l("File to check"),
         description=_l(
-            "XLSX, ODS or CSV; %(size)s MB and %(lines)s lines at most.", size=validator.LIMITS.size // MEGABYTE, lines=fr_number(validator.LIMITS.lines)
+            "XLSX, ODS or CSV; %(size)s MB and %(lines)s lines at most, or as many as the specifications of the matrix say if that is less.",
+            size=validator.LIMITS.size // MEGABYTE, lines=fr_number(validator.LIMITS.lines),
         ),
     )
 

@@ -83,8 +83,8 @@ LIFE: Final[Workflow[FileState, FileEvent, None]] = Workflow(
 AT_WORK: Final = (S.RECEIVED, S.CHECKING, S.APPLYING, S.UNDOING)
 #: States in which nobody has decided: the file is forgotten after a while, with the data that it holds.
 UNDECIDED: Final = (S.REFUSED, S.TO_MAP, S.READY, S.FAILED)
-#: What takes up a file that failed, by where it did.
-AGAIN: Final = {S.RECEIVED: E.READ_AGAIN, S.CHECKING: E.CHECK_AGAIN, S.APPLYING: E.APPLY_AGAIN, S.UNDOING: E.UNDO}
+#: What takes up a file that failed, by where it did (an undoing that failed leaves the file applied).
+AGAIN: Final = {S.RECEIVED: E.READ_AGAIN, S.CHECKING: E.CHECK_AGAIN, S.APPLYING: E.APPLY_AGAIN}
 #: How often a work that ends by a defect is tried, a minute between two.
 MOST_TRIES: Final = 3
 

@@ -28,6 +28,8 @@ class ImportFile(TenantMixin, Model):
     #: An account limited to some actions sees what it sent itself.
     __rls_limited__ = f"account_id = {LIMITED_ACCOUNT}"
     __audit_ignore__ = ("leased_until", "phase", "done", "total")
+    #: What somebody wrote, whatever it is.
+    __audit_redact__ = ("heading",)
     __table_args__ = (
         UniqueConstraint("organisation_id", "id"),
         CheckConstraint(one_of("state", FileState), name="state"),
@@ -75,7 +77,7 @@ class ImportFile(TenantMixin, Model):
     done: Mapped[int] = mapped_column(default=0, server_default="0")
     total: Mapped[int] = mapped_column(default=0, server_default="0")
     lines: Mapped[int] = mapped_column(default=0, server_default="0")
-    #: The first line of the file, and the column of the matrix that each of its cells stands for ("" for none).
+    #: The first line of the file, numbers of persons masked, and the column of the matrix that each of its cells stands for ("" for none).
     heading: Mapped[list[str] | None] = mapped_column(JSONB)
     columns: Mapped[list[str] | None] = mapped_column(JSONB)
     #: {"sheet": name, "others": how many other sheets hold something}
@@ -96,6 +98,8 @@ class ImportFile(TenantMixin, Model):
     applied_by: Mapped[str] = mapped_column(String(140), default="", server_default="")
     undone_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     undone_by: Mapped[str] = mapped_column(String(140), default="", server_default="")
+    #: The account whose act it is that the file is applied, then that it is undone.
+    decided_by_id: Mapped[int | None]
     #: How often the work under way ended by a defect (``domain.MOST_TRIES``).
     tries: Mapped[int] = mapped_column(default=0, server_default="0")
     #: At which work it failed, and the reference under which the logs tell how; of an undoing, the file stays applied.

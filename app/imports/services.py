@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import PurePath
 from typing import Final
 
@@ -17,9 +18,10 @@ from app.core.extensions import db
 from app.core.jobs import enqueue
 from app.core.locks import Lock
 from app.core.logs import MASK, NUMBER_IN_NAME, mask_text
+from app.core.matrix import Matrix
 from app.core.matrix.definition import describe
 from app.core.matrix.plan import Act
-from app.core.tabular import BULK
+from app.core.tabular import BULK, Limits
 from app.core.tenancy import current_scope
 from app.core.transaction import after_commit, transaction
 from app.core.workflow import ForbiddenTransition
@@ -33,6 +35,11 @@ log = structlog.get_logger(__name__)
 
 LIMITS: Final = BULK
 JOB: Final = "app.imports.jobs:work"
+
+
+def limits_of(matrix: Matrix) -> Limits:
+    """What is accepted of a file of this matrix."""
+    return LIMITS if matrix.most_lines is None else replace(LIMITS, lines=min(LIMITS.lines, matrix.most_lines))
 
 
 class FileGone(Exception):
@@ -190,7 +197,7 @@ def applicable(counts: Mapping[str, int], *, partial: bool) -> bool:
 
 def decided(file: ImportFile, *, partial: bool) -> None:
     """Write down who had the file applied, and what of it."""
-    file.partial, file.held, file.applied_by = partial, False, actor_name(context.actor_id())
+    file.partial, file.held, file.applied_by, file.decided_by_id = partial, False, actor_name(context.actor_id()), context.actor_id()
 
 
 def undo(file_id: int, *, check: Callable[[ImportFile], None] | None = None) -> None:
@@ -202,7 +209,7 @@ def undo(file_id: int, *, check: Callable[[ImportFile], None] | None = None) -> 
         if file.dropped:
             raise FileElsewhere(file_id)
         move(file, FileEvent.UNDO)
-        file.undone_by = actor_name(context.actor_id())
+        file.undone_by, file.decided_by_id = actor_name(context.actor_id()), context.actor_id()
         session.flush()
         after_commit(lambda: enqueue(JOB, file_id))
     log.info("import_undo", file=file_id)
@@ -273,5 +280,5 @@ def move(file: ImportFile, event: FileEvent) -> None:
 
 __all__ = [
     "JOB", "LIMITS", "CountsChanged", "FileElsewhere", "FileGone", "KeyReused", "SameFile", "Unmapped", "applicable", "ask_columns_again", "check_again",
-    "confirm", "decided", "due", "give_up", "locked", "move", "name_columns", "purge", "receive", "retry", "shown_name", "undo",
+    "confirm", "decided", "due", "give_up", "limits_of", "locked", "move", "name_columns", "purge", "receive", "retry", "shown_name", "undo",
 ]  # fmt: skip

@@ -19,7 +19,7 @@ from app.core.tabular import Cell, CellKind
 from app.core.ui.format import fr_number
 
 from .domain import UNDO_KEPT
-from .services import LIMITS
+from .services import limits_of
 
 #: A list of so many values is given where its column is described; a longer one in the annex.
 SHORT: Final = 8
@@ -228,12 +228,13 @@ def _example(given: dict[str, str], lines: tuple[Line, ...], checker: Checker) -
 # ---- what is true of every matrix ---------------------------------------------------------------------------------------
 
 
-def files_accepted() -> list[str]:
+def files_accepted(matrix: Matrix) -> list[str]:
     """Formats, sizes, characters, separators."""
+    limits = limits_of(matrix)
     return [
         str(_(
             "XLSX, ODS or CSV: %(size)s MB, %(lines)s lines and %(columns)s columns at most, %(cell)s characters in a cell.",
-            size=LIMITS.size // MEGABYTE, lines=fr_number(LIMITS.lines), columns=LIMITS.columns, cell=fr_number(LIMITS.cell),
+            size=limits.size // MEGABYTE, lines=fr_number(limits.lines), columns=limits.columns, cell=fr_number(limits.cell),
         )),
         str(_("Only the first sheet of a spreadsheet is read: the report says how many others there are.")),
         str(_("CSV: in UTF-8 (with or without its mark), UTF-16 or Windows-1252; separated by semicolons, commas, tabs or vertical bars (|).")),

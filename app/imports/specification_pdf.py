@@ -75,7 +75,7 @@ def _story(spec: Specification, width: float) -> list[Any]:
     story = [
         text(document_title(spec), top),
         text(spec.matrix.purpose),
-        *points(str(_("Files accepted")), files_accepted()),
+        *points(str(_("Files accepted")), files_accepted(spec.matrix)),
         *points(str(_("How to fill in the file")), how_to_fill()),
         *points(str(_("Rules of this matrix")), list(spec.remarks)),
         *points(str(_("What a spreadsheet damages")), what_is_damaged()),

@@ -175,7 +175,7 @@ def _fill_read_me(sheet: Any, spec: Specification, styles: _Styles) -> None:
     row = 1
     sections = [
         (None, [str(spec.matrix.purpose), str(_("Fill in the first sheet only; a filled line is shown on the sheet “%(sheet)s”.", sheet=_("Example")))]),
-        (_("Files accepted"), files_accepted()),
+        (_("Files accepted"), files_accepted(spec.matrix)),
         (_("How to fill in the file"), how_to_fill()),
         (_("Rules of this matrix"), list(spec.remarks)),
         (_("What a spreadsheet damages"), what_is_damaged()),

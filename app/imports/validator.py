@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from app.core.matrix import Finding, Matrix, Need
@@ -17,9 +17,9 @@ from app.core.matrix.checking import Checked, Checker, groups_of
 from app.core.matrix.definition import Description, describe
 from app.core.nir import NirError, parse
 from app.core.nir.messages import problem_message
-from app.core.tabular import Cell, Limits, Table, read_table
+from app.core.tabular import Cell, Fault, Limits, Refused, Table, read_table
 
-from .columns import map_headings, missing
+from .columns import is_data, map_headings, missing
 from .specification import MEGABYTE, letter_of
 
 LIMITS: Final = Limits(size=5 * MEGABYTE, unpacked=60 * MEGABYTE, lines=5_000, columns=120)
@@ -30,6 +30,11 @@ SHOWN: Final = 200
 KINDS: Final = 50
 #: How many lines are judged between two looks at the clock.
 _STEP: Final = 50
+
+
+def limits_of(matrix: Matrix) -> Limits:
+    """What is accepted of a file of this matrix: never more than its import takes."""
+    return LIMITS if matrix.most_lines is None else replace(LIMITS, lines=min(LIMITS.lines, matrix.most_lines))
 
 
 class TooLong(Exception):
@@ -97,11 +102,13 @@ class _Clock:
 def check_file(matrix: Matrix, content: bytes, *, longest: float = LONGEST) -> Report:
     """What is wrong with the form of a file.  Raises Refused when it is no table, and TooLong."""
     watch = _Clock(longest)
-    table = read_table(content, LIMITS, progress=watch)
+    table = read_table(content, limits_of(matrix), progress=watch)
     watch()
     checker = Checker(matrix)
     described = describe(matrix, checker.forms)
     mapped = map_headings(table.header, described, {})
+    if is_data(table.header, mapped):
+        raise Refused(Fault.NO_HEADER)
     headers = {one.column.name: one.header for one in described}
     keys, others = missing(mapped.columns, described)
     places = {name: place for place, name in reversed(list(enumerate(mapped.columns))) if name}
@@ -181,4 +188,4 @@ def _number(line: int, values: dict[str, Any], bad: set[str]) -> list[Finding]:
     return []
 
 
-__all__ = ["KINDS", "LIMITS", "LONGEST", "SHOWN", "Kind", "Report", "Shown", "TooLong", "check_file"]
+__all__ = ["KINDS", "LIMITS", "LONGEST", "SHOWN", "Kind", "Report", "Shown", "TooLong", "check_file", "limits_of"]

@@ -11,12 +11,15 @@ from flask_appbuilder.security.decorators import has_access, permission_name
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_wtf.file import FileField
+from sqlalchemy.exc import OperationalError
 
+from app.core.errors_db import was_sent_back
 from app.core.matrix.definition import Matrix, describe
 from app.core.matrix.plan import Act
 from app.core.requests import row_number
 from app.core.tabular import Fault, Refused
 from app.core.tabular.labels import refused as refused_file
+from app.core.ui.format import fr_number
 from app.core.ui.kept_text import KeptTextForm
 
 from . import columns, labels, mending, queries, services
@@ -28,7 +31,7 @@ from .permissions import VIEW
 
 
 class _FileForm(KeptTextForm):
-    file = FileField(_l("File to import"), description=_l("XLSX, ODS or CSV; 40 MB and 200,000 lines at most."))
+    file = FileField(_l("File to import"))
 
 
 class ImportsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only partly typed
@@ -62,6 +65,10 @@ class ImportsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only p
         """Send a file of a matrix: it is kept, then read by a job."""
         matrix = matrix_or_404(matrix_name)
         form: Any = _FileForm()
+        limits = services.limits_of(matrix)
+        form.file.description = _(
+            "XLSX, ODS or CSV; %(size)s MB and %(lines)s lines at most.", size=limits.size // (1024 * 1024), lines=fr_number(limits.lines)
+        )
         if request.method == "POST":
             sent = request.files.get("file")
             content = sent.stream.read(services.LIMITS.size + 1) if sent is not None and sent.filename else None
@@ -218,6 +225,10 @@ class ImportsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only p
                 return elsewhere(import_id, error)
             except LookupError:
                 abort(404)
+            except OperationalError as error:
+                if not was_sent_back(error):
+                    raise
+                flash(_("Somebody was writing the same enrolments at that moment: nothing was saved, what you typed is still there. Try again."), "warning")
             else:
                 if file_or_404(import_id).state != FileState.READY:
                     return redirect(url_for(".show", import_id=import_id), 303)

@@ -35,7 +35,7 @@ from app.core.matrix.definition import describe
 from app.core.matrix.plan import Act, Done, Outdated, Plan, Step
 from app.core.matrix.rows import among, insert_rows, new_ids
 from app.core.nir import mask, normalise
-from app.core.tabular import Cell, CellKind, Refused, read_table
+from app.core.tabular import Cell, CellKind, Fault, Refused, read_table
 from app.core.tabular.table import EMPTY
 from app.core.tenancy import Scope, bound_scope
 from app.core.transaction import transaction
@@ -45,7 +45,7 @@ from .domain import AT_WORK, MOST_TRIES, FileEvent, FileState, PartKind, Phase, 
 from .matrices import IMPORTERS
 from .models import ImportFile, ImportFinding
 from .permissions import PROGRAM, WRITE
-from .services import LIMITS, FileElsewhere, FileGone, applicable, decided, locked, move
+from .services import FileElsewhere, FileGone, applicable, decided, limits_of, locked, move
 
 log = structlog.get_logger(__name__)
 
@@ -64,15 +64,16 @@ class Held(Exception):
 
 
 def run(file_id: int) -> None:
-    """Do what the file waits for, as the account that sent it, within its rights of now."""
+    """Do what the file waits for, within the rights of now of the account that sent it; what is applied or undone is the act of who decided it."""
     taken = _taken(file_id)
     if taken is None:
         return
-    organisation_id, account_id, state, wish = taken
-    scope = _scope(organisation_id, account_id)
-    may_apply = wish is not None and account_id is not None and _may_apply(account_id)
+    organisation_id, account_id, decider_id, state, wish = taken
     try:
-        with bound_scope(scope, actor_id=account_id), uncollected():
+        scope = _scope(organisation_id, account_id)
+        may_apply = wish is not None and account_id is not None and _may_apply(account_id)
+        decided_by = decider_id if state in (FileState.APPLYING, FileState.UNDOING) else None
+        with bound_scope(scope, actor_id=decided_by or account_id), uncollected():
             if state is FileState.RECEIVED:
                 confirmed = read(file_id, may_apply=may_apply)
             elif state is FileState.CHECKING:
@@ -96,7 +97,7 @@ def run(file_id: int) -> None:
         _release(file_id)
 
 
-def _taken(file_id: int) -> tuple[int, int | None, FileState, str | None] | None:
+def _taken(file_id: int) -> tuple[int, int | None, int | None, FileState, str | None] | None:
     """Take the file for this worker; None when another has it, or there is nothing to do."""
     with transaction() as session:
         row = session.execute(
@@ -107,10 +108,10 @@ def _taken(file_id: int) -> tuple[int, int | None, FileState, str | None] | None
                 ImportFile.leased_until.is_(None) | (ImportFile.leased_until < clock.now()),
             )
             .values(leased_until=clock.now() + LEASE)
-            .returning(ImportFile.organisation_id, ImportFile.account_id, ImportFile.state, ImportFile.wish)
+            .returning(ImportFile.organisation_id, ImportFile.account_id, ImportFile.decided_by_id, ImportFile.state, ImportFile.wish)
             .execution_options(synchronize_session=False)
         ).one_or_none()
-    return None if row is None else (row.organisation_id, row.account_id, FileState(row.state), row.wish)
+    return None if row is None else (row.organisation_id, row.account_id, row.decided_by_id, FileState(row.state), row.wish)
 
 
 def _release(file_id: int) -> None:
@@ -177,7 +178,10 @@ def _may_apply(account_id: int) -> bool:
 
 
 class Progress:
-    """Writes how far the work is, in a transaction of its own: the work's own is not seen before its end."""
+    """Writes how far the work is, in a transaction of its own: the work's own is not seen before its end.
+
+    Of a file that is at work no more nothing is written: another worker ended what this one was taken for dead at.
+    """
 
     def __init__(self, file_id: int, phase: Phase) -> None:
         self._file_id = file_id
@@ -192,7 +196,7 @@ class Progress:
         with _aside() as session:
             session.execute(
                 update(ImportFile)
-                .where(ImportFile.id == self._file_id)
+                .where(ImportFile.id == self._file_id, ImportFile.state.in_([one.value for one in AT_WORK]))
                 .values(phase=self._phase.value, done=min(done, total), total=total, leased_until=clock.now() + LEASE)
                 .execution_options(synchronize_session=False)
             )
@@ -212,18 +216,17 @@ def _aside() -> Iterator[Session]:
 def read(file_id: int, *, may_apply: bool = False) -> bool:
     """From bytes to lines; then columns are named, by the file itself or by somebody.  Gives what ``check`` does."""
     content = parts.file_of(file_id)
-    name = db.session.scalar(select(ImportFile.file_name).where(ImportFile.id == file_id)) or ""
+    sent = db.session.execute(select(ImportFile.file_name, ImportFile.matrix).where(ImportFile.id == file_id)).one_or_none()
+    if sent is None:
+        raise FileGone(file_id)
+    limits = limits_of(IMPORTERS[sent.matrix].matrix)
     db.session.rollback()  # nothing is held while a file is read
     progress = Progress(file_id, Phase.READING)
     try:
-        table = read_table(content, LIMITS, name=name, progress=lambda count: progress(0, count))
+        table = read_table(content, limits, name=sent.file_name, progress=lambda count: progress(0, count))
     except Refused as refused:
         with transaction():
-            file = locked(file_id)
-            move(file, FileEvent.REFUSE)
-            file.fault = {"fault": refused.fault.value, "line": refused.line, "column": refused.column, "value": refused.value, "in_text": refused.in_text}
-            parts.drop(file_id)
-        log.info("import_refused", file=file_id, fault=refused.fault.value)
+            _refuse(locked(file_id), refused)
         return False
     del content
     with transaction():
@@ -231,15 +234,27 @@ def read(file_id: int, *, may_apply: bool = False) -> bool:
         matrix = IMPORTERS[file.matrix].matrix
         described = describe(matrix)
         mapped = columns.map_headings(table.header, described, columns.remembered_for(matrix))
+        if columns.is_data(table.header, mapped):
+            _refuse(file, Refused(Fault.NO_HEADER))
+            return False
         keys, _others = columns.missing(mapped.columns, described)
         asked = not mapped.settled or bool(keys)
         move(file, FileEvent.ASK_COLUMNS if asked else FileEvent.READ)
-        file.heading, file.columns, file.lines = list(table.header), mapped.columns, len(table.rows)
+        file.heading, file.columns, file.lines = [_masked(words) for words in table.header], mapped.columns, len(table.rows)
         file.sheet = {"sheet": table.sheet, "others": table.others} if table.sheet else None
         parts.keep(file, PartKind.ROWS, [[row.number, [_cell(cell) for cell in row.cells]] for row in table.rows])
         parts.drop(file_id, PartKind.FILE)
     log.info("import_read", file=file_id, lines=len(table.rows), asked=asked)
     return not asked and check(file_id, may_apply=may_apply)
+
+
+def _refuse(file: ImportFile, refused: Refused) -> None:
+    """It is no table, and nothing of it is kept but why."""
+    move(file, FileEvent.REFUSE)
+    value = _masked(refused.value) if isinstance(refused.value, str) else refused.value
+    file.fault = {"fault": refused.fault.value, "line": refused.line, "column": refused.column, "value": value, "in_text": refused.in_text}
+    parts.drop(file.id)
+    log.info("import_refused", file=file.id, fault=refused.fault.value)
 
 
 def _cell(cell: Cell) -> Any:
@@ -420,7 +435,8 @@ def take_back(file_id: int) -> None:
             raise FileGone(file_id)
         importer = IMPORTERS[file.matrix]
         done = [Done(line, subject, number, version, _pairs(fields)) for line, subject, number, version, fields in parts.items_of(file_id, PartKind.DONE)]
-        kept = importer.undo(done, Progress(file_id, Phase.UNDOING))
+        with tenancy.whole_organisation():  # whoever asked has the right, whatever became of the sender; only what this file did is touched
+            kept = importer.undo(done, Progress(file_id, Phase.UNDOING))
         file = locked(file_id)
         move(file, FileEvent.UNDONE)
         file.undone_at = clock.now()

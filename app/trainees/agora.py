@@ -19,6 +19,7 @@ from app.actions.models import Action, Component, Contract
 from app.actions.services import recheck_declarations
 from app.core import clock
 from app.core.extensions import db
+from app.core.matrix.rows import among, pieces
 from app.core.nir import Nir, NirKind
 from app.core.nir.reading import reveal_for_partner
 from app.core.outbox import Message, keys, register_handler
@@ -491,9 +492,10 @@ def replay_refused(enrolment_ids: Sequence[int]) -> set[int]:
             select(OutboxMessage.id, OutboxMessage.subject_id).where(
                 OutboxMessage.partner == PARTNER,
                 OutboxMessage.subject_type == "enrolment",
-                OutboxMessage.subject_id.in_(enrolment_ids),
+                among(OutboxMessage.subject_id, enrolment_ids),
                 OutboxMessage.state == MessageState.REJECTED,
             )
         ).all()
-        console.replay([row.id for row in found], reason="données corrigées")
+        for some in pieces(found):  # one act takes so many at most
+            console.replay([row.id for row in some], reason="données corrigées")
     return {row.subject_id for row in found}

@@ -115,6 +115,8 @@ class Matrix:
     examples: tuple[Mapping[str, str], ...] = field(default=())
     #: The rules over columns of several forms that need no data: also judged for whoever checks a file without an account.
     alone: LineJudge | None = None
+    #: How many lines a file may have, when that is less than what is read of any file: its lines take long, and a work ends within its time.
+    most_lines: int | None = None
     #: What a line that creates something makes, as the report calls it.
     makes: Any = ""
     #: What undoing a whole file does.

@@ -6,6 +6,7 @@ from typing import Final
 
 from flask_babel import gettext as _
 
+from app.core.nir.text import without_numbers
 from app.core.tabular.damage import Damage
 from app.core.tabular.faults import Fault, Refused
 
@@ -35,7 +36,7 @@ def refused(error: Refused) -> str:
 
 
 def _sentence(error: Refused) -> str:
-    value = error.value
+    value = without_numbers(error.value) if isinstance(error.value, str) else error.value  # a heading may be anything
     sentences = {
         Fault.EMPTY: _("This file is empty: fill in the template under its first line."),
         Fault.FIRST_SHEET_EMPTY: _(

@@ -16,6 +16,12 @@ from ..domain import date_problems, day_problems, volume_problems
 from ..forms import EnrolmentForm, VerificationForm
 from .forms import ComponentForm, WhereForm
 
+#: Lines of a file: each is done by its use case, a thousand in a minute, and a job has fifteen to read, check and apply them (decision 52).
+MOST_LINES: Final = 3_000
+
+#: Fields of the forms that go by another name in a file.
+COLUMN_OF: Final[Mapping[str, str]] = {"site_id": "site", "component_id": "component_number"}
+
 _WITH_NUMBER = _l("if the programme asks for the NIR")
 _WITHOUT_NUMBER = _l("if the programme asks for no number")
 
@@ -74,4 +80,4 @@ KNOWN: Final = Remark(_l(
 ORDER: Final = Remark(_l("The lines of an action are judged one after the other, in the order of the file: each sees what those before it did."))
 AGORA: Final = Remark(_l("AGORA is told of each line as of the same act typed by hand, once. A line that says what stands already does nothing."))
 
-__all__ = ["AGORA", "KNOWN", "ORDER", "WHO", "plan_alone", "plan_columns", "who_alone"]
+__all__ = ["AGORA", "COLUMN_OF", "KNOWN", "MOST_LINES", "ORDER", "WHO", "plan_alone", "plan_columns", "who_alone"]

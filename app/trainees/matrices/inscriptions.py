@@ -16,12 +16,10 @@ from app.core.ui.format import fr_date, fr_number
 
 from ..domain import EnrolmentPlan
 from ..services.enrolment import PLAN_FIELDS
-from .columns import AGORA, KNOWN, ORDER, WHO, plan_alone, plan_columns, who_alone
+from .columns import AGORA, COLUMN_OF, KNOWN, MOST_LINES, ORDER, WHO, plan_alone, plan_columns, who_alone
 from .deeds import ChangePlan, Enrol
 from .enrolments import EnrolmentLines, Line, Now, current
 from .running import EnrolmentImporter, Judged
-
-_COLUMN: Final[Mapping[str, str]] = {"site_id": "site"}
 
 
 def judge(lines: EnrolmentLines, line: Line, enrolments: Sequence[Now]) -> Judged | None:
@@ -52,7 +50,7 @@ def changed(line: Line, held: Now, given: Mapping[str, Any]) -> Judged:
     fields = {name: (before[name], after[name]) for name in PLAN_FIELDS if before[name] != after[name]}
     if not fields:
         return Judged()
-    differences = tuple(Difference(_COLUMN.get(name, name), _shown(line, old), _shown(line, new)) for name, (old, new) in fields.items())
+    differences = tuple(Difference(COLUMN_OF.get(name, name), _shown(line, old), _shown(line, new)) for name, (old, new) in fields.items())
     return Judged(ChangePlan(line.where.id, line.key, held.id, EnrolmentPlan(**after), fields=fields), Act.CHANGE, differences)
 
 
@@ -82,6 +80,7 @@ MATRIX: Final = Matrix(
     ),
     alone=lambda given: (*who_alone(given), *plan_alone(given)),
     makes=_l("New enrolment"),
+    most_lines=MOST_LINES,
     undoing=_l(
         "Undone, an enrolment that AGORA has not heard of goes away with its message; another is cancelled as “enrolled by mistake” if that is still "
         "possible, and kept otherwise. Dates, site and hours that the file changed become again what they were."

@@ -14,7 +14,7 @@ from app.partners.agora.port import Outcome
 
 from .. import labels
 from ..forms import EnrolmentForm, OutcomeForm
-from .columns import AGORA, KNOWN, WHO, who_alone
+from .columns import AGORA, KNOWN, MOST_LINES, WHO, who_alone
 from .deeds import JudgeOutcome
 from .enrolments import EnrolmentLines, Line, Now, last
 from .running import EnrolmentImporter, Judged
@@ -80,9 +80,10 @@ MATRIX: Final = Matrix(
         AGORA,
     ),
     alone=who_alone,
+    most_lines=MOST_LINES,
     undoing=_l("Undone, each outcome becomes again what it was before the file."),
 )  # fmt: skip
 
-IMPORTER: Final = EnrolmentImporter(MATRIX, judge, moves=False)
+IMPORTER: Final = EnrolmentImporter(MATRIX, judge, once=("planned_start",), moves=False)
 
 __all__ = ["IMPORTER", "MATRIX", "judge"]

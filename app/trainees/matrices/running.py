@@ -27,14 +27,13 @@ from ..domain import Refused
 from ..models import Enrolment, Registration
 from ..services.enrolment import hold_messages
 from . import undoing
+from .columns import COLUMN_OF
 from .deeds import Deed
-from .enrolments import EnrolmentLines, Line, Now, bare, current, short
+from .enrolments import EnrolmentLines, Line, Now, bare, last, short
 from .lines import batches, number_of
 
 T = TypeVar("T")
 
-#: Fields of the forms that go by another name in a file.
-_COLUMNS = {"site_id": "site", "component_id": "component_number"}
 #: Lines between two words of the progress; of these at once the people are read.
 _PIECE = 50
 
@@ -55,8 +54,8 @@ class EnrolmentImporter:
     matrix: Matrix
     #: What a line comes to, given the enrolments of its trainee on its component; what is wrong is said to the lines (None).
     judge: Callable[[EnrolmentLines, Line, Sequence[Now]], Judged | None]
-    #: Whether a file speaks of an enrolment once.
-    once: bool = True
+    #: A file speaks once of a trainee on a component, told apart by these cells; None: as often as it likes.
+    once: tuple[str, ...] | None = ()
     #: Whether it makes enrolments, for which people and programme are read at once.
     enrols: bool = False
     #: Whether a line may move the day of an entry, which holds the action alone (``services.enrolment.change_plan``).
@@ -71,8 +70,8 @@ class EnrolmentImporter:
         """The use cases themselves say what is wrong: each line is done, in its order, and everything is taken back."""
         lines = EnrolmentLines(checker, checked, lock=False)
         resolved = lines.resolve()
-        if self.once:
-            _refuse_twice(lines, resolved)
+        if self.once is not None:
+            _refuse_twice(lines, resolved, self.once)
         groups: dict[int, list[Line]] = {}
         for line in resolved:
             groups.setdefault(line.where.id, []).append(line)
@@ -102,7 +101,7 @@ class EnrolmentImporter:
         now = lines.now(line.key for line in moving)
         found = set()
         for line in moving:
-            held = current(now.get(line.key, []))
+            held = last(now.get(line.key, []))  # whichever the judges take: one held alone for nothing does no harm
             if held is not None and held.planned_start != lines.at("planned_start", line.place):
                 found.add(line.where.id)
         return found
@@ -190,15 +189,22 @@ class _Group:
         return False
 
     def _say(self, number: int, name: str, message: str) -> None:
-        column = _COLUMNS.get(name, name)
+        column = COLUMN_OF.get(name, name)
         self.lines.wrong(number, column if column in self.importer.matrix.by_name else "", message)
 
 
-def _refuse_twice(lines: EnrolmentLines, resolved: Sequence[Line]) -> None:
-    seen: dict[tuple[int, int], int] = {}
+def _refuse_twice(lines: EnrolmentLines, resolved: Sequence[Line], once: Sequence[str]) -> None:
+    """Two lines about one enrolment; a blank cell may stand for any."""
+    seen: dict[tuple[int, int], dict[tuple[Any, ...], int]] = {}
     for line in resolved:
-        first = seen.setdefault(line.key, line.number)
-        if first != line.number:
+        if lines.has(line.number, *once):
+            continue
+        told = tuple(lines.at(name, line.place) for name in once)
+        before = seen.setdefault(line.key, {})
+        first = next((number for other, number in before.items() if all(None in pair or pair[0] == pair[1] for pair in zip(told, other, strict=True))), None)
+        if first is None:
+            before[told] = line.number
+        else:
             lines.wrong(line.number, "", _("The same trainee is already on line %(line)s for this component: keep one of the two lines.", line=first))
 
 

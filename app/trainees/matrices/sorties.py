@@ -16,7 +16,7 @@ from app.core.ui.format import fr_date
 from .. import labels
 from ..forms import ExitForm, InterruptionForm, ResumptionForm
 from ..life import InterruptionReason
-from .columns import AGORA, KNOWN, ORDER, WHO, plan_alone, plan_columns, who_alone
+from .columns import AGORA, KNOWN, MOST_LINES, ORDER, WHO, plan_alone, plan_columns, who_alone
 from .deeds import Interrupt, Leave, Resume
 from .enrolments import EnrolmentLines, Line, Now, last
 from .forms import NATURE_LABELS, Nature, NatureForm
@@ -146,12 +146,13 @@ MATRIX: Final = Matrix(
         {**_WHOM, "nature": "Sortie", "actual_end": "12/06/2026", "exit_reason_id": "Accès à l’emploi"},
     ),
     alone=lambda given: (*who_alone(given), *_cells(given), *plan_alone(given)),
+    most_lines=MOST_LINES,
     undoing=_l(
         "Undone, an exit is cancelled and a correction is taken back, each told to AGORA as on the page. An absence or a return is kept: nothing in the "
         "exchange takes it back."
     ),
 )  # fmt: skip
 
-IMPORTER: Final = EnrolmentImporter(MATRIX, judge, once=False)
+IMPORTER: Final = EnrolmentImporter(MATRIX, judge, once=None)
 
 __all__ = ["IMPORTER", "MATRIX", "USES", "judge"]

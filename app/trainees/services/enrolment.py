@@ -16,6 +16,7 @@ from app.actions.services import lock_action, recheck_declarations
 from app.core import clock
 from app.core.concurrency import check_version, save_versioned
 from app.core.extensions import db
+from app.core.matrix.rows import among, pieces
 from app.core.outbox import publish
 from app.core.outbox.console import mark_settled
 from app.core.outbox.models import SEALED, MessageState, OutboxMessage
@@ -307,7 +308,7 @@ def hold_messages(*enrolment_ids: int) -> list[Held]:
             .where(
                 OutboxMessage.partner == PARTNER,
                 OutboxMessage.subject_type == "enrolment",
-                OutboxMessage.subject_id.in_(enrolment_ids),
+                among(OutboxMessage.subject_id, enrolment_ids),
                 OutboxMessage.state.in_(UNFINISHED),
             )
             .order_by(OutboxMessage.id)
@@ -335,7 +336,7 @@ def closing_awaited(trainee_id: int) -> bool:
 
 def resend_refused(*registration_ids: int) -> int:
     """Send again what AGORA refused for these registrations, now that something was mended; returns how many."""
-    refused = select(Enrolment).where(Enrolment.registration_id.in_(registration_ids), Enrolment.agora_state == AgoraState.REJECTED.value)
+    refused = select(Enrolment).where(among(Enrolment.registration_id, registration_ids), Enrolment.agora_state == AgoraState.REJECTED.value)
     return _send_again(db.session.scalars(refused.with_for_update()).all())
 
 
@@ -373,7 +374,8 @@ def tell_changes(changes: Sequence[NewMessage], messages: Sequence[Held]) -> Non
     waiting = [one for one in messages if one.operation == CLOSE and one.enrolment_id in told]
     if waiting:
         with bound_scope(Scope.system()):
-            mark_settled([one.id for one in waiting], reason="données corrigées : la clôture repart après la modification")
+            for some in pieces(waiting):  # one act takes so many at most
+                mark_settled([one.id for one in some], reason="données corrigées : la clôture repart après la modification")
     again = [
         NewMessage(CLOSE, "enrolment", one.enrolment_id, ordering_key(one.enrolment_id), one.organisation_id, _unsealed(one.params)) for one in waiting
     ]

@@ -1,0 +1,107 @@
+"""Work on a file after its sender lost the account, or when somebody else decides."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy import select, text
+
+from app.accounts.models import User
+from app.core.extensions import db
+from app.core.tenancy import Scope, bound_scope
+from app.imports import services
+from app.imports.domain import FileState
+from app.imports.models import ImportFile
+from app.partners.agora.port import Outcome
+from app.trainees import labels
+from app.trainees.models import EnrolmentAct
+from tests.actions.helpers import leave, make_action, make_enrolment, make_nir, make_registration
+from tests.imports.enrolment_files import apply, day, enrolments_on, kept, now, sent, who
+from tests.imports.helpers import csv_of, row_of, run, send
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+PLAN = {"planned_start": day(-4), "planned_end": day(100), "hours_centre": "70", "hours_company": "30,5"}
+EXIT = {"nature": "Sortie", "exit_reason_id": "Accès à l’emploi", "actual_end": day(-1)}
+
+
+@pytest.fixture
+def account(db_session: Session) -> User:
+    return db.session.scalars(select(User).where(User.username == "principal")).one()
+
+
+@pytest.fixture
+def secondary(db_session: Session) -> User:
+    return db.session.scalars(select(User).where(User.username == "secondaire")).one()
+
+
+def undone_by(account: User, file: ImportFile) -> ImportFile:
+    with bound_scope(Scope.organisation(file.organisation_id), actor_id=account.id):
+        services.undo(file.id)
+    return run(file.id)
+
+
+def leaves(account: User) -> None:
+    """The account is closed."""
+    db.session.execute(text("UPDATE ab_user SET active = false, deactivated_at = now() WHERE id = :id"), {"id": account.id})
+    db.session.expire_all()
+
+
+def test_enrolments_are_undone_though_the_sender_is_gone(account: User, secondary: User) -> None:
+    action, nir = make_action(), make_nir()
+    make_registration(action, nir=nir)
+    file = apply(sent(secondary, "inscriptions", who(action, nir, **PLAN)))
+    leaves(secondary)
+    file = undone_by(account, file)
+    assert (file.state, kept(file), enrolments_on(action)) == (FileState.UNDONE, [], [])
+
+
+def test_exits_are_undone_though_the_sender_is_gone(account: User, secondary: User) -> None:
+    action, nir = make_action(), make_nir()
+    enrolment_id = make_enrolment(action, nir=nir, entered=20)
+    file = apply(sent(secondary, "sorties", who(action, nir, **EXIT)))
+    leaves(secondary)
+    undone_by(account, file)
+    assert now(enrolment_id).actual_end is None
+
+
+def test_sheets_are_undone_though_the_sender_is_gone(account: User, secondary: User) -> None:
+    action = make_action()
+    file = apply(send(secondary, csv_of([row_of(action, make_nir())])))
+    leaves(secondary)
+    file = undone_by(account, file)
+    assert (file.state, kept(file)) == (FileState.UNDONE, [])
+    assert db.session.scalar(text("SELECT count(*) FROM registration WHERE action_id = :id"), {"id": action.id}) == 0
+
+
+def acts_of(enrolment_id: int) -> list[int | None]:
+    statement = select(EnrolmentAct.actor_id).where(EnrolmentAct.enrolment_id == enrolment_id).order_by(EnrolmentAct.id)
+    return list(db.session.scalars(statement))
+
+
+def test_what_is_applied_and_undone_is_the_act_of_who_decided_it(account: User, secondary: User) -> None:
+    action, nir = make_action(), make_nir()
+    enrolment_id = make_enrolment(action, nir=nir, entered=20)
+    leave(enrolment_id)
+    words = str(labels.OUTCOME_LABELS[Outcome.FULL])
+    file = sent(secondary, "realisations", who(action, nir, outcome=words, reason="Rattrapage assuré en soirée"))
+    before = db.session.scalar(text("SELECT max(id) FROM audit_entry"))
+    with bound_scope(Scope.organisation(file.organisation_id), actor_id=account.id):
+        services.confirm(file.id, expected=file.counts or {}, partial=False)
+    file = run(file.id)
+    assert (file.state, file.decided_by_id, acts_of(enrolment_id)) == (FileState.APPLIED, account.id, [account.id])
+    journaled = text("SELECT DISTINCT actor_id FROM audit_entry WHERE id > :before AND table_name = 'enrolment'")
+    assert list(db.session.scalars(journaled, {"before": before})) == [account.id]
+    file = undone_by(secondary, file)
+    assert (file.decided_by_id, now(enrolment_id).outcome_corrected) == (secondary.id, False)
+    assert db.session.scalar(text("SELECT actor_id FROM audit_entry WHERE table_name = 'enrolment' ORDER BY id DESC LIMIT 1")) == secondary.id
+
+
+def test_what_the_sender_applies_is_the_act_of_the_sender(secondary: User) -> None:
+    action, nir = make_action(), make_nir()
+    enrolment_id = make_enrolment(action, nir=nir, entered=20)
+    leave(enrolment_id)
+    file = apply(sent(secondary, "realisations", who(action, nir, outcome=str(labels.OUTCOME_LABELS[Outcome.FULL]), reason="Rattrapage en soirée")))
+    assert (file.decided_by_id, acts_of(enrolment_id)) == (secondary.id, [secondary.id])
