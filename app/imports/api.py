@@ -36,7 +36,7 @@ register_scope(
 )
 register_scope(
     Scope(
-        WRITE_SCOPE, _l("Send files to import, apply and undo them"), permission=PROGRAM, organisations_only=True, order=60,
+        WRITE_SCOPE, _l("Send files to import, apply and undo them, fetch their report"), permission=PROGRAM, organisations_only=True, order=60,
         guide="ImportsByProgramView.guide",
     )
 )  # fmt: skip
@@ -274,7 +274,7 @@ def send_import(*, form: dict[str, Any], key: str | None) -> Answered:
     try:
         number = services.receive(
             form["matrice"], sent.filename or "", content, origin=Origin.API, program=identity().token_name,
-            key=key, wish=_WISHES[form.get("appliquer", _NOTHING)],
+            token_id=identity().token_id, key=key, wish=_WISHES[form.get("appliquer", _NOTHING)],
         )  # fmt: skip
         known = False
     except services.SameFile as same:

@@ -65,10 +65,10 @@ class Unmapped(Exception):
 
 
 def receive(
-    matrix: str, name: str, content: bytes, *, origin: Origin = Origin.PAGE, program: str = "", key: str | None = None,
+    matrix: str, name: str, content: bytes, *, origin: Origin = Origin.PAGE, program: str = "", token_id: int | None = None, key: str | None = None,
     wish: Wish | None = None,
 ) -> int:
-    """Keep a file and have it read; ``wish`` is then applied of it.  Raises SameFile or KeyReused.
+    """Keep a file and have it read; ``wish`` is then applied of it, if the token is still worth something.  Raises SameFile or KeyReused.
 
     The caller measures it (``LIMITS.size``).  Of two requests at once, the second waits, and finds what the first one sent.
     """
@@ -97,7 +97,7 @@ def receive(
         else:
             file = ImportFile(
                 organisation_id=organisation_id, account_id=actor, account_name=actor_name(actor), origin=origin.value, matrix=importer.matrix.name,
-                file_name=shown_name(name), size=len(content), digest=digests[0], program=program,
+                file_name=shown_name(name), size=len(content), digest=digests[0], program=program, token_id=token_id,
                 request_key=request_key,
                 wish=wish.value if wish is not None else None,
             )  # fmt: skip

@@ -13,8 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import func, select, text
 
+from app.accounts import services as accounts
 from app.accounts.models import ApiToken, User
 from app.core import tenancy
+from app.core.exports.account import in_place_of
+from app.core.exports.jobs import may_export
 from app.core.exports.models import ListExport
 from app.core.extensions import db
 from app.core.nir import mask
@@ -23,10 +26,12 @@ from app.core.transaction import transaction
 from app.imports import parts, queries, services
 from app.imports.domain import MOST_TRIES, FileState, PartKind
 from app.imports.models import ImportFile
+from app.imports.permissions import PROGRAM
 from app.trainees.matrices import trainees_plan
 from app.trainees.models import Registration
 from tests.accounts.helpers import post
 from tests.accounts.helpers import token as form_token
+from tests.accounts.test_delegation import lend_now
 from tests.accounts.test_tokens import call, id_of, limited, make, refused  # noqa: F401 - limited is a fixture
 from tests.actions.helpers import make_action, make_nir
 from tests.architecture.markup import problems
@@ -377,6 +382,33 @@ def test_the_rights_are_those_of_the_account_by_then(client: FlaskClient, db_ses
     assert file_now(number).wish is None
 
 
+@pytest.mark.parametrize("end", ["revoked", "expired"])
+def test_what_a_token_asked_for_ends_with_it(client: FlaskClient, db_session: Session, end: str) -> None:
+    token, kept = make("principal", *SCOPES), make("principal", *SCOPES)
+    action = make_action()
+    number, other = (sent(client, one, csv_of([row_of(action, make_nir(), birth_name=name)]), appliquer="toutes") for one, name in ((token, "Un"), (kept, "Deux")))
+    with bound_scope(Scope.system()):
+        token_id = db_session.scalars(select(ApiToken.id).where(ApiToken.prefix == token[:10])).one()
+        if end == "revoked":
+            assert accounts.revoke_token(id_of("principal"), token_id)
+        else:
+            with transaction() as session:
+                session.execute(text("UPDATE api_token SET created_at = now() - interval '2 days', expires_at = now() - interval '1 second' WHERE id = :id"), {"id": token_id})
+    assert run(number).state == FileState.READY, "what it asked for waits for somebody"
+    assert run(other).state == FileState.APPLIED, "another token of the same account goes on"
+
+
+def test_what_is_lent_is_not_lent_to_a_program(client: FlaskClient, db_session: Session) -> None:
+    grant("Compte secondaire", given=True)
+    token = make("secondaire", *SCOPES)
+    number = sent(client, token, csv_of([row_of(make_action(), make_nir())]), appliquer="toutes")
+    grant("Compte secondaire", given=False)
+    lend_now(db_session)
+    with in_place_of(id_of("secondaire")):
+        assert may_export(PROGRAM), "on a page, in the name of the principal account"
+    assert run(number).state == FileState.READY
+
+
 def test_a_narrowed_account_keeps_what_is_left(client: FlaskClient, db_session: Session) -> None:
     grant("Compte secondaire", given=True)
     token = make("secondaire", *SCOPES)
@@ -575,6 +607,16 @@ def test_the_tokens_of_the_organisation(as_user: AsUser, client: FlaskClient, db
     assert call(client, "/compte", token).status_code == 200
     assert "a bien été révoqué" in browser.get(post(browser, f"/gestion-organisme/jetons/{own}/revoquer").location).text
     refused(call(client, "/compte", token), 401, "token_invalid")
+    told = text("SELECT recipient FROM mail_message WHERE template = 'api_token_revoked'")
+    with bound_scope(Scope.system()):
+        holder = db_session.scalars(select(User.email).where(User.username == "secondaire")).one()
+        assert db_session.scalars(told).all() == [holder], "its holder knows"
+    mine = make("principal", "compte:lecture")
+    with bound_scope(Scope.system()):
+        mine_id = db_session.scalars(select(ApiToken.id).where(ApiToken.prefix == mine[:10])).one()
+    assert post(browser, f"/gestion-organisme/jetons/{mine_id}/revoquer").status_code == 303
+    with bound_scope(Scope.system()):
+        assert db_session.scalars(told).all() == [holder], "nobody is told what they did themselves"
     assert call(client, "/compte", foreign).status_code == 200
     history = browser.get("/gestion-organisme/historique/").text
     assert "Le jeton « Essai » de M. MOREAU Karim a été révoqué" in history.replace("\xa0", " ")
