@@ -190,6 +190,11 @@ def api_token_created(user: User, name: str, expires_at: datetime) -> None:
     _send(user, "api_token_created", name=name, expires_at=expires_at)
 
 
+def api_token_revoked(user: User, name: str, *, by: User | None) -> None:
+    """Somebody else than its holder revoked a token of the programming interface."""
+    _send(user, "api_token_revoked", name=name, by=_by(by))
+
+
 # ---- who manages an organisation -------------------------------------------------------------------------------------
 
 

@@ -45,7 +45,8 @@ class NothingToSave(ValueError):
 
 def of_account() -> list[SavedSearch]:
     """The searches of the account at work, by name."""
-    return list(db.session.scalars(select(SavedSearch).where(SavedSearch.user_id == context.actor_id()).order_by(text("lower(name)"), SavedSearch.id)))
+    statement = select(SavedSearch).where(SavedSearch.user_id == context.actor_id()).order_by(text("lower(name)"), SavedSearch.id)
+    return list(db.session.scalars(statement.execution_options(populate_existing=True)))
 
 
 def one(search_id: int) -> SavedSearch:
@@ -96,7 +97,10 @@ def rename(search_id: int, name: str, *, version: int) -> SavedSearch:
 def delete(search_id: int) -> None:
     """Forget a search; done once, whatever is clicked twice. Raises SearchNotFound."""
     with transaction() as session:
-        session.delete(one(search_id))
+        search = next((found for found in _locked(session) if found.id == search_id), None)
+        if search is None:
+            raise SearchNotFound
+        session.delete(search)
 
 
 def _locked(session: Session) -> list[SavedSearch]:

@@ -19,7 +19,7 @@ from app.core.tabular import Fault, Refused
 from app.core.tabular.labels import refused as refused_file
 from app.core.tabular.writing import FileFormat
 
-from . import annotated, columns, mending, queries, services
+from . import annotated, columns, labels, mending, queries, services
 from .domain import AT_WORK, FileState, Origin, Phase, Wish
 from .matrices import IMPORTERS
 from .models import ImportFile
@@ -36,7 +36,7 @@ register_scope(
 )
 register_scope(
     Scope(
-        WRITE_SCOPE, _l("Send files to import, apply and undo them"), permission=PROGRAM, organisations_only=True, order=60,
+        WRITE_SCOPE, _l("Send files to import, apply and undo them, fetch their report"), permission=PROGRAM, organisations_only=True, order=60,
         guide="ImportsByProgramView.guide",
     )
 )  # fmt: skip
@@ -177,17 +177,10 @@ def _file(file: ImportFile) -> dict[str, Any]:
 
 def _whole(file: ImportFile) -> dict[str, Any]:
     """A file with why it was refused, what its columns lack, what is wrong with it by kind, and what its undoing left."""
-    fault = file.fault or {}
-    why = None
-    if fault:
-        refused = Refused(
-            Fault(fault["fault"]), line=fault.get("line"), column=fault.get("column"), value=fault.get("value"), in_text=bool(fault.get("in_text"))
-        )
-        why = str(refused_file(refused))
     headers = _headers(file)
     kinds = queries.kinds_of(file.id) if file.counts is not None and file.counts.get(Act.WRONG) else []
     return _file(file) | {
-        "refus": why,
+        "refus": str(labels.why_refused(file)) if file.fault else None,
         "colonnes": _columns(file) if file.state == FileState.TO_MAP else None,
         "genres": [
             {
@@ -280,8 +273,8 @@ def send_import(*, form: dict[str, Any], key: str | None) -> Answered:
         raise ApiProblem("too_large", detail=str(refused_file(Refused(Fault.TOO_LARGE, value=services.LIMITS.size // (1024 * 1024)))))
     try:
         number = services.receive(
-            form["matrice"], sent.filename or "", content, origin=Origin.API, program=identity().token_name, key=key,
-            wish=_WISHES[form.get("appliquer", _NOTHING)],
+            form["matrice"], sent.filename or "", content, origin=Origin.API, program=identity().token_name,
+            token_id=identity().token_id, key=key, wish=_WISHES[form.get("appliquer", _NOTHING)],
         )  # fmt: skip
         known = False
     except services.SameFile as same:
@@ -381,7 +374,7 @@ def import_errors(*, import_id: int, taille: int, apres: int) -> dict[str, Any]:
 
 @resource(
     "/imports/<int:import_id>/rapport",
-    scope=READ_SCOPE,
+    scope=WRITE_SCOPE,  # who sent the file has what it holds; who follows it sees no number of a person
     permission=WRITE,
     tag=_l("Imports"),
     summary=_l("The file that was sent, with what is to be mended on each line"),

@@ -7,6 +7,8 @@ from typing import Any, Final
 from flask_babel import lazy_gettext as _l
 
 from app.core.matrix.plan import Act
+from app.core.tabular import Fault, Refused
+from app.core.tabular.labels import refused
 
 from .domain import FileState, Phase
 from .models import ImportFile
@@ -46,6 +48,12 @@ def state_of(file: ImportFile) -> tuple[Any, str]:
     return _UNDOING_FAILED if file.state == FileState.APPLIED and file.failed_in else STATE_LABELS[file.state]
 
 
+def why_refused(file: ImportFile) -> Any:
+    """Why a file is no table, in the words of whoever reads files."""
+    fault = file.fault or {}
+    return refused(Refused(Fault(fault["fault"]), **{name: fault.get(name) for name in ("line", "column", "value")}, in_text=bool(fault.get("in_text"))))
+
+
 ACT_LABELS: Final[dict[str, tuple[Any, str]]] = {
     Act.CREATE: (_l("To create"), "success"),
     Act.CHANGE: (_l("To change"), "info"),
@@ -53,4 +61,4 @@ ACT_LABELS: Final[dict[str, tuple[Any, str]]] = {
     Act.WRONG: (_l("To mend"), "danger"),
 }
 
-__all__ = ["ACT_LABELS", "FAILED_LABELS", "PHASE_LABELS", "STATE_LABELS", "state_of"]
+__all__ = ["ACT_LABELS", "FAILED_LABELS", "PHASE_LABELS", "STATE_LABELS", "state_of", "why_refused"]

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from flask_appbuilder import Model
-from sqlalchemy import CheckConstraint, DateTime, ForeignKeyConstraint, Index, Integer, LargeBinary, String, Text, UniqueConstraint, Uuid, select
+from sqlalchemy import BigInteger, CheckConstraint, DateTime, ForeignKeyConstraint, Index, Integer, LargeBinary, String, Text, UniqueConstraint, Uuid, select
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -62,6 +62,8 @@ class ImportFile(TenantMixin, Model):
     origin: Mapped[str] = mapped_column(String(4), default=Origin.PAGE.value, server_default=Origin.PAGE.value)
     #: The token it came with, as its holder called it; "" for a file sent on a page.
     program: Mapped[str] = mapped_column(String(80), default="", server_default="")
+    #: That token itself: revoked, or expired, it has nothing applied any more.  A plain number, as the account.
+    token_id: Mapped[int | None] = mapped_column(BigInteger)
     #: Digest of the key that the request bore, so that sent again it is recognised (header « Idempotency-Key »).
     request_key: Mapped[str | None] = mapped_column(String(64))
     #: What is to be applied once it is checked; nothing more once somebody else decides.

@@ -58,16 +58,19 @@ def _opened(part: ImportPart) -> bytes:
     return zlib.decompress(crypto.cipher().decrypt(part.content, part_aad(part.seal_uid)))
 
 
-def _parts(file_id: int, kind: PartKind) -> Iterator[ImportPart]:
+def _parts(file_id: int, kind: PartKind, first: int = 0) -> Iterator[ImportPart]:
     statement = select(ImportPart).where(ImportPart.file_id == file_id, ImportPart.kind == kind.value).order_by(ImportPart.number)
-    for part in db.session.scalars(statement.options(undefer(ImportPart.content)).execution_options(yield_per=8)):
-        yield part
-        db.session.expunge(part)
+    if first:
+        statement = statement.where(ImportPart.number >= first)
+    with db.session.scalars(statement.options(undefer(ImportPart.content)).execution_options(yield_per=8)) as found:  # closed also when it is left early
+        for part in found:
+            yield part
+            db.session.expunge(part)
 
 
-def items_of(file_id: int, kind: PartKind) -> Iterator[Any]:
-    """What ``keep`` kept, in order."""
-    for part in _parts(file_id, kind):
+def items_of(file_id: int, kind: PartKind, *, first: int = 0) -> Iterator[Any]:
+    """What ``keep`` kept, in order, from the part ``first`` on."""
+    for part in _parts(file_id, kind, first):
         yield from json.loads(_opened(part))
 
 

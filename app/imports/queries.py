@@ -124,14 +124,34 @@ def kept_of(file_id: int) -> list[list[Any]]:
 
 
 def rows_of(file_id: int, lines: Sequence[int]) -> dict[int, list[Any]]:
-    """The cells of these lines, as they are kept."""
+    """The cells of these lines, as they are kept; of what stands before them, nothing is opened."""
     wanted, found = set(lines), {}
-    for number, cells in parts.items_of(file_id, PartKind.ROWS):
+    if not wanted:
+        return {}
+    last = max(wanted)
+    for number, cells in parts.items_of(file_id, PartKind.ROWS, first=_part_of(file_id, min(wanted))):
         if number in wanted:
             found[number] = cells
-            if len(found) == len(wanted):
-                break
+        if number >= last:
+            break
     return found
+
+
+def _part_of(file_id: int, line: int) -> int:
+    """The number of the part where a line stands, if it stands anywhere.
+
+    A file without empty lines has it at once (line 2 is the first one); the others have it before, where some steps find it.
+    """
+    low, high = 0, max(line - 2, 0) // parts.LINES
+    at = high
+    while low < high:
+        items = parts.piece(file_id, PartKind.ROWS, at)
+        if items and items[0][0] <= line:
+            low = at
+        else:
+            high = at - 1
+        at = (low + high + 1) // 2
+    return low
 
 
 __all__ = [

@@ -60,7 +60,7 @@ class SameFile(Exception):
 
 
 class KeyReused(Exception):
-    """The key of this request came with another file before."""
+    """The key of this request came with another file, or another wish, before."""
 
 
 class CountsChanged(Exception):
@@ -72,42 +72,60 @@ class Unmapped(Exception):
 
 
 def receive(
-    matrix: str, name: str, content: bytes, *, origin: Origin = Origin.PAGE, program: str = "", key: str | None = None, wish: Wish | None = None
+    matrix: str, name: str, content: bytes, *, origin: Origin = Origin.PAGE, program: str = "", token_id: int | None = None, key: str | None = None,
+    wish: Wish | None = None,
 ) -> int:
-    """Keep a file and have it read; ``wish`` is then applied of it.  Raises SameFile or KeyReused.  The caller measures it (``LIMITS.size``).
+    """Keep a file and have it read; ``wish`` is then applied of it, if the token is still worth something.  Raises SameFile or KeyReused.
 
-    Of two requests at once, the second waits, and finds what the first one sent.
+    The caller measures it (``LIMITS.size``).  Of two requests at once, the second waits, and finds what the first one sent.
     """
     importer = IMPORTERS[matrix]
-    request_key = hashlib.sha256(key.encode()).hexdigest() if key is not None else None
+    keys = {asked: request_digest(key, asked) for asked in (None, *Wish)} if key is not None else {}
+    request_key = keys.get(wish)
     digests = crypto.index().candidates(hashlib.sha256(content).hexdigest(), purpose="import-file")
     actor = context.actor_id()
     organisation_id = current_scope().organisation_id
+    there: SameFile | None = None
     with transaction() as session:
         session.execute(select(func.pg_advisory_xact_lock(int(Lock.IMPORT_SENT), organisation_id)))
         if request_key is not None:
-            asked = session.scalars(select(ImportFile).where(ImportFile.account_id == actor, ImportFile.request_key == request_key)).first()
-            if asked is not None and (asked.matrix != importer.matrix.name or asked.digest not in digests):
+            asked = session.scalars(select(ImportFile).where(ImportFile.account_id == actor, ImportFile.request_key.in_(keys.values()))).first()
+            if asked is not None and (asked.request_key != request_key or asked.matrix != importer.matrix.name or asked.digest not in digests):
                 raise KeyReused(asked.id)
             if asked is not None:
-                raise SameFile(asked.id, applied=asked.state in (FileState.APPLIED, FileState.UNDOING))
+                raise _there(asked)
         live = ImportFile.state.in_([*AT_WORK, FileState.TO_MAP, FileState.READY, FileState.APPLIED, FileState.FAILED])
         same = select(ImportFile).where(ImportFile.matrix == importer.matrix.name, ImportFile.digest.in_(digests), live)
         known = session.scalars(same.order_by(ImportFile.id.desc()).limit(1)).first()
         if known is not None:
-            raise SameFile(known.id, applied=known.state in (FileState.APPLIED, FileState.UNDOING))
-        file = ImportFile(
-            organisation_id=organisation_id, account_id=actor, account_name=actor_name(actor), origin=origin.value, matrix=importer.matrix.name,
-            file_name=shown_name(name), size=len(content), digest=digests[0], program=program, request_key=request_key,
-            wish=wish.value if wish is not None else None,
-        )  # fmt: skip
-        session.add(file)
-        session.flush()
-        parts.keep_file(file, content)
-        number = file.id
-        after_commit(lambda: enqueue(JOB, number))
+            if known.request_key is None and known.account_id == actor:  # whatever becomes of the file, this request stays answered by it
+                known.request_key = request_key
+            there = _there(known)
+        else:
+            file = ImportFile(
+                organisation_id=organisation_id, account_id=actor, account_name=actor_name(actor), origin=origin.value, matrix=importer.matrix.name,
+                file_name=shown_name(name), size=len(content), digest=digests[0], program=program, token_id=token_id,
+                request_key=request_key,
+                wish=wish.value if wish is not None else None,
+            )  # fmt: skip
+            session.add(file)
+            session.flush()
+            parts.keep_file(file, content)
+            number = file.id
+            after_commit(lambda: enqueue(JOB, number))
+    if there is not None:
+        raise there  # after the transaction: what was written of the key stays
     log.info("import_received", file=number, matrix=matrix, size=len(content))
     return number
+
+
+def request_digest(key: str, wish: Wish | None) -> str:
+    """What is kept of the key of a request: it stands for what was to be applied, too."""
+    return hashlib.sha256(f"{wish.value if wish is not None else ''}:{key}".encode()).hexdigest()
+
+
+def _there(file: ImportFile) -> SameFile:
+    return SameFile(file.id, applied=file.state in (FileState.APPLIED, FileState.UNDOING))
 
 
 def shown_name(name: str) -> str:
@@ -153,18 +171,24 @@ def check_again(file_id: int) -> None:
         file = locked(file_id)
         if file.failed_in == FileState.RECEIVED:  # there are no lines yet
             raise FileElsewhere(file_id)
+        file.wish = None  # somebody looks at it
         move(file, FileEvent.CHECK_AGAIN if file.state == FileState.FAILED else FileEvent.MEND)
         after_commit(lambda: enqueue(JOB, file_id))
 
 
 def retry(file_id: int, *, check: Callable[[ImportFile], None] | None = None) -> None:
-    """Take up a file that failed, where it did; ``check`` as of ``confirm``.  Raises FileGone or FileElsewhere."""
+    """Take up a file that failed, where it did; ``check`` as of ``confirm``, by programs: taken up by a person, it waits for a decision.
+
+    Raises FileGone or FileElsewhere.
+    """
     with transaction():
         file = locked(file_id)
         if check is not None:
             check(file)
         if file.state != FileState.FAILED or file.failed_in is None:
             raise FileElsewhere(file_id)
+        if check is None:
+            file.wish = None  # somebody looks at it
         move(file, AGAIN[FileState(file.failed_in)])
         after_commit(lambda: enqueue(JOB, file_id))
     log.info("import_retried", file=file_id)

@@ -106,7 +106,7 @@ class ImportsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only p
         if file.state in AT_WORK:
             return self.render_template("imports/working.html", **context)
         if file.state == FileState.REFUSED:
-            return self.render_template("imports/refused.html", why=refused_file(fault_of(file)), **context)
+            return self.render_template("imports/refused.html", why=labels.why_refused(file), **context)
         if file.state == FileState.FAILED:
             return self.render_template("imports/failed.html", **context)
         if file.state == FileState.TO_MAP:
@@ -338,12 +338,6 @@ def file_or_404(import_id: int) -> ImportFile:
 def crumbs(*more: tuple[str, str | None]) -> list[tuple[str, str | None]]:
     """The path down to a page of imports."""
     return [(_("Imports"), url_for("ImportsView.index")), *more]
-
-
-def fault_of(file: ImportFile) -> Refused:
-    """Why a file was refused, as it was raised."""
-    fault = file.fault or {}
-    return Refused(Fault(fault["fault"]), line=fault.get("line"), column=fault.get("column"), value=fault.get("value"), in_text=bool(fault.get("in_text")))
 
 
 def elsewhere(import_id: int, error: Exception) -> ResponseReturnValue:

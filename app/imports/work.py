@@ -13,17 +13,19 @@ from datetime import timedelta
 from typing import Any, Final
 
 import structlog
+from flask import current_app
+from flask_login import current_user
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from app.accounts.access.tokens import is_live
 from app.accounts.models import User
 from app.accounts.security import scope_of
 from app.core import clock, context, tenancy
 from app.core.bulk import uncollected
 from app.core.errors_db import is_passing
 from app.core.exports.account import NoAccount, in_place_of
-from app.core.exports.jobs import may_export
 from app.core.extensions import db
 from app.core.locks import Lock
 from app.core.logs import NUMBER_IN_TEXT
@@ -71,7 +73,7 @@ def run(file_id: int) -> None:
     organisation_id, account_id, decider_id, state, wish = taken
     try:
         scope = _scope(organisation_id, account_id)
-        may_apply = wish is not None and account_id is not None and _may_apply(account_id)
+        may_apply = wish is not None and account_id is not None and _may_apply(file_id, account_id)
         decided_by = decider_id if state in (FileState.APPLYING, FileState.UNDOING) else None
         with bound_scope(scope, actor_id=decided_by or account_id), uncollected():
             if state is FileState.RECEIVED:
@@ -168,11 +170,15 @@ def _scope(organisation_id: int, account_id: int | None) -> Scope:
     return scope_of(user)
 
 
-def _may_apply(account_id: int) -> bool:
-    """Whether the account still has the rights with which it asked that its file be applied."""
+def _may_apply(file_id: int, account_id: int) -> bool:
+    """Whether the token with which it was asked that the file be applied would still be accepted, and its account has these rights by itself."""
+    token_id = db.session.scalar(select(ImportFile.token_id).where(ImportFile.id == file_id))
+    if token_id is None or not is_live(db.session(), token_id, account_id):
+        return False
     try:
         with in_place_of(account_id):
-            return may_export(WRITE) and may_export(PROGRAM)
+            security: Any = current_app.appbuilder.sm  # type: ignore[attr-defined]  # set by Flask-AppBuilder
+            return {WRITE, PROGRAM} <= security.own_grants(current_user)
     except NoAccount:
         return False
 

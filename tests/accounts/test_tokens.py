@@ -516,6 +516,18 @@ def test_one_object_has_a_tag_and_is_not_sent_twice(client: FlaskClient, db_sess
     assert moved.headers["ETag"] != tag
 
 
+def test_a_read_may_ask_for_one_version_only(client: FlaskClient, db_session: Session) -> None:
+    token = make("principal")
+    tag = call(client, "/organisme", token).headers["ETag"]
+    for other in ('"autre"', f"W/{tag}"):
+        late = call(client, "/organisme", token, headers={"If-Match": other})
+        refused(late, 412, "precondition_failed")
+        assert late.headers["ETag"] == tag
+    for same in (tag, f'"autre", {tag}', "*"):
+        assert call(client, "/organisme", token, headers={"If-Match": same}).get_json()["raison_sociale"]
+    assert call(client, "/organisme", token, headers={"If-Match": tag, "If-None-Match": tag}).status_code == 304
+
+
 def test_a_write_names_the_version_it_was_made_from(client: FlaskClient, db_session: Session) -> None:
     token, key = make("principal", *WRITE), id_of("secondaire")
     path = f"/comptes/{key}"

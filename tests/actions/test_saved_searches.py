@@ -17,7 +17,9 @@ from app.actions.models import SavedSearch
 from app.core import context
 from app.core.extensions import db
 from app.core.tenancy import Scope, bind, bound_scope
+from app.core.transaction import transaction
 from tests.accounts.helpers import post
+from tests.core.waiting import wait_for
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -190,3 +192,35 @@ def test_a_kept_search_whose_value_is_no_longer_offered_says_so(as_user: AsUser)
     db.session.commit()
     assert text_of(browser, KEPT).count("Vieille") >= 1
     assert 'id="annee-error"' in text_of(browser, f"/actions-de-formation/?{search.query}")
+
+
+def test_two_clicks_on_delete_delete_once(committed: Flask) -> None:
+    """Both requests find the search; the one that comes second finds nothing any more, which is a 404."""
+    with committed.app_context(), bound_scope(Scope.system()):
+        owner = db.session.execute(text("SELECT id, organisation_id FROM ab_user WHERE username = 'principal'")).one()
+    with committed.app_context(), bound_scope(Scope.organisation(owner.organisation_id), actor_id=owner.id):
+        number = saved_searches.save("Une", "statut=EC").id
+    outcomes: list[str] = []
+
+    def click() -> None:
+        with committed.app_context(), bound_scope(Scope.organisation(owner.organisation_id), actor_id=owner.id):
+            try:
+                saved_searches.one(number)
+                saved_searches.delete(number)
+                outcomes.append("deleted")
+            except Exception as error:
+                outcomes.append(type(error).__name__)
+            finally:
+                db.session.remove()
+
+    threads = [threading.Thread(target=click) for _ in range(2)]
+    with committed.app_context(), bound_scope(Scope.organisation(owner.organisation_id), actor_id=owner.id):
+        with transaction() as session:
+            session.execute(select(SavedSearch.id).where(SavedSearch.id == number).with_for_update())
+            for thread in threads:
+                thread.start()
+            wait_for(2)
+        for thread in threads:
+            thread.join()
+        assert sorted(outcomes) == ["SearchNotFound", "deleted"]
+        assert db.session.scalar(select(func.count()).select_from(SavedSearch)) == 0

@@ -20,6 +20,7 @@ from app.core.tenancy import Scope, bound_scope
 from app.core.transaction import transaction
 from tests.accounts.helpers import post
 from tests.architecture.markup import problems
+from tests.core.waiting import wait_for
 from tests.exports.helpers import columns_of, page_of, rows_of, take_out
 
 if TYPE_CHECKING:
@@ -230,3 +231,36 @@ def test_many_at_once_stay_within_bounds(committed: Flask) -> None:
     assert outcomes.count("kept") == 2 and len(outcomes) == 6
     with committed.app_context():
         assert len(all_of()) == MOST_SELECTIONS
+
+
+def test_two_clicks_on_delete_delete_once(committed: Flask) -> None:
+    """Both requests find the selection; the one that comes second finds nothing any more, which is a 404."""
+    with committed.app_context():
+        with bound_scope(Scope.system()):
+            key, organisation = db.session.execute(select(User.id, User.organisation_id).where(User.username == "principal")).one()
+        with bound_scope(Scope.organisation(organisation), actor_id=key):
+            number = selections.save(LIST, "Une", ["prenom"], replace=False).id
+    outcomes: list[str] = []
+
+    def click() -> None:
+        with committed.app_context(), bound_scope(Scope.organisation(organisation), actor_id=key):
+            try:
+                selections.one(number)
+                selections.delete(number)
+                outcomes.append("deleted")
+            except Exception as error:
+                outcomes.append(type(error).__name__)
+            finally:
+                db.session.remove()
+
+    threads = [threading.Thread(target=click) for _ in range(2)]
+    with committed.app_context(), bound_scope(Scope.organisation(organisation), actor_id=key):
+        with transaction() as session:
+            session.execute(select(ExportSelection.id).where(ExportSelection.id == number).with_for_update())
+            for thread in threads:
+                thread.start()
+            wait_for(2)
+        for thread in threads:
+            thread.join()
+        assert sorted(outcomes) == ["SelectionNotFound", "deleted"]
+        assert all_of() == []

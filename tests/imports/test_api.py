@@ -9,21 +9,29 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sqlalchemy import func, select, text
 
+from app.accounts import services as accounts
 from app.accounts.models import ApiToken, User
 from app.core import tenancy
+from app.core.exports.account import in_place_of
+from app.core.exports.jobs import may_export
 from app.core.exports.models import ListExport
 from app.core.extensions import db
 from app.core.nir import mask
 from app.core.tenancy import Scope, bound_scope
 from app.core.transaction import transaction
-from app.imports import parts, services
-from app.imports.domain import MOST_TRIES, FileState
+from app.imports import parts, queries, services
+from app.imports.domain import MOST_TRIES, FileState, PartKind
 from app.imports.models import ImportFile
+from app.imports.permissions import PROGRAM
+from app.trainees.matrices import trainees_plan
 from app.trainees.models import Registration
 from tests.accounts.helpers import post
 from tests.accounts.helpers import token as form_token
+from tests.accounts.test_delegation import lend_now
 from tests.accounts.test_tokens import call, id_of, limited, make, refused  # noqa: F401 - limited is a fixture
 from tests.actions.helpers import make_action, make_nir
 from tests.architecture.markup import problems
@@ -222,6 +230,44 @@ def test_a_request_with_its_key_is_taken_once(client: FlaskClient, db_session: S
         assert refused(upload(client, token, bad, headers={"Idempotency-Key": wrong.encode().decode("latin-1")}), 400, "parameter_invalid")["parameter"] == "Idempotency-Key"
 
 
+def test_a_key_that_finds_the_file_there_stays_with_it(as_user: AsUser, client: FlaskClient, db_session: Session) -> None:
+    token, key = make("principal", *SCOPES), {"Idempotency-Key": "une-seule-fois"}
+    action = make_action()
+    content = csv_of([row_of(action, make_nir())])
+    account = db_session.scalars(select(User).where(User.username == "principal")).one()
+    number = send(account, content).id
+    known = upload(client, token, content, headers=key)
+    assert (known.status_code, known.get_json()["import"]["id"]) == (200, number)
+    tag = call(client, f"/imports/{number}", token).headers["ETag"]
+    assert act(client, token, number, "application", tag, json={"lignes": "toutes"}).status_code == 202
+    run(number)
+    assert act(client, token, number, "annulation", call(client, f"/imports/{number}", token).headers["ETag"]).status_code == 202
+    run(number)
+    again = upload(client, token, content, headers=key)
+    assert (again.status_code, again.get_json()["import"]["id"], again.get_json()["import"]["etat"]) == (200, number, "annule")
+    assert count_files() == 1
+    assert upload(client, token, content).status_code == 202, "without the key, what was undone can be sent again"
+
+
+def test_a_key_does_not_stay_with_the_file_of_another_account(client: FlaskClient, db_session: Session) -> None:
+    token, content = make("principal", *SCOPES), csv_of([row_of(make_action(), make_nir())])
+    account = db_session.scalars(select(User).where(User.username == "secondaire")).one()
+    number = send(account, content).id
+    assert upload(client, token, content, headers={"Idempotency-Key": "la-mienne"}).get_json()["import"]["id"] == number
+    assert file_now(number).request_key is None
+
+
+@pytest.mark.parametrize(("first", "second"), [("rien", "valides"), ("valides", "toutes"), ("toutes", "rien")])
+def test_a_key_goes_with_what_was_to_be_applied(client: FlaskClient, db_session: Session, first: str, second: str) -> None:
+    token, key, content = make("principal", *SCOPES), {"Idempotency-Key": "avec-son-souhait"}, b"Nom\r\nA\r\n"
+    number = upload(client, token, content, headers=key, appliquer=first).get_json()["import"]["id"]
+    refused(upload(client, token, content, headers=key, appliquer=second), 422, "key_reused")
+    run(number)
+    refused(upload(client, token, content, headers=key, appliquer=second), 422, "key_reused")
+    same = upload(client, token, content, headers=key, appliquer=first)
+    assert (same.status_code, same.get_json()["import"]["id"], count_files()) == (200, number, 1)
+
+
 def test_two_requests_at_once_make_one_import(committed: Flask) -> None:
     with committed.app_context():
         token = make("principal", *SCOPES)
@@ -261,6 +307,27 @@ def test_a_file_that_failed_says_so_and_is_taken_up(client: FlaskClient, db_sess
     ready = call(client, f"/imports/{number}", token)
     assert ready.get_json()["etat"] == "a_decider"
     refused(act(client, token, number, "reprise", ready.headers["ETag"]), 409, "refused")
+
+
+@pytest.mark.parametrize(("owner", "name", "how", "state"), [
+    (parts, "keep", "reessayer", "a_decider"), (trainees_plan, "plan", "reessayer", "a_decider"), (trainees_plan, "plan", "controler", "a_decider"),
+    (trainees_plan, "plan", "reprise", "applique"),
+])  # fmt: skip
+def test_what_was_wished_ends_when_somebody_takes_the_file_up(
+    as_user: AsUser, client: FlaskClient, db_session: Session, monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, how: str, state: str
+) -> None:
+    token = make("principal", *SCOPES)
+    number = sent(client, token, csv_of([row_of(make_action(), make_nir())]), appliquer="valides")
+    with broken(monkeypatch, owner, name):
+        failing(number, MOST_TRIES)
+    if how == "reprise":
+        again = act(client, token, number, how, call(client, f"/imports/{number}", token).headers["ETag"])
+        assert (again.status_code, again.get_json()["a_appliquer"]) == (202, "valides"), "the program itself takes it up: what it wished stands"
+    else:
+        assert post(as_user("principal"), f"/imports/fichier/{number}/{how}").status_code == 303
+        assert file_now(number).wish is None
+    run(number)
+    assert call(client, f"/imports/{number}", token).get_json()["etat"] == state
 
 
 # ---- whose -------------------------------------------------------------------------------------------------------------
@@ -315,6 +382,33 @@ def test_the_rights_are_those_of_the_account_by_then(client: FlaskClient, db_ses
     assert file_now(number).wish is None
 
 
+@pytest.mark.parametrize("end", ["revoked", "expired"])
+def test_what_a_token_asked_for_ends_with_it(client: FlaskClient, db_session: Session, end: str) -> None:
+    token, kept = make("principal", *SCOPES), make("principal", *SCOPES)
+    action = make_action()
+    number, other = (sent(client, one, csv_of([row_of(action, make_nir(), birth_name=name)]), appliquer="toutes") for one, name in ((token, "Un"), (kept, "Deux")))
+    with bound_scope(Scope.system()):
+        token_id = db_session.scalars(select(ApiToken.id).where(ApiToken.prefix == token[:10])).one()
+        if end == "revoked":
+            assert accounts.revoke_token(id_of("principal"), token_id)
+        else:
+            with transaction() as session:
+                session.execute(text("UPDATE api_token SET created_at = now() - interval '2 days', expires_at = now() - interval '1 second' WHERE id = :id"), {"id": token_id})
+    assert run(number).state == FileState.READY, "what it asked for waits for somebody"
+    assert run(other).state == FileState.APPLIED, "another token of the same account goes on"
+
+
+def test_what_is_lent_is_not_lent_to_a_program(client: FlaskClient, db_session: Session) -> None:
+    grant("Compte secondaire", given=True)
+    token = make("secondaire", *SCOPES)
+    number = sent(client, token, csv_of([row_of(make_action(), make_nir())]), appliquer="toutes")
+    grant("Compte secondaire", given=False)
+    lend_now(db_session)
+    with in_place_of(id_of("secondaire")):
+        assert may_export(PROGRAM), "on a page, in the name of the principal account"
+    assert run(number).state == FileState.READY
+
+
 def test_a_narrowed_account_keeps_what_is_left(client: FlaskClient, db_session: Session) -> None:
     grant("Compte secondaire", given=True)
     token = make("secondaire", *SCOPES)
@@ -351,6 +445,8 @@ def test_scopes_cookies_and_revoked_tokens(as_user: AsUser, client: FlaskClient,
     content = b"Nom\r\nA\r\n"
     assert refused(upload(client, make("principal", "imports:lecture"), content), 403, "scope_missing")["scope"] == "imports:ecriture"
     assert refused(call(client, "/imports", make("principal", "imports:ecriture")), 403, "scope_missing")["scope"] == "imports:lecture"
+    reads = refused(call(client, "/imports/1/rapport", make("principal", "imports:lecture")), 403, "scope_missing")
+    assert reads["scope"] == "imports:ecriture", "the report holds the numbers of people: what follows files does not take it out"
     browser = as_user("principal")
     refused(upload(browser, None, content, csrf_token=form_token(browser)), 401, "token_missing")
     token = make("principal", *SCOPES)
@@ -440,6 +536,41 @@ def test_errors_page_after_page(client: FlaskClient, db_session: Session) -> Non
     assert ([one["ligne"] for one in second["erreurs"]], second["suivant"]) == ([4], None)
 
 
+def test_the_last_page_of_errors_opens_no_more_than_the_first(client: FlaskClient, db_session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parts, "LINES", 2)
+    token, action = make("principal", *SCOPES), make_action()
+    number = sent(client, token, csv_of([row_of(action, make_nir(), birth_name=f"Nom{letter}", town="PARIS") for letter in "abcdefghijklmnopqrst"]))
+    run(number)
+    opened: list[int] = []
+    real = parts._opened
+    monkeypatch.setattr(parts, "_opened", lambda part: (opened.append(part.number), real(part))[1])
+    for after, line in ((0, 2), (19, 20), (20, 21)):
+        opened.clear()
+        answer = call(client, f"/imports/{number}/erreurs?taille=1&apres={after}", token).get_json()
+        assert [(one["ligne"], one["valeur"]) for one in answer["erreurs"]] == [(line, "PARIS")]
+        assert 1 <= len(opened) <= 2, opened
+
+
+def test_lines_are_found_wherever_empty_ones_stand(db_session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parts, "LINES", 3)
+    with bound_scope(Scope.system()):
+        key, organisation = db_session.execute(select(User.id, User.organisation_id).where(User.username == "principal")).one()
+    with bound_scope(Scope.organisation(organisation), actor_id=key):
+        file = queries.get_file(services.receive("stagiaires", "x.csv", b"Nom"))
+        assert file is not None
+
+        @settings(max_examples=40, deadline=None, database=None)
+        @given(gaps=st.lists(st.integers(1, 9), min_size=1, max_size=40), data=st.data())
+        def examine(gaps: list[int], data: st.DataObject) -> None:
+            numbers = [1 + sum(gaps[: place + 1]) for place in range(len(gaps))]
+            wanted = data.draw(st.lists(st.integers(0, numbers[-1] + 30), max_size=5))
+            parts.keep(file, PartKind.ROWS, [[number, [f"cellule {number}"]] for number in numbers])
+            assert queries.rows_of(file.id, wanted) == {line: [f"cellule {line}"] for line in wanted if line in numbers}
+            assert queries.rows_of(file.id, numbers) == {number: [f"cellule {number}"] for number in numbers}
+
+        examine()
+
+
 def test_a_file_of_a_page_is_followed_too(client: FlaskClient, db_session: Session) -> None:
     from app.accounts.models import User
 
@@ -476,6 +607,16 @@ def test_the_tokens_of_the_organisation(as_user: AsUser, client: FlaskClient, db
     assert call(client, "/compte", token).status_code == 200
     assert "a bien été révoqué" in browser.get(post(browser, f"/gestion-organisme/jetons/{own}/revoquer").location).text
     refused(call(client, "/compte", token), 401, "token_invalid")
+    told = text("SELECT recipient FROM mail_message WHERE template = 'api_token_revoked'")
+    with bound_scope(Scope.system()):
+        holder = db_session.scalars(select(User.email).where(User.username == "secondaire")).one()
+        assert db_session.scalars(told).all() == [holder], "its holder knows"
+    mine = make("principal", "compte:lecture")
+    with bound_scope(Scope.system()):
+        mine_id = db_session.scalars(select(ApiToken.id).where(ApiToken.prefix == mine[:10])).one()
+    assert post(browser, f"/gestion-organisme/jetons/{mine_id}/revoquer").status_code == 303
+    with bound_scope(Scope.system()):
+        assert db_session.scalars(told).all() == [holder], "nobody is told what they did themselves"
     assert call(client, "/compte", foreign).status_code == 200
     history = browser.get("/gestion-organisme/historique/").text
     assert "Le jeton « Essai » de M. MOREAU Karim a été révoqué" in history.replace("\xa0", " ")
@@ -490,3 +631,11 @@ def test_the_page_that_shows_how(as_user: AsUser, client: FlaskClient) -> None:
     document = client.get("/api/v1/openapi.json").get_json()["paths"]
     assert addresses and {address.replace("/12", "/{import_id}") for address in addresses} <= document.keys(), "the commands name what there is"
     assert as_user("secondaire").get("/imports/par-logiciel/").status_code == 403
+
+
+def test_the_page_that_shows_how_leads_each_account_to_its_own_tokens(as_user: AsUser, client: FlaskClient) -> None:
+    grant("Compte secondaire", given=True)
+    page = as_user("secondaire").get("/imports/par-logiciel/")
+    assert page.status_code == 200 and not list(problems(page.text))
+    assert 'href="/mon-compte/jetons/nouveau"' in page.text and "/gestion-organisme/jetons" not in page.text
+    assert 'href="/gestion-organisme/jetons/"' in as_user("principal").get("/imports/par-logiciel/").text

@@ -56,6 +56,14 @@ def find(session: Session, raw: str) -> FoundToken | None:
     return None if row is None else FoundToken(row[0], row[1], bool(row[2]))
 
 
+def is_live(session: Session, token_id: int, user_id: int) -> bool:
+    """Whether a token of the account still opens something, as far as it depends on the token: neither revoked nor expired."""
+    statement = select(ApiToken.id).where(
+        ApiToken.id == token_id, ApiToken.user_id == user_id, ApiToken.revoked_at.is_(None), ApiToken.expires_at > clock.now()
+    )
+    return session.scalar(statement) is not None
+
+
 def worth_noting(token: ApiToken) -> bool:
     """Whether this use is to be written: the last one written is older than a minute."""
     return token.last_used_at is None or token.last_used_at <= clock.now() - domain.TOKEN_TOUCH

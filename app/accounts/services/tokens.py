@@ -10,7 +10,7 @@ from sqlalchemy import func, select, update
 
 from app.accounts import notifications, sessions
 from app.accounts.access import domain, tokens
-from app.accounts.models import ApiToken
+from app.accounts.models import ApiToken, User
 from app.accounts.services.common import locked_account, password_confirmed, unchanged, writing
 from app.core import clock
 
@@ -73,18 +73,21 @@ def revoke_token(user_id: int, token_id: int) -> bool:
 
 
 def revoke_token_of_organisation(organisation_id: int, token_id: int, *, actor_id: int) -> bool:
-    """Revoke a token of one of the organisation's accounts; False when there is no such live token.
+    """Revoke a token of one of the organisation's accounts, and tell its holder; False when there is no such live token.
 
     The caller has checked that the actor manages the accounts of this organisation.
     """
     with writing(actor_id) as session:
-        revoked = session.scalar(
+        revoked = session.execute(
             update(ApiToken)
             .where(ApiToken.id == token_id, ApiToken.organisation_id == organisation_id, ApiToken.revoked_at.is_(None))
             .values(revoked_at=clock.now())
-            .returning(ApiToken.id)
+            .returning(ApiToken.user_id, ApiToken.name)
             .execution_options(synchronize_session=False)
-        )
+        ).one_or_none()
+        holder = session.get(User, revoked.user_id) if revoked is not None and revoked.user_id != actor_id else None
+        if revoked is not None and holder is not None:
+            notifications.api_token_revoked(holder, revoked.name, by=session.get(User, actor_id))
     if revoked is not None:
         log.info("api_token_revoked", token_id=token_id, organisation=organisation_id)
     return revoked is not None

@@ -17,6 +17,7 @@ from app.core.api.registry import Resource, resources, scopes
 _EVERYWHERE = ("bad_request", "token_missing", "token_invalid", "network_not_allowed", "scope_missing", "permission_missing", "too_many_requests")
 
 _VERSIONED = ("precondition_required", "precondition_failed")
+_READ_VERSION = ("precondition_failed",)
 _ETAG = {"ETag": {"description": "RFC 9110 §8.8.3", "schema": {"type": "string"}}}
 
 _LOCATION = {"Location": {"description": "RFC 9110 §10.2.2", "schema": {"type": "string"}}}
@@ -96,7 +97,7 @@ def _operation(declared: Resource) -> dict[str, Any]:
     asked = declared.body or declared.form
     own = (
         *declared.refusals, *(("body_invalid", "fields_invalid") if asked else ()), *(("too_large",) if declared.form else ()),
-        *(_VERSIONED if writes and declared.versioned else ()),
+        *((_VERSIONED if writes else _READ_VERSION) if declared.versioned else ()),
     )  # fmt: skip
     for code in (*_EVERYWHERE, *own):
         refusals.setdefault(CODES[code], []).append(code)

@@ -35,8 +35,11 @@ def check_etag(shown: Mapping[str, Any]) -> None:
 
 
 def with_etag(response: Response, shown: Mapping[str, Any]) -> Response:
-    """The answer with its tag; 304 without a body when the caller has that version already."""
+    """The answer with its tag; 304 without a body when the caller has that version already, 412 when it reads another one than it asked for."""
+    if request.method in ("GET", "HEAD") and request.if_match:
+        check_etag(shown)
     response.set_etag(etag_of(shown))
     response.headers["Cache-Control"] = "private, no-cache"
-    response.make_conditional(request)
+    # Werkzeug would answer the object itself with 412, also to "*".
+    response.make_conditional({name: value for name, value in request.environ.items() if name != "HTTP_IF_MATCH"})
     return response

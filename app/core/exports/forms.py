@@ -68,23 +68,22 @@ class ExportForm(KeptTextForm):
         return not (self.numbers.errors or self.background.errors or self.reason.errors)
 
 
-class SelectionForm(KeptTextForm):
-    """Under which name columns are kept; whether the selection of that name is to change."""
-
+class _NamedForm(KeptTextForm):
     name = StringField(
         _l("Name of the selection"), [Required(), Length(max=LONGEST_NAME, message=_l("%(max)d characters at most: shorten the name."))],
         name="nom", filters=[_on_one_line],
     )  # fmt: skip
+
+
+class SelectionForm(_NamedForm):
+    """Under which name columns are kept; whether the selection of that name is to change."""
+
     replace = BooleanField(_l("Change the selection of this name"), name="remplacer")
 
 
-class RenameSelectionForm(KeptTextForm):
+class RenameSelectionForm(_NamedForm):
     """Another name, from the one that was shown."""
 
-    name = StringField(
-        _l("Name of the selection"), [Required(), Length(max=LONGEST_NAME, message=_l("%(max)d characters at most: shorten the name."))],
-        name="nom", filters=[_on_one_line],
-    )  # fmt: skip
     version = HiddenField()
 
 

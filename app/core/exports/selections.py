@@ -105,9 +105,13 @@ def rename(selection_id: int, name: str, *, version: int) -> ExportSelection:
 
 
 def delete(selection_id: int) -> None:
-    """Forget a selection; the columns it names stay where they are. Raises SelectionNotFound."""
+    """Forget a selection, once, whatever is clicked twice; the columns it names stay where they are. Raises SelectionNotFound."""
     with transaction() as session:
-        session.delete(one(selection_id))
+        kept = _locked(session, one(selection_id).list_name)
+        selection = next((known for known in kept if known.id == selection_id), None)
+        if selection is None:
+            raise SelectionNotFound
+        session.delete(selection)
 
 
 def _locked(session: Session, list_name: str) -> list[ExportSelection]:
