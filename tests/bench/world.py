@@ -47,6 +47,7 @@ def open_world() -> Iterator[World]:
     """Engines that write to disk as in production, in a folder thrown away at the end."""
     from app import create_app
     from app.core import schema
+    from app.core.extensions import db
     from config import TestSettings
     from launcher import embedded
 
@@ -67,6 +68,9 @@ def open_world() -> Iterator[World]:
             result = runner.invoke(args=[command], catch_exceptions=False)
             if result.exit_code:
                 raise RuntimeError(f"{command}: {result.output}")
+        with app.app_context():
+            db.session.remove()
+            db.engine.dispose()
         yield World(settings, postgres.superuser_url, postgres.owner_url, postgres.app_url, redis.url)
     finally:
         redis.stop()

@@ -17,6 +17,10 @@ from app.core.extensions import db
 #: Rows of one statement.
 PIECE: Final = 2_000
 
+#: From so many rows on, the connection makes its plans anew: that of the check of a foreign key, kept since a table was nearly empty, may go through
+#: all the rows of an organisation for each new one.
+_MANY: Final = 500
+
 
 def _plain(value: Any) -> Any:
     if isinstance(value, bytes):
@@ -56,6 +60,8 @@ def insert_rows(model: Any, rows: Sequence[Mapping[str, Any]]) -> None:
         return
     table = model.__table__
     names = ", ".join(table.c[name].name for name in rows[0])
+    if len(rows) >= _MANY:
+        db.session.execute(text("DISCARD PLANS"))
     statement = text(f"INSERT INTO {table.name} ({names}) SELECT {names} FROM json_populate_recordset(NULL::{table.name}, CAST(:rows AS json))")  # noqa: S608 - names of the model
     for some in pieces(rows):
         db.session.execute(statement, {"rows": to_json(list(some))})
