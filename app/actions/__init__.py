@@ -34,6 +34,8 @@ def register(appbuilder: AppBuilder) -> None:
     read = ("can_read", views.VIEW)
     register_action_tab(_l("Overview"), "ActionsView.show", read, 10)
     register_action_tab(_l("Components and sessions"), "ActionsView.components", read, 20)
+    register_action_tab(_l("Declarations"), "ActionsView.declarations", read, 44)
+    register_action_tab(_l("Invoices"), "ActionsView.invoices", read, 47)
     register_action_tab(_l("History"), "ActionsView.history", read, 90)
     appbuilder.add_view_no_menu(access_views.AccountRightsView)
     register_account_link(_l("Rights"), "AccountRightsView.edit", ("can_change", access_views.VIEW), act=Act.CHANGE_RIGHTS)

@@ -152,6 +152,12 @@ def declarations_in_force(action_ids: Collection[int]) -> Sequence[FinishDeclara
     return db.session.scalars(statement.order_by(FinishDeclaration.id)).all()
 
 
+def declarations_of(action_id: int) -> Sequence[FinishDeclaration]:
+    """Those that an action ever had, withdrawn ones too, latest first: the one in force, if any, is the first."""
+    statement = select(FinishDeclaration).where(FinishDeclaration.action_id == action_id)
+    return db.session.scalars(statement.order_by(FinishDeclaration.id.desc()).limit(200)).all()
+
+
 def programmes_of_contracts() -> list[Programme]:
     """The programmes that the contracts of the scope are of: for an organisation, its own only."""
     held = distinct_values(Contract.programme_id)

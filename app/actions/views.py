@@ -13,6 +13,7 @@ from flask_babel import lazy_gettext as _l
 from werkzeug.datastructures import MultiDict
 
 from app.core import clock
+from app.core.people import account_names
 from app.core.tenancy import current_scope
 from app.core.ui import allowed
 from app.core.ui.components import Column
@@ -21,7 +22,7 @@ from app.reference.models import Programme
 from app.reference.queries import active
 
 from . import chronicle, domain, folding, labels, listing, ports, queries, saved_searches, services
-from .domain import ActionEvent, EntryFacts, ReasonCode, SortKey, shown_status
+from .domain import ActionEvent, ActionStatus, EntryFacts, ReasonCode, SortKey, shown_status
 from .models import Action
 from .queries import PAGE_SIZES, Cursor
 from .search_form import Search
@@ -137,10 +138,67 @@ class ActionsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only p
         action = found_or_404(action_id)
         return self.render_template("actions/history.html", **page_values(action, "ActionsView.history"), history=chronicle.of_action(action))
 
+    @expose("/<int:action_id>/declarations")
+    @has_access
+    @permission_name("read")
+    def declarations(self, action_id: int) -> ResponseReturnValue:
+        """« Déclarations »: those of the end of the action, withdrawn ones too, and what the next step needs (DOMAIN §3)."""
+        action = found_or_404(action_id)
+        lines = queries.declarations_of(action_id)
+        declaration = next((line for line in lines if line.withdrawn_at is None), None)
+        today = clock.today()
+        facts = services.facts_of(action, today, declaration)
+        shown = shown_status(action.status, action.planned_end, today, declared=declaration is not None)
+        names = account_names(line.declared_by_id for line in lines)
+        return self.render_template(
+            "actions/declarations.html",
+            **page_values(action, "ActionsView.declarations", shown=shown),
+            lines=[(line, names.get(line.declared_by_id or 0) or line.declared_by_name) for line in lines],
+            declaration=declaration,
+            missing=missing_lines(action, facts),
+            step=step_towards(action, ActionEvent.DECLARE, facts),
+            ask_step=step_towards(action, ActionEvent.ASK_CLOSING, facts),
+            opening=step_towards(action, ActionEvent.OPEN, facts),
+            unenrolled_url=unenrolled_url(action_id, facts),
+            trainees_hidden=current_scope().observes,
+        )
+
+    @expose("/<int:action_id>/factures")
+    @has_access
+    @permission_name("read")
+    def invoices(self, action_id: int) -> ResponseReturnValue:
+        """« Factures »: the advance invoice, which the opening asks for (guide 003 §1)."""
+        action = found_or_404(action_id)
+        requested_at = queries.advance_requested_at(action_id)
+        opened = queries.opening_of(action_id) if requested_at is not None else None
+        facts = ports.trainee_side().facts(action_id, clock.today()) if action.status == ActionStatus.WAITING else EntryFacts()
+        return self.render_template(
+            "actions/invoices.html",
+            **page_values(action, "ActionsView.invoices"),
+            requested_at=requested_at,
+            opened_by=chronicle.actor_of(opened, account_names((opened.actor_id, opened.on_behalf_of_id))) if opened is not None else None,
+            opening=step_towards(action, ActionEvent.OPEN, facts),
+            unenrolled_url=unenrolled_url(action_id, facts),
+            trainees_hidden=current_scope().observes,
+        )
+
 
 def acts() -> bool:
     """Whether the reader is of those who enrol trainees and let them leave."""
     return allowed("can_exit", "Trainees")
+
+
+def step_towards(action: Action, event: ActionEvent, facts: EntryFacts) -> dict[str, Any]:
+    """One step of the life of the action, for whoever reads: what blocks it, in words, and its page for who may take it now."""
+    reasons = domain.blockers(action.status, event, facts)
+    permission, label, endpoint, _kind = _ACTS[event]
+    return {
+        "label": label,
+        "blockers": [labels.reason_text(reason, acts=acts()) for reason in reasons],
+        "listed": any(reason.code is ReasonCode.SOMETHING_MISSING for reason in reasons),
+        "href": url_for(endpoint, action_id=action.id) if not reasons and allowed(*permission) else None,
+        "nobody": any(reason.code is ReasonCode.NOBODY_ENROLLED for reason in reasons),
+    }
 
 
 def unenrolled_url(action_id: int, facts: EntryFacts) -> str | None:

@@ -397,7 +397,7 @@ def test_the_rule_of_a_programme_is_edited_on_screen(as_user: AsUser) -> None:
 def test_tabs_are_links_to_pages(as_user: AsUser) -> None:
     action = make_action()
     browser = as_user("principal")
-    for path, label in (("", "Résumé"), ("/composantes", "Composantes et sessions"), ("/historique", "Historique")):
+    for path, label in (("", "Résumé"), ("/composantes", "Composantes et sessions"), ("/declarations", "Déclarations"), ("/factures", "Factures"), ("/historique", "Historique")):
         page = browser.get(f"/actions-de-formation/{action.id}{path}").text
         assert f'aria-current="page">{label}' in page, path
     trainees_page = browser.get(f"/stagiaires/action/{action.id}").text
@@ -422,8 +422,8 @@ def test_another_feature_adds_a_tab(app: Flask, as_user: AsUser, monkeypatch: py
         bar = page.partition('<nav class="tabs"')[2].partition("</nav>")[0]
         return re.findall(r"<a [^>]*>([^<]+)</a>", bar)
 
-    assert shown("principal") == ["Résumé", "Composantes et sessions", "Stagiaires", "Demandes", "Documents", "Historique"]
-    assert shown("admin") == ["Résumé", "Composantes et sessions", "Stagiaires", "Demandes", "Documents", "Clôture", "Historique"]
+    assert shown("principal") == ["Résumé", "Composantes et sessions", "Stagiaires", "Demandes", "Déclarations", "Factures", "Documents", "Historique"]
+    assert shown("admin") == ["Résumé", "Composantes et sessions", "Stagiaires", "Demandes", "Déclarations", "Factures", "Documents", "Clôture", "Historique"]
 
 
 # ---- where it stands ---------------------------------------------------------------------------------------------------

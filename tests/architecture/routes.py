@@ -152,7 +152,7 @@ def _all() -> dict[str, Route]:
         # actions
         "ActionsView.index": Route(READERS),
         "ActionsView.show": Route(READERS, owner=True),
-        **{f"ActionsView.{name}": Route(READERS, owner=True) for name in ("components", "history")},
+        **{f"ActionsView.{name}": Route(READERS, owner=True) for name in ("components", "declarations", "invoices", "history")},
         "SessionsView.show": Route(READERS, owner=True),
         **{
             f"SessionsView.{name}": Route(WRITERS | ADMIN, owner=True)

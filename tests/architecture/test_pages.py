@@ -79,6 +79,8 @@ def test_every_page(site: Flask, full_world: World, browsers: Browsers, waiting:
     if actor in ("principal", "secondaire"):
         visits += [
             ("ActionsView.show", f"/actions-de-formation/{waiting}"),
+            ("ActionsView.declarations", f"/actions-de-formation/{waiting}/declarations"),
+            ("ActionsView.invoices", f"/actions-de-formation/{waiting}/factures"),
             ("OpeningView.start", f"/actions-de-formation/{waiting}/ouverture/"),
             ("RegistrationView.start", f"/stagiaires/action/{waiting}/enregistrement/"),
             *((f"{kind}RequestView.start", f"/actions-de-formation/{waiting}/demandes/{name}/") for kind, name in _REQUESTS),

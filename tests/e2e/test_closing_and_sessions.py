@@ -74,6 +74,12 @@ def test_an_action_is_declared_finished_closed_and_reopened(signed_in: SignIn) -
     expect(page.get_by_text("Déclarée terminée le")).to_be_visible()
     expect(page.get_by_role("link", name="Déclarer l’action terminée")).to_have_count(0)
     checked(page)
+    tab(page, "Déclarations")
+    expect(page.get_by_role("table", name="Déclarations de fin de l’action").get_by_role("row")).to_have_count(2)
+    checked(page)
+    tab(page, "Factures")
+    expect(page.locator("#factures")).to_contain_text("acture d’avance")
+    checked(page)
 
     region = signed_in("region")
     region.goto("/actions-de-formation/?statut=finished")
