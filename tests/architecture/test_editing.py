@@ -51,7 +51,8 @@ NOT_EDITS: dict[str, str] = {
     **dict.fromkeys(("ClosingView.declare", "ClosingView.close", "ClosingView.reopen", "ExchangesView.settle", "ExchangesView.replay", "ExchangesView.resend", "ExchangesView.stop", "ExchangesView.resume", "ReconciliationView.start", "DelegationsView.take_back", "AccountReviewView.show"), _STATE),
     **dict.fromkeys(("IdentityCorrectionsView.decide", "IdentityCorrectionsView.withdraw"), _VERSION),
     **dict.fromkeys(
-        ("ImportsView.columns", "ImportsView.columns_again", "ImportsView.check_again", "ImportsView.confirm", "ImportsView.undo", "ImportsView.give_up"),
+        ("ImportsView.columns", "ImportsView.columns_again", "ImportsView.check_again", "ImportsView.confirm", "ImportsView.undo", "ImportsView.give_up",
+         "ImportsView.retry"),
         "one's own file, locked; what moved since the report is shown again",
     ),
     "ImportsView.line": "the revision that the page showed; a stale one is refused, what was typed is kept (tests/imports/test_pages.py)",
@@ -106,7 +107,7 @@ NOT_EDITS: dict[str, str] = {
     "ui.presence": "who has a page open; nothing is kept",
     **dict.fromkeys(("ui.page_draft", "ui.drop_page_draft"), _DRAFT),
     "api_v1.edit_account": "If-Match, in tests/accounts/test_tokens.py",
-    **dict.fromkeys(("api_v1.apply_import", "api_v1.undo_import"), "If-Match, in tests/imports/test_api.py"),
+    **dict.fromkeys(("api_v1.apply_import", "api_v1.undo_import", "api_v1.retry_import"), "If-Match, in tests/imports/test_api.py"),
     "api_v1.send_import": _NEW,
     "OrganisationTokensView.revoke": _STATE,
 }  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -350,7 +350,8 @@ def test_a_mangled_version_decides_nothing(as_user: AsUser, version: str) -> Non
 def test_the_queue_shows_the_oldest_first_and_filters(as_user: AsUser, db_session: Session) -> None:
     old, new, other = open_action(), open_action(), open_action(siret=ORGANISATION_B)
     ids = [ask(action) for action in (new, old, other)]
-    db_session.execute(text("UPDATE modification_request SET sent_at = :at WHERE id = :id"), {"at": clock.now() - timedelta(days=40), "id": ids[1]})
+    noon = datetime.combine(clock.today() - timedelta(days=40), time(12), tzinfo=UTC)  # days are counted on the calendar here
+    db_session.execute(text("UPDATE modification_request SET sent_at = :at WHERE id = :id"), {"at": noon, "id": ids[1]})
     db_session.commit()
     region = as_user("region")
     queue = region.get("/demandes-de-modification/").text
