@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import timedelta
 
 from playwright.sync_api import Page, expect
 
+from app.core import clock
 from tests.e2e.axe import assert_accessible
 from tests.e2e.portal import Product
 
@@ -57,7 +58,7 @@ def test_a_secondary_account_is_narrowed_then_stands_in(product: Product, signed
     principal.goto("/gestion-organisme/delegation/")
     assert_accessible(principal)
     principal.get_by_label("M. MOREAU Karim").check()
-    today = date.today()
+    today = clock.today()
     principal.get_by_label("Premier jour").fill(today.strftime("%d/%m/%Y"))
     principal.get_by_label("Dernier jour").fill((today + timedelta(days=6)).strftime("%d/%m/%Y"))
     principal.get_by_role("button", name="Déléguer mes droits").click()

@@ -8,6 +8,7 @@ from datetime import date, timedelta
 
 from playwright.sync_api import Page, expect
 
+from app.core import clock
 from tests.e2e.axe import assert_accessible, assert_no_horizontal_scroll
 
 SignIn = Callable[..., Page]
@@ -60,7 +61,7 @@ def test_an_action_is_declared_finished_closed_and_reopened(signed_in: SignIn) -
     checked(page)
     page.get_by_role("link", name=re.compile("^OLIVIER")).first.click()
     page.get_by_role("link", name=re.compile("Saisir la sortie")).click()
-    fill(page, "Date de fin réelle", fr(date.today() - timedelta(days=60)))
+    fill(page, "Date de fin réelle", fr(clock.today() - timedelta(days=60)))
     page.get_by_role("combobox", name=re.compile("^Motif de sortie")).select_option(label="Accès à l’emploi")
     page.get_by_role("button", name="Enregistrer la sortie").click()
     expect(page.locator("#messages")).to_contain_text("sortie anticipée de OLIVIER")
@@ -132,7 +133,7 @@ def test_the_life_of_a_session(signed_in: SignIn) -> None:
     page.get_by_role("link", name="Ajouter une session 02").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Ajouter une session")
     end = page.get_by_role("textbox", name=re.compile("^Date de fin de session")).input_value()
-    fill(page, "Date de fin de session", fr(date.today() + timedelta(days=900)))
+    fill(page, "Date de fin de session", fr(clock.today() + timedelta(days=900)))
     fill(page, "Nombre de places", "8")
     page.get_by_role("button", name="Enregistrer la session").click()
     expect(page.get_by_text("La composante se termine le").first).to_be_visible()
@@ -142,7 +143,7 @@ def test_the_life_of_a_session(signed_in: SignIn) -> None:
     expect(page.locator("#messages")).to_contain_text("La session est créée")
 
     page.get_by_role("link", name="Ajouter une information collective").click()
-    fill(page, "Date de l’information collective", fr(date.today() + timedelta(days=10)))
+    fill(page, "Date de l’information collective", fr(clock.today() + timedelta(days=10)))
     fill(page, "Heure", "midi")
     page.get_by_role("button", name="Enregistrer l’information collective").click()
     expect(page.get_by_text("Cette heure ne se lit pas").first).to_be_visible()

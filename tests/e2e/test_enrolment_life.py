@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import Any
 
 from playwright.sync_api import Page, expect
 
+from app.core import clock
 from tests.e2e.portal import Product
 from tests.e2e.test_closing_and_sessions import checked, fill, fr, open_action
 
@@ -21,7 +22,7 @@ TWO_COMPONENTS, TO_CLOSE = "19Q01762009_5", "22P00210044_1"
 
 def ago(days: int) -> str:
     """jj/mm/aaaa, so many days ago"""
-    return fr(date.today() - timedelta(days=days))
+    return fr(clock.today() - timedelta(days=days))
 
 
 def file_at_agora(product: Product, number: str) -> dict[str, Any]:

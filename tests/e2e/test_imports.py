@@ -7,7 +7,7 @@ import io
 import re
 import time
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from playwright.sync_api import Locator, Page, expect
 from python_calamine import CalamineWorkbook
 from xlsxwriter import Workbook
 
+from app.core import clock
 from app.core.nir import compute_key
 from tests.e2e.axe import assert_accessible, assert_no_horizontal_scroll
 from tests.e2e.portal import PASSWORD
@@ -99,7 +100,7 @@ def test_a_file_from_its_arrival_to_its_undoing(signed_in: SignIn, tmp_path: Pat
 
 
 def ago(days: int) -> str:
-    return (date.today() - timedelta(days=days)).strftime("%d/%m/%Y")
+    return (clock.today() - timedelta(days=days)).strftime("%d/%m/%Y")
 
 
 def filled(page: Page, matrix: str, kind: str, folder: Path, rows: list[dict[str, str]]) -> Path:

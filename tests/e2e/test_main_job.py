@@ -12,6 +12,7 @@ from datetime import date, timedelta
 import pytest
 from playwright.sync_api import Page, expect
 
+from app.core import clock
 from tests.e2e.axe import assert_accessible
 from tests.e2e.portal import PASSWORD, Product, sign_in
 
@@ -27,7 +28,7 @@ def fr(day: date) -> str:
     return day.strftime("%d/%m/%Y")
 
 
-TODAY = date.today()
+TODAY = clock.today()
 ENTRY = TODAY - timedelta(days=4)
 
 

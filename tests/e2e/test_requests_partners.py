@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import date
 from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
+from app.core import clock
 from tests.e2e.axe import assert_accessible, assert_no_horizontal_scroll
 
 ACTION = "23C00390257_2"
@@ -16,7 +16,7 @@ SignIn = Callable[..., Page]
 PDF = b"%PDF-1.7\n1 0 obj\n<<>>\nendobj\ntrailer\n<<>>\n%%EOF\n"
 
 #: Partners come in within the dates of the action, which are counted from today.
-TODAY = f"{date.today():%d/%m/%Y}"
+TODAY = f"{clock.today():%d/%m/%Y}"
 
 
 def file(name: str, content: bytes = PDF) -> dict[str, object]:

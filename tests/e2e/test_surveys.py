@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import date
 
 from playwright.sync_api import BrowserContext, Page, expect
 
+from app.core import clock
 from tests.e2e.axe import assert_accessible
 
 SignIn = Callable[..., Page]
@@ -32,7 +32,7 @@ def leave(page: Page) -> None:
     page.goto("/stagiaires/?texte=" + NAME)
     page.get_by_role("link", name=NAME, exact=True).first.click()
     page.get_by_role("link", name=re.compile("^(Sortie|Saisir la sortie)")).first.click()
-    page.get_by_role("textbox", name=re.compile("^Date de fin réelle|^Fin réelle")).fill(date.today().strftime("%d/%m/%Y"))
+    page.get_by_role("textbox", name=re.compile("^Date de fin réelle|^Fin réelle")).fill(clock.today().strftime("%d/%m/%Y"))
     page.get_by_role("combobox", name=re.compile("^Motif")).select_option(label="Accès à l’emploi")
     page.get_by_role("button", name=re.compile("^Enregistrer")).click()
     expect(page.get_by_role("heading", name="Bilans de situation")).to_be_visible()
