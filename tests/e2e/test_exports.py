@@ -17,6 +17,7 @@ SignIn = Callable[..., Page]
 
 def fits(page: Page) -> None:
     """No wider than the screen."""
+    page.wait_for_load_state()  # a page that waits for a file shows itself anew
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
 
 
