@@ -5,7 +5,9 @@ What is answered of a file is what its report shows: of the trainees, the cells 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final
 
 from flask import Response, url_for
@@ -431,14 +433,9 @@ def apply_import(*, import_id: int, body: dict[str, Any]) -> Answered:
         wanted = _("Choose one of these: %(values)s.", values=f"{_ALL_LINES}, {_VALID_LINES}")
         raise ApiProblem("fields_invalid", errors=[{"field": "lignes", "detail": wanted}])
     try:
-        services.confirm(import_id, expected={}, partial=body["lignes"] == _VALID_LINES, check=_check)
-    except services.FileGone:
-        raise ApiProblem("not_found") from None
-    except services.FileElsewhere:
-        raise ApiProblem("refused", detail=_refusal(_file_or_404(import_id))) from None
+        return _accepted(import_id, partial(services.confirm, expected={}, partial=body["lignes"] == _VALID_LINES))
     except services.CountsChanged:
         raise ApiProblem("refused", detail=_("Lines of this file are to be mended (or none does anything): mend it, or apply the right lines only.")) from None
-    return Answered(_whole(_file_or_404(import_id)), 202)
 
 
 @resource(
@@ -457,13 +454,7 @@ def apply_import(*, import_id: int, body: dict[str, Any]) -> Answered:
 )
 def undo_import(*, import_id: int) -> Answered:
     """POST /imports/…/annulation: the service of the page, from the version that was read."""
-    try:
-        services.undo(import_id, check=_check)
-    except services.FileGone:
-        raise ApiProblem("not_found") from None
-    except services.FileElsewhere:
-        raise ApiProblem("refused", detail=_refusal(_file_or_404(import_id))) from None
-    return Answered(_whole(_file_or_404(import_id)), 202)
+    return _accepted(import_id, services.undo)
 
 
 @resource(
@@ -482,8 +473,13 @@ def undo_import(*, import_id: int) -> Answered:
 )
 def retry_import(*, import_id: int) -> Answered:
     """POST /imports/…/reprise: the service of the page, from the version that was read."""
+    return _accepted(import_id, services.retry)
+
+
+def _accepted(import_id: int, act: Callable[..., None]) -> Answered:
+    """The file as the act left it, from the version that was read; the portal does the rest."""
     try:
-        services.retry(import_id, check=_check)
+        act(import_id, check=_check)
     except services.FileGone:
         raise ApiProblem("not_found") from None
     except services.FileElsewhere:

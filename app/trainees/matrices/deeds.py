@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -24,7 +25,7 @@ Fields = Mapping[str, tuple[Any, Any]]
 
 
 @dataclass(slots=True)
-class Deed:
+class Deed(ABC):
     """One act.  ``fields``: what it changes, as (before, after), to be taken back."""
 
     #: What the act is called where it is kept to be undone.
@@ -36,9 +37,9 @@ class Deed:
     enrolment_id: int
     fields: dict[str, tuple[Any, Any]] | None = field(default=None, kw_only=True)
 
+    @abstractmethod
     def do(self, version: int) -> int:
         """Do it, inside the open transaction, to the enrolment at this version; gives its id.  Raises as the use case does."""
-        raise NotImplementedError
 
     def kept(self) -> Fields | None:
         """The fields as JSON holds them."""
