@@ -173,6 +173,8 @@ def test_a_file_of_enrolments(signed_in: SignIn, tmp_path: Path) -> None:
     page = signed_in("principal")
     who = {"N° Action": "19Q01762009_5", "NIR / NIA": "7960699326094", "Clé": compute_key("7960699326094"), "Nom de naissance": "N'Guessan"}
     plan = {"Date de début prévue": ago(1), "Date de fin prévue": ago(-30), "Heure stag fact (hcf)": "50", "Heure stagiaire entreprise (he)": "10"}
+    # Named, because other journeys give this composante more sites.
+    plan["Site de réalisation"] = "Centre de formation de Toulouse / TOULOUSE / 31100"
     path = filled(page, "inscriptions", "csv", tmp_path, [who | plan | {"N° Composante": "1", "Date de fin prévue": "31/02/2026"}])
     send(page, "inscriptions", path)
     expect(page.get_by_role("table", name="Lignes à corriger")).to_contain_text("Date de fin prévue")
