@@ -62,6 +62,7 @@ LIFE: Final[Workflow[FileState, FileEvent, None]] = Workflow(
         Transition(S.RECEIVED, E.READ, S.CHECKING),
         Transition(S.TO_MAP, E.MEND, S.CHECKING),
         Transition(S.CHECKING, E.CHECK, S.READY),
+        Transition(S.CHECKING, E.REFUSE, S.REFUSED),  # too much is wrong to be mended here
         Transition(S.READY, E.ASK_COLUMNS, S.TO_MAP),
         Transition(S.READY, E.MEND, S.CHECKING),
         Transition(S.READY, E.CONFIRM, S.APPLYING),

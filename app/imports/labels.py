@@ -16,7 +16,7 @@ from .models import ImportFile
 #: Where a file stands, and the tone of its badge.
 STATE_LABELS: Final[dict[str, tuple[Any, str]]] = {
     FileState.RECEIVED: (_l("Being read"), "info"),
-    FileState.REFUSED: (_l("Cannot be read"), "danger"),
+    FileState.REFUSED: (_l("File refused"), "danger"),
     FileState.TO_MAP: (_l("Columns to name"), "warning"),
     FileState.CHECKING: (_l("Being checked"), "info"),
     FileState.READY: (_l("Checked: to be decided"), "warning"),

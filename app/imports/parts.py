@@ -31,12 +31,22 @@ def part_aad(seal_uid: Any) -> bytes:
 
 def keep(file: ImportFile, kind: PartKind, items: Sequence[Any]) -> None:
     """Replace what is kept of this kind by these items (plain values)."""
-    _replace(file, kind, (to_json(items[start : start + LINES]).encode() for start in range(0, len(items), LINES)))
+    _replace(file, kind, (packed(items[start : start + LINES]) for start in range(0, len(items), LINES)))
+
+
+def packed(items: Sequence[Any]) -> bytes:
+    """Items of one part (``LINES`` at most), small enough to be held until all are written."""
+    return zlib.compress(to_json(items).encode(), 1)
+
+
+def keep_packed(file: ImportFile, kind: PartKind, contents: Iterable[bytes]) -> None:
+    """Replace what is kept of this kind by what ``packed`` gave."""
+    _replace(file, kind, contents)
 
 
 def keep_file(file: ImportFile, content: bytes) -> None:
     """Keep the bytes as they came."""
-    _replace(file, PartKind.FILE, (content[start : start + _BYTES] for start in range(0, len(content), _BYTES)))
+    _replace(file, PartKind.FILE, (zlib.compress(content[start : start + _BYTES], 1) for start in range(0, len(content), _BYTES)))
 
 
 def _replace(file: ImportFile, kind: PartKind, contents: Iterable[bytes]) -> None:
@@ -50,7 +60,7 @@ def _replace(file: ImportFile, kind: PartKind, contents: Iterable[bytes]) -> Non
 
 def _sealed(file: ImportFile, kind: PartKind, number: int, content: bytes) -> ImportPart:
     seal_uid = uuid4()
-    sealed = crypto.cipher().encrypt(zlib.compress(content, 1), part_aad(seal_uid))
+    sealed = crypto.cipher().encrypt(content, part_aad(seal_uid))
     return ImportPart(organisation_id=file.organisation_id, file_id=file.id, kind=kind.value, number=number, seal_uid=seal_uid, content=sealed)
 
 
@@ -68,10 +78,16 @@ def _parts(file_id: int, kind: PartKind, first: int = 0) -> Iterator[ImportPart]
             db.session.expunge(part)
 
 
-def items_of(file_id: int, kind: PartKind, *, first: int = 0) -> Iterator[Any]:
-    """What ``keep`` kept, in order, from the part ``first`` on."""
+def pieces_of(file_id: int, kind: PartKind, *, first: int = 0) -> Iterator[list[Any]]:
+    """What ``keep`` kept, in order, from the part ``first`` on: what each part holds."""
     for part in _parts(file_id, kind, first):
-        yield from json.loads(_opened(part))
+        yield json.loads(_opened(part))
+
+
+def items_of(file_id: int, kind: PartKind, *, first: int = 0) -> Iterator[Any]:
+    """The same, one by one."""
+    for items in pieces_of(file_id, kind, first=first):
+        yield from items
 
 
 def file_of(file_id: int) -> bytes:
@@ -95,7 +111,7 @@ def part_at(file_id: int, kind: PartKind, number: int) -> tuple[ImportPart, list
 
 def rewrite(part: ImportPart, items: Sequence[Any]) -> None:
     """Put other items in the place of those of a part."""
-    part.content = crypto.cipher().encrypt(zlib.compress(to_json(items).encode(), 1), part_aad(part.seal_uid))
+    part.content = crypto.cipher().encrypt(packed(items), part_aad(part.seal_uid))
     db.session.flush()
 
 
@@ -107,4 +123,4 @@ def drop(file_id: int, *kinds: PartKind) -> None:
     db.session.execute(statement.execution_options(synchronize_session=False))
 
 
-__all__ = ["LINES", "drop", "file_of", "items_of", "keep", "keep_file", "part_aad", "part_at", "piece", "rewrite"]
+__all__ = ["LINES", "drop", "file_of", "items_of", "keep", "keep_file", "keep_packed", "packed", "part_aad", "part_at", "piece", "pieces_of", "rewrite"]

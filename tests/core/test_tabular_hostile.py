@@ -243,7 +243,7 @@ def _measured(name: str, pipe: Any) -> None:
         refs.write("5")  # the peak begins here
     started = time.process_time()
     try:
-        read_table(content, limits or Limits(size=40 * 1024 * 1024))
+        read_table(content, limits or Limits(size=BULK.size))
         found = None
     except Refused as error:
         found = error.fault

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import func, select, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError
 
@@ -15,7 +16,7 @@ from app.actions.models import Component
 from app.core import schema
 from app.core.errors_db import is_passing, was_sent_back
 from app.core.extensions import db
-from app.core.matrix import rows
+from app.core.matrix import findings, rows
 from app.core.outbox import console
 from app.core.outbox.models import OutboxMessage
 from app.core.tabular import Fault, Refused
@@ -25,7 +26,7 @@ from app.core.ui.format import fr_number
 from app.imports import domain, services, validator, work
 from app.imports.domain import FileState, Phase
 from app.imports.matrices import IMPORTERS
-from app.imports.models import ImportFile
+from app.imports.models import ImportFile, ImportFinding, ImportPart
 from app.imports.specification import files_accepted
 from app.partners.agora.port import Outcome
 from app.trainees import agora, labels
@@ -84,6 +85,26 @@ def test_how_many_lines_is_said_where_files_are_described(as_user: Callable[[str
         assert most in files_accepted(IMPORTERS[name].matrix)[0]
         page = as_user("principal").get(f"/imports/{name}").text
         assert most.replace("\u202f", "\xa0") in page.replace("\u202f", "\xa0")
+
+
+def test_a_file_of_which_nearly_all_is_wrong_is_refused_with_the_columns_that_are(account: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is never a hundred thousand errors to be read one by one, and takes no memory without end."""
+    monkeypatch.setattr(findings, "MOST", 8)
+    wrong = [row_of(make_action(), None, birth_date="hier", postal_code="Toulouse") for _ in range(4)]
+    file = sent(account, "stagiaires", *wrong)
+    assert (file.state, file.fault and file.fault["fault"]) == (FileState.REFUSED, Fault.TOO_MUCH_WRONG)
+    assert {"« Date de naissance »", "« Code postal »"} < set(file.fault["value"].split(", "))
+    assert db.session.scalar(select(func.count()).select_from(ImportFinding)) == 0
+    assert db.session.scalar(select(func.count()).select_from(ImportPart).where(ImportPart.file_id == file.id)) == 0
+    monkeypatch.setattr(findings, "MOST", 1_000)
+    assert sent(account, "stagiaires", *wrong).state == FileState.READY
+
+
+def test_what_a_file_holds_of_known_columns_is_bounded(account: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A text that stands in many columns is counted for each: each is held."""
+    monkeypatch.setattr(work, "LIMITS", replace(services.LIMITS, held=2_000))
+    file = sent(account, "stagiaires", row_of(make_action(), make_nir()))
+    assert (file.state, file.fault and file.fault["fault"]) == (FileState.REFUSED, Fault.TOO_MUCH_TEXT)
 
 
 def test_more_rows_than_a_statement_has_parameters(account: User) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
@@ -17,7 +17,8 @@ from app.core.tabular.table import Cell, CellKind
 from app.core.textsearch import fold
 from app.core.ui.kept_text import no_number
 
-from .definition import UNREAD, Choice, Column, FieldKind, Matrix, choices_of, is_required, kind_of
+from . import findings
+from .definition import UNREAD, Choice, Column, FieldKind, Matrix, choices_of, describe, is_required, kind_of
 from .findings import Finding
 
 #: What people write for yes and no.
@@ -38,12 +39,14 @@ class Figure(str):
     __slots__ = ()
 
 
+#: Distinct combinations that a judge remembers.
+_MOST_KNOWN: Final = 20_000
 #: A cell that holds nothing; whether something had to stand there depends on what the line does.
 BLANK: Final = Read(None)
 
 
 class Reader:
-    """Reads the cells of one column.  Cells are told apart by content and kind; what the first one gave, the others give."""
+    """Reads the cells of one column."""
 
     def __init__(self, column: Column, control: Field, form: Any) -> None:
         self.column = column
@@ -57,30 +60,22 @@ class Reader:
         elif isinstance(control, SelectField | RadioField):
             self._judge = self._choice
             self._known = {fold(words): value for words, value in column.synonyms} | _known_choices(control)
-        self._read: dict[tuple[str, CellKind], Read] = {}
 
     def read(self, cell: Cell) -> Read:
         """The value of a cell, or what is wrong with it by itself."""
-        if not cell.text:
-            return BLANK
-        key = (cell.text, cell.kind)
-        found = self._read.get(key)
-        if found is None:
-            found = self._read[key] = self._new(cell)
-        return found
+        return self._new(cell) if cell.text else BLANK
 
-    def column_of(self, cells: Iterable[Cell]) -> list[Read]:
-        """The same for a whole column.  Cells that are one object are looked up by it, which costs less than by their content."""
-        seen: dict[int, Read] = {}
-        kept: list[Cell] = []  # no other cell may take the place of one that was seen
-        out: list[Read] = []
-        for cell in cells:
-            found = seen.get(id(cell))
-            if found is None:
-                found = seen[id(cell)] = self.read(cell)
-                kept.append(cell)
-            out.append(found)
-        return out
+    def column_of(self, cells: Sequence[Cell]) -> tuple[list[Any], dict[int, str]]:
+        """The same for a whole column: what each cell gives, and the sentences of those that give nothing, by their place.
+
+        Cells that are one object are judged once.
+        """
+        places = list(map(id, cells))
+        read = {place: self.read(cell) for place, cell in dict(zip(places, cells, strict=True)).items()}
+        values = {place: found.value for place, found in read.items()}
+        wrong = {place: found.message for place, found in read.items() if found.message}
+        said = {order: wrong[place] for order, place in enumerate(places) if place in wrong} if wrong else {}
+        return list(map(values.__getitem__, places)), said
 
     def choices(self) -> tuple[Choice, ...]:
         """The values of a closed list, with their words."""
@@ -188,18 +183,26 @@ class Checker:
         self.readers = {column.name: Reader(column, column.field(self.forms[column.form]), self.forms[column.form]) for column in matrix.columns}
 
     def check(
-        self, lines: Sequence[int], cells: Mapping[str, Sequence[Cell]], *, progress: Callable[[int, int], None] | None = None
+        self, lines: Sequence[int], cells: dict[str, list[Cell]], *, progress: Callable[[int, int], None] | None = None
     ) -> Checked:
-        """Each cell by itself; ``cells`` holds one sequence a column that the file has."""
+        """Each cell by itself; ``cells`` holds one list a column that the file has, and is emptied: nothing is held twice.
+
+        Raises Refused when too much is wrong.
+        """
         checked = Checked(list(lines), {})
         names = [name for name in self.readers if name in cells]
         for done, name in enumerate(names):
-            reads = self.readers[name].column_of(cells[name])
-            checked.values[name] = [read.value for read in reads]
-            checked.findings += [Finding(line, name, read.message) for line, read in zip(lines, reads, strict=True) if read.message]
+            checked.values[name], wrong = self.readers[name].column_of(cells.pop(name))
+            checked.findings += [Finding(lines[place], name, message) for place, message in wrong.items()]
+            if len(checked.findings) > findings.MOST:
+                raise findings.too_many([checked.findings], self.headers())
             if progress is not None:
                 progress(done + 1, len(names))
         return checked
+
+    def headers(self) -> dict[str, str]:
+        """How the file names each column."""
+        return {one.column.name: str(one.header) for one in describe(self.matrix)}
 
     def missing(self, name: str) -> str | None:
         """What the form says when it requires an answer and none is given; None when it does not."""
@@ -236,6 +239,8 @@ class GroupJudge:
         """The values as the form leaves them, and what is wrong: (column, sentence) pairs."""
         known = self._known.get(values)
         if known is None:
+            if len(self._known) >= _MOST_KNOWN:
+                self._known.clear()
             known = self._known[values] = self._new(values)
         return known
 

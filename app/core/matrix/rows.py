@@ -34,6 +34,9 @@ def _plain(value: Any) -> Any:
     raise TypeError(type(value).__name__)
 
 
+_JSON: Final = json.JSONEncoder(default=_plain, ensure_ascii=False, separators=(",", ":"), check_circular=False)
+
+
 def plain(value: Any) -> Any:
     """A value of a column as JSON gives it back."""
     return value if value is None or isinstance(value, bool | int | str) else _plain(value)
@@ -41,7 +44,7 @@ def plain(value: Any) -> Any:
 
 def to_json(value: Any) -> str:
     """JSON in which PostgreSQL reads every type of a column."""
-    return json.dumps(value, default=_plain, ensure_ascii=False)
+    return _JSON.encode(value)
 
 
 def pieces(rows: Sequence[Any]) -> Iterator[Sequence[Any]]:

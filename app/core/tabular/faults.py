@@ -36,10 +36,11 @@ class Fault(StrEnum):
     BAD_QUOTES = "bad_quotes"
     NO_HEADER = "no_header"
     SAME_HEADER_TWICE = "same_header_twice"
+    TOO_MUCH_WRONG = "too_much_wrong"  # said by what judges the cells, not by what reads them
 
 
 class Refused(Exception):
-    """The file is not read. ``line`` and ``column`` count from 1; ``value`` is a limit, a header, the name of a sheet or an error of a
+    """The file is not read. ``line`` and ``column`` count from 1; ``value`` is a limit, headers, the name of a sheet or an error of a
     spreadsheet (#N/A), never what somebody typed in a cell.
     In a text whose cells were not told apart yet, ``in_text``, the column counts characters.
     """

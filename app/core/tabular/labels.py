@@ -78,6 +78,11 @@ def _sentence(error: Refused) -> str:
         Fault.BAD_QUOTES: _("A quotation mark is opened and not closed, or misplaced: check the quotation marks of this line."),
         Fault.NO_HEADER: _("The first line must name the columns: start from the template."),
         Fault.SAME_HEADER_TWICE: _("The column « %(value)s » is there twice: remove one.", value=value),
+        Fault.TOO_MUCH_WRONG: _(
+            "Too many cells are to be mended to show them all, most of them in the columns %(value)s. Check a few lines against the specification,"
+            " mend the whole column in your file and send it again.",
+            value=value,
+        ),
     }
     return str(sentences[error.fault])
 

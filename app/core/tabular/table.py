@@ -89,7 +89,7 @@ class Limits:
 
 #: For imports in bulk: 600 MB of memory in all, for the process that reads.
 BULK: Final = Limits(
-    size=40 * 1024 * 1024, unpacked=1024 * 1024 * 1024, entries=200, lines=200_000, columns=120, held=320 * 1024 * 1024
+    size=64 * 1024 * 1024, unpacked=1024 * 1024 * 1024, entries=200, lines=200_000, columns=120, held=224 * 1024 * 1024
 )  # fmt: skip
 
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\0")

@@ -13,7 +13,7 @@ from app.actions.domain import registration_blockers
 from app.actions.labels import reason_text
 from app.actions.models import Action, Contract
 from app.core.extensions import db
-from app.core.matrix import Finding
+from app.core.matrix import Finding, findings
 from app.core.matrix.checking import Checked, Checker
 from app.core.matrix.rows import among
 from app.core.nir import Nir, NirError, parse
@@ -44,10 +44,14 @@ class Lines:
         self.found: dict[int, list[Finding]] = {}
         for finding in checked.findings:
             self.found.setdefault(finding.line, []).append(finding)
+        self._count = len(checked.findings)
 
     def wrong(self, line: int, column: str, message: str) -> None:
-        """One more thing to mend."""
+        """One more thing to mend.  Raises Refused when there are too many."""
         self.found.setdefault(line, []).append(Finding(line, column, message))
+        self._count += 1
+        if self._count > findings.MOST:
+            raise findings.too_many(self.found.values(), self.checker.headers())
 
     def at(self, name: str, place: int) -> Any:
         """What the line gives in a column; None when nothing, or when the file has no such column."""

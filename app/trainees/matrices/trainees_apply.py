@@ -24,11 +24,9 @@ from ..domain import IdentitySource
 from ..models import Enrolment, Registration, Trainee
 from ..services.enrolment import hold_messages, resend_refused, tell_sheets
 from ..services.identity import Person
-from ..services.registration import DETAIL_COLUMNS
 from .trainees import CIVIL
-from .trainees_plan import Sheet
+from .trainees_plan import COLUMNS, Change, Sheet
 
-_COLUMNS = tuple(sorted(DETAIL_COLUMNS))
 TRAINEE, REGISTRATION = "trainee", "registration"
 #: Columns that say one thing together: taken back together, or not at all.
 _TOGETHER: Final = (
@@ -86,11 +84,11 @@ def _sheets(made: Sequence[Step], progress: Callable[[int], None]) -> list[Done]
         rows = []
         for step, registration_id in zip(some, new_ids(Registration, len(some)), strict=True):
             sheet: Sheet = step.data
-            values = {name: sheet.values.get(name) for name in _COLUMNS}
             rows.append(
                 {
                     "id": registration_id, "organisation_id": sheet.where.organisation_id, "action_id": sheet.where.id,
-                    "trainee_id": sheet.trainee_id, "sort_name": names[sheet.trainee_id], "version": 1, "created_at": now, "updated_at": now, **values,
+                    "trainee_id": sheet.trainee_id, "sort_name": names[sheet.trainee_id], "version": 1, "created_at": now, "updated_at": now,
+                    **dict(zip(COLUMNS, sheet.new, strict=True)),
                 }
             )  # fmt: skip
             done.append(Done(step.line, REGISTRATION, registration_id, 1))
@@ -133,28 +131,29 @@ def _change(steps: Sequence[Step]) -> list[Done]:
     if not steps:
         return []
     now = clock.now()
-    ids = [step.data.registration_id for step in steps]
+    changes: list[Change] = [step.data.change for step in steps]
+    ids = [one.registration_id for one in changes]
     enrolments = db.session.scalars(select(Enrolment.id).where(among(Enrolment.registration_id, ids))).all()
     messages = hold_messages(*enrolments) if enrolments else []
-    held = select(Registration.id, Registration.version, *(getattr(Registration, name) for name in _COLUMNS)).where(among(Registration.id, ids))
+    held = select(Registration.id, Registration.version, *(getattr(Registration, name) for name in COLUMNS)).where(among(Registration.id, ids))
     there = {row.id: row for row in db.session.execute(held.with_for_update())}
-    for step in steps:  # a page may change a sheet while the plan is made: nobody overwrites anybody
-        row, expected = there.get(step.data.registration_id), step.data.whole | step.data.before
-        if row is None or any(getattr(row, name) != expected[name] for name in _COLUMNS):
+    for step, one in zip(steps, changes, strict=True):  # a page may change a sheet while the plan is made: nobody overwrites anybody
+        row, expected = there.get(one.registration_id), one.whole | one.before
+        if row is None or any(getattr(row, name) != expected[name] for name in COLUMNS):
             raise Outdated(step.line)
-    update_rows(Registration, [{"id": step.data.registration_id, "updated_at": now, **step.data.whole} for step in steps])
+    update_rows(Registration, [{"id": one.registration_id, "updated_at": now, **one.whole} for one in changes])
     tell_sheets(messages)
     resend_refused(*ids)
     return [
-        Done(step.line, REGISTRATION, step.data.registration_id, there[step.data.registration_id].version + 1, _pairs(step.data))
-        for step in steps
+        Done(step.line, REGISTRATION, one.registration_id, there[one.registration_id].version + 1, _pairs(one))
+        for step, one in zip(steps, changes, strict=True)
     ]
 
 
-def _pairs(sheet: Sheet) -> dict[str, tuple[Any, Any]]:
+def _pairs(change: Change) -> dict[str, tuple[Any, Any]]:
     """Before and after, of what changes and of what goes with it."""
-    names = set(sheet.values).union(*(together for together in _TOGETHER if together & sheet.values.keys()))
-    return {name: (sheet.before[name] if name in sheet.before else sheet.whole[name], sheet.whole[name]) for name in sorted(names)}
+    names = set(change.values).union(*(together for together in _TOGETHER if together & change.values.keys()))
+    return {name: (change.before[name] if name in change.before else change.whole[name], change.whole[name]) for name in sorted(names)}
 
 
 # ---- undoing -----------------------------------------------------------------------------------------------------------
@@ -226,7 +225,7 @@ def _take_back(changed: Sequence[Done], actions: set[int]) -> list[Kept]:
     ids = [one.subject_id for one in changed]
     enrolments = db.session.scalars(select(Enrolment.id).where(among(Enrolment.registration_id, ids))).all()
     messages = hold_messages(*enrolments) if enrolments else []
-    columns = [getattr(Registration, name) for name in _COLUMNS]
+    columns = [getattr(Registration, name) for name in COLUMNS]
     statement = select(Registration.id, Registration.action_id, *columns).where(among(Registration.id, ids)).with_for_update()
     there = {row.id: row for row in db.session.execute(statement)}
     kept, rows, now = [], [], clock.now()
@@ -240,7 +239,7 @@ def _take_back(changed: Sequence[Done], actions: set[int]) -> list[Kept]:
         if len(back) < len(one.fields):
             kept.append(Kept(one.line, one.subject, one.subject_id, _("Some of the fields have been changed since: these stay.")))
         if back:
-            rows.append({"id": row.id, "updated_at": now, **{name: getattr(row, name) for name in _COLUMNS}, **back})
+            rows.append({"id": row.id, "updated_at": now, **{name: getattr(row, name) for name in COLUMNS}, **back})
             actions.add(row.action_id)
     update_rows(Registration, rows)
     tell_sheets(messages)

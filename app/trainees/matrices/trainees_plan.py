@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from flask_babel import gettext as _
 from sqlalchemy import select
@@ -32,6 +32,8 @@ from .lines import BATCH, Lines, Where, batches
 from .trainees import CIVIL, ESF
 
 _SHEET = tuple(sorted(DETAIL_COLUMNS - {"insee_code"}))
+#: The columns of a sheet, in the order of ``Sheet.new``.
+COLUMNS: Final = tuple(sorted(DETAIL_COLUMNS))
 
 
 class Known(NamedTuple):
@@ -45,6 +47,16 @@ class Known(NamedTuple):
     civility: str
 
 
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a line changes on a sheet: the columns that change, what they held, and every column as it will be."""
+
+    registration_id: int
+    values: dict[str, Any]
+    before: dict[str, Any]
+    whole: dict[str, Any]
+
+
 @dataclass(slots=True)
 class Sheet:
     """A line that makes a sheet or changes one."""
@@ -54,12 +66,9 @@ class Sheet:
     trainee_id: int | None
     person: Person | None
     nir: Nir | None
-    #: Columns of the sheet: all that are given (a new one), or those that change.
-    values: dict[str, Any]
-    registration_id: int | None = None
-    before: dict[str, Any] = field(default_factory=dict)
-    #: Every column of a sheet that changes, as it will be.
-    whole: dict[str, Any] = field(default_factory=dict)
+    #: Every column of a new sheet, in the order of ``COLUMNS``: a file may make a hundred thousand, and a dict of each takes five times more.
+    new: tuple[Any, ...] = ()
+    change: Change | None = None
 
 
 def plan(checker: Checker, checked: Checked, progress: Progress, *, lock: bool) -> Plan:
@@ -74,6 +83,11 @@ class _Planner(Lines):
         #: What tells the person, and what a new sheet requires.
         self.keys = [name for name, reader in checker.readers.items() if reader.column.key and name != "action_number"]
         self.required = [name for name, reader in checker.readers.items() if name in self.keys or (reader.required and name not in (*ESF, "action_number"))]
+        blank = [None] * len(self.lines)
+        #: What the file gives for the columns of a sheet: of an action that the ESF co-funds, of another one.
+        self.given = {
+            cofunded: [(name, self.values.get(name, blank)) for name in _SHEET if cofunded or name not in ESF] for cofunded in (False, True)
+        }
         self.today = clock.today()
         self.towns: dict[tuple[str, str], str | None] = {}
         self.words: dict[str, dict[Any, str]] = {}
@@ -204,7 +218,7 @@ class _Planner(Lines):
             ))
 
     def _made(self, place: int, line: int, where: Where, nir: Nir | None, known: Known | None) -> Step | None:
-        values = {name: self.at(name, place) for name in _SHEET if name not in ESF or where.cofunded}
+        values = {name: column[place] for name, column in self.given[where.cofunded]}
         self._together(line, values, where)
         person: Person | None = None
         if known is None and not self.has(line, *CIVIL):
@@ -217,11 +231,11 @@ class _Planner(Lines):
             return None
         values["insee_code"] = self._insee(values)
         values |= emptied(values, cofunded=where.cofunded)
-        return Step(line, Act.CREATE, Sheet(where, known.id if known else None, person, nir, values))
+        return Step(line, Act.CREATE, Sheet(where, known.id if known else None, person, nir, tuple(map(values.get, COLUMNS))))
 
     def _changed(self, place: int, line: int, where: Where, known: Known | None, sheet: Any) -> Step | None:
         held = {name: getattr(sheet, name) for name in _SHEET}
-        given = {name: self.at(name, place) for name in _SHEET if self.at(name, place) is not None and (name not in ESF or where.cofunded)}
+        given = {name: column[place] for name, column in self.given[where.cofunded] if column[place] is not None}
         merged = held | given
         self._together(line, merged, where, only=frozenset(given))
         if known is not None:
@@ -239,7 +253,7 @@ class _Planner(Lines):
             Difference(name, self._shown(name, before[name]), self._shown(name, value)) for name, value in values.items() if name != "insee_code"
         )
         whole = {"insee_code": sheet.insee_code, **merged, **values}
-        return Step(line, Act.CHANGE, Sheet(where, known.id, None, None, values, sheet.id, before, whole), changes)
+        return Step(line, Act.CHANGE, Sheet(where, known.id, None, None, change=Change(sheet.id, values, before, whole)), changes)
 
     # ---- parts of a line
 
@@ -321,4 +335,4 @@ class _Seen:
     people: dict[Any, tuple[int, str, date | None]] = field(default_factory=dict)
 
 
-__all__ = ["Sheet", "plan"]
+__all__ = ["COLUMNS", "Change", "Sheet", "plan"]
