@@ -69,16 +69,25 @@ class Held(Exception):
 
 
 def run(file_id: int) -> None:
-    """Do what the file waits for, within the rights of now of the account that sent it; what is applied or undone is the act of who decided it."""
+    """Do what the file waits for.
+
+    It is checked within the rights of now of the account that sent it, or within the organisation when that account is no more: only who sees all
+    of the organisation sees such a file.  What is applied or undone is the act of who decided it; it is applied within the rights of now of that
+    account, and held when that is no more.
+    """
     taken = _taken(file_id)
     if taken is None:
         return
     organisation_id, account_id, decider_id, state, wish = taken
     try:
-        scope = _scope(organisation_id, account_id)
-        may_apply = wish is not None and account_id is not None and _may_apply(file_id, account_id)
+        whole = Scope.organisation(organisation_id)
         decided_by = decider_id if state in (FileState.APPLYING, FileState.UNDOING) else None
-        with bound_scope(scope, actor_id=decided_by or account_id), uncollected():
+        scope = whole if state is FileState.UNDOING else _scope(organisation_id, decided_by or account_id)
+        may_apply = wish is not None and account_id is not None and _may_apply(file_id, account_id)
+        with bound_scope(scope or whole, actor_id=decided_by or account_id), uncollected():
+            if scope is None and state is FileState.APPLYING:
+                _hold(file_id)
+                state = FileState.CHECKING
             if state is FileState.RECEIVED:
                 confirmed = read(file_id, may_apply=may_apply)
             elif state is FileState.CHECKING:
@@ -165,11 +174,11 @@ def _tell(file: ImportFile) -> None:
         log.warning("mail_not_sent", account=user.id, reason="address")
 
 
-def _scope(organisation_id: int, account_id: int | None) -> Scope:
-    """What the sender may see now; nothing when the account was closed or went elsewhere."""
+def _scope(organisation_id: int, account_id: int | None) -> Scope | None:
+    """What an account may see now; None when it was closed or went elsewhere."""
     user = db.session.get(User, account_id) if account_id is not None else None
     if user is None or not user.is_active or user.organisation_id != organisation_id:
-        return Scope.organisation(organisation_id, limited_account=account_id or 0)
+        return None
     return scope_of(user)
 
 
@@ -434,11 +443,7 @@ def apply(file_id: int) -> None:
             _apply(file_id)
         except (Held, Refused):
             db.session.rollback()
-            with transaction():
-                file = locked(file_id)
-                move(file, FileEvent.HOLD)
-                file.held = True
-            log.info("import_held", file=file_id)
+            _hold(file_id)
             check(file_id)
             return
         except (IntegrityError, Outdated):  # somebody registered one of these people, or changed one of these sheets, meanwhile
@@ -447,6 +452,15 @@ def apply(file_id: int) -> None:
                 raise
             continue
         return
+
+
+def _hold(file_id: int) -> None:
+    """What was confirmed is not done: it is checked anew and shown again."""
+    with transaction():
+        file = locked(file_id)
+        move(file, FileEvent.HOLD)
+        file.held = True
+    log.info("import_held", file=file_id)
 
 
 def _apply(file_id: int) -> None:

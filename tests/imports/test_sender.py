@@ -43,6 +43,12 @@ def undone_by(account: User, file: ImportFile) -> ImportFile:
     return run(file.id)
 
 
+def decided_by(account: User, file: ImportFile) -> ImportFile:
+    with bound_scope(Scope.organisation(file.organisation_id), actor_id=account.id):
+        services.confirm(file.id, expected=file.counts or {}, partial=False)
+    return run(file.id)
+
+
 def leaves(account: User) -> None:
     """The account is closed."""
     db.session.execute(text("UPDATE ab_user SET active = false, deactivated_at = now() WHERE id = :id"), {"id": account.id})
@@ -76,6 +82,47 @@ def test_sheets_are_undone_though_the_sender_is_gone(account: User, secondary: U
     assert db.session.scalar(text("SELECT count(*) FROM registration WHERE action_id = :id"), {"id": action.id}) == 0
 
 
+def test_a_file_is_applied_by_somebody_else_though_the_sender_is_gone(account: User, secondary: User) -> None:
+    action = make_action()
+    file = send(secondary, csv_of([row_of(action, make_nir())]))
+    leaves(secondary)
+    file = decided_by(account, file)
+    assert (file.state, file.held) == (FileState.APPLIED, False)
+    assert db.session.scalar(text("SELECT count(*) FROM registration WHERE action_id = :id"), {"id": action.id}) == 1
+
+
+def test_what_somebody_decided_who_is_gone_is_held(account: User, secondary: User) -> None:
+    action = make_action()
+    file = send(account, csv_of([row_of(action, make_nir())]))
+    leaves(secondary)
+    file = decided_by(secondary, file)
+    assert (file.state, file.held, (file.counts or {})["create"]) == (FileState.READY, True, 1)
+    assert db.session.scalar(text("SELECT count(*) FROM registration WHERE action_id = :id"), {"id": action.id}) == 0
+    assert decided_by(account, file).state == FileState.APPLIED
+
+
+def test_a_file_whose_sender_is_gone_before_it_is_read_is_shown_to_the_organisation(account: User, secondary: User) -> None:
+    action = make_action()
+    with bound_scope(Scope.organisation(secondary.organisation_id), actor_id=secondary.id):
+        file_id = services.receive("stagiaires", "a.csv", csv_of([row_of(action, make_nir())]))
+    leaves(secondary)
+    file = run(file_id)
+    assert (file.state, (file.counts or {})["create"]) == (FileState.READY, 1)
+    assert decided_by(account, file).state == FileState.APPLIED
+
+
+def test_who_decides_sees_no_more_than_the_account_may(account: User, secondary: User) -> None:
+    """An account limited to some actions after it confirmed a file: what it may not see any more is held, and unknown to it."""
+    action = make_action()
+    file = send(secondary, csv_of([row_of(action, make_nir())]))
+    with bound_scope(Scope.organisation(file.organisation_id), actor_id=secondary.id):
+        services.confirm(file.id, expected=file.counts or {}, partial=False)
+    db.session.execute(text("UPDATE ab_user SET limited_to_actions = true WHERE id = :id"), {"id": secondary.id})
+    db.session.expire_all()
+    file = run(file.id)
+    assert (file.state, file.held, (file.counts or {})["wrong"]) == (FileState.READY, True, 1)
+
+
 def acts_of(enrolment_id: int) -> list[int | None]:
     statement = select(EnrolmentAct.actor_id).where(EnrolmentAct.enrolment_id == enrolment_id).order_by(EnrolmentAct.id)
     return list(db.session.scalars(statement))
@@ -88,9 +135,7 @@ def test_what_is_applied_and_undone_is_the_act_of_who_decided_it(account: User, 
     words = str(labels.OUTCOME_LABELS[Outcome.FULL])
     file = sent(secondary, "realisations", who(action, nir, outcome=words, reason="Rattrapage assuré en soirée"))
     before = db.session.scalar(text("SELECT max(id) FROM audit_entry"))
-    with bound_scope(Scope.organisation(file.organisation_id), actor_id=account.id):
-        services.confirm(file.id, expected=file.counts or {}, partial=False)
-    file = run(file.id)
+    file = decided_by(account, file)
     assert (file.state, file.decided_by_id, acts_of(enrolment_id)) == (FileState.APPLIED, account.id, [account.id])
     journaled = text("SELECT DISTINCT actor_id FROM audit_entry WHERE id > :before AND table_name = 'enrolment'")
     assert list(db.session.scalars(journaled, {"before": before})) == [account.id]
