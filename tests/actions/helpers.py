@@ -90,7 +90,7 @@ def make_registration(action: Action, *, name: str = "ESSAI", nir: Nir | None = 
 
 def plan_of(component: Component, *, entered: int = 4, **changes: Any) -> EnrolmentPlan:
     """Since so many days, to the end of the component."""
-    site_id = db.session.scalars(select(ComponentSite.site_id).where(ComponentSite.component_id == component.id)).first()
+    site_id = db.session.scalars(select(ComponentSite.site_id).where(ComponentSite.component_id == component.id).order_by(ComponentSite.site_id)).first()
     values: dict[str, Any] = {
         "planned_start": clock.today() - timedelta(days=entered), "planned_end": component.planned_end, "site_id": site_id,
         "hours_centre": Decimal(100), "hours_company": Decimal(20),
@@ -101,7 +101,7 @@ def plan_of(component: Component, *, entered: int = 4, **changes: Any) -> Enrolm
 def make_enrolment(action: Action, *, entered: int = 4, **person: Any) -> int:
     """Somebody registered and enrolled on the first component."""
     registration_id = make_registration(action, **person)
-    component = db.session.scalars(select(Component).where(Component.action_id == action.id)).first()
+    component = db.session.scalars(select(Component).where(Component.action_id == action.id).order_by(Component.number)).first()
     assert component is not None
     return enrol(registration_id, component.id, plan_of(component, entered=entered))
 
