@@ -13,6 +13,7 @@ from flask_babel import lazy_gettext as _l
 from wtforms import HiddenField, StringField
 from wtforms.validators import Length
 
+from app.core import named
 from app.core.requests import row_number
 from app.core.ui.forms import Required
 from app.core.ui.kept_text import KeptTextForm
@@ -27,7 +28,7 @@ from .views import VIEW, crumbs, list_url, read_search
 class _NameForm(KeptTextForm):
 
     name = StringField(
-        _l("Name of the search"), [Required(), Length(max=saved_searches.LONGEST_NAME, message=_l("%(max)d characters at most: shorten the name."))]
+        _l("Name of the search"), [Required(), Length(max=named.LONGEST_NAME, message=_l("%(max)d characters at most: shorten the name."))]
     )
 
     @property
@@ -53,7 +54,7 @@ class SavedSearchesView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is 
     @permission_name("read")
     def index(self) -> ResponseReturnValue:
         """The searches of the account, in words."""
-        searches = saved_searches.of_account()
+        searches = saved_searches.SHELF.kept()
         reader = _Reader()
         page: str = self.render_template(
             "actions/searches.html",
@@ -79,10 +80,10 @@ class SavedSearchesView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is 
             return self._page(_("Save this search"), _("Save"), form, search, back)
         try:
             kept = saved_searches.save(form.cleaned, search.query)
-        except saved_searches.NameTaken:
+        except named.NameTaken:
             form.name.errors = [_name_taken(form.cleaned)]
             return self._page(_("Save this search"), _("Save"), form, search, back)
-        except saved_searches.TooManySearches:
+        except named.TooMany:
             form.name.errors = [_("You keep %(count)s searches, the most there may be: delete one first.", count=MAX_SAVED_SEARCHES)]
             return self._page(_("Save this search"), _("Save"), form, search, back)
         flash(_("The search “%(name)s” is kept: you find it under “My searches”.", name=kept.name), "success")
@@ -104,13 +105,13 @@ class SavedSearchesView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is 
         if not form.validate():
             return self._page(heading, _("Rename"), form, search, back)
         try:
-            renamed = saved_searches.rename(search_id, form.cleaned, version=row_number(form.version.data or "") or 0)
-        except saved_searches.SearchNotFound:
+            renamed = saved_searches.SHELF.rename(search_id, form.cleaned, version=row_number(form.version.data or "") or 0)
+        except named.NotKept:
             abort(404)
-        except saved_searches.NameTaken:
+        except named.NameTaken:
             form.name.errors = [_name_taken(form.cleaned)]
             return self._page(heading, _("Rename"), form, search, back)
-        except saved_searches.RenamedMeanwhile as meanwhile:
+        except named.RenamedMeanwhile as meanwhile:
             form.version.data = str(meanwhile.version)
             form.name.errors = [_("This search has been renamed “%(name)s” meanwhile: save again to give it the name typed here.", name=meanwhile.name)]
             return self._page(heading, _("Rename"), form, search, back, status=409)
@@ -137,8 +138,8 @@ class SavedSearchesView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is 
             return page
         name = kept.name
         try:
-            saved_searches.delete(search_id)
-        except saved_searches.SearchNotFound:
+            saved_searches.SHELF.delete(search_id)
+        except named.NotKept:
             abort(404)
         flash(_("The search “%(name)s” is deleted.", name=name), "success")
         return redirect(url_for(".index"), 303)
@@ -153,7 +154,7 @@ class SavedSearchesView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is 
             form=form,
             said=[(label, value) for _name, label, value in search.said()],
             back=back,
-            longest=saved_searches.LONGEST_NAME,
+            longest=named.LONGEST_NAME,
         )
         return page, status if form.errors else 200
 
@@ -176,8 +177,8 @@ def _read(kept: SavedSearch) -> Search:
 
 def _found_or_404(search_id: int) -> SavedSearch:
     try:
-        return saved_searches.one(search_id)
-    except saved_searches.SearchNotFound:
+        return saved_searches.SHELF.one(search_id)
+    except named.NotKept:
         abort(404)
 
 

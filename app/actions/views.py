@@ -83,7 +83,7 @@ class ActionsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only p
             shown=queries.shown_statuses(page.rows, today),
             groups=folding.groups_of(page.rows, request.args.get("plis", "")) if search.order.grouped else None,
             columns=_columns(),
-            saved=saved_searches.of_account(),
+            saved=saved_searches.SHELF.kept(),
             show_holder=current_scope().sees_all,
             labels=labels,
         )

@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from app.actions import saved_searches
 from app.actions.domain import MAX_SAVED_SEARCHES
 from app.actions.models import SavedSearch
-from app.core import context
+from app.core import context, named
 from app.core.extensions import db
 from app.core.tenancy import Scope, bind, bound_scope
 from app.core.transaction import transaction
@@ -152,7 +152,7 @@ def test_two_tabs_keep_two_searches_or_one_name(committed: Flask) -> None:
             try:
                 saved_searches.save(name, "statut=EC")
                 outcomes.append("kept")
-            except saved_searches.NameTaken:
+            except named.NameTaken:
                 outcomes.append("taken")
 
     threads = [threading.Thread(target=tab, args=(name,)) for name in ("A", "a", "B", "C")]
@@ -205,8 +205,8 @@ def test_two_clicks_on_delete_delete_once(committed: Flask) -> None:
     def click() -> None:
         with committed.app_context(), bound_scope(Scope.organisation(owner.organisation_id), actor_id=owner.id):
             try:
-                saved_searches.one(number)
-                saved_searches.delete(number)
+                saved_searches.SHELF.one(number)
+                saved_searches.SHELF.delete(number)
                 outcomes.append("deleted")
             except Exception as error:
                 outcomes.append(type(error).__name__)
@@ -222,5 +222,5 @@ def test_two_clicks_on_delete_delete_once(committed: Flask) -> None:
             wait_for(2)
         for thread in threads:
             thread.join()
-        assert sorted(outcomes) == ["SearchNotFound", "deleted"]
+        assert sorted(outcomes) == ["NotKept", "deleted"]
         assert db.session.scalar(select(func.count()).select_from(SavedSearch)) == 0

@@ -12,6 +12,7 @@ from sqlalchemy import func, select, text
 from sqlalchemy.exc import DBAPIError
 
 from app.accounts.models import User
+from app.core import named
 from app.core.exports import selections
 from app.core.exports.domain import MOST_SELECTIONS
 from app.core.exports.models import ExportSelection, ListExport
@@ -218,7 +219,7 @@ def test_many_at_once_stay_within_bounds(committed: Flask) -> None:
             try:
                 selections.save(LIST, "même nom" if number % 2 else f"autre {number}", ["prenom"], replace=False)
                 outcomes.append("kept")
-            except (selections.NameTaken, selections.TooManySelections) as error:
+            except (named.NameTaken, named.TooMany) as error:
                 outcomes.append(type(error).__name__)
             finally:
                 db.session.remove()
@@ -245,8 +246,8 @@ def test_two_clicks_on_delete_delete_once(committed: Flask) -> None:
     def click() -> None:
         with committed.app_context(), bound_scope(Scope.organisation(organisation), actor_id=key):
             try:
-                selections.one(number)
-                selections.delete(number)
+                selections.SHELF.one(number)
+                selections.SHELF.delete(number)
                 outcomes.append("deleted")
             except Exception as error:
                 outcomes.append(type(error).__name__)
@@ -262,5 +263,5 @@ def test_two_clicks_on_delete_delete_once(committed: Flask) -> None:
             wait_for(2)
         for thread in threads:
             thread.join()
-        assert sorted(outcomes) == ["SelectionNotFound", "deleted"]
+        assert sorted(outcomes) == ["NotKept", "deleted"]
         assert all_of() == []

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from wtforms import BooleanField, HiddenField, RadioField, SelectMultipleField, StringField
 from wtforms.validators import Length
 
+from app.core.named import LONGEST_NAME
 from app.core.tabular.writing import FileFormat
 from app.core.ui.format import fr_number
 from app.core.ui.forms import Required
@@ -21,10 +22,6 @@ FORMAT_LABELS: dict[FileFormat, Any] = {
     FileFormat.ODS: _l("ODS (LibreOffice)"),
     FileFormat.CSV: _l("CSV (text, semicolons)"),
 }
-
-
-#: Characters of the name of a selection.
-LONGEST_NAME: Final = 80
 
 
 def _on_one_line(text: str | None) -> str:
@@ -87,4 +84,4 @@ class RenameSelectionForm(_NamedForm):
     version = HiddenField()
 
 
-__all__ = ["FORMAT_LABELS", "LONGEST_NAME", "ExportForm", "RenameSelectionForm", "SelectionForm"]
+__all__ = ["FORMAT_LABELS", "ExportForm", "RenameSelectionForm", "SelectionForm"]

@@ -11,14 +11,16 @@ from flask_appbuilder.security.decorators import has_access, permission_name
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
+from app.core import named
+from app.core.named import LONGEST_NAME
 from app.core.requests import row_number
 
-from . import selections
 from .domain import MOST_SELECTIONS
-from .forms import LONGEST_NAME, RenameSelectionForm
+from .forms import RenameSelectionForm
 from .models import ExportSelection
 from .permissions import VIEW
 from .registry import find_list
+from .selections import SHELF
 
 
 class ExportSelectionsView(BaseView):
@@ -34,7 +36,7 @@ class ExportSelectionsView(BaseView):
     @permission_name("use")
     def index(self) -> ResponseReturnValue:
         """The selections of the account, list by list."""
-        kept = selections.of_account()
+        kept = SHELF.kept()
         page: str = self.render_template(
             "exports/selections.html",
             breadcrumb=_crumbs(),
@@ -58,13 +60,13 @@ class ExportSelectionsView(BaseView):
             return self._page(heading, form, kept)
         name = str(form.name.data)
         try:
-            renamed = selections.rename(selection_id, name, version=row_number(form.version.data or "") or 0)
-        except selections.SelectionNotFound:
+            renamed = SHELF.rename(selection_id, name, version=row_number(form.version.data or "") or 0)
+        except named.NotKept:
             abort(404)
-        except selections.NameTaken:
+        except named.NameTaken:
             form.name.errors = [_("You already have a selection named “%(name)s” for this list: choose another name.", name=name)]
             return self._page(heading, form, kept)
-        except selections.RenamedMeanwhile as meanwhile:
+        except named.RenamedMeanwhile as meanwhile:
             form.version.data = str(meanwhile.version)
             form.name.errors = [_("This selection has been renamed “%(name)s” meanwhile: save again to give it the name typed here.", name=meanwhile.name)]
             return self._page(heading, form, kept, status=409)
@@ -80,8 +82,8 @@ class ExportSelectionsView(BaseView):
         name = kept.name
         if request.method == "POST":
             try:
-                selections.delete(selection_id)
-            except selections.SelectionNotFound:
+                SHELF.delete(selection_id)
+            except named.NotKept:
                 abort(404)
             flash(_("The selection “%(name)s” is deleted.", name=name), "success")
             return redirect(url_for(".index"), 303)
@@ -124,8 +126,8 @@ def _crumbs(more: str | None = None) -> list[tuple[str, str | None]]:
 
 def _found_or_404(selection_id: int) -> ExportSelection:
     try:
-        return selections.one(selection_id)
-    except selections.SelectionNotFound:
+        return SHELF.one(selection_id)
+    except named.NotKept:
         abort(404)
 
 

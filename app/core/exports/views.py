@@ -13,6 +13,8 @@ from flask_babel import lazy_gettext as _l
 from flask_babel import ngettext
 from werkzeug.datastructures import MultiDict
 
+from app.core import named
+from app.core.named import LONGEST_NAME
 from app.core.requests import row_number
 from app.core.tabular.writing import FileFormat
 from app.core.ui import allowed
@@ -22,7 +24,7 @@ from app.core.ui.format import fr_number
 
 from . import selections, services
 from .domain import KEPT, LONG, MOST_FILES, MOST_NUMBERS, MOST_SELECTIONS, FileState
-from .forms import FORMAT_LABELS, LONGEST_NAME, ExportForm, SelectionForm
+from .forms import FORMAT_LABELS, ExportForm, SelectionForm
 from .jobs import may_export
 from .models import ExportFile, ExportSelection
 from .permissions import VIEW
@@ -51,7 +53,7 @@ def choose(view: BaseView, one: ExportableList, args: MultiDict[str, str], *, fi
     offered = one.columns(asked)
     entitled = one.numbers is not None and allowed(*one.numbers)
     posted = request.method == "POST"
-    kept = selections.of_list(one.key)
+    kept = selections.SHELF.kept(one.key)
     shown = next((selection for selection in kept if selection.id == row_number(request.args.get("selection"))), None)
     form = ExportForm(formdata=request.form if posted else None, **({} if posted else _last(one, [column.key for column in offered], file_format, shown)))
     form.file_format.choices = [(known.value, label) for known, label in FORMAT_LABELS.items()]
@@ -95,17 +97,17 @@ def _prepare(wanted: Wanted) -> ResponseReturnValue:
 
 def _keep(view: BaseView, one: ExportableList, asked: Asked, columns: list[ListColumn], chosen: ExportForm) -> ResponseReturnValue:
     """Keep the columns under a name: asked on a page of its own, then back to the export with the selection."""
-    named = "nom" in request.form
-    form = SelectionForm(formdata=request.form if named else None)
+    typed = "nom" in request.form
+    form = SelectionForm(formdata=request.form if typed else None)
     offer_to_replace = bool(form.replace.data)
-    if named and form.validate():
+    if typed and form.validate():
         name = str(form.name.data)
         try:
             kept = selections.save(one.key, name, [column.key for column in columns], replace=bool(form.replace.data))
-        except selections.NameTaken:
+        except named.NameTaken:
             form.name.errors = [_("You already have a selection named “%(name)s” for this list: choose another name, or say that it is to change.", name=name)]
             offer_to_replace = True
-        except selections.TooManySelections:
+        except named.TooMany:
             form.name.errors = [_("You keep %(count)s selections for this list, the most there may be: delete one first.", count=MOST_SELECTIONS)]
         else:
             flash(_("The selection “%(name)s” is kept: choose it here the next time.", name=kept.name), "success")
