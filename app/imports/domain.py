@@ -14,7 +14,7 @@ class FileState(StrEnum):
 
     #: Kept as it came, to be read by a job.
     RECEIVED = "received"
-    #: It cannot be read as a table: why is said.
+    #: It cannot be read as a table, or nearly all of it is wrong: why is said.
     REFUSED = "refused"
     #: Some of its columns have to be named by somebody.
     TO_MAP = "to_map"
