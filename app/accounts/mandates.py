@@ -12,7 +12,7 @@ from datetime import date
 from typing import Any
 
 from flask_appbuilder.security.sqla.models import assoc_user_role
-from sqlalchemy import ScalarSelect, Text, cast, func, select
+from sqlalchemy import BindParameter, ScalarSelect, Text, cast, func, select
 from sqlalchemy.orm import Session, aliased
 
 from app.accounts.models import Delegation, User
@@ -37,7 +37,7 @@ class Mandate:
         return f"{self.last_name} {self.first_name}".strip()
 
 
-def column(today: date) -> ScalarSelect[Any]:
+def column(today: date | BindParameter[date]) -> ScalarSelect[Any]:
     """One more column for a statement that selects ``User``: the delegation of which the account is the delegate on that day.
 
     The delegator is still the open principal of the same organisation, and the delegate has not become it.

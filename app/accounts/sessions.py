@@ -11,9 +11,10 @@ import ipaddress
 import secrets
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, NamedTuple
+from functools import cache
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import select, update
+from sqlalchemy import BindParameter, Date, DateTime, Select, bindparam, select, update
 from sqlalchemy.orm import Session, joinedload
 
 from app.accounts import domain, mandates
@@ -78,31 +79,41 @@ def find(session: Session, token: str) -> Found | None:
     A session that waits for the code of the second factor is worth nothing here: see ``find_waiting``.
     """
     now = clock.now()
+    values = {
+        "token": digest(token), "now": now, "today": clock.to_local(now).date(),
+        "opened_after": now - domain.SESSION_LIFETIME, "used_after": now - domain.SESSION_IDLE,
+    }  # fmt: skip
+    row = session.execute(_live(), values).unique().one_or_none()
+    if row is None:
+        return None
+    row[0].mandate = mandates.read(row[3])
+    row[0].has_unseen_exports = bool(row[4])
+    return Found(row[0], row[1], bool(row[2]))
+
+
+@cache
+def _live() -> Select[Any]:
+    """The statement of ``find``: every request makes it, and building it anew takes longer than its answer."""
+    now: BindParameter[datetime] = bindparam("now", type_=DateTime(timezone=True))
     has_factor = factor.confirmed().where(SecondFactor.user_id == User.id).exists()
-    unseen = select(ExportFile.id).where(ExportFile.user_id == User.id, ExportFile.is_unseen()).correlate(User).exists()
-    statement = (
-        select(User, UserSession, has_factor, mandates.column(clock.to_local(now).date()), unseen)
+    unseen = select(ExportFile.id).where(ExportFile.user_id == User.id, ExportFile.is_unseen(now)).correlate(User).exists()
+    return (
+        select(User, UserSession, has_factor, mandates.column(bindparam("today", type_=Date())), unseen)
         .join(UserSession, UserSession.user_id == User.id)
         .outerjoin(Organisation, Organisation.id == User.organisation_id)
         .where(
-            UserSession.token_hash == digest(token),
+            UserSession.token_hash == bindparam("token"),
             UserSession.purpose == SessionPurpose.FULL.value,
             UserSession.revoked_at.is_(None),
             UserSession.epoch == User.session_epoch,
-            UserSession.created_at > now - domain.SESSION_LIFETIME,
-            UserSession.last_seen_at > now - domain.SESSION_IDLE,
+            UserSession.created_at > bindparam("opened_after"),
+            UserSession.last_seen_at > bindparam("used_after"),
             *account_open(),
             organisation_open(UserSession.created_at),
         )
         .options(joinedload(User.roles), joinedload(User.organisation))
         .execution_options(populate_existing=True)
     )
-    row = session.execute(statement).unique().one_or_none()
-    if row is None:
-        return None
-    row[0].mandate = mandates.read(row[3])
-    row[0].has_unseen_exports = bool(row[4])
-    return Found(row[0], row[1], bool(row[2]))
 
 
 def find_waiting(session: Session, token: str) -> int | None:

@@ -9,6 +9,7 @@ from flask_appbuilder import Model
 from sqlalchemy import (
     ARRAY,
     BigInteger,
+    BindParameter,
     CheckConstraint,
     ColumnElement,
     DateTime,
@@ -181,10 +182,10 @@ class ExportFile(Model):
     seen_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 
     @staticmethod
-    def is_unseen() -> ColumnElement[bool]:
-        """Files whose end the account has not been told of on screen."""
+    def is_unseen(now: datetime | BindParameter[datetime] | None = None) -> ColumnElement[bool]:
+        """Files whose end the account has not been told of on screen; ``now`` may be a parameter of the statement."""
         over = ExportFile.state.in_((FileState.READY.value, FileState.FAILED.value))
-        return and_(over, ExportFile.seen_at.is_(None), ExportFile.expires_at > clock.now())
+        return and_(over, ExportFile.seen_at.is_(None), ExportFile.expires_at > (clock.now() if now is None else now))
 
     @property
     def is_over(self) -> bool:
