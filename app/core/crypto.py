@@ -22,7 +22,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 import hmac
 import json
 import os
@@ -39,6 +38,7 @@ NONCE_BYTES = 12
 KEY_BYTES = 32
 TAG_BYTES = 16
 MIN_HASH_KEY_BYTES = 32
+_JSON = json.JSONEncoder(separators=(",", ":"))
 _KEY_ID = re.compile(r"[A-Za-z0-9_.-]{1,32}")
 
 
@@ -72,7 +72,7 @@ def column_aad(table: str, column: str, row_uid: uuid.UUID | str) -> bytes:
     """
     if isinstance(row_uid, str):
         row_uid = uuid.UUID(row_uid)
-    return json.dumps(["portal", VERSION, table, column, row_uid.hex], separators=(",", ":")).encode()
+    return _JSON.encode(["portal", VERSION, table, column, row_uid.hex]).encode()
 
 
 def parse_keys(text: str) -> dict[str, bytes]:
@@ -229,8 +229,7 @@ class BlindIndex:
     def _digest(key: bytes, value: str, purpose: str) -> bytes:
         if not value:
             raise ValueError("an empty value has no index: it must never match another empty value")
-        message = json.dumps(["portal-index", VERSION, purpose, value], separators=(",", ":")).encode()
-        return hmac.new(key, message, hashlib.sha256).digest()
+        return hmac.digest(key, _JSON.encode(["portal-index", VERSION, purpose, value]).encode(), "sha256")
 
     def digest(self, value: str, *, purpose: str = "nir") -> bytes:
         """Return the 32-byte index of a normalised, non-empty value."""

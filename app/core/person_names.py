@@ -15,6 +15,8 @@ def is_person_name(text: str, *, digits: bool = False) -> bool:
     Names go into mails and to AGORA: they carry neither a link, nor a formula, nor a picture.  ``digits`` are for accounts, which
     several people of one name may hold (guide 004: "NOM TEST COMPTE 2").
     """
+    if text.isalpha():
+        return True
     return any(character.isalpha() for character in text) and all(
         character in _JOINERS or is_letter(character) or (digits and character in "0123456789") for character in text
     )

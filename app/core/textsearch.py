@@ -21,7 +21,7 @@ def fold(text: str) -> str:
     lowered = text.lower()
     for ligature, letters in _LIGATURES.items():
         lowered = lowered.replace(ligature, letters)
-    stripped = "".join(c for c in unicodedata.normalize("NFKD", lowered) if not unicodedata.combining(c))
+    stripped = lowered if lowered.isascii() else "".join(c for c in unicodedata.normalize("NFKD", lowered) if not unicodedata.combining(c))
     return _NOT_A_WORD.sub(" ", stripped).strip()
 
 

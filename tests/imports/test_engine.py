@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from sqlalchemy import func, select, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DataError, OperationalError
 
 from app.accounts.models import User
 from app.actions.models import Component
@@ -31,7 +31,7 @@ from app.imports.specification import files_accepted
 from app.partners.agora.port import Outcome
 from app.trainees import agora, labels
 from app.trainees.matrices import running
-from app.trainees.models import Enrolment
+from app.trainees.models import Enrolment, Registration, Trainee
 from app.trainees.services import enrolment as services_of_enrolment
 from app.trainees.services.enrolment import enrol, hold_messages, resend_refused
 from tests.accounts.helpers import post
@@ -111,6 +111,35 @@ def test_more_rows_than_a_statement_has_parameters(account: User) -> None:
     assert hold_messages(*MANY) == []
     assert resend_refused(*MANY) == 0
     assert agora.replay_refused(MANY) == set()
+
+
+def test_rows_go_in_a_piece_after_the_other_or_not_at_all(account: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next piece is made while the database takes the one before: whichever fails, nothing stays."""
+    monkeypatch.setattr(rows, "PIECE", 2)
+    action = make_action()
+    lines = [row_of(action, make_nir()) for _ in range(5)]
+    file = apply(sent(account, "stagiaires", *lines))
+    assert file.state == FileState.APPLIED
+    count = select(func.count()).select_from(Registration).where(Registration.action_id == action.id)
+    assert db.session.scalar(count) == 5
+    written: list[int] = []
+    insertion = rows._insertion
+
+    def broken(model: Any, row: Any) -> Any:
+        if model is Registration:
+            written.append(1)
+        return insertion(model, row) if len(written) < 3 else text("SELECT 1 / 0, CAST(:rows AS json)")
+
+    monkeypatch.setattr(rows, "_insertion", broken)
+    other = sent(account, "stagiaires", *[row_of(make_action(), make_nir()) for _ in range(5)])
+    before = db.session.scalar(select(func.count()).select_from(Trainee))
+    with bound_scope(Scope.organisation(other.organisation_id), actor_id=account.id):
+        services.confirm(other.id, expected=other.counts or {}, partial=False)
+    with pytest.raises(DataError):
+        run(other.id)
+    assert len(written) == 3
+    assert db.session.scalar(select(func.count()).select_from(Trainee)) == before
+    assert file_now(other.id).state == FileState.APPLYING
 
 
 def test_too_many_parameters_are_a_defect_and_not_a_database_that_is_away(account: User) -> None:

@@ -126,6 +126,8 @@ def normalise(text: str | None) -> str:
     """Return the text in capitals without spaces and separators; nothing is judged."""
     if not text:
         return ""
+    if text.isascii() and text.isalnum():  # as most are typed
+        return text.upper()
     kept = (c for c in text if c not in _SEPARATORS and unicodedata.category(c) not in _BLANK_CATEGORIES)
     return "".join(kept).upper()
 

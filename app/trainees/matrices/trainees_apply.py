@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 from uuid import uuid4
 
@@ -14,7 +14,7 @@ from app.actions.services import recheck_declarations
 from app.core import clock, crypto
 from app.core.extensions import db
 from app.core.matrix.plan import Act, Done, Kept, Outdated, Plan, Progress, Step
-from app.core.matrix.rows import among, insert_rows, new_ids, pieces, plain, update_rows
+from app.core.matrix.rows import among, insert_made, new_ids, pieces, plain, update_rows
 from app.core.nir import Nir
 from app.core.nir.storage import nir_aad, nir_index
 from app.core.tenancy import whole_organisation
@@ -43,31 +43,37 @@ def apply(plan: Plan, progress: Progress) -> list[Done]:
     made = [step for step in plan.steps if step.act is Act.CREATE]
     changed = [step for step in plan.steps if step.act is Act.CHANGE]
     total = 2 * len(made) + len(changed)
-    done = _people([step for step in made if step.data.trainee_id is None], lambda count: progress(count, total))
-    done += _sheets(made, lambda count: progress(len(made) + count, total))
+    done, names = _people([step for step in made if step.data.trainee_id is None], lambda count: progress(count, total))
+    done += _sheets(made, names, lambda count: progress(len(made) + count, total))
     done += _change(changed)
     recheck_declarations({step.data.where.id for step in (*made, *changed)})
     progress(total, total)
     return done
 
 
-def _people(newcomers: Sequence[Step], progress: Callable[[int], None]) -> list[Done]:
-    """Whom the organisation does not know yet; somebody who is new on two actions of the file is one person."""
+def _people(newcomers: Sequence[Step], progress: Callable[[int], None]) -> tuple[list[Done], dict[int, str]]:
+    """Whom the organisation does not know yet, and how lists sort each by id; somebody who is new on two actions of the file is one person."""
     first: dict[Any, Step] = {}
     for step in newcomers:
         first.setdefault(_essence(step.data), step)
     with whole_organisation():  # a newcomer has no registration yet: an account limited to some actions would not see it
         for step, trainee_id in zip(first.values(), new_ids(Trainee, len(first)), strict=True):
             step.data.trainee_id = trainee_id
-        now, done = clock.now(), []
-        for some in pieces(list(first.values())):
-            rows = [_trainee_row(step.data, now) for step in some]
-            insert_rows(Trainee, rows)
-            done += [Done(step.line, TRAINEE, row["id"], 1, {"who": (None, _who(row))}) for step, row in zip(some, rows, strict=True)]
-            progress(len(done))
+        now = clock.now().isoformat()
+        done: list[Done] = []
+        names: dict[int, str] = {}
+
+        def made() -> Iterator[list[dict[str, Any]]]:
+            for some in pieces(list(first.values())):
+                rows = [_trainee_row(step.data, now) for step in some]
+                yield rows
+                done.extend(Done(step.line, TRAINEE, row["id"], 1, {"who": (None, _who(row))}) for step, row in zip(some, rows, strict=True))
+                names.update((row["id"], row["sort_name"]) for row in rows)
+
+        insert_made(Trainee, made(), progress)
     for step in newcomers:
         step.data.trainee_id = first[_essence(step.data)].data.trainee_id
-    return done
+    return done, names
 
 
 def _who(row: Mapping[str, Any]) -> str:
@@ -75,25 +81,30 @@ def _who(row: Mapping[str, Any]) -> str:
     return hashlib.sha256("\x1f".join(str(plain(row[name]) or "") for name in _WHO).encode()).hexdigest()
 
 
-def _sheets(made: Sequence[Step], progress: Callable[[int], None]) -> list[Done]:
-    now, done = clock.now(), []
-    for some in pieces(made):
-        with whole_organisation():
-            wanted = {step.data.trainee_id for step in some}
-            names = {row.id: row.sort_name for row in db.session.execute(select(Trainee.id, Trainee.sort_name).where(among(Trainee.id, wanted)))}
-        rows = []
-        for step, registration_id in zip(some, new_ids(Registration, len(some)), strict=True):
-            sheet: Sheet = step.data
-            rows.append(
-                {
-                    "id": registration_id, "organisation_id": sheet.where.organisation_id, "action_id": sheet.where.id,
-                    "trainee_id": sheet.trainee_id, "sort_name": names[sheet.trainee_id], "version": 1, "created_at": now, "updated_at": now,
-                    **dict(zip(COLUMNS, sheet.new, strict=True)),
-                }
-            )  # fmt: skip
-            done.append(Done(step.line, REGISTRATION, registration_id, 1))
-        insert_rows(Registration, rows)
-        progress(len(done))
+def _sheets(steps: Sequence[Step], names: dict[int, str], progress: Callable[[int], None]) -> list[Done]:
+    now, done = clock.now().isoformat(), []
+    ids = iter(new_ids(Registration, len(steps)))
+    with whole_organisation():
+        known = sorted({step.data.trainee_id for step in steps} - names.keys())
+        for some in pieces(known):
+            names |= {row.id: row.sort_name for row in db.session.execute(select(Trainee.id, Trainee.sort_name).where(among(Trainee.id, some)))}
+
+    def made() -> Iterator[list[dict[str, Any]]]:
+        for some in pieces(steps):
+            rows = []
+            for step, registration_id in zip(some, ids, strict=False):  # ids of the pieces to come follow
+                sheet: Sheet = step.data
+                rows.append(
+                    {
+                        "id": registration_id, "organisation_id": sheet.where.organisation_id, "action_id": sheet.where.id,
+                        "trainee_id": sheet.trainee_id, "sort_name": names[sheet.trainee_id or 0], "version": 1, "created_at": now, "updated_at": now,
+                        **dict(zip(COLUMNS, sheet.new, strict=True)),
+                    }
+                )  # fmt: skip
+                done.append(Done(step.line, REGISTRATION, registration_id, 1))
+            yield rows
+
+    insert_made(Registration, made(), progress)
     return done
 
 

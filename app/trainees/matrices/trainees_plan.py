@@ -80,10 +80,13 @@ class _Planner(Lines):
     def __init__(self, checker: Checker, checked: Checked, *, lock: bool) -> None:
         super().__init__(checker, checked, lock=lock)
         self.groups = groups_of(checker)
-        #: What tells the person, and what a new sheet requires.
-        self.keys = [name for name, reader in checker.readers.items() if reader.column.key and name != "action_number"]
-        self.required = [name for name, reader in checker.readers.items() if name in self.keys or (reader.required and name not in (*ESF, "action_number"))]
         blank = [None] * len(self.lines)
+        needed = [(reader.column, name, self.values.get(name, blank)) for name, reader in checker.readers.items() if name != "action_number"]
+        #: What tells the person, and what a new sheet requires: each column with what it gives.
+        self.keys = [(name, given) for column, name, given in needed if column.key]
+        self.required = [
+            (name, given) for column, name, given in needed if column.key or (checker.readers[name].required and name not in ESF)
+        ]
         #: What the file gives for the columns of a sheet: of an action that the ESF co-funds, of another one.
         self.given = {
             cofunded: [(name, self.values.get(name, blank)) for name in _SHEET if cofunded or name not in ESF] for cofunded in (False, True)
@@ -185,8 +188,8 @@ class _Planner(Lines):
 
     def _keys(self, place: int, line: int, *, new: bool) -> None:
         """What tells the person, and for a new sheet what the form requires."""
-        for name in self.required if new else self.keys:
-            if self.at(name, place) is None and not self.has(line, name):
+        for name, column in self.required if new else self.keys:
+            if column[place] is None and not self.has(line, name):
                 self.wrong(line, name, self.blank(name))
 
     def _twice(self, place: int, line: int, where: Where, who: Any, seen: _Seen) -> None:
