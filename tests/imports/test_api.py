@@ -293,7 +293,7 @@ def test_a_file_that_failed_says_so_and_is_taken_up(client: FlaskClient, db_sess
     token = make("principal", *SCOPES)
     number = sent(client, token, csv_of([row_of(make_action(), make_nir())]))
     account = db_session.scalars(select(User).where(User.username == "principal")).one()
-    with broken(monkeypatch, parts, "keep"):
+    with broken(monkeypatch, parts, "keep_packed"):
         failing(number, MOST_TRIES)
     tenancy.bind(Scope.organisation(account.organisation_id or 0))
     read = call(client, f"/imports/{number}", token)
