@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from app.core.extensions import db
 from app.core.matrix import Matrix
@@ -104,4 +104,11 @@ def remember(matrix: Matrix, organisation_id: int, said: Mapping[str, str]) -> N
             known.column_name = column
 
 
-__all__ = ["TO_MEND", "Mapped", "describe", "is_data", "known_names", "map_headings", "missing", "remember", "remembered_for"]
+def forget(matrix: Matrix, heading: Sequence[str]) -> None:
+    """Drop what was said of these headings."""
+    folded = {fold(words)[:200] for words in heading}
+    statement = delete(ImportHeading).where(ImportHeading.matrix == matrix.name, ImportHeading.heading.in_(folded))
+    db.session.execute(statement.execution_options(synchronize_session=False))
+
+
+__all__ = ["TO_MEND", "Mapped", "describe", "forget", "is_data", "known_names", "map_headings", "missing", "remember", "remembered_for"]

@@ -19,6 +19,7 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from app.accounts import mandates
 from app.accounts.access.tokens import is_live
 from app.accounts.models import User
 from app.accounts.security import scope_of
@@ -71,9 +72,8 @@ class Held(Exception):
 def run(file_id: int) -> None:
     """Do what the file waits for.
 
-    It is checked within the rights of now of the account that sent it, or within the organisation when that account is no more: only who sees all
-    of the organisation sees such a file.  What is applied or undone is the act of who decided it; it is applied within the rights of now of that
-    account, and held when that is no more.
+    It is checked and applied within what the account that sent it sees now, whoever decides: that account reads the report.  When it is deleted, only
+    those who see the whole organisation see the file, and so does the work.  What is applied or undone is the act of who decided it.
     """
     taken = _taken(file_id)
     if taken is None:
@@ -82,10 +82,11 @@ def run(file_id: int) -> None:
     try:
         whole = Scope.organisation(organisation_id)
         decided_by = decider_id if state in (FileState.APPLYING, FileState.UNDOING) else None
-        scope = whole if state is FileState.UNDOING else _scope(organisation_id, decided_by or account_id)
+        scope = whole if state is FileState.UNDOING else _view(organisation_id, account_id) or whole
+        still_decided = state is not FileState.APPLYING or _may_decide(organisation_id, decider_id, account_id)
         may_apply = wish is not None and account_id is not None and _may_apply(file_id, account_id)
-        with bound_scope(scope or whole, actor_id=decided_by or account_id), uncollected():
-            if scope is None and state is FileState.APPLYING:
+        with bound_scope(scope, actor_id=decided_by or account_id), uncollected():
+            if not still_decided:
                 _hold(file_id)
                 state = FileState.CHECKING
             if state is FileState.RECEIVED:
@@ -174,12 +175,20 @@ def _tell(file: ImportFile) -> None:
         log.warning("mail_not_sent", account=user.id, reason="address")
 
 
-def _scope(organisation_id: int, account_id: int | None) -> Scope | None:
-    """What an account may see now; None when it was closed or went elsewhere."""
+def _view(organisation_id: int, account_id: int | None) -> Scope | None:
+    """What an account sees now, or will when it is open again; None when it was deleted or went elsewhere."""
     user = db.session.get(User, account_id) if account_id is not None else None
-    if user is None or not user.is_active or user.organisation_id != organisation_id:
+    if user is None or user.deleted_at is not None or user.organisation_id != organisation_id:
         return None
+    user.mandate = mandates.current(db.session(), user.id, clock.today())
     return scope_of(user)
+
+
+def _may_decide(organisation_id: int, decider_id: int | None, account_id: int | None) -> bool:
+    """Whether the account that had a file applied is open, and still sees that file: its own, or any of its organisation."""
+    view = _view(organisation_id, decider_id)
+    user = db.session.get(User, decider_id) if decider_id is not None else None
+    return view is not None and user is not None and user.is_active and (view.limited_account is None or decider_id == account_id)
 
 
 def _may_apply(file_id: int, account_id: int) -> bool:
@@ -309,7 +318,7 @@ class _Cells(dict[Any, Cell]):
     """One object for each distinct cell, as long as there are few; what is made is paid for."""
 
     def __init__(self, purse: Purse) -> None:
-        super().__init__()
+        super().__init__({"": EMPTY})
         self._purse = purse
 
     def __missing__(self, kept: Any) -> Cell:
@@ -363,7 +372,10 @@ def check(file_id: int, *, may_apply: bool = False) -> bool:
     except Refused as refused:
         db.session.rollback()
         with transaction():
-            _refuse(locked(file_id), refused)
+            file = locked(file_id)
+            if refused.fault is Fault.TOO_MUCH_WRONG:  # columns that somebody named may be the wrong ones: the next file asks again
+                columns.forget(IMPORTERS[file.matrix].matrix, file.heading or ())
+            _refuse(file, refused)
         return False
     db.session.rollback()
     with transaction():
@@ -443,14 +455,15 @@ def apply(file_id: int) -> None:
             _apply(file_id)
         except (Held, Refused):
             db.session.rollback()
-            _hold(file_id)
-            check(file_id)
-            return
         except (IntegrityError, Outdated):  # somebody registered one of these people, or changed one of these sheets, meanwhile
             db.session.rollback()
             if not left:
                 raise
             continue
+        else:
+            return
+        _hold(file_id)  # what was made before is not held any more
+        check(file_id)
         return
 
 

@@ -22,8 +22,9 @@ from app.core.outbox.models import OutboxMessage
 from app.core.tabular import Fault, Refused
 from app.core.tabular.labels import refused as refused_words
 from app.core.tenancy import Scope, bound_scope
+from app.core.transaction import transaction
 from app.core.ui.format import fr_number
-from app.imports import domain, services, validator, work
+from app.imports import columns, domain, services, validator, work
 from app.imports.domain import FileState, Phase
 from app.imports.matrices import IMPORTERS
 from app.imports.models import ImportFile, ImportFinding, ImportPart
@@ -37,7 +38,7 @@ from app.trainees.services.enrolment import enrol, hold_messages, resend_refused
 from tests.accounts.helpers import post
 from tests.actions.helpers import leave, make_action, make_enrolment, make_nir, plan_of
 from tests.imports.enrolment_files import apply, content_of, counts, day, messages, now, said, sent, undo, who
-from tests.imports.helpers import csv_of, file_now, row_of, run
+from tests.imports.helpers import csv_of, file_now, row_of, run, send
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -98,6 +99,19 @@ def test_a_file_of_which_nearly_all_is_wrong_is_refused_with_the_columns_that_ar
     assert db.session.scalar(select(func.count()).select_from(ImportPart).where(ImportPart.file_id == file.id)) == 0
     monkeypatch.setattr(findings, "MOST", 1_000)
     assert sent(account, "stagiaires", *wrong).state == FileState.READY
+
+
+def test_what_was_said_of_its_headings_is_asked_anew_after_such_a_file(account: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Columns named wrongly make every cell wrong: the same file, sent again, is asked which columns it has."""
+    matrix, lines = IMPORTERS["stagiaires"].matrix, [row_of(make_action(), make_nir()) for _ in range(4)]
+    content = csv_of(lines).replace(b'"Ville"', b'"Lieu du dossier"').replace(b'"Code postal"', b'"Ancien code"')
+    with bound_scope(Scope.organisation(account.organisation_id), actor_id=account.id), transaction():
+        columns.remember(matrix, account.organisation_id, {"Lieu du dossier": "postal_code", "Ancien code": "", "Autre": "town"})
+    monkeypatch.setattr(findings, "MOST", 2)
+    file = send(account, content)
+    assert (file.state, file.fault and file.fault["fault"]) == (FileState.REFUSED, Fault.TOO_MUCH_WRONG)
+    with bound_scope(Scope.organisation(account.organisation_id), actor_id=account.id):
+        assert set(columns.remembered_for(matrix)) == {"autre"}
 
 
 def test_what_a_file_holds_of_known_columns_is_bounded(account: User, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -233,7 +247,7 @@ def test_a_worker_that_was_taken_for_dead_says_nothing_of_a_file_that_is_ready(a
     assert (file.phase, file.done, file.total, file.leased_until) == (None, 0, 0, None)
 
 
-@pytest.mark.parametrize("name", ["_scope", "_may_apply"])
+@pytest.mark.parametrize("name", ["_view", "_may_apply"])
 def test_a_defect_before_the_work_is_counted_as_one(account: User, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     with bound_scope(Scope.organisation(account.organisation_id), actor_id=account.id):
         number = services.receive("stagiaires", "x.csv", csv_of([row_of(make_action(), make_nir())]), wish=domain.Wish.ALL)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import select, text
 
-from app.accounts.models import User
+from app.accounts.models import Delegation, User
+from app.core import clock
 from app.core.extensions import db
 from app.core.tenancy import Scope, bound_scope
 from app.imports import services
@@ -17,7 +18,7 @@ from app.partners.agora.port import Outcome
 from app.trainees import labels
 from app.trainees.models import EnrolmentAct
 from tests.actions.helpers import leave, make_action, make_enrolment, make_nir, make_registration
-from tests.imports.enrolment_files import apply, day, enrolments_on, kept, now, sent, who
+from tests.imports.enrolment_files import apply, day, enrolments_on, kept, limit, now, sent, who
 from tests.imports.helpers import csv_of, row_of, run, send
 
 if TYPE_CHECKING:
@@ -43,9 +44,9 @@ def undone_by(account: User, file: ImportFile) -> ImportFile:
     return run(file.id)
 
 
-def decided_by(account: User, file: ImportFile) -> ImportFile:
+def decided_by(account: User, file: ImportFile, *, partial: bool = False) -> ImportFile:
     with bound_scope(Scope.organisation(file.organisation_id), actor_id=account.id):
-        services.confirm(file.id, expected=file.counts or {}, partial=False)
+        services.confirm(file.id, expected=file.counts or {}, partial=partial)
     return run(file.id)
 
 
@@ -117,10 +118,45 @@ def test_who_decides_sees_no_more_than_the_account_may(account: User, secondary:
     file = send(secondary, csv_of([row_of(action, make_nir())]))
     with bound_scope(Scope.organisation(file.organisation_id), actor_id=secondary.id):
         services.confirm(file.id, expected=file.counts or {}, partial=False)
-    db.session.execute(text("UPDATE ab_user SET limited_to_actions = true WHERE id = :id"), {"id": secondary.id})
-    db.session.expire_all()
+    limit(secondary)
     file = run(file.id)
     assert (file.state, file.held, (file.counts or {})["wrong"]) == (FileState.READY, True, 1)
+
+
+def test_what_a_limited_sender_may_not_see_is_neither_applied_nor_shown_when_somebody_else_decides(account: User, secondary: User) -> None:
+    """The principal takes the right lines: those the sender could not know stay out, before the account is blocked and after."""
+    given, other = make_action(), make_action()
+    limit(secondary, given)
+    file = send(secondary, csv_of([row_of(given, make_nir()), row_of(other, make_nir())]))
+    assert ((file.counts or {})["create"], (file.counts or {})["wrong"]) == (1, 1)
+    db.session.execute(text("UPDATE ab_user SET blocked_at = now() WHERE id = :id"), {"id": secondary.id})
+    db.session.expire_all()
+    file = decided_by(account, file, partial=True)
+    assert (file.state, file.held) == (FileState.APPLIED, False)
+    counted = text("SELECT count(*) FROM registration WHERE action_id = :id")
+    assert [db.session.scalar(counted, {"id": action.id}) for action in (given, other)] == [1, 0]
+
+
+def test_who_stands_in_for_the_principal_has_a_file_of_others_applied(account: User, secondary: User) -> None:
+    action = make_action()
+    limit(secondary)
+    file = send(account, csv_of([row_of(action, make_nir())]))
+    today = clock.today()
+    db.session.add(Delegation(organisation_id=account.organisation_id, delegator_id=account.id, delegate_id=secondary.id, starts_on=today, ends_on=today))
+    db.session.flush()
+    file = decided_by(secondary, file)
+    assert (file.state, file.decided_by_id) == (FileState.APPLIED, secondary.id)
+
+
+def test_who_sees_the_file_no_more_has_decided_nothing(account: User, secondary: User) -> None:
+    """Limited to some actions after it confirmed somebody else's file, an account leaves it held, not at work for ever."""
+    action = make_action()
+    file = send(account, csv_of([row_of(action, make_nir())]))
+    with bound_scope(Scope.organisation(file.organisation_id), actor_id=secondary.id):
+        services.confirm(file.id, expected=file.counts or {}, partial=False)
+    limit(secondary)
+    file = run(file.id)
+    assert (file.state, file.held, (file.counts or {})["create"]) == (FileState.READY, True, 1)
 
 
 def acts_of(enrolment_id: int) -> list[int | None]:

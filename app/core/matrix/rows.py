@@ -80,16 +80,21 @@ def insert_made(model: Any, made: Iterable[Sequence[Mapping[str, Any]]], progres
     with ThreadPoolExecutor(max_workers=1) as pool:
         under_way: Future[Any] | None = None
         count = sent = 0
-        for rows in made:
-            parameters = {"rows": to_json(list(rows))}
+        try:
+            for rows in made:
+                parameters = {"rows": to_json(list(rows))}
+                if under_way is not None:
+                    under_way.result()
+                    count += sent
+                    progress(count)
+                under_way, sent = pool.submit(connection.execute, _insertion(model, rows[0]), parameters), len(rows)
             if under_way is not None:
                 under_way.result()
-                count += sent
-                progress(count)
-            under_way, sent = pool.submit(connection.execute, _insertion(model, rows[0]), parameters), len(rows)
-        if under_way is not None:
-            under_way.result()
-            progress(count + sent)
+                progress(count + sent)
+        except BaseException:
+            if under_way is not None and not under_way.done():  # the time of the job is over, say: nobody waits for what may wait for others
+                connection.connection.driver_connection.cancel()  # type: ignore[union-attr]  # psycopg's
+            raise
 
 
 def _insertion(model: Any, row: Mapping[str, Any]) -> TextClause:
