@@ -8,6 +8,7 @@ import gc
 import os
 import select
 import shutil
+import socket
 import tempfile
 import time
 from pathlib import Path
@@ -99,8 +100,15 @@ def on_starting(_server):
     Response.default_headers = lambda self: [line for line in usual(self) if not line.startswith("Server:")]
 
 
-def when_ready(_server):
-    """What the master has loaded stays shared: the collector does not touch it in the web processes."""
+def when_ready(server):
+    """What the master has loaded stays shared: the collector does not touch it in the web processes.
+
+    A connection on which nothing was asked yet (browsers open some in advance) waits in the system, not in one of these processes.
+    """
+    if hasattr(socket, "TCP_DEFER_ACCEPT"):
+        for listener in server.LISTENERS:
+            if listener.sock.family in (socket.AF_INET, socket.AF_INET6):
+                listener.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, timeout)
     gc.freeze()
     gc.enable()
 

@@ -87,7 +87,7 @@ class Line:
     def shown_example(self) -> str:
         """The example where no number of a person stands, even an invented one: on pages and in documents."""
         if self.example and self.described.column.secret:
-            return str(_("see the sheet “%(sheet)s” of the file “Format d’import”", sheet=_("Example")))
+            return str(_("see the sheet “%(sheet)s” of the file “Format d’import” in XLSX", sheet=_("Example")))
         return self.example
 
     @property

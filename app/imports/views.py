@@ -24,7 +24,7 @@ from app.core.ui.kept_text import KeptTextForm
 
 from . import columns, labels, mending, queries, services
 from .document_views import FileCheckView, ImportDocumentsView
-from .domain import AT_WORK, FileState
+from .domain import AT_WORK, UNDECIDED, FileState
 from .matrices import IMPORTERS
 from .models import ImportFile
 from .permissions import VIEW
@@ -194,11 +194,25 @@ class ImportsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only p
             matrix=IMPORTERS[file.matrix].matrix,
         )
 
-    @expose("/fichier/<int:import_id>/abandonner", methods=("POST",))
+    @expose("/fichier/<int:import_id>/abandonner", methods=("GET", "POST"))
     @has_access
     @permission_name("write")
     def give_up(self, import_id: int) -> ResponseReturnValue:
-        """Forget a file about which nothing was decided."""
+        """Forget a file about which nothing was decided, after asking."""
+        if request.method == "GET":
+            file = file_or_404(import_id)
+            if file.state not in UNDECIDED:
+                return elsewhere(import_id, services.FileElsewhere(import_id))
+            return self.render_template(
+                "portal/confirm.html",
+                breadcrumb=crumbs((file.file_name, url_for(".show", import_id=import_id)), (_("Give up"), None)),
+                menu_current="ImportsView.index",
+                heading=_("Give up the file “%(name)s”?", name=file.file_name),
+                body=_("Nothing of it has been saved. Its lines, and what was mended here, are forgotten: to go on later, download the annotated file first."),
+                action_url=request.path,
+                verb=_("Give this file up"),
+                cancel_url=url_for(".show", import_id=import_id),
+            )
         try:
             services.give_up(import_id)
         except (services.FileGone, services.FileElsewhere) as error:

@@ -92,6 +92,8 @@ def test_a_file_from_its_arrival_to_its_undoing(signed_in: SignIn, tmp_path: Pat
     page.get_by_label("Fichier à importer").set_input_files(sent)
     page.get_by_role("button", name="Envoyer et contrôler le fichier").click()
     expect(page.get_by_text("Contrôlé : à décider")).to_be_visible(timeout=60_000)
+    page.get_by_role("link", name="Abandonner ce fichier").click()
+    look(page)
     page.get_by_role("button", name="Abandonner ce fichier").click()
     expect(page.get_by_text("rien n’en est conservé")).to_be_visible()
 

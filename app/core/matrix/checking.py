@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
@@ -104,14 +105,23 @@ class Reader:
         control.process(MultiDict([(control.name, words)]))
         if control.validate(self._form):
             return BLANK if control.data == "" else Read(control.data)
-        return Read(None, str(control.errors[0]))
+        return Read(None, impersonal(str(control.errors[0]), words, control.data))
+
+
+def impersonal(message: str, *typed: Any) -> str:
+    """What a form says, without what stands in the cell: it is shown beside it, and lines with the same thing to mend are counted together."""
+    for words in typed:
+        if isinstance(words, str) and words:
+            quoted = re.compile(rf"[«“]\s*{re.escape(words[:60])}\s*[»”]")
+            message = quoted.sub(lambda found: str(_("This value") if found.start() == 0 else _("this value")), message)
+    return message
 
 
 def not_in_list(control: Field) -> str:
     """What may stand there, in full when that is short."""
     words = [choice.words for choice in choices_of(control)]
     if len(words) <= 6:
-        return str(_("Not one of the values allowed: %(values)s.", values=", ".join(words)))
+        return str(_("Not one of the values allowed: %(values)s.", values=", ".join(words).removesuffix(".")))
     return str(_("Not one of the values allowed: take one of the list that the specification gives."))
 
 
@@ -152,7 +162,7 @@ def _of_text(control: Field, form: Any) -> Callable[[str], Read]:
             try:
                 rule(form, control)
             except (StopValidation, ValidationError) as error:
-                return Read(None, str(error.args[0]) if error.args else "")
+                return Read(None, impersonal(str(error.args[0]) if error.args else "", words, control.data))
         return Read(control.data)
 
     return judge
@@ -258,4 +268,4 @@ def groups_of(checker: Checker) -> list[GroupJudge]:
     return [GroupJudge(checker, group.columns, group.judge) for group in checker.matrix.groups]
 
 
-__all__ = ["BLANK", "Checked", "Checker", "Figure", "GroupJudge", "Read", "Reader", "groups_of", "not_in_list"]
+__all__ = ["BLANK", "Checked", "Checker", "Figure", "GroupJudge", "Read", "Reader", "groups_of", "impersonal", "not_in_list"]

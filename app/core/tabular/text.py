@@ -117,7 +117,7 @@ def lines_of(content: bytes, limits: Limits, purse: Purse) -> Iterator[tuple[int
 
     remembered = Remembered(cell_of)
     remembered[""] = EMPTY
-    for count, (number, found) in enumerate(_split(content, encoding, mark), start=1):
+    for count, (number, found) in enumerate(_split(content, encoding, mark, limits.cell), start=1):
         # A text costs one byte an empty line: too many of them are refused as well.
         if count > limits.lines * LINES_READ:
             raise Refused(Fault.TOO_MANY_LINES, value=limits.lines)
@@ -130,8 +130,8 @@ def lines_of(content: bytes, limits: Limits, purse: Purse) -> Iterator[tuple[int
             yield number, line
 
 
-def _split(content: bytes, encoding: str, mark: int) -> Iterator[tuple[int, list[str]]]:
-    """Cells as they are typed."""
+def _split(content: bytes, encoding: str, mark: int, most: int) -> Iterator[tuple[int, list[str]]]:
+    """Cells as they are typed; one of more than ``most`` characters is told before it is whole only if it is very long."""
     head = content[mark : mark + 80_000].decode(encoding, "ignore")
     told = _TOLD.match(head)
     source = io.BytesIO(content)
@@ -147,7 +147,7 @@ def _split(content: bytes, encoding: str, mark: int) -> Iterator[tuple[int, list
             return
         except csv.Error as error:
             if "field limit" in str(error) and reader.line_num <= begins:
-                raise Refused(Fault.CELL_TOO_LONG, line=begins) from None
+                raise Refused(Fault.CELL_TOO_LONG, line=begins, value=most) from None
             raise Refused(Fault.BAD_QUOTES, line=begins) from None
         before = reader.line_num
         if told and begins <= head[: told.end()].count("\n") + head[: told.end()].count("\r"):
