@@ -43,6 +43,8 @@ workers = int(os.environ.get("WEB_WORKERS") or 2)
 # for nothing costs about as much as is shared: half of it stops being so with the first thousand pages.
 preload_app = workers > 2
 _serving, _serves = os.pipe()
+# Seconds that a process waits for the first byte of a request: it is there already where the system passes a connection with it (see ``when_ready``).
+_PATIENCE = 0.2 if hasattr(socket, "TCP_DEFER_ACCEPT") else 2
 
 
 class Worker(SyncWorker):
@@ -58,6 +60,13 @@ class Worker(SyncWorker):
         while self.age > 1 and self.alive and time.monotonic() < limit and not select.select([_serving], [], [], 0.1)[0]:
             self.notify()
         super().load_wsgi()
+
+    def handle(self, listener, client, addr):
+        """Nothing asked on a connection that the system held back all that time: it is closed, and whoever opened it opens another."""
+        if select.select([client], [], [], _PATIENCE)[0]:
+            super().handle(listener, client, addr)
+        else:
+            client.close()
 
     def wait(self, timeout):
         from app.core.extensions import IDLE, give_connections_back

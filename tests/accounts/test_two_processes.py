@@ -193,6 +193,19 @@ def test_a_server_that_nobody_asks_gives_its_connections_back(servers: tuple[str
             time.sleep(0.5)
 
 
+def test_connections_opened_in_advance_hold_no_process(servers: tuple[str, str]) -> None:
+    """Browsers open some on which they ask nothing yet: more of them than there are processes, and pages come all the same."""
+    place = urllib.parse.urlsplit(servers[0])
+    idle = [socket.create_connection((place.hostname, place.port)) for _number in range(6)]
+    try:
+        for _number in range(4):
+            with urllib.request.urlopen(f"{servers[0]}/connexion", timeout=20) as answer:
+                assert answer.status == 200
+    finally:
+        for one in idle:
+            one.close()
+
+
 def _link(app: Flask) -> str:
     from flask_appbuilder.security.sqla.models import User
     from sqlalchemy import select
