@@ -14,7 +14,7 @@ from app.core.nir import mask, normalise
 from app.core.tabular import Cell
 from app.core.transaction import after_commit, transaction
 
-from . import parts, queries, work
+from . import packed_lines, parts, queries, work
 from .domain import FileEvent, FileState, PartKind
 from .matrices import IMPORTERS
 from .models import ImportFile
@@ -73,7 +73,7 @@ def shown_value(value: str, *, secret: bool) -> str:
 
 
 def _cells_of(file: ImportFile, kept: Sequence[Any]) -> dict[str, Cell]:
-    return {name: work.cell_of(kept[place] if place < len(kept) else "") for place, name in enumerate(file.columns or ()) if name}
+    return {name: packed_lines.cell_of(kept[place] if place < len(kept) else "") for place, name in enumerate(file.columns or ()) if name}
 
 
 def wrong_lines(file: ImportFile, numbers: Sequence[int]) -> list[ShownLine]:
@@ -125,7 +125,7 @@ def samples_of(file: ImportFile) -> list[str]:
     for count, (_number, row) in enumerate(parts.items_of(file.id, PartKind.ROWS)):
         for place, kept in enumerate(row[: len(found)]):
             if not found[place]:
-                found[place] = shown_value(work.cell_of(kept).text[:60], secret=False)
+                found[place] = shown_value(packed_lines.cell_of(kept).text[:60], secret=False)
         if count >= 50 or all(found):
             break
     return found
@@ -176,7 +176,7 @@ def mend(file_id: int, number: int, typed: Mapping[str, str], *, revision: int) 
             if name not in named:
                 continue
             at = named.index(name)
-            held = work.cell_of(row[at])
+            held = packed_lines.cell_of(row[at])
             clean = " ".join(words.replace("\x00", "").split())[: 2_000]
             if clean == held.text or (matrix.by_name[name].secret and clean == shown_value(held.text, secret=True)):
                 continue

@@ -6,7 +6,7 @@ Nothing of a file is written before its whole outcome is: each step is one trans
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import timedelta
@@ -38,18 +38,16 @@ from app.core.matrix.definition import describe
 from app.core.matrix.plan import Act, Done, Outdated, Plan, Step
 from app.core.matrix.rows import among, insert_rows, new_ids
 from app.core.nir import mask, normalise
-from app.core.tabular import Cell, CellKind, Fault, Limits, OpenTable, Refused, open_table
-from app.core.tabular.cells import Purse
-from app.core.tabular.table import EMPTY
+from app.core.tabular import Cell, Fault, Refused
 from app.core.tenancy import Scope, bound_scope
 from app.core.transaction import transaction
 
-from . import columns, parts
+from . import columns, packed_lines, parts
 from .domain import AT_WORK, MOST_TRIES, FileEvent, FileState, PartKind, Phase, Wish
 from .matrices import IMPORTERS
 from .models import ImportFile, ImportFinding
 from .permissions import PROGRAM, WRITE
-from .services import LIMITS, FileElsewhere, FileGone, applicable, decided, limits_of, locked, move
+from .services import FileElsewhere, FileGone, applicable, decided, limits_of, locked, move
 
 log = structlog.get_logger(__name__)
 
@@ -59,8 +57,6 @@ LEASE: Final = timedelta(seconds=120)
 _SAID_EVERY: Final = 0.7
 #: Findings that are kept; beyond, they are counted only.
 MOST_FINDINGS: Final = 50_000
-#: Distinct cells of a column that are looked up: in one that has more, most are there once.
-_MOST_CELLS: Final = 5_000
 #: How often a file is applied anew when somebody else's work came between.
 _TRIES: Final = 3
 
@@ -250,7 +246,7 @@ def read(file_id: int, *, may_apply: bool = False) -> bool:
     db.session.rollback()  # nothing is held while a file is read
     progress = Progress(file_id, Phase.READING)
     try:
-        table, lines, rows = _read(content, limits, sent.file_name, lambda count: progress(0, count))
+        table, count, packed = packed_lines.read_packed(content, limits, sent.file_name, lambda done: progress(0, done))
     except Refused as refused:
         with transaction():
             _refuse(locked(file_id), refused)
@@ -267,29 +263,12 @@ def read(file_id: int, *, may_apply: bool = False) -> bool:
         keys, _others = columns.missing(mapped.columns, described)
         asked = not mapped.settled or bool(keys)
         move(file, FileEvent.ASK_COLUMNS if asked else FileEvent.READ)
-        file.heading, file.columns, file.lines = [_masked(words) for words in table.header], mapped.columns, lines
+        file.heading, file.columns, file.lines = [_masked(words) for words in table.header], mapped.columns, count
         file.sheet = {"sheet": table.sheet, "others": table.others} if table.sheet else None
-        parts.keep_packed(file, PartKind.ROWS, rows)
+        parts.keep_packed(file, PartKind.ROWS, packed)
         parts.drop(file_id, PartKind.FILE)
-    log.info("import_read", file=file_id, lines=lines, asked=asked)
+    log.info("import_read", file=file_id, lines=count, asked=asked)
     return not asked and check(file_id, may_apply=may_apply)
-
-
-def _read(content: bytes, limits: Limits, name: str, progress: Callable[[int], None]) -> tuple[OpenTable, int, list[bytes]]:
-    """The table at its end, how many lines it has, and these as parts keep them: never all of them as they are.  Raises Refused."""
-    purse, lines, made, piece = Purse(limits), 0, [], []
-    with open_table(content, limits, name=name, progress=progress, purse=purse) as table:
-        for row in table.rows:
-            if purse.is_empty():  # the columns that are known will be held
-                raise Refused(Fault.TOO_MUCH_TEXT)
-            lines += 1
-            piece.append([row.number, _row(row.cells)])
-            if len(piece) == parts.LINES:
-                made.append(parts.packed(piece))
-                piece = []
-    if piece:
-        made.append(parts.packed(piece))
-    return table, lines, made
 
 
 def _refuse(file: ImportFile, refused: Refused) -> None:
@@ -300,59 +279,6 @@ def _refuse(file: ImportFile, refused: Refused) -> None:
     keep_findings(file, ())
     parts.drop(file.id)
     log.info("import_refused", file=file.id, fault=refused.fault.value)
-
-
-def _row(cells: Sequence[Cell]) -> list[Any]:
-    """Cells as they are kept: most are texts."""
-    return [text if kind is CellKind.TEXT or kind is CellKind.EMPTY else [text, kind.value] for text, kind in cells]
-
-
-def cell_of(kept: Any) -> Cell:
-    """The cell that ``_row`` kept."""
-    if isinstance(kept, str):
-        return Cell(kept, CellKind.TEXT) if kept else EMPTY
-    return Cell(kept[0], CellKind(kept[1]))
-
-
-class _Cells(dict[Any, Cell]):
-    """One object for each distinct cell, as long as there are few; what is made is paid for."""
-
-    def __init__(self, purse: Purse) -> None:
-        super().__init__({"": EMPTY})
-        self._purse = purse
-
-    def __missing__(self, kept: Any) -> Cell:
-        made = cell_of(kept)
-        self._purse.pay(len(made.text))
-        if len(self) < _MOST_CELLS:
-            self[kept] = made
-        return made
-
-    def column(self, kept: Sequence[Any]) -> list[Cell]:
-        """The cells of a column that ``_row`` kept."""
-        try:
-            return list(map(self.__getitem__, kept))
-        except TypeError:  # one that is no text
-            return [self[tuple(one) if isinstance(one, list) else one] for one in kept]
-
-
-def lines_of(file: ImportFile) -> tuple[list[int], dict[str, list[Cell]]]:
-    """The lines of a file, and the cells of each column that the matrix knows.  Raises Refused when these take too much memory."""
-    places = {place: name for place, name in enumerate(file.columns or ()) if name}
-    cells: dict[str, list[Cell]] = {name: [] for name in places.values()}
-    width = max(places, default=-1) + 1
-    numbers: list[int] = []
-    purse = Purse(LIMITS)
-    known = {name: _Cells(purse) for name in cells}
-    for items in parts.pieces_of(file.id, PartKind.ROWS):
-        numbers += [number for number, _row in items]
-        rows = [row if len(row) >= width else [*row, *[""] * (width - len(row))] for _number, row in items]
-        for place, kept in enumerate(zip(*rows, strict=False)):  # a row may be longer than what is known of it
-            if place in places:
-                cells[places[place]] += known[places[place]].column(kept)
-        if purse.is_empty():
-            raise Refused(Fault.TOO_MUCH_TEXT)
-    return numbers, cells
 
 
 # ---- checking ----------------------------------------------------------------------------------------------------------
@@ -411,7 +337,7 @@ def plan_of(file: ImportFile, *, lock: bool) -> Plan:
     importer = IMPORTERS[file.matrix]
     checker = Checker(importer.matrix)
     file_id = file.id
-    numbers, cells = lines_of(file)
+    numbers, cells = packed_lines.lines_of(file)
     checked = checker.check(numbers, cells, progress=Progress(file_id, Phase.CHECKING))
     return importer.plan(checker, checked, Progress(file_id, Phase.COMPARING), lock=lock)
 
@@ -526,4 +452,4 @@ def _pairs(fields: Any) -> Any:
     return None if fields is None else {name: (before, after) for name, (before, after) in fields.items()}
 
 
-__all__ = ["Held", "Progress", "apply", "cell_of", "check", "keep_findings", "lines_of", "plan_of", "plan_of_lines", "read", "run", "take_back"]
+__all__ = ["Held", "Progress", "apply", "check", "keep_findings", "plan_of", "plan_of_lines", "read", "run", "take_back"]

@@ -24,7 +24,7 @@ from app.core.tabular.labels import refused as refused_words
 from app.core.tenancy import Scope, bound_scope
 from app.core.transaction import transaction
 from app.core.ui.format import fr_number
-from app.imports import columns, domain, services, validator, work
+from app.imports import columns, domain, packed_lines, services, validator, work
 from app.imports.domain import FileState, Phase
 from app.imports.matrices import IMPORTERS
 from app.imports.models import ImportFile, ImportFinding, ImportPart
@@ -116,7 +116,7 @@ def test_what_was_said_of_its_headings_is_asked_anew_after_such_a_file(account: 
 
 def test_what_a_file_holds_of_known_columns_is_bounded(account: User, monkeypatch: pytest.MonkeyPatch) -> None:
     """A text that stands in many columns is counted for each: each is held."""
-    monkeypatch.setattr(work, "LIMITS", replace(services.LIMITS, held=2_000))
+    monkeypatch.setattr(packed_lines, "LIMITS", replace(services.LIMITS, held=2_000))
     file = sent(account, "stagiaires", row_of(make_action(), make_nir()))
     assert (file.state, file.fault and file.fault["fault"]) == (FileState.REFUSED, Fault.TOO_MUCH_TEXT)
 

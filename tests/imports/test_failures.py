@@ -19,7 +19,7 @@ from app.core.extensions import db
 from app.core.mail.models import MailMessage
 from app.core.tenancy import Scope, bound_scope
 from app.core.workflow import ForbiddenTransition
-from app.imports import jobs, queries, services, work
+from app.imports import jobs, packed_lines, queries, services, work
 from app.imports.domain import AGAIN, AT_WORK, LIFE, MOST_TRIES, UNDO_KEPT, FileEvent, FileState
 from app.imports.models import ImportFile
 from app.trainees.matrices import trainees, trainees_apply, trainees_plan
@@ -112,7 +112,7 @@ def mails() -> list[MailMessage]:
 
 
 @pytest.mark.parametrize(
-    ("owner", "name", "state"), [(work, "open_table", S.RECEIVED), (trainees_plan, "plan", S.CHECKING), (trainees_apply, "apply", S.APPLYING)]
+    ("owner", "name", "state"), [(packed_lines, "open_table", S.RECEIVED), (trainees_plan, "plan", S.CHECKING), (trainees_apply, "apply", S.APPLYING)]
 )
 def test_a_defect_is_tried_again_then_said_and_taken_up(
     account: User, principal: FlaskClient, monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, state: FileState
@@ -185,7 +185,7 @@ def test_what_can_no_more_be_undone_is_no_failure_any_more(account: User, monkey
 def test_a_file_that_failed_is_known_compared_anew_or_forgotten(account: User, principal: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
     content = csv_of([row_of(make_action(), make_nir())])
     number = received(account, content)
-    with broken(monkeypatch, work, "open_table"):
+    with broken(monkeypatch, packed_lines, "open_table"):
         failing(number, MOST_TRIES)
     with pytest.raises(services.SameFile) as same:
         received(account, content)
@@ -206,7 +206,7 @@ def test_a_file_that_failed_is_known_compared_anew_or_forgotten(account: User, p
 
 def test_another_organisation_never_takes_it_up(account: User, as_user: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     number = received(account, csv_of([row_of(make_action(), make_nir())]))
-    with broken(monkeypatch, work, "open_table"):
+    with broken(monkeypatch, packed_lines, "open_table"):
         failing(number, MOST_TRIES)
     assert post(as_user("autre-of"), f"/imports/fichier/{number}/reessayer").status_code == 404
     assert file_now(number).state == S.FAILED
@@ -225,7 +225,7 @@ class _Refused(psycopg.Error):
 )
 def test_a_database_that_is_away_is_no_defect(account: User, monkeypatch: pytest.MonkeyPatch, state: str | None, counted: int) -> None:
     number = received(account, csv_of([row_of(make_action(), make_nir())]))
-    with broken(monkeypatch, work, "open_table", OperationalError("x", {}, _Refused(state))):
+    with broken(monkeypatch, packed_lines, "open_table", OperationalError("x", {}, _Refused(state))):
         for _number in range(MOST_TRIES + 1):
             file = file_now(number)
             if file.state == S.FAILED:
@@ -253,7 +253,7 @@ def test_the_sweeper_takes_it_up_until_the_last_try(account: User, monkeypatch: 
     number = received(account, csv_of([row_of(make_action(), make_nir())]))
     asked: list[int] = []
     monkeypatch.setattr(jobs, "enqueue", lambda _job, file_id: asked.append(file_id))
-    with broken(monkeypatch, work, "open_table"):
+    with broken(monkeypatch, packed_lines, "open_table"):
         for _minute in range(MOST_TRIES + 3):
             tenancy.bind(Scope.system())
             jobs.sweep()
@@ -305,7 +305,7 @@ def test_a_base_with_failed_imports_goes_down_and_up_again(databases: Any, make_
 
 def test_the_job_is_known_to_the_metrics(account: User, monkeypatch: pytest.MonkeyPatch, client: FlaskClient) -> None:
     number = received(account, csv_of([row_of(make_action(), make_nir())]))
-    with broken(monkeypatch, work, "open_table"):
+    with broken(monkeypatch, packed_lines, "open_table"):
         failing(number, MOST_TRIES)
     assert "portal_imports_failed 1.0" in client.get("/metrics").text
     assert db.session.scalar(text("SELECT count(*) FROM import_file WHERE failed_in IS NOT NULL")) == 1

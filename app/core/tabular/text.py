@@ -131,7 +131,7 @@ def lines_of(content: bytes, limits: Limits, purse: Purse) -> Iterator[tuple[int
 
 
 def _split(content: bytes, encoding: str, mark: int, most: int) -> Iterator[tuple[int, list[str]]]:
-    """Cells as they are typed; one of more than ``most`` characters is told before it is whole only if it is very long."""
+    """Cells as they are typed; ``most`` is only said of one that the reader itself gives up, at 131,072 characters."""
     head = content[mark : mark + 80_000].decode(encoding, "ignore")
     told = _TOLD.match(head)
     source = io.BytesIO(content)

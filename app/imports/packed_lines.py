@@ -1,0 +1,91 @@
+"""The lines of a file: packed as they are read, and opened again column by column."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from app.core.tabular import Cell, CellKind, Fault, Limits, OpenTable, Refused, open_table
+from app.core.tabular.cells import Purse
+from app.core.tabular.table import EMPTY
+
+from . import parts
+from .domain import PartKind
+from .models import ImportFile
+from .services import LIMITS
+
+#: Distinct cells of a column that are looked up: in one that has more, most are there once.
+_MOST_CELLS: Final = 5_000
+
+
+def read_packed(content: bytes, limits: Limits, name: str, progress: Callable[[int], None]) -> tuple[OpenTable, int, list[bytes]]:
+    """The table at its end, how many lines it has, and these as parts keep them: never all of them as they are.  Raises Refused."""
+    purse, lines, made, piece = Purse(limits), 0, [], []
+    with open_table(content, limits, name=name, progress=progress, purse=purse) as table:
+        for row in table.rows:
+            if purse.is_empty():  # the columns that are known will be held
+                raise Refused(Fault.TOO_MUCH_TEXT)
+            lines += 1
+            piece.append([row.number, _row(row.cells)])
+            if len(piece) == parts.LINES:
+                made.append(parts.packed(piece))
+                piece = []
+    if piece:
+        made.append(parts.packed(piece))
+    return table, lines, made
+
+
+def _row(cells: Sequence[Cell]) -> list[Any]:
+    """Cells as they are kept: most are texts."""
+    return [text if kind is CellKind.TEXT or kind is CellKind.EMPTY else [text, kind.value] for text, kind in cells]
+
+
+def cell_of(kept: Any) -> Cell:
+    """The cell that ``_row`` kept."""
+    if isinstance(kept, str):
+        return Cell(kept, CellKind.TEXT) if kept else EMPTY
+    return Cell(kept[0], CellKind(kept[1]))
+
+
+class _Cells(dict[Any, Cell]):
+    """One object for each distinct cell, as long as there are few; what is made is paid for."""
+
+    def __init__(self, purse: Purse) -> None:
+        super().__init__({"": EMPTY})
+        self._purse = purse
+
+    def __missing__(self, kept: Any) -> Cell:
+        made = cell_of(kept)
+        self._purse.pay(len(made.text))
+        if len(self) < _MOST_CELLS:
+            self[kept] = made
+        return made
+
+    def column(self, kept: Sequence[Any]) -> list[Cell]:
+        """The cells of a column that ``_row`` kept."""
+        try:
+            return list(map(self.__getitem__, kept))
+        except TypeError:  # one that is no text
+            return [self[tuple(one) if isinstance(one, list) else one] for one in kept]
+
+
+def lines_of(file: ImportFile) -> tuple[list[int], dict[str, list[Cell]]]:
+    """The lines of a file, and the cells of each column that the matrix knows.  Raises Refused when these take too much memory."""
+    places = {place: name for place, name in enumerate(file.columns or ()) if name}
+    cells: dict[str, list[Cell]] = {name: [] for name in places.values()}
+    width = max(places, default=-1) + 1
+    numbers: list[int] = []
+    purse = Purse(LIMITS)
+    known = {name: _Cells(purse) for name in cells}
+    for items in parts.pieces_of(file.id, PartKind.ROWS):
+        numbers += [number for number, _row in items]
+        rows = [row if len(row) >= width else [*row, *[""] * (width - len(row))] for _number, row in items]
+        for place, kept in enumerate(zip(*rows, strict=False)):  # a row may be longer than what is known of it
+            if place in places:
+                cells[places[place]] += known[places[place]].column(kept)
+        if purse.is_empty():
+            raise Refused(Fault.TOO_MUCH_TEXT)
+    return numbers, cells
+
+
+__all__ = ["cell_of", "lines_of", "read_packed"]
