@@ -203,7 +203,7 @@ def _columns(file: ImportFile) -> dict[str, Any]:
     matrix = IMPORTERS[file.matrix].matrix
     described = describe(matrix)
     heading = file.heading or []
-    mapped = columns.map_headings(heading, described, columns.remembered_for(matrix))
+    mapped = columns.map_headings(heading, described, columns.remembered_for(matrix), matrix.left_out)
     keys, _others = columns.missing(mapped.columns, described)
     return {
         "inconnues": [mending.shown_value(heading[place], secret=False) for place in mapped.undecided],

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import delete, select
 
@@ -53,9 +53,15 @@ def known_names(described: Sequence[Description]) -> dict[str, str]:
     return names
 
 
-def map_headings(heading: Sequence[str], described: Sequence[Description], remembered: Mapping[str, str]) -> Mapped:
-    """Columns by name, whatever their order and accents; then as the organisation said once; the rest is proposed by likeness."""
+def map_headings(
+    heading: Sequence[str], described: Sequence[Description], remembered: Mapping[str, str], left_out: Collection[Any] = ()
+) -> Mapped:
+    """Columns by name, whatever their order and accents; then as the organisation said once; the rest is proposed by likeness.
+
+    ``left_out``: headings that are no column of the matrix, unless the organisation said otherwise.
+    """
     names = known_names(described)
+    remembered = {fold(str(words)): "" for words in left_out} | dict(remembered)
     mapped = Mapped([])
     for place, words in enumerate(heading):
         folded = fold(words)

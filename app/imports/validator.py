@@ -106,7 +106,7 @@ def check_file(matrix: Matrix, content: bytes, *, longest: float = LONGEST) -> R
     watch()
     checker = Checker(matrix)
     described = describe(matrix, checker.forms)
-    mapped = map_headings(table.header, described, {})
+    mapped = map_headings(table.header, described, {}, matrix.left_out)
     if is_data(table.header, mapped):
         raise Refused(Fault.NO_HEADER)
     headers = {one.column.name: one.header for one in described}

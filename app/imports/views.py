@@ -282,7 +282,7 @@ class ImportsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only p
     def _columns_page(self, file: ImportFile, context: dict[str, Any], said: dict[int, str] | None = None) -> str:
         matrix = IMPORTERS[file.matrix].matrix
         described = describe(matrix)
-        mapped = columns.map_headings(file.heading or [], described, columns.remembered_for(matrix))
+        mapped = columns.map_headings(file.heading or [], described, columns.remembered_for(matrix), matrix.left_out)
         given = said or {}
         chosen = [given.get(place, column or mapped.proposed.get(place, "")) for place, column in enumerate(mapped.columns)]
         keys, others = columns.missing(chosen, described)

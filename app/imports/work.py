@@ -256,7 +256,7 @@ def read(file_id: int, *, may_apply: bool = False) -> bool:
         file = locked(file_id)
         matrix = IMPORTERS[file.matrix].matrix
         described = describe(matrix)
-        mapped = columns.map_headings(table.header, described, columns.remembered_for(matrix))
+        mapped = columns.map_headings(table.header, described, columns.remembered_for(matrix), matrix.left_out)
         if columns.is_data(table.header, mapped):
             _refuse(file, Refused(Fault.NO_HEADER))
             return False

@@ -73,6 +73,11 @@ class ReferenceValue(ValidityMixin, VersionedMixin, TimestampMixin):
     def __str__(self) -> str:
         return self.label
 
+    @property
+    def also_called(self) -> tuple[str, ...]:
+        """What it is called in files besides its words and its code."""
+        return (self.label,)
+
 
 class CodedValue(ReferenceValue):
     """A list whose values are read "code - label", as in the guides ("2 - Demandeur d'emploi longue durée")."""
@@ -135,6 +140,11 @@ class Level(ReferenceValue, Model):
             return f"{self.number} – {self.label}"
         former = gettext("former %(level)s", level=self.old_label)
         return f"{self.number} – {self.label} ({former})"
+
+    @property
+    def also_called(self) -> tuple[str, ...]:
+        """Also with its number, as in the exports."""
+        return (self.label, f"{self.number} – {self.label}")
 
 
 register_constraint("uq_level_code", _l("This level already exists."), field="number")  # its code is its number

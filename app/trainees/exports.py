@@ -21,6 +21,7 @@ from app.actions.queries import get_action
 from app.core import clock
 from app.core.exports.registry import Asked, ListColumn, NotUnderstood, NumberedList, RowList, SqlList, in_words, local_day, of_row, of_source, words, yes_no
 from app.core.extensions import db
+from app.core.matrix.definition import label_of
 from app.core.nir import NirKind
 from app.core.nir.text import holds_number
 from app.core.requests import row_number
@@ -40,7 +41,8 @@ from app.reference.models import (
 )
 
 from . import labels
-from .domain import AgoraState, CorrectionState
+from .domain import AgoraState, CorrectionState, EsfState
+from .forms import ContactForm, SituationForm
 from .identity_models import IdentityCorrection
 from .models import Enrolment, Registration, Trainee
 from .permissions import EXPORT_NIR, READ
@@ -81,6 +83,26 @@ def _number_kind(_day: date) -> Any:
     return case((Trainee.nir_kind == NirKind.NIR.value, "NIR"), (Trainee.nir_kind == NirKind.NIA.value, "NIA"), else_="")
 
 
+def _esf_state(_day: date) -> Any:
+    """Empty where no such data are asked for: a file made of this one leaves the cell so."""
+    states = {key: label for key, label in labels.ESF_STATE_LABELS.items() if key is not EsfState.NOT_CONCERNED}
+    return case((Registration.esf_state == EsfState.NOT_CONCERNED.value, ""), else_=in_words(Registration.esf_state, states)(_day))
+
+
+def _asked(key: str, form: Any, name: str, source: Any = None, *, kind: ColumnKind = ColumnKind.TEXT, width: int = 14) -> ListColumn:
+    """What a field of the sheet holds, under the words of the field: the file can be sent back as an import."""
+    return of_source(key, label_of(form, name), source if source is not None else getattr(Registration, name), kind, width)
+
+
+def _answered(key: str, name: str) -> ListColumn:
+    """The same, of a question answered by yes or no."""
+    return ListColumn(key, label_of(SituationForm, name), yes_no(getattr(Registration, name)), width=10)
+
+
+def _level(level: Any) -> Any:
+    return cast(level.number, String) + " – " + level.label
+
+
 _ACTION: Final = (of_source("action", _l("N° Action"), Action.number, width=18),)
 _HOLDER: Final = (
     of_source("siret", _l("SIRET"), Organisation.siret, width=16),
@@ -92,7 +114,8 @@ _PERSON: Final = (
     of_source("nom_usage", _l("Usual name"), Trainee.usual_name, width=24),
     of_source("prenom", _l("First name"), Trainee.first_name, width=20),
     of_source("date_naissance", _l("Date of birth"), Trainee.birth_date, _DATE),
-    ListColumn("type_numero", _l("NIR or NIA"), _number_kind, width=8),
+    ListColumn("genre", _l("Gender"), in_words(Trainee.gender, labels.GENDER_LABELS), width=10),
+    ListColumn("type_numero", _l("Kind of number"), _number_kind, width=8),
 )
 _ENTRY: Final = (
     of_source("entree", _l("Entry date"), _SUMS.c.entry, _DATE),
@@ -102,27 +125,43 @@ _ENTRY: Final = (
     of_source("numeros_agora", _l("N° Agora"), _SUMS.c.agora_numbers, width=24),
 )
 _SHEET: Final = (
-    ListColumn("fse", _l("ESF data"), in_words(Registration.esf_state, labels.ESF_STATE_LABELS), width=18),
-    of_source("nationalite", _l("Nationality"), Nationality.label, width=18),
-    of_source("adresse_numero", _l("Street number"), Registration.street_number, width=8),
-    of_source("adresse_extension", _l("Extension"), Registration.street_extension, width=8),
-    of_source("adresse_type", _l("Type of street"), StreetType.label, width=14),
-    of_source("adresse_voie", _l("Name of the street"), Registration.street_name, width=30),
-    of_source("adresse_complement", _l("Address complement"), Registration.address_complement, width=24),
-    of_source("code_postal", _l("Postal code"), Registration.postal_code, width=10),
-    of_source("commune", _l("Town"), Registration.town, width=24),
-    of_source("mobile", _l("Mobile telephone"), Registration.mobile, width=16),
-    of_source("fixe", _l("Landline telephone"), Registration.landline, width=16),
-    of_source("courriel", _l("E-mail"), Registration.email, width=30),
-    of_source("categorie_public", _l("Category of public"), PublicCategory.label, width=30),
-    of_source("objectif", _l("General objective"), GeneralObjective.label, width=24),
-    of_source("situation", _l("Professional situation"), ProfessionalSituation.label, width=24),
-    ListColumn("inscrit_ft", _l("Registered with France Travail"), yes_no(Registration.ft_registered), width=10),
-    of_source("numero_ft", _l("France Travail number"), Registration.ft_number),
-    of_source("niveau_entree", _l("Level at entry"), cast(Level.number, String) + " – " + Level.label, width=20),
-    of_source("derniere_classe", _l("Last class"), LastClass.label, width=24),
-    of_source("diplome", _l("Highest diploma"), HighestDiploma.label, width=24),
-    of_source("niveau_obtenu", _l("Highest level obtained"), cast(_HIGHEST.number, String) + " – " + _HIGHEST.label, width=20),
+    _asked("nationalite", ContactForm, "nationality_id", Nationality.label, width=18),
+    _asked("adresse_numero", ContactForm, "street_number", width=8),
+    _asked("adresse_extension", ContactForm, "street_extension", width=8),
+    _asked("adresse_type", ContactForm, "street_type_id", StreetType.label),
+    _asked("adresse_voie", ContactForm, "street_name", width=30),
+    _asked("adresse_complement", ContactForm, "address_complement", width=24),
+    _asked("adresse_mention", ContactForm, "special_mention", width=24),
+    _asked("code_postal", ContactForm, "postal_code", width=10),
+    _asked("commune", ContactForm, "town", width=24),
+    _asked("cedex", ContactForm, "cedex", width=10),
+    _asked("mobile", ContactForm, "mobile", width=16),
+    _asked("fixe", ContactForm, "landline", width=16),
+    _asked("courriel", ContactForm, "email", width=30),
+    _asked("autres_informations", ContactForm, "other_information", width=30),
+    _asked("categorie_public", SituationForm, "public_category_id", PublicCategory.label, width=30),
+    _asked("objectif", SituationForm, "general_objective_id", GeneralObjective.label, width=24),
+    _asked("situation", SituationForm, "professional_situation_id", ProfessionalSituation.label, width=24),
+    _answered("inscrit_ft", "ft_registered"),
+    _asked("inscrit_ft_le", SituationForm, "ft_registered_on", kind=_DATE),
+    _asked("numero_ft", SituationForm, "ft_number"),
+    _asked("agence_ft", SituationForm, "ft_agency_code", width=10),
+    _answered("are", "receives_are"),
+    _answered("autres_minima", "receives_other"),
+    _answered("rsa", "receives_rsa"),
+    _answered("aah", "receives_aah"),
+    ListColumn("boe", label_of(SituationForm, "boe"), in_words(Registration.boe, labels.BOE_LABELS), width=10),
+    _answered("sortant_scolaire", "school_leaver"),
+    _asked("niveau_entree", SituationForm, "entry_level_id", _level(Level), width=20),
+    _asked("derniere_classe", SituationForm, "last_class_id", LastClass.label, width=24),
+    _asked("derniere_classe_annee", SituationForm, "last_class_year", cast(Registration.last_class_year, String), width=8),
+    _asked("diplome", SituationForm, "highest_diploma_id", HighestDiploma.label, width=24),
+    _asked("niveau_obtenu", SituationForm, "highest_level_id", _level(_HIGHEST), width=20),
+    _asked("niveau_obtenu_annee", SituationForm, "highest_level_year", cast(Registration.highest_level_year, String), width=8),
+    ListColumn("fse", label_of(SituationForm, "esf_state"), _esf_state, width=18),
+    ListColumn("fse_parent", label_of(SituationForm, "esf_parent_abroad"), in_words(Registration.esf_parent_abroad, labels.ESF_ANSWER_LABELS)),
+    _asked("fse_naissance", SituationForm, "esf_birth_postal_code", width=10),
+    ListColumn("fse_sans_domicile", label_of(SituationForm, "esf_homeless"), in_words(Registration.esf_homeless, labels.ESF_ANSWER_LABELS)),
     of_source("enregistre_le", _l("Registered on"), local_day(Registration.created_at), _DATE),
 )
 _ENROLMENT: Final = (
@@ -142,6 +181,9 @@ _ENROLMENT: Final = (
     ListColumn("etat_agora", _l("State at AGORA"), _agora_badge, width=24),
     ListColumn("realisation", _l("Outcome"), in_words(Enrolment.outcome, labels.OUTCOME_LABELS), width=20),
 )
+#: Headings that a file of trainees, or of enrolments, bears when it comes from here.
+TRAINEE_HEADINGS: Final = tuple(column.label for column in (*_ACTION, *_HOLDER, *_PERSON, *_ENTRY, *_SHEET))
+ENROLMENT_HEADINGS: Final = tuple(column.label for column in (*_ACTION, *_HOLDER, *_PERSON, *_ENROLMENT))
 #: What a column may need besides the person, the registration and the action: entity → condition.
 _BESIDE: Final = (
     (Nationality, Nationality.id == Registration.nationality_id),

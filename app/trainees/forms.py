@@ -108,6 +108,7 @@ class ReferenceSelect(SelectField):
             self.choices = [SelectChoice("", _("Select…")), *(SelectChoice(str(one.id), str(one)) for one in offered)]
             #: What each value is called in files, besides its words.
             self.codes = {str(one.id): str(one.code) for one in offered}
+            self.also = {str(one.id): one.also_called for one in offered}
 
 
 def _identifier(value: Any) -> int | str:

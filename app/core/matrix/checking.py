@@ -131,6 +131,11 @@ def _known_choices(control: Field) -> dict[str, str]:
     for choice in choices_of(control):
         for words in {fold(choice.words), fold(choice.code), fold(choice.value) if not choice.value.isdigit() else ""} - {""}:
             known[words] = choice.value if known.get(words, choice.value) == choice.value else None
+    also: dict[str, str | None] = {}
+    for choice in choices_of(control):
+        for words in {fold(one) for one in choice.also} - known.keys():
+            also[words] = choice.value if also.get(words, choice.value) == choice.value else None
+    known |= also
     return {words: value for words, value in known.items() if value is not None}
 
 

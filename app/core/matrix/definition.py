@@ -40,6 +40,8 @@ class Choice:
     value: str
     words: str
     code: str = ""
+    #: What else it is called.
+    also: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +117,8 @@ class Matrix:
     examples: tuple[Mapping[str, str], ...] = field(default=())
     #: The rules over columns of several forms that need no data: also judged for whoever checks a file without an account.
     alone: LineJudge | None = None
+    #: Headings of the portal's own exports that are no column of it: they are known, and not read.
+    left_out: tuple[Any, ...] = ()
     #: How many lines a file may have, when that is less than what is read of any file: its lines take long, and a work ends within its time.
     most_lines: int | None = None
     #: What a line that creates something makes, as the report calls it.
@@ -153,8 +157,13 @@ class Description:
 
 def header_of(column: Column) -> str:
     """The heading of a column, as the screen calls it; read from the class of the form, so that no value list is."""
-    unbound: Any = getattr(column.form, column.name)
-    return str(column.header or (unbound.args[0] if unbound.args else unbound.kwargs["label"]))
+    return str(column.header or label_of(column.form, column.name))
+
+
+def label_of(form: type[Form], name: str) -> Any:
+    """The label of a field, read from the class of its form."""
+    unbound: Any = getattr(form, name)
+    return unbound.args[0] if unbound.args else unbound.kwargs["label"]
 
 
 def describe(matrix: Matrix, forms: Mapping[type[Form], Any] | None = None) -> list[Description]:
@@ -205,8 +214,9 @@ def choices_of(control: Field) -> tuple[Choice, ...]:
     if isinstance(control, YesNoField) or not isinstance(control, SelectField | RadioField):
         return ()
     codes: Mapping[str, str] = getattr(control, "codes", {})
+    also: Mapping[str, tuple[str, ...]] = getattr(control, "also", {})
     return tuple(
-        Choice(str(value), str(label), codes.get(str(value), "")) for value, label, *_rest in control.iter_choices() if str(value)
+        Choice(str(value), str(label), codes.get(str(value), ""), also.get(str(value), ())) for value, label, *_rest in control.iter_choices() if str(value)
     )
 
 
@@ -217,5 +227,5 @@ def headers(matrix: Matrix) -> Sequence[str]:
 
 __all__ = [
     "UNREAD", "Choice", "Column", "Description", "FieldKind", "Group", "LineJudge", "Matrix", "Need", "Remark", "choices_of", "describe", "header_of",
-    "headers", "is_required", "kind_of", "need_of",
+    "headers", "is_required", "kind_of", "label_of", "need_of",
 ]  # fmt: skip

@@ -13,7 +13,7 @@ from app.core.tabular import cells
 from app.core.tabular.cells import Purse, Remembered
 from app.core.tabular.faults import Fault, Refused
 from app.core.tabular.sheet import LINES_READ
-from app.core.tabular.table import EMPTY, Cell, CellKind, Limits
+from app.core.tabular.table import EMPTY, Cell, CellKind, Limits, looks_like_formula
 
 _FORBIDDEN: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]")
 _SEPARATORS: Final = (";", "\t", ",", "|")
@@ -111,6 +111,8 @@ def lines_of(content: bytes, limits: Limits, purse: Purse) -> Iterator[tuple[int
     encoding, mark = encoding_of(content)
 
     def cell_of(words: str) -> Cell:
+        if words.startswith("'") and looks_like_formula(words[1:]):  # the mark of the portal's own exports (``writing.safe_text``)
+            words = words[1:]
         cell = cells.clean(words, CellKind.TEXT, limits)
         purse.pay(len(cell.text))
         return cell

@@ -22,8 +22,8 @@ MOST_LINES: Final = 3_000
 #: Fields of the forms that go by another name in a file.
 COLUMN_OF: Final[Mapping[str, str]] = {"site_id": "site", "component_id": "component_number"}
 
-_WITH_NUMBER = _l("if the programme asks for the NIR")
-_WITHOUT_NUMBER = _l("if the programme asks for no number")
+_WITH_NUMBER = _l("unless the first name and the date of birth are there")
+_WITHOUT_NUMBER = _l("if there is no number")
 
 WHO: Final = (
     Column("action_number", WhereForm, key=True, example="19Q00100155_2", help=_l("As on the list of the actions.")),
@@ -59,7 +59,7 @@ def plan_columns(when: Any = "", *, site_when: Any = "") -> tuple[Column, ...]:
 def who_alone(given: Mapping[str, Any]) -> Iterator[tuple[str, str | None]]:
     """A line without number tells by names and date of birth who it is about, or nobody."""
     if not given.keys() & {"nir", "key"} and not given.keys() >= {"first_name", "birth_date"}:
-        yield "nir", _("Fill in the NIR; where the programme asks for none, the first name and the date of birth tell who it is.")
+        yield "nir", _("Fill in the NIR, or the first name and the date of birth.")
 
 
 def plan_alone(given: Mapping[str, Any]) -> Iterator[tuple[str, str | None]]:
@@ -75,7 +75,8 @@ def plan_alone(given: Mapping[str, Any]) -> Iterator[tuple[str, str | None]]:
 
 
 KNOWN: Final = Remark(_l(
-    "A trainee is known by the NIR or NIA, with the birth name as a check; where the programme asks for none, by the names and the date of birth."
+    "A trainee is known by the NIR or NIA, with the birth name as a check; without number, by the names and the date of birth, if they are those of one "
+    "trainee of the action only."
 ))
 ORDER: Final = Remark(_l("The lines of an action are judged one after the other, in the order of the file: each sees what those before it did."))
 AGORA: Final = Remark(_l("AGORA is told of each line as of the same act typed by hand, once. A line that says what stands already does nothing."))

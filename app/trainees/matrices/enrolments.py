@@ -24,7 +24,7 @@ from app.reference.models import Site
 
 from .. import standing
 from ..models import Enrolment, Interruption, Registration, Trainee
-from .lines import Lines, Where, batches
+from .lines import Lines, Where, bare, batches, essence
 
 
 class Who(NamedTuple):
@@ -145,41 +145,48 @@ class EnrolmentLines(Lines):
         """Who is registered on these actions, by number, or by what tells people without one.  In the account's own scope."""
         by_number = {where.id for where in wheres if where is not None and where.nir_required}
         by_name = {where.id for where in wheres if where is not None and not where.nir_required}
+        unnumbered = self.unnumbered(wheres, numbers)
         columns = (Registration.action_id, Registration.id, Trainee.birth_name, Trainee.first_name, Trainee.birth_date)
         joined = select(Trainee.nir_hash, *columns).join(Registration, Registration.trainee_id == Trainee.id)
         found: dict[tuple[int, Any], list[Who]] = {}
         for some in batches(sorted({one for nir in numbers if nir is not None for one in nir_candidates(nir)})):
             for digest, action_id, *who in db.session.execute(joined.where(among(Trainee.nir_hash, some), among(Registration.action_id, by_number))):
                 found.setdefault((action_id, digest), []).append(Who._make(who))
-        born = {self.at("birth_date", place) for place in range(len(self.lines))} - {None} if by_name else set()
+        by_name |= {where.id for place, where in enumerate(wheres) if where is not None and unnumbered[place]}
+        born = {self.at("birth_date", place) for place, nir in enumerate(numbers) if nir is None} - {None} if by_name else set()
         for days in batches(sorted(born)):
-            statement = joined.where(Trainee.nir_hash.is_(None), among(Trainee.birth_date, days), among(Registration.action_id, by_name))
+            statement = joined.where(among(Trainee.birth_date, days), among(Registration.action_id, by_name))
             for _none, action_id, *row in db.session.execute(statement):
                 person = Who._make(row)
-                found.setdefault((action_id, _essence(person.birth_name, person.first_name, person.birth_date)), []).append(person)
+                found.setdefault((action_id, essence(person.birth_name, person.first_name, person.birth_date)), []).append(person)
         return found
 
     def _who(self, place: int, line: int, where: Where, nir: Nir | None, people: dict[tuple[int, Any], list[Who]]) -> Who | None:
-        if where.nir_required:
-            if nir is None:  # why is said already
-                return None
+        if self.has(line, "nir", "key"):
+            return None
+        if nir is not None:
             found = next((people[where.id, one] for one in nir_candidates(nir) if (where.id, one) in people), [])
             if not found:
                 self.wrong(line, "nir", _("Nobody with this number is registered on this action: check the number, or register the trainee first."))
                 return None
             return found[0] if self._is_same(place, line, found[0]) else None
-        told = [self.at(name, place) for name in ("birth_name", "first_name", "birth_date")]
-        for name in ("first_name", "birth_date"):
-            if self.at(name, place) is None and not self.has(line, name):
+        blank = [name for name in ("first_name", "birth_date") if self.at(name, place) is None and not self.has(line, name)]
+        if blank and where.nir_required:
+            self.wrong(line, "nir", _("Fill in the NIR, or the first name and the date of birth."))
+        else:
+            for name in blank:
                 self.wrong(line, name, _(
                     "The programme of this action asks for no number: the names and the date of birth tell who it is. Fill in this field."
                 ))
-        if any(value is None for value in told):
+        told = self.essence(place)
+        if told is None:
             return None
-        found = people.get((where.id, _essence(*told)), [])
+        found = people.get((where.id, told), [])
         if len(found) == 1:
             return found[0]
-        if found:
+        if found and where.nir_required:
+            self.wrong(line, "nir", _("Several trainees of this action have these names and this date of birth: fill in the NIR or NIA."))
+        elif found:
             self.wrong(line, "birth_name", _("Several trainees of this action have these names and this date of birth: enter this one on the sheet."))
         else:
             self.wrong(line, "birth_name", _(
@@ -316,15 +323,6 @@ def last(enrolments: Sequence[Now]) -> Now | None:
 def _listed(component: Part, ids: Iterable[int] | None = None) -> str:
     words = [component.sites[one] for one in (component.sites if ids is None else ids)]
     return " ; ".join(words[:6]) + ("…" if len(words) > 6 else "")
-
-
-def bare(words: str) -> str:
-    """A name as it is compared: without case, accents, blanks or hyphens."""
-    return fold(words).replace(" ", "")
-
-
-def _essence(birth_name: str, first_name: str, born: date) -> tuple[str, str, date]:
-    return bare(birth_name), bare(first_name), born
 
 
 def short(number: str) -> str:

@@ -15,6 +15,7 @@ from app.core.matrix.plan import Act, Difference
 from app.core.ui.format import fr_date, fr_number
 
 from ..domain import EnrolmentPlan
+from ..exports import ENROLMENT_HEADINGS
 from ..services.enrolment import PLAN_FIELDS
 from .columns import AGORA, COLUMN_OF, KNOWN, MOST_LINES, ORDER, WHO, plan_alone, plan_columns, who_alone
 from .deeds import ChangePlan, Enrol
@@ -80,6 +81,7 @@ MATRIX: Final = Matrix(
     ),
     alone=lambda given: (*who_alone(given), *plan_alone(given)),
     makes=_l("New enrolment"),
+    left_out=ENROLMENT_HEADINGS,
     most_lines=MOST_LINES,
     undoing=_l(
         "Undone, an enrolment that AGORA has not heard of goes away with its message; another is cancelled as “enrolled by mistake” if that is still "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import date
 from typing import Any, Final, NamedTuple
 
 from flask_babel import gettext as _
@@ -18,6 +19,7 @@ from app.core.matrix.checking import Checked, Checker
 from app.core.matrix.rows import among
 from app.core.nir import Nir, NirError, parse
 from app.core.nir.messages import problem_message
+from app.core.textsearch import fold
 
 #: Rows asked for in one statement.
 BATCH: Final = 5_000
@@ -99,12 +101,15 @@ class Lines:
         return out
 
     def numbers(self, wheres: Sequence[Where | None]) -> list[Nir | None]:
-        """The number of each line whose programme asks for one; of a line whose action is unknown, the number that stands there."""
+        """The number of each line whose programme asks for one; of a line whose action is unknown, the number that stands there.
+
+        A line without one may be about somebody who is on the action already (``registered``).
+        """
         out: list[Nir | None] = []
         for place, (line, where) in enumerate(zip(self.lines, wheres, strict=True)):
             nir: Nir | None = None
             typed, key = self.at("nir", place), self.at("key", place)
-            if self.has(line, "nir", "key") or (where is None and not typed):
+            if self.has(line, "nir", "key") or (not typed and (where is None or not key)):
                 pass
             elif where is None or where.nir_required:
                 try:
@@ -115,6 +120,28 @@ class Lines:
                 self.wrong(line, "nir" if typed else "key", _("The programme of this action asks for no number: leave this cell blank."))
             out.append(nir)
         return out
+
+    def unnumbered(self, wheres: Sequence[Where | None], numbers: Sequence[Nir | None]) -> list[bool]:
+        """The lines that tell who they are about by names and date of birth alone, on an action whose programme asks for a number."""
+        return [
+            where is not None and where.nir_required and nir is None and not self.has(line, "nir", "key")
+            for line, where, nir in zip(self.lines, wheres, numbers, strict=True)
+        ]
+
+    def essence(self, place: int) -> tuple[str, str, date] | None:
+        """The names, read loosely, and the date of birth; None when one of them is not given."""
+        name, first, born = (self.at(column, place) for column in ("birth_name", "first_name", "birth_date"))
+        return essence(name, first, born) if name and first and born else None
+
+
+def bare(words: str) -> str:
+    """A name as it is compared: without case, accents, blanks or hyphens."""
+    return fold(words).replace(" ", "")
+
+
+def essence(name: str, first: str, born: date) -> tuple[str, str, date]:
+    """What tells somebody among the trainees of an action."""
+    return bare(name), bare(first), born
 
 
 def number_of(words: Any) -> str:
@@ -128,4 +155,4 @@ def batches(values: Iterable[Any]) -> Iterable[list[Any]]:
     return (held[start : start + BATCH] for start in range(0, len(held), BATCH))
 
 
-__all__ = ["BATCH", "Lines", "Where", "batches", "number_of"]
+__all__ = ["BATCH", "Lines", "Where", "bare", "batches", "essence", "number_of"]

@@ -13,6 +13,7 @@ from app.core.matrix.plan import Act, Difference
 from app.partners.agora.port import Outcome
 
 from .. import labels
+from ..exports import ENROLMENT_HEADINGS
 from ..forms import EnrolmentForm, OutcomeForm
 from .columns import AGORA, KNOWN, MOST_LINES, WHO, who_alone
 from .deeds import JudgeOutcome
@@ -80,6 +81,7 @@ MATRIX: Final = Matrix(
         AGORA,
     ),
     alone=who_alone,
+    left_out=ENROLMENT_HEADINGS,
     most_lines=MOST_LINES,
     undoing=_l("Undone, each outcome becomes again what it was before the file."),
 )  # fmt: skip

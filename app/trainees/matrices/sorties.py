@@ -14,6 +14,7 @@ from app.core.matrix.plan import Act, Difference
 from app.core.ui.format import fr_date
 
 from .. import labels
+from ..exports import ENROLMENT_HEADINGS
 from ..forms import ExitForm, InterruptionForm, ResumptionForm
 from ..life import InterruptionReason
 from .columns import AGORA, KNOWN, MOST_LINES, ORDER, WHO, plan_alone, plan_columns, who_alone
@@ -146,6 +147,7 @@ MATRIX: Final = Matrix(
         {**_WHOM, "nature": "Sortie", "actual_end": "12/06/2026", "exit_reason_id": "Accès à l’emploi"},
     ),
     alone=lambda given: (*who_alone(given), *_cells(given), *plan_alone(given)),
+    left_out=ENROLMENT_HEADINGS,
     most_lines=MOST_LINES,
     undoing=_l(
         "Undone, an exit is cancelled and a correction is taken back, each told to AGORA as on the page. An absence or a return is kept: nothing in the "

@@ -9,6 +9,7 @@ from wtforms import ValidationError
 
 from app.core.matrix import Column, FieldKind, Group, Matrix, Remark
 
+from ..exports import TRAINEE_HEADINGS
 from ..forms import ContactForm, SituationForm, VerificationForm
 from .forms import WhereForm
 
@@ -27,7 +28,7 @@ def _judge_town(form: Any) -> None:
         form.town.errors = [str(error)]
 
 
-_WITH_NUMBER = _l("if the programme asks for the NIR")
+_WITH_NUMBER = _l("for a trainee who is not on the action yet, if the programme asks for the NIR")
 _COFUNDED = _l("if the action is co-funded by the ESF")
 _COMPLETE = _l("if the ESF data are complete")
 
@@ -104,9 +105,13 @@ MATRIX: Final = Matrix(
         Group(JOBSEEKER, lambda form: form.judge_jobseeker()),
         Group(ESF, lambda form: form.judge_esf()),
     ),
+    left_out=TRAINEE_HEADINGS,
     makes=_l("New sheet"),
     remarks=(
-        Remark(_l("A person is known by the NIR or NIA; where the programme asks for none, by the names, the date of birth and the gender.")),
+        Remark(_l(
+            "A person is known by the NIR or NIA; where the programme asks for none, by the names, the date of birth and the gender. Without number, somebody "
+            "who is on the action already is known by the names and the date of birth."
+        )),
         Remark(_l(
             "The identity of a person whom the organisation knows already is compared, never changed: a difference is an error, to be mended in the file "
             "or by a request for the correction of the identity."

@@ -28,7 +28,7 @@ from ..domain import birth_date_problem, ft_date_problem, schooling_problems
 from ..models import Registration, Trainee
 from ..services.identity import Person
 from ..services.registration import DETAIL_COLUMNS, emptied
-from .lines import BATCH, Lines, Where, batches
+from .lines import BATCH, Lines, Where, batches, essence
 from .trainees import CIVIL, ESF
 
 _SHEET = tuple(sorted(DETAIL_COLUMNS - {"insee_code"}))
@@ -101,6 +101,7 @@ class _Planner(Lines):
         count = len(self.lines)
         wheres = self.actions()
         numbers = self.numbers(wheres)
+        self.by_names = self.unnumbered(wheres, numbers)
         people = self._people(wheres, numbers)
         sheets = self._sheets(wheres, people)
         result, seen = Plan(), _Seen()
@@ -130,19 +131,46 @@ class _Planner(Lines):
                     by_hash[row[0] or b""] = Known(*row[1:])
             civil = {self._essence(place) for place, where in enumerate(wheres) if where is not None and not where.nir_required} - {None}
             by_civil: dict[tuple[Any, ...], Known] = {}
-            for names in batches(sorted({essence[0] for essence in civil if essence is not None})):
+            for names in batches(sorted({told[0] for told in civil if told is not None})):
                 statement = select(Trainee.sort_name, *columns).where(among(Trainee.sort_name, names), Trainee.nir_hash.is_(None))
                 for one in db.session.execute(statement):
                     known = Known(*one[1:])
                     by_civil[one[0], known.birth_date, known.gender] = known
+        registered = self._registered(wheres)
         out: list[Known | None] = []
         for place, (where, candidates) in enumerate(zip(wheres, hashes, strict=True)):
-            if where is not None and not where.nir_required:
-                essence = self._essence(place)
-                out.append(by_civil.get(essence) if essence is not None else None)
+            if where is not None and self.by_names[place]:
+                out.append(self._named(place, where, registered))
+            elif where is not None and not where.nir_required:
+                told = self._essence(place)
+                out.append(by_civil.get(told) if told is not None else None)
             else:
                 out.append(next((by_hash[one] for one in candidates if one in by_hash), None))
         return out
+
+    def _registered(self, wheres: Sequence[Where | None]) -> dict[tuple[int, Any], list[Known]]:
+        """Who is on the actions of the lines without number, by names and date of birth.  In the account's own scope."""
+        found: dict[tuple[int, Any], list[Known]] = {}
+        about = [(where.id, self.at("birth_date", place)) for place, where in enumerate(wheres) if where is not None and self.by_names[place]]
+        actions = sorted({action for action, _born in about})
+        columns = (Trainee.id, Trainee.birth_name, Trainee.first_name, Trainee.birth_date, Trainee.gender, Trainee.civility)
+        statement = select(Registration.action_id, *columns).join(Registration, Registration.trainee_id == Trainee.id)
+        for days in batches(sorted({born for _action, born in about if born is not None})):
+            for action_id, *row in db.session.execute(statement.where(among(Trainee.birth_date, days), among(Registration.action_id, actions))):
+                known = Known._make(row)
+                found.setdefault((action_id, essence(known.birth_name, known.first_name, known.birth_date)), []).append(known)
+        return found
+
+    def _named(self, place: int, where: Where, registered: dict[tuple[int, Any], list[Known]]) -> Known | None:
+        told = self.essence(place)
+        found = registered.get((where.id, told), []) if told is not None else []
+        if len(found) > 1:
+            self.wrong(self.lines[place], "nir", _("Several trainees of this action have these names and this date of birth: fill in the NIR or NIA."))
+        elif not found:
+            self.wrong(self.lines[place], "nir", _(
+                "Fill in the NIR or NIA: nobody with these names and this date of birth is on this action yet, and its programme asks for the number."
+            ))
+        return found[0] if len(found) == 1 else None
 
     def _essence(self, place: int) -> tuple[str, date, str] | None:
         """What tells a person without number: the folded name as lists sort it, the date of birth and the gender."""
@@ -172,7 +200,7 @@ class _Planner(Lines):
         line, (nir, known) = self.lines[place], about
         sheet = sheets.get((where.id, known.id)) if known is not None else None
         self._keys(place, line, new=sheet is None)
-        who = nir.value if nir is not None else self._essence(place)
+        who = known.id if known is not None else nir.value if nir is not None else self._essence(place)
         if who is not None and not self.has(line, "nir", "key"):
             self._twice(place, line, where, who, seen)
         if known is not None:
@@ -239,6 +267,8 @@ class _Planner(Lines):
     def _changed(self, place: int, line: int, where: Where, known: Known | None, sheet: Any) -> Step | None:
         held = {name: getattr(sheet, name) for name in _SHEET}
         given = {name: column[place] for name, column in self.given[where.cofunded] if column[place] is not None}
+        # a file holds a text on one line: blanks that differ change nothing
+        given = {name: held[name] if _alike(value, held[name]) else value for name, value in given.items()}
         merged = held | given
         self._together(line, merged, where, only=frozenset(given))
         if known is not None:
@@ -328,6 +358,10 @@ class _Planner(Lines):
             control = self.checker.forms[column.form][name]
             words = self.words[name] = {str(one): str(label) for one, label, *_rest in control.iter_choices()} if hasattr(control, "iter_choices") else {}
         return words.get(str(value), str(value))
+
+
+def _alike(value: Any, held: Any) -> bool:
+    return isinstance(value, str) and isinstance(held, str) and value != held and value.split() == held.split()
 
 
 @dataclass(slots=True)
