@@ -29,7 +29,7 @@ def parse_fr_date(text: str) -> date:
     """Read ``05/01/2023``, ``5/1/2023``, ``05.01.2023``, ``05012023`` or ``2023-01-05``.
 
     Raises ValueError for anything else, two-digit years included: guessing a century would enrol people in 1923; and for years
-    outside ``FIRST_YEAR`` to ``LAST_YEAR``.
+    outside ``FIRST_YEAR`` to ``LAST_YEAR`` (YearOutside), and for days that do not exist (NoSuchDay).
     """
     text = text.strip()
     if match := _DAY_MONTH_YEAR.match(text) or _RUN_TOGETHER.match(text):
@@ -40,7 +40,14 @@ def parse_fr_date(text: str) -> date:
         raise ValueError("not a date")
     if not FIRST_YEAR <= year <= LAST_YEAR:
         raise YearOutside("not a year people mean")
-    return date(year, month, day)
+    try:
+        return date(year, month, day)
+    except ValueError:
+        raise NoSuchDay("no such day in the calendar") from None
+
+
+class NoSuchDay(ValueError):
+    """A date that can be read, and that no calendar holds: 31/02/2026."""
 
 
 class YearOutside(ValueError):
@@ -89,6 +96,8 @@ class FrDateField(ReadField):
             self.data = parse_fr_date(text)
         except YearOutside:
             raise ValueError(_("The year has to be from %(first)s to %(last)s: check this date.", first=FIRST_YEAR, last=LAST_YEAR)) from None
+        except NoSuchDay:
+            raise ValueError(_("This day does not exist in the calendar: check the day and the month, in the order dd/mm/yyyy.")) from None
         except ValueError:
             raise ValueError(_("This date cannot be read: write it dd/mm/yyyy, for instance 05/01/2026.")) from None
 
