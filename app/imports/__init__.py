@@ -19,7 +19,7 @@ def register(appbuilder: AppBuilder) -> None:
     from app.core.ui import register_menu
 
     from . import api, names, queries, views
-    from .document_views import FileCheckView
+    from .document_views import FileCheckView, ImportDocumentsView, is_free_of_brake
     from .models import ImportPart
     from .parts import part_aad
     from .permissions import PROGRAM, READ
@@ -29,8 +29,12 @@ def register(appbuilder: AppBuilder) -> None:
     names.register_names()
     for view in (*views.VIEWS, ImportsByProgramView):
         added = appbuilder.add_view_no_menu(view)
-        if view is FileCheckView and appbuilder.sm.is_auth_limited:  # anybody may ask for its work: each file counts, right or wrong
+        if not appbuilder.sm.is_auth_limited:
+            continue
+        if view is FileCheckView:  # anybody may ask for its work: each file counts, right or wrong
             appbuilder.sm.limiter.limit(appbuilder.sm.auth_rate_limit, methods=["POST"])(added.blueprint)
+        elif view is ImportDocumentsView:
+            appbuilder.sm.limiter.limit(appbuilder.sm.auth_rate_limit, exempt_when=is_free_of_brake)(added.blueprint)
     allow_body("ImportsView.send", LIMITS.size + 64 * 1024)  # the file, and what goes with it in the form
     allow_body(f"api_v1.{api.send_import.__name__}", LIMITS.size + 64 * 1024)
     register_encrypted_column(ImportPart, "content", lambda row: part_aad(row["seal_uid"]))

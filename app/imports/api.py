@@ -17,7 +17,6 @@ from flask_babel import lazy_gettext as _l
 from app.core.api import PREFIX, Answered, ApiProblem, Parameter, Scope, check_etag, identity, register_scope, resource
 from app.core.matrix.definition import describe
 from app.core.matrix.plan import Act
-from app.core.tabular import Fault, Refused
 from app.core.tabular.labels import refused as refused_file
 from app.core.tabular.writing import FileFormat
 
@@ -272,7 +271,9 @@ def send_import(*, form: dict[str, Any], key: str | None) -> Answered:
     if not content:
         raise ApiProblem("fields_invalid", errors=[{"field": "fichier", "detail": _("This file is empty.")}])
     if len(content) > services.LIMITS.size:
-        raise ApiProblem("too_large", detail=str(refused_file(Refused(Fault.TOO_LARGE, value=services.LIMITS.size // (1024 * 1024)))))
+        matrix = IMPORTERS[form["matrice"]].matrix
+        why = columns.too_large(content, sent.filename or "", services.LIMITS, matrix, columns.remembered_for(matrix))
+        raise ApiProblem("too_large", detail=refused_file(why))
     try:
         number = services.receive(
             form["matrice"], sent.filename or "", content, origin=Origin.API, program=identity().token_name,

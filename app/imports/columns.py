@@ -12,11 +12,13 @@ from sqlalchemy import delete, select
 
 from app.core.extensions import db
 from app.core.matrix import Matrix
-from app.core.matrix.definition import Description, Need, describe
+from app.core.matrix.definition import Description, Need, describe, header_of
 from app.core.nir import normalise
 from app.core.nir.text import holds_number
+from app.core.tabular import Fault, Limits, Refused, as_named, header_of_text, is_text
 from app.core.textsearch import fold
 
+from .matrices import IMPORTERS
 from .models import ImportHeading
 
 #: The column that the annotated file adds: it is left out when the file comes back.
@@ -87,6 +89,65 @@ def is_data(heading: Sequence[str], mapped: Mapped) -> bool:
     return not any(mapped.columns) and any(_FIGURES.fullmatch(words) for words in heading)
 
 
+#: Said of a file whose headings may be right; of one whose headings are not, this is no help.
+_OF_SIZE: Final = (
+    Fault.TOO_LARGE, Fault.TOO_LARGE_UNPACKED, Fault.TOO_MUCH_TEXT, Fault.TOO_MANY_LINES, Fault.TOO_MANY_COLUMNS, Fault.CELL_TOO_LONG,
+)  # fmt: skip
+
+
+def headings_first(refused: Refused, matrix: Matrix, remembered: Mapping[str, str]) -> Refused:
+    """Why a file is refused: its headings come before its size, when they are no headings, or none that this matrix knows.
+
+    What is left of the fault may name the heading of a column, but for a first line that is one of data.
+    """
+    if refused.header is None:
+        return refused
+    mapped = map_headings(refused.header, describe(matrix), remembered)
+    data = is_data(refused.header, mapped)
+    if data and refused.fault in (*_OF_SIZE, Fault.SAME_HEADER_TWICE):
+        return Refused(Fault.NO_HEADER)
+    if refused.fault in _OF_SIZE and not any(mapped.columns) and not mapped.proposed:
+        return Refused(Fault.UNKNOWN_HEADER, value=str(matrix.title))
+    if data:
+        refused.header = None
+    return refused
+
+
+def why_not_read(refused: Refused, content: bytes, name: str, matrix: Matrix, remembered: Mapping[str, str]) -> Refused:
+    """The same, of a file that is there with its name: a text that its name calls a workbook is said to be none."""
+    return as_named(headings_first(refused, matrix, remembered), name, is_text=is_text(content))
+
+
+def only_known(heading: Sequence[str], matrix: Matrix, remembered: Mapping[str, str]) -> list[str]:
+    """The headings that the matrix knows, the others blank: what is kept of a file that was refused names nobody."""
+    return [words if column else "" for words, column in zip(heading, map_headings(heading, describe(matrix), remembered).columns, strict=True)]
+
+
+def too_large(content: bytes, name: str, limits: Limits, matrix: Matrix, remembered: Mapping[str, str]) -> Refused:
+    """Why a file of more than ``limits.size`` is refused, of which only the beginning was received."""
+    refused = Refused(Fault.TOO_LARGE, value=limits.size // (1024 * 1024))
+    refused.header = header_of_text(content, limits)
+    return why_not_read(refused, content, name, matrix, remembered)
+
+
+def better_matrix(heading: Sequence[str], chosen: Matrix, remembered: Mapping[str, str]) -> Matrix | None:
+    """The matrix that knows more of these headings and lacks no more of its keys, or as many and none of its keys; ``remembered`` of the chosen one."""
+    known, lacking = _fit(heading, chosen, remembered)
+    best = None
+    for importer in IMPORTERS.values():
+        other_known, other_lacking = _fit(heading, importer.matrix, {})
+        if (other_known > known and other_lacking <= lacking) or (other_known == known and not other_lacking and lacking):
+            best, known, lacking = importer.matrix, other_known, other_lacking
+    return best
+
+
+def _fit(heading: Sequence[str], matrix: Matrix, remembered: Mapping[str, str]) -> tuple[int, int]:
+    """How many columns of a matrix these headings name, and how many of its keys they do not."""
+    names = {fold(words): column.name for column in matrix.columns for words in (header_of(column), *column.aliases, column.name)}
+    named = {names.get(fold(words)) or remembered.get(fold(words)) for words in heading} - {None, ""}
+    return len(named), sum(column.name not in named for column in matrix.keys)
+
+
 def missing(columns: Sequence[str], described: Sequence[Description]) -> tuple[list[Description], list[Description]]:
     """The key columns that the file lacks, and the others that a new line needs."""
     absent = [one for one in described if one.column.name not in columns and one.need is Need.ALWAYS]
@@ -117,4 +178,7 @@ def forget(matrix: Matrix, heading: Sequence[str]) -> None:
     db.session.execute(statement.execution_options(synchronize_session=False))
 
 
-__all__ = ["TO_MEND", "Mapped", "describe", "forget", "is_data", "known_names", "map_headings", "missing", "remember", "remembered_for"]
+__all__ = [
+    "TO_MEND", "Mapped", "better_matrix", "describe", "forget", "headings_first", "is_data", "known_names", "map_headings", "missing", "only_known",
+    "remember", "remembered_for", "too_large", "why_not_read",
+]  # fmt: skip

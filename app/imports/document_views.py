@@ -7,7 +7,6 @@ from typing import Any
 from flask import abort, make_response, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_appbuilder import BaseView, expose
-from flask_appbuilder.security.decorators import has_access, permission_name
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_wtf.file import FileField
@@ -16,39 +15,42 @@ from wtforms import SelectField
 from app.core.documents.files import MediaType
 from app.core.documents.giving import attachment
 from app.core.matrix import Matrix
-from app.core.tabular import Fault, Refused
+from app.core.tabular import Refused
 from app.core.tabular.labels import refused as refused_file
 from app.core.tabular.writing import FileFormat
+from app.core.ui import allowed, signed_in
 from app.core.ui.format import fr_number
 from app.core.ui.kept_text import KeptTextForm
 
-from . import validator
+from . import columns, validator
 from .matrices import IMPORTERS
-from .permissions import VIEW
-from .specification import MEGABYTE, NEED_LABELS, files_accepted, how_to_fill, specify, what_is_damaged
+from .permissions import READ
+from .specification import MEGABYTE, NEED_LABELS, files_accepted, how_to_fill, specify, what_each_format_holds, what_is_damaged
 
 
 class ImportDocumentsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only partly typed
-    """« Spécifications de l'interface d'import » and « Format d'import » (guide 000, menu Imports)."""
+    """« Spécifications de l'interface d'import » and « Format d'import » (guide 000, menu Imports).
+
+    Whoever makes the files of an organisation may have no account: they hold the definitions and the value lists of the Région, nothing of anybody.
+    """
 
     route_base = "/imports"
     default_view = "specification"
-    class_permission_name = VIEW
-    permission_label = _l("Imports")
 
     @expose("/<string:matrix_name>/specifications")
-    @has_access
-    @permission_name("read")
     def specification(self, matrix_name: str) -> ResponseReturnValue:
         """What a file of the matrix holds, column by column."""
         matrix = _matrix_or_404(matrix_name)
+        imports = allowed(*READ)
+        above = (_("Imports"), url_for("ImportsView.index")) if imports else (_("Check an import file"), url_for("FileCheckView.check"))
         page: str = self.render_template(
             "imports/specification.html",
-            breadcrumb=[(_("Imports"), url_for("ImportsView.index")), (matrix.title, None)],
-            menu_current="ImportsView.index",
+            breadcrumb=[above, (matrix.title, None)],
+            menu_current="ImportsView.index" if imports else None,
             matrix=matrix,
             spec=specify(matrix),
             needs=NEED_LABELS,
+            formats=what_each_format_holds(),
             files=files_accepted(matrix),
             fill=how_to_fill(),
             damage=what_is_damaged(),
@@ -56,8 +58,6 @@ class ImportDocumentsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder i
         return page
 
     @expose("/<string:matrix_name>/specifications.pdf")
-    @has_access
-    @permission_name("read")
     def specification_pdf(self, matrix_name: str) -> ResponseReturnValue:
         """The same as a PDF."""
         from .specification_pdf import make_pdf
@@ -66,8 +66,6 @@ class ImportDocumentsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder i
         return attachment(make_pdf(specify(matrix)), f"specifications-import-{matrix.name}.pdf", MediaType.PDF)
 
     @expose("/<string:matrix_name>/format.<string:kind>")
-    @has_access
-    @permission_name("read")
     def template(self, matrix_name: str, kind: str) -> ResponseReturnValue:
         """The file to fill in."""
         from .template_file import make_template
@@ -77,6 +75,19 @@ class ImportDocumentsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder i
             abort(404)
         chosen = FileFormat(kind)
         return attachment(make_template(specify(matrix), chosen), f"format-import-{matrix.name}.{chosen.value}", chosen.media_type)
+
+    @expose("/<string:matrix_name>/exemple.csv")
+    def example(self, matrix_name: str) -> ResponseReturnValue:
+        """The filled example as CSV, whose file to fill in has room for none."""
+        from .template_file import make_example
+
+        matrix = _matrix_or_404(matrix_name)
+        return attachment(make_example(specify(matrix)), f"exemple-import-{matrix.name}.csv", FileFormat.CSV.media_type)
+
+
+def is_free_of_brake() -> bool:
+    """Whether documents are given as often as they are asked for: making a file is work, which anybody could ask for without end."""
+    return signed_in() or request.endpoint == "ImportDocumentsView.specification"
 
 
 class _CheckForm(KeptTextForm):
@@ -114,20 +125,24 @@ class FileCheckView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only
 
     def _page(self, form: Any, report: validator.Report | None = None, status: int = 200) -> ResponseReturnValue:
         shown = IMPORTERS[form.matrix.data].matrix if report is not None else None
-        return make_response(self.render_template("imports/check.html", form=form, report=report, matrix=shown, most=validator.SHOWN), status)
+        page = self.render_template(
+            "imports/check.html", form=form, report=report, matrix=shown, most=validator.SHOWN, matrices=[one.matrix for one in IMPORTERS.values()]
+        )
+        return make_response(page, status)
 
 
 def _checked(form: Any, matrix: Matrix) -> validator.Report | None:
     """The report on the file that was sent; None when the form says why there is none."""
     sent = request.files.get("file")
-    content = sent.stream.read(validator.LIMITS.size + 1) if sent is not None and sent.filename else None
+    name = (sent.filename or "") if sent is not None else ""
+    content = sent.stream.read(validator.LIMITS.size + 1) if sent is not None and name else None
     try:
         if content is None:
             form.file.errors = [_("Choose a file: XLSX, ODS or CSV.")]
         elif len(content) > validator.LIMITS.size:
-            raise Refused(Fault.TOO_LARGE, value=validator.LIMITS.size // MEGABYTE)
+            raise columns.too_large(content, name, validator.LIMITS, matrix, {})
         else:
-            return validator.check_file(matrix, content)
+            return validator.check_file(matrix, content, name=name)
     except Refused as refused:
         form.file.errors = [refused_file(refused)]
     except validator.TooLong:
@@ -142,4 +157,4 @@ def _matrix_or_404(name: str) -> Matrix:
     return importer.matrix
 
 
-__all__ = ["FileCheckView", "ImportDocumentsView"]
+__all__ = ["FileCheckView", "ImportDocumentsView", "is_free_of_brake"]

@@ -7,7 +7,7 @@ from typing import Any, Final
 from flask_babel import lazy_gettext as _l
 
 from app.core.matrix.plan import Act
-from app.core.tabular import Fault, Refused
+from app.core.tabular import Fault, Refused, sheet_ending
 from app.core.tabular.labels import refused
 
 from .domain import FileState, Phase
@@ -51,7 +51,13 @@ def state_of(file: ImportFile) -> tuple[Any, str]:
 def why_refused(file: ImportFile) -> Any:
     """Why a file is no table, in the words of whoever reads files."""
     fault = file.fault or {}
-    return refused(Refused(Fault(fault["fault"]), **{name: fault.get(name) for name in ("line", "column", "value")}, in_text=bool(fault.get("in_text"))))
+    place = {name: fault.get(name) for name in ("line", "column", "value")}
+    return refused(Refused(Fault(fault["fault"]), **place, in_text=bool(fault.get("in_text")), heading=fault.get("heading") or ""))
+
+
+def read_as_text(file: ImportFile) -> str:
+    """« .xlsx » of a file that was read as a text all the same; else nothing."""
+    return sheet_ending(file.file_name) if file.heading is not None and not file.sheet else ""
 
 
 ACT_LABELS: Final[dict[str, tuple[Any, str]]] = {
@@ -61,4 +67,4 @@ ACT_LABELS: Final[dict[str, tuple[Any, str]]] = {
     Act.WRONG: (_l("To mend"), "danger"),
 }
 
-__all__ = ["ACT_LABELS", "FAILED_LABELS", "PHASE_LABELS", "STATE_LABELS", "state_of", "why_refused"]
+__all__ = ["ACT_LABELS", "FAILED_LABELS", "PHASE_LABELS", "STATE_LABELS", "read_as_text", "state_of", "why_refused"]

@@ -24,7 +24,7 @@ def read_packed(content: bytes, limits: Limits, name: str, progress: Callable[[i
     with open_table(content, limits, name=name, progress=progress, purse=purse) as table:
         for row in table.rows:
             if purse.is_empty():  # the columns that are known will be held
-                raise Refused(Fault.TOO_MUCH_TEXT)
+                raise Refused(Fault.TOO_MUCH_TEXT).under(table.header)
             lines += 1
             piece.append([row.number, _row(row.cells)])
             if len(piece) == parts.LINES:

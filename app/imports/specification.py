@@ -87,7 +87,7 @@ class Line:
     def shown_example(self) -> str:
         """The example where no number of a person stands, even an invented one: on pages and in documents."""
         if self.example and self.described.column.secret:
-            return str(_("see the sheet “%(sheet)s” of the file “Format d’import” in XLSX", sheet=_("Example")))
+            return str(_("see the sheet “%(sheet)s” of the file “Format d’import” in XLSX or ODS", sheet=_("Example")))
         return self.example
 
     @property
@@ -242,6 +242,18 @@ def files_accepted(matrix: Matrix) -> list[str]:
     ]  # fmt: skip
 
 
+def what_each_format_holds() -> list[str]:
+    """What is found in « Format d'import », by format."""
+    return [
+        str(_(
+            "XLSX and ODS: a sheet to fill in, whose headings say by a note what is expected and whose cells offer the values of the lists; on other sheets, "
+            "these values and their codes, filled lines as an example, and explanations. Only the first sheet is read when the file is sent."
+        )),
+        str(_("CSV: the headings alone. A CSV file has one sheet, without notes or lists: the values are those of this specification.")),
+        str(_("Filled example (CSV): the same headings and the lines of the example, to be replaced by yours.")),
+    ]  # fmt: skip
+
+
 def how_to_fill() -> list[str]:
     """Headings, dates, lists, blanks."""
     return [
@@ -272,5 +284,5 @@ def what_is_damaged() -> list[str]:
 
 __all__ = [
     "MEGABYTE", "NEED_LABELS", "SHORT", "Allowed", "Line", "Specification", "files_accepted", "how_to_fill", "letter_of", "specify", "text_cell",
-    "what_is_damaged",
+    "what_each_format_holds", "what_is_damaged",
 ]  # fmt: skip

@@ -13,7 +13,7 @@ from app.core import clock
 from app.core.documents.printing import grid, printable, register_fonts
 from app.core.ui.format import fr_long_date
 
-from .specification import Allowed, Line, Specification, files_accepted, how_to_fill, what_is_damaged
+from .specification import Allowed, Line, Specification, files_accepted, how_to_fill, what_each_format_holds, what_is_damaged
 
 
 def make_pdf(spec: Specification) -> bytes:
@@ -76,6 +76,7 @@ def _story(spec: Specification, width: float) -> list[Any]:
         text(document_title(spec), top),
         text(spec.matrix.purpose),
         *points(str(_("Files accepted")), files_accepted(spec.matrix)),
+        *points(str(_("Import format")), what_each_format_holds()),
         *points(str(_("How to fill in the file")), how_to_fill()),
         *points(str(_("Rules of this matrix")), list(spec.remarks)),
         *points(str(_("What a spreadsheet damages")), what_is_damaged()),

@@ -1,6 +1,7 @@
 """« Format d'import » of a matrix (guide 000, menu Imports): the file to fill in, made of the definition that validates.
 
-The first sheet is the one to fill in, and the only one that is read; lists, example and explanations stand on others.
+The first sheet is the one to fill in, and the only one that is read; lists, example and explanations stand on others.  A CSV file has one sheet: the
+headings alone are one file, the filled example another.
 """
 
 from __future__ import annotations
@@ -8,38 +9,44 @@ from __future__ import annotations
 import io
 from datetime import date
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any
 
 from flask import current_app
 from flask_babel import gettext as _
 
 from app.core import clock
-from app.core.matrix import FieldKind, Need
-from app.core.tabular.writing import ColumnKind, FileFormat, Heading, write
+from app.core.matrix import FieldKind
+from app.core.tabular.writing import ColumnKind, FileFormat, write
 from app.core.ui.forms import FIRST_YEAR, LAST_YEAR
 
 from .services import LIMITS
-from .specification import NEED_LABELS, Line, Specification, files_accepted, how_to_fill, what_is_damaged
+from .specification import NEED_LABELS, Line, Specification
+from .template_words import COLOURS, example_lines, headings, held, list_columns, note, read_me, sheet_names, width
 
-#: How the cells of a column are held.
-_HELD: Final = {FieldKind.DATE: ColumnKind.DATE, FieldKind.NUMBER: ColumnKind.NUMBER}
-#: Ground and ink of a heading; its note says the same in words.
-_COLOURS: Final = {Need.ALWAYS: ("#1F4E8C", "#FFFFFF"), Need.SOMETIMES: ("#FFE3A3", "#1A1A1A"), Need.NEVER: ("#E6E6E6", "#1A1A1A")}
-#: What spreadsheets keep of the words shown when a value is not right, and of a note.
-_TITLE, _MESSAGE, _NOTE = 32, 255, 900
+#: What spreadsheets keep of the words shown when a value is not right.
+_TITLE, _MESSAGE = 32, 255
 
 
 def make_template(spec: Specification, kind: FileFormat) -> bytes:
     """The file to fill in: a workbook, or the headings alone."""
     if kind is FileFormat.XLSX:
         return _workbook(spec)
-    headings = [Heading(line.header, _HELD.get(line.kind, ColumnKind.TEXT), _width(line)) for line in spec.lines]
-    return b"".join(write(kind, str(spec.matrix.title), headings, ()))
+    if kind is FileFormat.ODS:
+        from .template_ods import make_document
+
+        return make_document(spec)
+    return b"".join(write(kind, str(spec.matrix.title), headings(spec), ()))
 
 
-def _width(line: Line) -> int:
-    longest = max([len(line.example), *(len(one.written) for one in line.allowed)])
-    return max(12, min(len(line.header) + 2, 24), min(longest + 2, 30))
+def make_example(spec: Specification) -> bytes:
+    """The filled example as CSV."""
+    lines = ("\t".join(_plain(value) for value in line) + "\n" for line in example_lines(spec))
+    return b"".join(write(FileFormat.CSV, str(spec.matrix.title), headings(spec), (line.encode() for line in lines)))
+
+
+def _plain(value: date | int | Decimal | str) -> str:
+    """As what writes tables takes a cell."""
+    return value.isoformat() if isinstance(value, date) else str(value)
 
 
 def _workbook(spec: Specification) -> bytes:
@@ -50,11 +57,7 @@ def _workbook(spec: Specification) -> bytes:
     title = str(_("Import format: %(matrix)s", matrix=spec.matrix.title))
     workbook.set_properties({"title": title, "author": current_app.config["PORTAL_NAME"], "created": clock.now().replace(tzinfo=None)})
     styles = _Styles(workbook)
-    taken: set[str] = set()
-    sheets = [
-        workbook.add_worksheet(_free(name, taken))
-        for name in (str(spec.matrix.title), str(_("Lists")), str(_("Example")), str(_("Read me")))
-    ]
+    sheets = [workbook.add_worksheet(name) for name in sheet_names(spec)]
     lists = _fill_lists(sheets[1], spec, styles)
     _fill_headings(sheets[0], spec, styles)
     _add_rules(sheets[0], spec, lists)
@@ -64,16 +67,6 @@ def _workbook(spec: Specification) -> bytes:
     sheets[0].activate()
     workbook.close()
     return target.getvalue()
-
-
-def _free(name: str, taken: set[str]) -> str:
-    """A name that no sheet has yet (spreadsheets compare them without case), without the characters that they keep for themselves."""
-    name = "".join(" " if character in "[]:*?/\\'" else character for character in name).strip()
-    free, number = name[:31].strip(), 2
-    while free.casefold() in taken:
-        free, number = f"{name[:27]} ({number})", number + 1
-    taken.add(free.casefold())
-    return free
 
 
 class _Styles:
@@ -86,7 +79,7 @@ class _Styles:
             need: workbook.add_format(
                 {"bold": True, "bg_color": ground, "font_color": ink, "border": 1, "text_wrap": True, "valign": "vcenter", "num_format": 49}
             )
-            for need, (ground, ink) in _COLOURS.items()
+            for need, (ground, ink) in COLOURS.items()
         }  # fmt: skip
         self.title = workbook.add_format({"bold": True, "font_size": 14})
         self.section = workbook.add_format({"bold": True})
@@ -98,18 +91,9 @@ def _fill_headings(sheet: Any, spec: Specification, styles: _Styles) -> None:
     sheet.set_row(0, 48)
     sheet.set_comments_author(current_app.config["PORTAL_NAME"])
     for place, line in enumerate(spec.lines):
-        sheet.set_column(place, place, _width(line), styles.cells[_HELD.get(line.kind, ColumnKind.TEXT)])
+        sheet.set_column(place, place, width(line), styles.cells[held(line)])
         sheet.write_string(0, place, line.header, styles.headings[line.need])
-        sheet.write_comment(0, place, _note(line), {"x_scale": 2.2, "y_scale": 1.8})
-
-
-def _note(line: Line) -> str:
-    said = [line.needed, f"{line.holds}.", *line.rules]
-    if line.allowed:
-        said.append(str(_("Values: see the sheet “%(sheet)s”.", sheet=_("Lists"))))
-    if line.example:
-        said.append(str(_("Example: %(example)s", example=line.example)))
-    return "\n".join(said)[:_NOTE]
+        sheet.write_comment(0, place, note(line), {"x_scale": 2.2, "y_scale": 1.8})
 
 
 def _fill_lists(sheet: Any, spec: Specification, styles: _Styles) -> dict[str, str]:
@@ -118,20 +102,12 @@ def _fill_lists(sheet: Any, spec: Specification, styles: _Styles) -> dict[str, s
 
     found: dict[str, str] = {}
     sheet.freeze_panes(1, 0)
-    place = 0
-    for line in spec.lists:
-        sheet.write_string(0, place, line.header, styles.section)
-        sheet.set_column(place, place, _width(line), styles.cells[ColumnKind.TEXT])
-        for row, one in enumerate(line.allowed, start=1):
-            sheet.write_string(row, place, one.written)
-        found[line.name] = f"='{sheet.get_name()}'!{xl_range_abs(1, place, len(line.allowed), place)}"
-        place += 1
-        if any(one.code for one in line.allowed):
-            sheet.write_string(0, place, str(_("Code: %(heading)s", heading=line.header)), styles.section)
-            sheet.set_column(place, place, 12, styles.cells[ColumnKind.TEXT])
-            for row, one in enumerate(line.allowed, start=1):
-                sheet.write_string(row, place, one.code)
-            place += 1
+    for place, (line, heading, values) in enumerate(list_columns(spec)):
+        sheet.write_string(0, place, heading, styles.section)
+        sheet.set_column(place, place, width(line) if line.name not in found else 12, styles.cells[ColumnKind.TEXT])
+        for row, words in enumerate(values, start=1):
+            sheet.write_string(row, place, words)
+        found.setdefault(line.name, f"='{sheet.get_name()}'!{xl_range_abs(1, place, len(values), place)}")
     return found
 
 
@@ -157,15 +133,14 @@ def _rule(line: Line, lists: dict[str, str]) -> dict[str, Any] | None:
 
 
 def _fill_example(sheet: Any, spec: Specification, styles: _Styles) -> None:
-    for row, (example, read) in enumerate(zip(spec.examples, spec.read, strict=True), start=1):
-        for place, line in enumerate(spec.lines):
-            words, value = example[line.name], read[line.name]
-            if line.kind is FieldKind.DATE and isinstance(value, date):
+    for row, values in enumerate(example_lines(spec), start=1):
+        for place, value in enumerate(values):
+            if isinstance(value, date):
                 sheet.write_datetime(row, place, value, styles.cells[ColumnKind.DATE])
-            elif line.kind is FieldKind.NUMBER and isinstance(value, int | Decimal):
+            elif isinstance(value, int | Decimal):
                 sheet.write_number(row, place, value, styles.cells[ColumnKind.NUMBER])
-            elif words:
-                sheet.write_string(row, place, words, styles.cells[ColumnKind.TEXT])
+            elif value:
+                sheet.write_string(row, place, value, styles.cells[ColumnKind.TEXT])
 
 
 def _fill_read_me(sheet: Any, spec: Specification, styles: _Styles) -> None:
@@ -173,17 +148,10 @@ def _fill_read_me(sheet: Any, spec: Specification, styles: _Styles) -> None:
     sheet.set_column(0, 0, 110, styles.words)
     sheet.write_string(0, 0, str(_("Import format: %(matrix)s", matrix=spec.matrix.title)), styles.title)
     row = 1
-    sections = [
-        (None, [str(spec.matrix.purpose), str(_("Fill in the first sheet only; a filled line is shown on the sheet “%(sheet)s”.", sheet=_("Example")))]),
-        (_("Files accepted"), files_accepted(spec.matrix)),
-        (_("How to fill in the file"), how_to_fill()),
-        (_("Rules of this matrix"), list(spec.remarks)),
-        (_("What a spreadsheet damages"), what_is_damaged()),
-    ]
-    for title, sentences in sections:
+    for title, sentences in read_me(spec):
         row += 1
         if title is not None:
-            sheet.write_string(row, 0, str(title), styles.section)
+            sheet.write_string(row, 0, title, styles.section)
             row += 1
         for sentence in sentences:
             sheet.write_string(row, 0, sentence, styles.words)
@@ -195,4 +163,4 @@ def _fill_read_me(sheet: Any, spec: Specification, styles: _Styles) -> None:
         sheet.write_string(row, 0, str(label), styles.headings[need])
 
 
-__all__ = ["make_template"]
+__all__ = ["make_example", "make_template"]

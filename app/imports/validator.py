@@ -17,9 +17,10 @@ from app.core.matrix.checking import Checked, Checker, groups_of
 from app.core.matrix.definition import Description, describe
 from app.core.nir import NirError, parse
 from app.core.nir.messages import problem_message
-from app.core.tabular import Cell, Fault, Limits, Refused, Table, read_table
+from app.core.tabular import Cell, Fault, Limits, Refused, Table, as_named, read_table, sheet_ending
+from app.core.tabular.labels import lettered
 
-from .columns import is_data, map_headings, missing
+from .columns import better_matrix, is_data, map_headings, missing, why_not_read
 from .specification import MEGABYTE, letter_of
 
 LIMITS: Final = Limits(size=5 * MEGABYTE, unpacked=60 * MEGABYTE, lines=5_000, columns=120)
@@ -67,9 +68,9 @@ class Report:
     lines: int
     #: How many of its columns were checked.
     checked: int
-    #: Columns that the matrix does not know: their letter, and the heading that may be meant.
+    #: Columns that the matrix does not know: their place as it is shown, and the heading that may be meant.
     unknown: list[tuple[str, str]] = field(default_factory=list)
-    #: Columns that stand for the same as another one: their letter and its heading.
+    #: Columns that stand for the same as another one: their place as it is shown, and the heading of the matrix.
     twice: list[tuple[str, str]] = field(default_factory=list)
     #: Columns without which no line can be told, and those that a new line needs.
     missing_keys: list[str] = field(default_factory=list)
@@ -81,6 +82,10 @@ class Report:
     wrong_lines: int = 0
     kinds: list[Kind] = field(default_factory=list)
     others: int = 0
+    #: The matrix that knows these headings better, if there is one.
+    fits: Matrix | None = None
+    #: « .xlsx », of a file that was read as a text all the same.
+    as_text: str = ""
 
     @property
     def is_right(self) -> bool:
@@ -99,27 +104,32 @@ class _Clock:
             raise TooLong
 
 
-def check_file(matrix: Matrix, content: bytes, *, longest: float = LONGEST) -> Report:
+def check_file(matrix: Matrix, content: bytes, *, name: str = "", longest: float = LONGEST) -> Report:
     """What is wrong with the form of a file.  Raises Refused when it is no table, and TooLong."""
     watch = _Clock(longest)
-    table = read_table(content, limits_of(matrix), progress=watch)
+    try:
+        table = read_table(content, limits_of(matrix), name=name, progress=watch)
+    except Refused as refused:
+        raise why_not_read(refused, content, name, matrix, {}) from None
     watch()
     checker = Checker(matrix)
     described = describe(matrix, checker.forms)
     mapped = map_headings(table.header, described, {}, matrix.left_out)
     if is_data(table.header, mapped):
-        raise Refused(Fault.NO_HEADER)
+        raise as_named(Refused(Fault.NO_HEADER), name, is_text=table.is_text)
     headers = {one.column.name: one.header for one in described}
     keys, others = missing(mapped.columns, described)
     places = {name: place for place, name in reversed(list(enumerate(mapped.columns))) if name}
     report = Report(
         len(table.rows),
         len(places),
-        unknown=[(letter_of(place), headers.get(mapped.proposed.get(place, ""), "")) for place in mapped.undecided],
-        twice=[(letter_of(place), headers[mapped.columns[place]]) for place in mapped.twice],
+        unknown=[(_shown_column(place, table), headers.get(mapped.proposed.get(place, ""), "")) for place in mapped.undecided],
+        twice=[(_shown_column(place, table), headers[mapped.columns[place]]) for place in mapped.twice],
         missing_keys=[one.header for one in keys],
         missing_others=[one.header for one in others],
         others=table.others,
+        fits=better_matrix(table.header, matrix, {}),
+        as_text=sheet_ending(name) if table.is_text else "",
     )
     lines, cells = _columns(table, places)
     watch()
@@ -133,6 +143,11 @@ def check_file(matrix: Matrix, content: bytes, *, longest: float = LONGEST) -> R
     counted = Counter((one.column, one.message) for one in found)
     report.kinds = [Kind(headers.get(column, ""), message, count) for (column, message), count in counted.most_common(KINDS)]
     return report
+
+
+def _shown_column(place: int, table: Table) -> str:
+    """Letter and heading of a column, as whoever has the file finds it; in no heading a number of a person can be read."""
+    return lettered(place + 1, table.header[place][:60])
 
 
 def _columns(table: Table, places: dict[str, int]) -> tuple[list[int], dict[str, list[Cell]]]:

@@ -17,7 +17,6 @@ from app.core.errors_db import was_sent_back
 from app.core.matrix.definition import Matrix, describe
 from app.core.matrix.plan import Act
 from app.core.requests import row_number
-from app.core.tabular import Fault, Refused
 from app.core.tabular.labels import refused as refused_file
 from app.core.ui.format import fr_number
 from app.core.ui.kept_text import KeptTextForm
@@ -75,7 +74,7 @@ class ImportsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only p
             if not content or sent is None:
                 form.file.errors = [_("This file is empty.") if content == b"" else _("Choose a file: XLSX, ODS or CSV.")]
             elif len(content) > services.LIMITS.size:
-                form.file.errors = [refused_file(Refused(Fault.TOO_LARGE, value=services.LIMITS.size // (1024 * 1024)))]
+                form.file.errors = [refused_file(columns.too_large(content, sent.filename or "", services.LIMITS, matrix, columns.remembered_for(matrix)))]
             else:
                 try:
                     return redirect(url_for(".show", import_id=services.receive(matrix.name, sent.filename or "", content)), 303)
@@ -295,6 +294,7 @@ class ImportsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only p
             sample=sample,
             missing_keys=keys,
             missing_others=others,
+            fits=columns.better_matrix(file.heading or [], matrix, columns.remembered_for(matrix)) if keys else None,
             twice={place for place, column in enumerate(chosen) if column and chosen.count(column) > 1},
             **context,
         )

@@ -38,7 +38,7 @@ from app.core.matrix.definition import describe
 from app.core.matrix.plan import Act, Done, Outdated, Plan, Step
 from app.core.matrix.rows import among, insert_rows, new_ids
 from app.core.nir import mask, normalise
-from app.core.tabular import Cell, Fault, Refused
+from app.core.tabular import Cell, Fault, Refused, as_named
 from app.core.tenancy import Scope, bound_scope
 from app.core.transaction import transaction
 
@@ -249,7 +249,13 @@ def read(file_id: int, *, may_apply: bool = False) -> bool:
         table, count, packed = packed_lines.read_packed(content, limits, sent.file_name, lambda done: progress(0, done))
     except Refused as refused:
         with transaction():
-            _refuse(locked(file_id), refused)
+            file = locked(file_id)
+            matrix = IMPORTERS[file.matrix].matrix
+            remembered = columns.remembered_for(matrix)
+            refused = columns.why_not_read(refused, content, file.file_name, matrix, remembered)
+            if refused.header is not None:
+                refused.header = tuple(columns.only_known(refused.header, matrix, remembered))
+            _refuse(file, refused)
         return False
     del content
     with transaction():
@@ -258,7 +264,7 @@ def read(file_id: int, *, may_apply: bool = False) -> bool:
         described = describe(matrix)
         mapped = columns.map_headings(table.header, described, columns.remembered_for(matrix), matrix.left_out)
         if columns.is_data(table.header, mapped):
-            _refuse(file, Refused(Fault.NO_HEADER))
+            _refuse(file, as_named(Refused(Fault.NO_HEADER), file.file_name, is_text=table.is_text))
             return False
         keys, _others = columns.missing(mapped.columns, described)
         asked = not mapped.settled or bool(keys)
@@ -275,7 +281,10 @@ def _refuse(file: ImportFile, refused: Refused) -> None:
     """It is no table, or one of which nearly all is wrong: nothing of it is kept but why."""
     move(file, FileEvent.REFUSE)
     value = _masked(refused.value) if isinstance(refused.value, str) else refused.value
-    file.fault = {"fault": refused.fault.value, "line": refused.line, "column": refused.column, "value": value, "in_text": refused.in_text}
+    file.fault = {
+        "fault": refused.fault.value, "line": refused.line, "column": refused.column, "value": value, "in_text": refused.in_text,
+        "heading": _masked(refused.heading),
+    }  # fmt: skip
     keep_findings(file, ())
     parts.drop(file.id)
     log.info("import_refused", file=file.id, fault=refused.fault.value)

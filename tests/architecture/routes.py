@@ -242,7 +242,7 @@ def _all() -> dict[str, Route]:
             f"ImportsView.{name}": Route(WRITERS, owner=True)
             for name in ("show", "progress", "columns", "columns_again", "check_again", "retry", "confirm", "undo", "give_up", "line", "annotated")
         },
-        **{f"ImportDocumentsView.{name}": Route(WRITERS) for name in ("specification", "specification_pdf", "template")},
+        **{f"ImportDocumentsView.{name}": PUBLIC for name in ("specification", "specification_pdf", "template", "example")},
         "FileCheckView.check": PUBLIC,
         "ImportsByProgramView.guide": Route(PRINCIPALS),
         # supervision

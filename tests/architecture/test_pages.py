@@ -30,7 +30,7 @@ _NOT_PAGES = {
     # behind a link sent by mail: tests/surveys/test_screens.py, and the browser journey of the surveys
     "SurveyReplyView.open", "SurveyReplyView.open_stop", "SurveyReplyView.answer", "SurveyReplyView.stop", "SurveyReplyView.thanks",
     "ImportsView.progress", "ImportsView.undo", "ImportsView.line",  # a part, and what follows a file: tests/imports/test_pages.py
-    "ImportDocumentsView.specification_pdf", "ImportDocumentsView.template",  # files: tests/imports/test_documents.py
+    "ImportDocumentsView.specification_pdf", "ImportDocumentsView.template", "ImportDocumentsView.example",  # files: tests/imports/test_documents.py
     "NumberRepairView.progress", "NumberRepairView.errors",  # a part, a file: tests/trainees/test_number_repair.py
 }  # fmt: skip
 

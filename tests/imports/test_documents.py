@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import zipfile
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
@@ -10,26 +11,33 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from flask_babel import gettext as _
 from python_calamine import CalamineWorkbook
+from sqlalchemy import select
 from xlsxwriter import Workbook
 
+from app.accounts.models import User
+from app.accounts.testing import sign_in
 from app.core.documents.files import MediaType, identify
+from app.core.extensions import db
 from app.core.matrix import FieldKind, Need
 from app.core.matrix.checking import Checker, groups_of
 from app.core.matrix.definition import describe
 from app.core.tabular import Cell, read_table
 from app.core.tabular.writing import FileFormat
+from app.core.tenancy import Scope, bound_scope
 from app.imports import validator
-from app.imports.columns import map_headings, missing
+from app.imports.columns import map_headings
 from app.imports.matrices import IMPORTERS
-from app.imports.services import LIMITS
+from app.imports.services import LIMITS, limits_of
 from app.imports.specification import Specification, specify
 from app.imports.specification_pdf import make_pdf
-from app.imports.template_file import make_template
+from app.imports.template_file import make_example, make_template
+from app.reference import models as reference_models
+from app.trainees.forms import ReferenceSelect
 from tests.architecture.test_queries import MOST, counted
 from tests.imports.helpers import wrong_with
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from flask import Flask
     from flask.testing import FlaskClient
@@ -137,23 +145,65 @@ def test_the_workbook_types_its_columns_and_offers_the_lists(spec: Specification
     assert f":A{LIMITS.lines + 1}" in sheet or not spec.lines[0].described.limit
 
 
-@pytest.mark.parametrize("kind", [FileFormat.ODS, FileFormat.CSV])
-def test_the_other_formats_are_the_headings_alone(spec: Specification, kind: FileFormat) -> None:
-    content = make_template(spec, kind)
+def test_the_document_has_the_sheets_of_the_workbook(spec: Specification) -> None:
+    """The same words in the same cells: a date or a figure is read as one in both."""
+    workbook, document = (sheets(make_template(spec, kind)) for kind in (FileFormat.XLSX, FileFormat.ODS))
+    assert list(document) == list(workbook)
+    for name, rows in workbook.items():
+        found = [row for row in document[name] if any(cell != "" for cell in row)]
+        assert [_trimmed(row) for row in found] == [_trimmed(row) for row in rows if any(cell != "" for cell in row)], name
+
+
+def _trimmed(row: list[Any]) -> list[Any]:
+    while row and row[-1] == "":
+        row = row[:-1]
+    return row
+
+
+def test_the_document_types_its_columns_and_offers_the_lists(spec: Specification) -> None:
+    with zipfile.ZipFile(io.BytesIO(make_template(spec, FileFormat.ODS))) as archive:
+        content = archive.read("content.xml").decode()
+    rules = dict(re.findall(r'<table:content-validation table:name="(v[0-9]+)" table:condition="of:([^"]*)"', content))
+    first = content[content.index("<table:table ") : content.index("</table:table>")]
+    for place, line in enumerate(spec.lines):
+        rule = rules.get(f"v{place}", "")
+        assert ("in-list([" in rule) == bool(line.allowed), line.name
+        assert ("in-list(&quot;oui" in rule) == (line.kind is FieldKind.YES_NO)
+        assert ("is-date()" in rule) == (line.kind is FieldKind.DATE)
+        assert (f'content-validation-name="v{place}"' in first) == bool(rule)
+    assert 'table:message-type="stop"' not in content, "codes and other words are read as well"
+    assert first.count("<office:annotation ") == len(spec.lines)
+    assert f'number-rows-repeated="{limits_of(spec.matrix).lines}"' in first
+    assert "formula" not in content
+
+
+def test_the_csv_is_the_headings_alone(spec: Specification) -> None:
+    content = make_template(spec, FileFormat.CSV)
+    assert content.startswith(b"\xef\xbb\xbf") and content.count(b"\r\n") == 1
+    assert read_table(content + b"x\r\n", LIMITS).header == tuple(line.header for line in spec.lines)
+
+
+def filled(spec: Specification, kind: FileFormat) -> bytes:
+    """What somebody has who takes the example of this format."""
     if kind is FileFormat.CSV:
-        assert content.startswith(b"\xef\xbb\xbf") and content.count(b"\r\n") == 1
-    else:
-        assert list(sheets(content).values()) == [[[line.header for line in spec.lines]]]
-    described = describe(spec.matrix)
-    filled = content + b"x\r\n" if kind is FileFormat.CSV else with_example_first(make_template(spec, FileFormat.XLSX))
-    mapped = map_headings(read_table(filled, LIMITS).header, described, {})
-    assert mapped.columns == [line.name for line in spec.lines] and mapped.settled
-    assert missing(mapped.columns, described) == ([], [])
+        return make_example(spec)
+    if kind is FileFormat.XLSX:
+        return with_example_first(make_template(spec, kind))
+    target = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(make_template(spec, kind))) as read, zipfile.ZipFile(target, "w") as written:
+        for name in read.namelist():
+            content = read.read(name).decode()
+            if name == "content.xml":
+                begins = [found.start() for found in re.finditer("<table:table ", content)]
+                content = content[: begins[0]] + content[begins[2] :]
+            written.writestr(name, content)
+    return target.getvalue()
 
 
-def test_the_template_with_its_example_has_nothing_wrong_but_whom_it_is_about(spec: Specification) -> None:
+@pytest.mark.parametrize("kind", list(FileFormat))
+def test_the_template_with_its_example_has_nothing_wrong_but_whom_it_is_about(spec: Specification, kind: FileFormat) -> None:
     """Round trip: the file as it is given, filled in with its example, read, checked and planned as an import is."""
-    content = with_example_first(make_template(spec, FileFormat.XLSX))
+    content = filled(spec, kind)
     table = read_table(content, LIMITS)
     assert len(table.rows) == len(spec.examples), "lines of other sheets are no data"
     report = validator.check_file(spec.matrix, content)
@@ -168,10 +218,10 @@ def test_the_template_with_its_example_has_nothing_wrong_but_whom_it_is_about(sp
 
 
 def test_two_sheets_never_have_one_name() -> None:
-    from app.imports.template_file import _free
+    from app.imports.template_words import free_name
 
     taken: set[str] = set()
-    names = [_free(name, taken) for name in ("Sorties / rectifications / absences", "Exemple", "exemple", "Sorties   rectifications   absences")]
+    names = [free_name(name, taken) for name in ("Sorties / rectifications / absences", "Exemple", "exemple", "Sorties   rectifications   absences")]
     assert len({name.casefold() for name in names}) == 4
     assert all(len(name) <= 31 and not set("[]:*?/\\'") & set(name) for name in names)
 
@@ -229,17 +279,69 @@ def test_the_menu_and_the_page_to_send_lead_to_the_documents(as_user: AsUser) ->
     index = browser.get("/imports/").get_data(as_text=True)
     for name in NAMES:
         send = browser.get(f"/imports/{name}").get_data(as_text=True)
-        for address in ("specifications", "specifications.pdf", "format.xlsx", "format.ods", "format.csv"):
+        for address in DOCUMENTS:
             assert f'href="/imports/{name}/{address}"' in index
             assert f'href="/imports/{name}/{address}"' in send
 
 
-def test_the_documents_are_for_those_who_have_the_menu(as_user: AsUser, app: Flask) -> None:
-    for address in ("specifications", "specifications.pdf", "format.xlsx"):
-        assert app.test_client().get(f"/imports/stagiaires/{address}").headers["Location"].startswith("/connexion")
-        refused = as_user("admin").get(f"/imports/stagiaires/{address}")
-        assert refused.status_code == 403, address
-        assert as_user("secondaire").get(f"/imports/stagiaires/{address}").status_code == 200
+DOCUMENTS = ("specifications", "specifications.pdf", "format.xlsx", "format.ods", "format.csv", "exemple.csv")
+
+
+def test_whoever_makes_the_files_reads_the_documents_without_an_account(as_user: AsUser, app: Flask) -> None:
+    for name in NAMES:
+        page = app.test_client().get(f"/imports/{name}/specifications")
+        assert page.status_code == 200 and not wrong_with(page.text)
+        assert 'href="/verifier-un-fichier"' in page.text and f'href="/verifier-un-fichier?matrice={name}"' in page.text
+        assert 'href="/imports/"' not in page.text, "what asks for an account is not offered"
+        for address in DOCUMENTS[1:]:
+            assert f'href="/imports/{name}/{address}"' in page.text
+    check = app.test_client().get("/verifier-un-fichier").text
+    for address in DOCUMENTS:
+        answers = [browser.get(f"/imports/stagiaires/{address}") for browser in (app.test_client(), as_user("admin"), as_user("secondaire"))]
+        assert [answer.status_code for answer in answers] == [200] * 3
+        assert all(f'href="/imports/{name}/{address}"' in check for name in NAMES)
+    assert 'href="/imports/"' in as_user("secondaire").get("/imports/stagiaires/specifications").text
+
+
+def test_what_anybody_reads_holds_nothing_of_an_organisation(app: Flask, db_session: Session) -> None:
+    """Closed lists come from the value lists of the Région, which are the same for all, or from the definitions."""
+    for name in NAMES:
+        for form in IMPORTERS[name].matrix.forms().values():
+            for control in form:
+                if isinstance(control, ReferenceSelect):
+                    table = getattr(reference_models, control._model).__table__
+                    assert not {"organisation_id", "account_id", "created_by_id"} & set(table.columns.keys()), control.name
+    signed_out = {name: specify(IMPORTERS[name].matrix).lists for name in NAMES}
+    with bound_scope(Scope.organisation(db_session.scalars(select(User.organisation_id).where(User.username == "principal")).one())):
+        assert {name: [line.allowed for line in specify(IMPORTERS[name].matrix).lists] for name in NAMES} == {
+            name: [line.allowed for line in lists] for name, lists in signed_out.items()
+        }
+
+
+@pytest.fixture
+def limited(databases: Any, make_settings: Callable[..., Any]) -> Iterator[Flask]:
+    """An application with the limits of production."""
+    from app import create_app
+
+    application = create_app(make_settings(*databases.create("documents"), ratelimit_enabled=True))
+    with application.app_context():
+        application.appbuilder.sm.limiter.reset()  # type: ignore[attr-defined]  # set by Flask-AppBuilder
+    yield application
+    with application.app_context():
+        application.appbuilder.sm.limiter.reset()  # type: ignore[attr-defined]
+        db.session.remove()
+        db.engine.dispose()
+    databases.drop("documents")
+
+
+def test_files_are_made_for_anybody_as_often_as_files_are_checked(limited: Flask) -> None:
+    browser, there = limited.test_client(), {"environ_overrides": {"REMOTE_ADDR": "203.0.113.9"}}
+    statuses = [browser.get("/imports/realisations/format.csv", **there).status_code for _number in range(21)]
+    assert statuses == [200] * 20 + [429]
+    assert browser.get("/imports/realisations/specifications", **there).status_code == 200
+    assert browser.get("/imports/realisations/format.csv", environ_overrides={"REMOTE_ADDR": "203.0.113.10"}).status_code == 200
+    sign_in(limited, browser, "principal")
+    assert browser.get("/imports/realisations/format.csv", **there).status_code == 200, "who has an account is not braked by others"
 
 
 def test_no_page_shows_a_number_of_a_person(spec: Specification) -> None:

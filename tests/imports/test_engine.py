@@ -25,6 +25,7 @@ from app.core.tenancy import Scope, bound_scope
 from app.core.transaction import transaction
 from app.core.ui.format import fr_number
 from app.imports import columns, domain, packed_lines, services, validator, work
+from app.imports import labels as import_labels
 from app.imports.domain import FileState, Phase
 from app.imports.matrices import IMPORTERS
 from app.imports.models import ImportFile, ImportFinding, ImportPart
@@ -73,7 +74,7 @@ def test_a_file_of_acts_that_no_job_would_end_is_refused_with_the_number(account
     lines = [{"action_number": "19Q1", "birth_name": f"Nom {number}"} for number in range(3_001)]
     file = sent(account, matrix, *lines)
     assert (file.state, file.fault) == (
-        FileState.REFUSED, {"fault": Fault.TOO_MANY_LINES, "line": None, "column": None, "value": 3_000, "in_text": False}
+        FileState.REFUSED, {"fault": Fault.TOO_MANY_LINES, "line": None, "column": None, "value": 3_000, "in_text": False, "heading": ""}
     )  # fmt: skip
     with pytest.raises(Refused) as refused:
         validator.check_file(IMPORTERS[matrix].matrix, content_of(matrix, lines))
@@ -302,10 +303,29 @@ def test_a_first_line_is_told_from_headings(account: User, line: str, state: Fil
     assert posted(account, line, "a;b;c").state == state
 
 
+def test_a_large_file_of_figures_is_told_that_it_has_no_headings(account: User) -> None:
+    for content, fault in (
+        (b"12345;678\r\n" * 250_000, Fault.NO_HEADER), (b"7" * 3_000_000, Fault.UNKNOWN_HEADER), (b"abc;def\r\n" + b"x;y\r\n" * 200_001, Fault.UNKNOWN_HEADER),
+        (csv_of([row_of(make_action(), None)]) + b"x\r\n" * 200_001, Fault.TOO_MANY_LINES),
+    ):  # fmt: skip
+        file = send(account, content)
+        assert (file.state, (file.fault or {})["fault"]) == (FileState.REFUSED, fault)
+        assert ("oupez-le" in import_labels.why_refused(file)) == (fault is Fault.TOO_MANY_LINES)
+
+
+def test_a_text_that_is_called_a_workbook_is_told_so(account: User) -> None:
+    for content in (b"bonjour", b"1;2\r\n3;4\r\n"):
+        file = send(account, content, name="stagiaires.xlsx")
+        assert (file.fault or {})["fault"] == Fault.TEXT_AS_SHEET
+    read = send(account, csv_of([row_of(make_action(), make_nir())]), name="stagiaires.xlsx")
+    assert read.state == FileState.READY and import_labels.read_as_text(read) == ".xlsx"
+    assert not import_labels.read_as_text(send(account, csv_of([row_of(make_action(), make_nir())])))
+
+
 def test_a_cell_that_is_there_twice_is_not_repeated_when_it_is_a_number(account: User) -> None:
     nir = make_nir()
     file = posted(account, f"Essai;{nir.number};{nir.number}", "a;b;c")
-    assert (file.fault or {})["fault"] == Fault.SAME_HEADER_TWICE
+    assert (file.fault or {})["fault"] == Fault.NO_HEADER, "it is data, before anything else"
     assert kept_in_clear(nir.number) == 0
     assert nir.number not in refused_words(Refused(Fault.SAME_HEADER_TWICE, line=1, column=2, value=nir.number))
     assert "Ville" in refused_words(Refused(Fault.SAME_HEADER_TWICE, line=1, column=2, value="Ville"))

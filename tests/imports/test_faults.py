@@ -20,12 +20,14 @@ from xlsxwriter import Workbook
 from app.accounts.models import User
 from app.core import tenancy
 from app.core.extensions import db
-from app.core.tabular import read_table
+from app.core.tabular import Refused, read_table
 from app.core.tenancy import Scope
 from app.imports.columns import TO_MEND
 from app.imports.domain import FileState
+from app.imports.matrices import IMPORTERS
 from app.imports.models import ImportFinding
 from app.imports.services import LIMITS
+from app.imports.validator import check_file
 from tests.accounts.helpers import post
 from tests.actions.helpers import make_action, make_nir
 from tests.imports.faults import KINDS, World, make_lines, workbook, xlsx_of
@@ -151,11 +153,11 @@ def _with(character: str) -> bytes:
 @pytest.mark.parametrize(
     ("make", "place"),
     [
-        (lambda: _book(lambda sheet: sheet.write_formula(2, 4, "=A1")), "Ligne 3, colonne E"),
-        (lambda: _book(lambda sheet: sheet.write_formula(2, 4, "=1/0", None, "#DIV/0!")), "Ligne 3, colonne E"),
-        (lambda: _book(lambda sheet: sheet.merge_range(1, 4, 2, 4, "Essai")), "Ligne 2, colonne E"),
+        (lambda: _book(lambda sheet: sheet.write_formula(2, 4, "=A1")), "Ligne 3, colonne E « Nom de naissance »"),
+        (lambda: _book(lambda sheet: sheet.write_formula(2, 4, "=1/0", None, "#DIV/0!")), "Ligne 3, colonne E « Nom de naissance »"),
+        (lambda: _book(lambda sheet: sheet.merge_range(1, 4, 2, 4, "Essai")), "Ligne 2, colonne E « Nom de naissance »"),
         (lambda: _book(lambda sheet: sheet.set_row(2, None, None, {"hidden": True})), "Ligne 3"),
-        (lambda: _book(lambda sheet: sheet.set_column(4, 4, None, None, {"hidden": True})), "Colonne E"),
+        (lambda: _book(lambda sheet: sheet.set_column(4, 4, None, None, {"hidden": True})), "Colonne E « Nom de naissance »"),
         (lambda: _with("\x00"), "Ligne 3"),
         (lambda: _with("\x07"), "Ligne 3"),
     ],
@@ -168,5 +170,21 @@ def test_what_no_cell_may_hold_is_said_with_its_place(account: User, as_user: An
     assert file.state == FileState.REFUSED
     assert domain_content() == before
     number = file.id
-    assert place in as_user("principal").get(f"/imports/fichier/{number}").text
+    assert place in as_user("principal").get(f"/imports/fichier/{number}").text.replace("\xa0", " ")
     assert file_now(number).counts is None
+
+
+def test_the_heading_of_a_fault_is_kept_when_the_matrix_knows_it_and_only_then(account: User) -> None:
+    """What is kept of a file that was refused is not sealed, and a heading may be anything; whoever checks a file, of which nothing is kept, reads it."""
+    headings = {one.column.name: one.header for one in described()}
+    for words, kept in ((headings["first_name"], headings["first_name"]), ("Promotion de Paul", "")):
+        target = io.BytesIO()
+        with Workbook(target, {"in_memory": True}) as book:
+            sheet = book.add_worksheet()
+            sheet.write_row(0, 0, [headings["action_number"], words])
+            sheet.write_row(1, 0, ["19Q1", "=1+1"])
+        file = send(account, target.getvalue(), name="stagiaires.xlsx")
+        assert file.fault == {"fault": "formula", "line": 2, "column": 2, "value": None, "in_text": False, "heading": kept}
+        with pytest.raises(Refused) as refused:
+            check_file(IMPORTERS["stagiaires"].matrix, target.getvalue())
+        assert refused.value.heading == words

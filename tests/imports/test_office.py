@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,11 +16,15 @@ from app.accounts.models import User
 from app.core.extensions import db
 from app.core.matrix import FieldKind
 from app.core.matrix.definition import describe
+from app.core.tabular import Fault, Refused, read_table
+from app.core.tabular.writing import FileFormat
 from app.core.tenancy import Scope, bound_scope
 from app.imports import services, work
 from app.imports.domain import FileState
 from app.imports.matrices import IMPORTERS
 from app.imports.models import ImportFile
+from app.imports.specification import specify
+from app.imports.template_file import make_template
 from app.partners.agora.port import Outcome
 from app.trainees import labels, standing
 from app.trainees.life import InterruptionReason
@@ -106,3 +111,25 @@ def test_the_four_matrices(db_session: Session, tmp_path: Path, kind: str) -> No
     assert ([(pause.interrupted_on, pause.resumed_on) for pause in one.interruptions], one.actual_end) == ([(ago(10), ago(8))], ago(1))
     assert standing.outcome_of(one) is Outcome.FULL
     assert (other.planned_end, float(other.hours_centre), float(other.hours_company)) == (ago(-50), 100, 30)
+
+
+def test_the_document_to_fill_in_keeps_its_rules_and_its_notes(db_session: Session, tmp_path: Path) -> None:
+    """Opened and saved by LibreOffice, « Format d'import » in ODS still offers its lists, and has nothing but its headings to be read."""
+    for name in IMPORTERS:
+        (tmp_path / f"{name}.ods").write_bytes(make_template(specify(IMPORTERS[name].matrix), FileFormat.ODS))
+    command = [str(OFFICE), f"-env:UserInstallation=file://{tmp_path}/profile", "--headless", "--norestore", "--convert-to"]
+    sources = [str(tmp_path / f"{name}.ods") for name in IMPORTERS]
+    for kind in ("xlsx", "ods"):
+        made = [*command, kind, "--outdir", str(tmp_path / "made"), *sources]
+        subprocess.run(made, check=True, timeout=180, env=os.environ | {"HOME": str(tmp_path)}, capture_output=True)
+    for name in IMPORTERS:
+        spec = specify(IMPORTERS[name].matrix)
+        with zipfile.ZipFile(tmp_path / "made" / f"{name}.xlsx") as archive:
+            sheet, notes = archive.read("xl/worksheets/sheet1.xml").decode(), archive.read("xl/comments1.xml").decode()
+        assert sheet.count('type="list"') == sum(line.kind in (FieldKind.CHOICE, FieldKind.YES_NO) for line in spec.lines)
+        assert sheet.count('type="date"') == sum(line.kind is FieldKind.DATE for line in spec.lines)
+        assert notes.count("<comment ") == len(spec.lines)
+        for content in ((tmp_path / "made" / f"{name}.{kind}").read_bytes() for kind in ("xlsx", "ods")):
+            with pytest.raises(Refused) as refused:
+                read_table(content, services.LIMITS)
+            assert refused.value.fault is Fault.ONLY_HEADER

@@ -11,11 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from flask import Flask
+from markupsafe import escape
 from redis import Redis
 from sqlalchemy import event
 
 from app.core.extensions import db
+from app.core.tabular import Fault, Refused
+from app.core.tabular.labels import refused as refused_words
 from app.imports import validator
+from app.imports.columns import too_large
 from app.imports.matrices import IMPORTERS
 from tests.accounts.helpers import post, token
 from tests.actions.helpers import make_action, make_nir
@@ -87,13 +91,17 @@ def test_a_file_that_changes_sheets_may_leave_blanks(rows: list[dict[str, str]])
     assert report.is_right and report.missing_others
 
 
-def test_columns_are_told_by_letter_and_never_by_what_stands_there(rows: list[dict[str, str]], app: Flask) -> None:
+def test_columns_are_told_by_letter_and_heading_and_never_by_a_number(rows: list[dict[str, str]], app: Flask) -> None:
     content = csv_of(rows, columns=["action_number", "nir", "key", "first_name", "birth_date", "email"]).decode("utf-8-sig")
-    content = content.replace('"Courriel"', '"Jeanne Secrète"').replace('"Date de naissance"', '"Date de naisance"')
+    content = content.replace('"Courriel"', '"Remarque"').replace('"Date de naissance"', '"Date de naisance"')
     report = validator.check_file(MATRIX, content.encode())
-    assert report.unknown == [("E", "Date de naissance"), ("F", "")]
+    assert report.unknown == [("E « Date de naisance »", "Date de naissance"), ("F « Remarque »", "")]
     assert {"Nom de naissance", "Date de naissance"} <= set(report.missing_keys)
-    assert "Secrète" not in send(app.test_client(), content.encode()).get_data(as_text=True)
+    page = send(app.test_client(), content.encode()).get_data(as_text=True)
+    assert "Colonne F « Remarque »" in page.replace("\xa0", " ")
+    number = rows[0]["nir"]
+    page = send(app.test_client(), content.replace("Remarque", f"Remarque sur le {number}").encode()).get_data(as_text=True)
+    assert number not in page, "a first line with a number is one of data"
 
 
 def test_two_columns_of_one_name(rows: list[dict[str, str]]) -> None:
@@ -109,6 +117,65 @@ def test_many_errors_are_counted_and_the_first_are_shown(rows: list[dict[str, st
     assert sorted(kind.count for kind in report.kinds) == [validator.SHOWN] * 2
     page = send(app.test_client(), content).get_data(as_text=True)
     assert page.count('<tr role="row"') == validator.SHOWN + 1
+
+
+@pytest.mark.parametrize(
+    ("chosen", "fits", "columns"),
+    [
+        ("stagiaires", "sorties", ("action_number", "nir", "birth_name", "component_number", "nature", "actual_end")),
+        ("sorties", "inscriptions", ("action_number", "nir", "birth_name", "component_number", "planned_start", "planned_end")),
+        ("inscriptions", "realisations", ("action_number", "nir", "birth_name", "component_number", "outcome", "reason")),
+        ("inscriptions", None, ("action_number", "nir", "birth_name", "component_number", "planned_start", "planned_end")),
+        ("stagiaires", None, ("action_number", "nir", "birth_name", "first_name", "birth_date", "email")),
+        ("stagiaires", None, ("Ma colonne", "Une autre")),
+    ],
+)
+def test_a_file_of_another_matrix_is_told_so(app: Flask, db_session: Session, chosen: str, fits: str | None, columns: tuple[str, ...]) -> None:
+    content = ";".join(columns) + "\r\n" + ";".join("x" for _name in columns) + "\r\n"
+    report = validator.check_file(IMPORTERS[chosen].matrix, content.encode())
+    assert (report.fits.name if report.fits else None) == fits
+    page = send(app.test_client(), content.encode(), matrix=chosen).get_data(as_text=True)
+    assert not wrong_with(page)
+    assert ("Est-ce la bonne matrice" in page) == (fits is not None)
+    assert fits is None or f'href="{ADDRESS}?matrice={fits}"' in page
+
+
+# ---- the headings come before the size -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        (lambda: b"123456;789\r\n" * 600_000, Fault.NO_HEADER), (lambda: b"1;1;1\r\n" * 10, Fault.NO_HEADER), (lambda: b"7" * 6_000_000, Fault.UNKNOWN_HEADER),
+        (lambda: b"abc;def\r\n" + b"x;y\r\n" * 6_000, Fault.UNKNOWN_HEADER), (lambda: b";".join(b"x%d" % n for n in range(200)) + b"\r\n1\r\n", Fault.UNKNOWN_HEADER),
+        (lambda: b"Nom de naissance;def\r\n" + b"x;y\r\n" * 6_000, Fault.TOO_MANY_LINES), (lambda: b"Nom de naissance;def\r\n" + b"x;y\r\n" * 2_000_000, Fault.TOO_LARGE),
+        (lambda: "Prénom\r\n".encode() + "é\r\n".encode() * 2_000_000, Fault.TOO_LARGE), (lambda: "Prénom\r\n".encode("utf-16") + b"\x41\x00" * 4_000_000, Fault.TOO_LARGE),
+        (lambda: b"PK\x03\x04" + b"7" * 6_000_000, Fault.TOO_LARGE), (lambda: b"Nom de naissance;Pr\xe9nom\r\n" + b"x;y\r\n" * 2_000_000, Fault.TOO_LARGE),
+    ],
+)  # fmt: skip
+def test_headings_that_nobody_knows_are_said_before_the_size(app: Flask, db_session: Session, content: Callable[[], bytes], fault: Fault) -> None:
+    sent = content()
+    if len(sent) <= validator.LIMITS.size:
+        with pytest.raises(Refused) as refused:
+            validator.check_file(MATRIX, sent)
+        found = refused.value
+    else:
+        found = too_large(sent[: validator.LIMITS.size + 1], "x.csv", validator.LIMITS, MATRIX, {})
+    assert found.fault is fault
+    page = send(app.test_client(), sent).get_data(as_text=True)
+    assert str(escape(refused_words(found))) in page
+    assert ("oupez-le" in page) == (fault in (Fault.TOO_MANY_LINES, Fault.TOO_LARGE))
+
+
+def test_a_text_that_is_called_a_workbook_is_told_so(rows: list[dict[str, str]], app: Flask) -> None:
+    browser = app.test_client()
+    for content in (b"bonjour", b"bonjour\r\n", b'"bonjour', b"1;2\r\n3;4\r\n", b"7" * 6_000_000):
+        page = send(browser, content, name="stagiaires.xlsx").get_data(as_text=True).replace("\xa0", " ")
+        assert "se termine par « .xlsx », mais ce n’est pas un classeur" in page, content[:20]
+    answer = send(browser, csv_of(rows), name="stagiaires.ods")
+    assert answer.status_code == 200
+    assert "a été lu comme un texte (CSV), bien que son nom se termine par « .ods »" in answer.get_data(as_text=True).replace("\xa0", " ")
+    assert "comme un texte" not in send(browser, csv_of(rows)).get_data(as_text=True)
 
 
 # ---- the page --------------------------------------------------------------------------------------------------------
@@ -180,7 +247,7 @@ def test_a_file_that_takes_too_long_is_said_so(rows: list[dict[str, str]], app: 
     with pytest.raises(validator.TooLong):
         validator.check_file(MATRIX, csv_of(rows), longest=-1)
     original = validator.check_file
-    monkeypatch.setattr(validator, "check_file", lambda matrix, content: original(matrix, content, longest=-1))
+    monkeypatch.setattr(validator, "check_file", lambda matrix, content, name: original(matrix, content, name=name, longest=-1))
     answer = send(app.test_client(), csv_of(rows))
     assert answer.status_code == 422 and 'id="file-error"' in answer.get_data(as_text=True)
 

@@ -27,12 +27,22 @@ def refused(error: Refused) -> str:
     """Why a file was not read, where, and what to do."""
     words = _sentence(error)
     if error.line is None:
-        return words if error.column is None else str(_("Column %(column)s: %(words)s", column=column_letters(error.column), words=words))
+        return words if error.column is None else str(_("Column %(column)s: %(words)s", column=_column(error), words=words))
     if error.column is None:
         return str(_("Line %(line)s: %(words)s", line=error.line, words=words))
     if error.fault in _CHARACTERS and error.in_text:
         return str(_("Line %(line)s, character %(column)s: %(words)s", line=error.line, column=error.column, words=words))
-    return str(_("Line %(line)s, column %(column)s: %(words)s", line=error.line, column=column_letters(error.column), words=words))
+    return str(_("Line %(line)s, column %(column)s: %(words)s", line=error.line, column=_column(error), words=words))
+
+
+def lettered(column: int, heading: str) -> str:
+    """A column, from 1, as its spreadsheet shows it and as its heading calls it: F « Remarque »."""
+    letters = column_letters(column)
+    return f"{letters} « {without_numbers(heading)} »" if heading else letters
+
+
+def _column(error: Refused) -> str:
+    return lettered(error.column or 0, error.heading)
 
 
 def _sentence(error: Refused) -> str:
@@ -52,6 +62,11 @@ def _sentence(error: Refused) -> str:
         Fault.UNKNOWN_FORMAT: _("This is not a table: send an XLSX, ODS or CSV file."),
         Fault.NOT_AS_NAMED: _(
             "The name of this file ends in « %(value)s », but its content is something else: open it where it was made and save it as XLSX, ODS or CSV.",
+            value=value,
+        ),
+        Fault.TEXT_AS_SHEET: _(
+            "The name of this file ends in « %(value)s », but it is no workbook: it is a text file, and no table was found in it. Open the table where it was"
+            " made and save it as XLSX or ODS; if it is a CSV file, give it a name that ends in « .csv ».",
             value=value,
         ),
         Fault.OLD_FORMAT: _("This file is in the old XLS format: open it and save it as XLSX."),
@@ -77,6 +92,11 @@ def _sentence(error: Refused) -> str:
         Fault.FORBIDDEN_CHARACTER: _("A cell holds an invisible control character: type it again."),
         Fault.BAD_QUOTES: _("A quotation mark is opened and not closed, or misplaced: check the quotation marks of this line."),
         Fault.NO_HEADER: _("The first line must name the columns: start from the template."),
+        Fault.UNKNOWN_HEADER: _(
+            "No heading of the matrix « %(value)s » was recognised in the first line of this file: check that it names the columns and that this is the right"
+            " matrix, or start from the template.",
+            value=value,
+        ),
         Fault.SAME_HEADER_TWICE: _("The column « %(value)s » is there twice: remove one.", value=value),
         Fault.TOO_MUCH_WRONG: _(
             "Too many cells are to be mended to show them all, most of them in the columns %(value)s. Check a few lines against the specification,"

@@ -27,6 +27,11 @@ _OLD_SHEETS: Final = tuple(name.encode("utf-16-le") for name in ("Workbook\0", "
 _CONTROL: Final = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 #: Names that say what a file is. A text may be called as one likes.
 _NAMES: Final = ("xlsx", "xlsm", "xltx", "xls", "xlsb", "ods", "ots", "csv", "tsv", "txt", "tab")
+_SHEET_NAMES: Final = _NAMES[: _NAMES.index("csv")]
+#: What is said of a text that is no table, and that its name calls a spreadsheet: that comes first.
+_NO_TABLE: Final = (Fault.ONLY_HEADER, Fault.BAD_QUOTES, Fault.CELL_TOO_LONG, Fault.TOO_MANY_COLUMNS, Fault.NO_HEADER, Fault.UNKNOWN_HEADER)
+#: How much of a text may hold its first line.
+_FIRST_LINE: Final = 400_000
 _STEP: Final = 1_000
 
 
@@ -44,8 +49,8 @@ def read_table(content: bytes, limits: Limits | None = None, *, name: str = "", 
         for row in table.rows:
             rows.append(row)
             if purse.is_empty():
-                raise Refused(Fault.TOO_MUCH_TEXT)
-        return Table(table.header, rows, table.sheet, table.others)
+                raise Refused(Fault.TOO_MUCH_TEXT).under(table.header)
+        return Table(table.header, rows, table.sheet, table.others, table.is_text)
 
 
 @contextmanager
@@ -59,7 +64,32 @@ def open_table(
         try:
             yield _opened(content, limits, stack, purse, progress)
         except Refused as error:
-            raise _as_named(error, name) from None
+            raise as_named(error, name, is_text=is_text(content)) from None
+
+
+def sheet_ending(name: str) -> str:
+    """« .xlsx », if the name says that a file is a spreadsheet; else nothing."""
+    ending = _ending(name)
+    return f".{ending}" if ending in _SHEET_NAMES else ""
+
+
+def header_of_text(content: bytes, limits: Limits | None = None) -> tuple[str, ...] | None:
+    """The first line of a text of which only the beginning is there; None when it is no text, or cannot be read."""
+    if not is_text(content):
+        return None
+    limits = limits or Limits()
+    beginning = text.beginning(content, _FIRST_LINE)
+    try:
+        return next((tuple(cell.text for cell in line) for _number, line in text.lines_of(beginning, limits, Purse(limits))), None)
+    except Refused as error:
+        return error.header
+
+
+def is_text(content: bytes) -> bool:
+    """Whether a file is read as a text, whatever its name says."""
+    return not (
+        archive.is_archive(content) or content.startswith((_OLE, *_OTHERS)) or _MARKUP.match(content[:400]) is not None or _is_binary(content)
+    )
 
 
 def _opened(content: bytes, limits: Limits, stack: ExitStack, purse: Purse, progress: Progress | None) -> OpenTable:
@@ -70,9 +100,11 @@ def _opened(content: bytes, limits: Limits, stack: ExitStack, purse: Purse, prog
     if content.startswith(_OLE):
         raise Refused(_fault_of_ole(content))
     if not archive.is_archive(content):
-        if content.startswith(_OTHERS) or _MARKUP.match(content[:400]) or _is_binary(content):
+        if not is_text(content):
             raise Refused(Fault.UNKNOWN_FORMAT)
-        return _begun(text.lines_of(content, limits, purse), limits, progress)
+        table = _begun(text.lines_of(content, limits, purse), limits, progress)
+        table.is_text = True
+        return table
     entries = stack.enter_context(archive.opened(content, limits))
     if "xl/workbook.bin" in entries:
         raise Refused(Fault.BINARY_WORKBOOK)
@@ -121,12 +153,18 @@ def _is_binary(content: bytes) -> bool:
     return found >= 16 and found * 10 > len(sample)
 
 
-def _as_named(error: Refused, name: str) -> Refused:
+def _ending(name: str) -> str:
+    return name.rpartition(".")[2].lower() if "." in name else ""
+
+
+def as_named(error: Refused, name: str, *, is_text: bool) -> Refused:
     """What cannot be read, and is not what its name says, is said so."""
-    ending = name.rpartition(".")[2].lower() if "." in name else ""
+    ending = _ending(name)
+    if is_text and ending in _SHEET_NAMES and error.fault in _NO_TABLE:
+        return Refused(Fault.TEXT_AS_SHEET, value=f".{ending}")
     if error.fault is Fault.UNKNOWN_FORMAT and ending in _NAMES:
         return Refused(Fault.NOT_AS_NAMED, value=f".{ending}")
-    if error.fault in (Fault.UNDECODABLE, Fault.FORBIDDEN_CHARACTER) and ending in _NAMES[: _NAMES.index("csv")] and error.line == 1:
+    if error.fault in (Fault.UNDECODABLE, Fault.FORBIDDEN_CHARACTER) and ending in _SHEET_NAMES and error.line == 1:
         return Refused(Fault.NOT_AS_NAMED, value=f".{ending}")
     return error
 
@@ -136,8 +174,16 @@ def _begun(lines: Iterable[tuple[int, list[Cell]]], limits: Limits, progress: Pr
     remaining = iter(lines)
     for number, cells in remaining:
         header = _header(cells, number)
-        return OpenTable(header, _rows(remaining, len(header), limits, progress))
+        return OpenTable(header, _under(header, _rows(remaining, len(header), limits, progress)))
     raise Refused(Fault.EMPTY)
+
+
+def _under(header: tuple[str, ...], rows: Iterator[Row]) -> Iterator[Row]:
+    """The lines; what is refused of them knows their headings."""
+    try:
+        yield from rows
+    except Refused as error:
+        raise error.under(header) from None
 
 
 def _rows(lines: Iterator[tuple[int, list[Cell]]], width: int, limits: Limits, progress: Progress | None) -> Iterator[Row]:
@@ -163,6 +209,6 @@ def _header(cells: list[Cell], line: int) -> tuple[str, ...]:
     seen: set[str] = set()
     for place, name in enumerate(names, start=1):
         if name and name.casefold() in seen:
-            raise Refused(Fault.SAME_HEADER_TWICE, line=line, column=place, value=name[:60])
+            raise Refused(Fault.SAME_HEADER_TWICE, line=line, column=place, value=name[:60]).under(names)
         seen.add(name.casefold())
     return names

@@ -26,6 +26,8 @@ class Sheet(Part):
 
     def __init__(self, limits: Limits, purse: Purse) -> None:
         super().__init__(limits)
+        #: The first line that holds something, once it was met.
+        self.first: tuple[str, ...] | None = None
         #: The last line that was begun.
         self.line = 0
         self.hidden_columns: set[int] = set()
@@ -40,6 +42,8 @@ class Sheet(Part):
         if not line:
             return
         self.too_far(number)
+        if self.first is None:
+            self.first = tuple(cell.text for cell in line[: self.limits.columns])
         if len(line) > self.limits.columns:
             raise Refused(Fault.TOO_MANY_COLUMNS, line=number, value=self.limits.columns)
         if hidden:
@@ -58,9 +62,14 @@ class Sheet(Part):
 
     def lines(self, pieces: Iterator[bytes]) -> Iterator[tuple[int, list[Cell]]]:
         """The lines. Raises Refused."""
-        yield from self.read(pieces)
-        if self._hidden_line is not None:
-            raise Refused(Fault.FILTERED_LINES if self.filtered else Fault.HIDDEN_LINE, line=self._hidden_line)
+        try:
+            yield from self.read(pieces)
+            if self._hidden_line is not None:
+                raise Refused(Fault.FILTERED_LINES if self.filtered else Fault.HIDDEN_LINE, line=self._hidden_line)
+        except Refused as error:
+            if self.first is not None:
+                error.under(self.first)
+            raise
 
     def _text(self, text: str) -> Cell:
         return self._paid(clean(text, CellKind.TEXT, self.limits))

@@ -41,14 +41,15 @@ class Row:
 class Table:
     """The header and the lines under it. Rows have as many cells as the header, at least.
 
-    ``sheet`` is the name of the sheet they come from (none for a CSV file), ``others`` how many other sheets that can be seen hold
-    something: they are not read, and a page tells it.
+    ``sheet`` is the name of the sheet they come from (none for a CSV file, which ``is_text``), ``others`` how many other sheets that can be
+    seen hold something: they are not read, and a page tells it.
     """
 
     header: tuple[str, ...]
     rows: list[Row] = field(default_factory=list)
     sheet: str = ""
     others: int = 0
+    is_text: bool = False
 
 
 @dataclass(slots=True)
@@ -63,6 +64,7 @@ class OpenTable:
     rows: Iterator[Row]
     sheet: str = ""
     others: int = 0
+    is_text: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,14 @@ def is_utf_16(content: bytes) -> str:
     return ""
 
 
+def beginning(content: bytes, size: int) -> bytes:
+    """So many bytes of a text (an even number), or those before a character that would be cut."""
+    begun = content[:size]
+    if len(begun) < len(content) and not _is_utf_8(begun):
+        return next((begun[:-cut] for cut in (1, 2, 3) if _is_utf_8(begun[:-cut])), begun)
+    return begun
+
+
 def encoding_of(content: bytes) -> tuple[str, int]:
     """UTF-8, UTF-16 (by their mark, or by NUL bytes every other place) or Windows-1252, and how long its mark is.
 
@@ -119,16 +127,23 @@ def lines_of(content: bytes, limits: Limits, purse: Purse) -> Iterator[tuple[int
 
     remembered = Remembered(cell_of)
     remembered[""] = EMPTY
+    begun = False
     for count, (number, found) in enumerate(_split(content, encoding, mark, limits.cell), start=1):
         # A text costs one byte an empty line: too many of them are refused as well.
         if count > limits.lines * LINES_READ:
             raise Refused(Fault.TOO_MANY_LINES, value=limits.lines)
-        if len(found) > limits.columns and any(cell.strip() for cell in found[limits.columns :]):
-            raise Refused(Fault.TOO_MANY_COLUMNS, line=number, value=limits.columns)
-        line = cells.placed(remembered, found[: limits.columns], number)
+        try:
+            if len(found) > limits.columns and any(cell.strip() for cell in found[limits.columns :]):
+                raise Refused(Fault.TOO_MANY_COLUMNS, line=number, value=limits.columns)
+            line = cells.placed(remembered, found[: limits.columns], number)
+        except Refused as error:
+            if not begun:
+                error.under(" ".join(cell.split())[: limits.cell] for cell in found[: limits.columns])
+            raise
         while line and line[-1] is EMPTY:
             line.pop()
         if line:
+            begun = True
             yield number, line
 
 
@@ -149,7 +164,8 @@ def _split(content: bytes, encoding: str, mark: int, most: int) -> Iterator[tupl
             return
         except csv.Error as error:
             if "field limit" in str(error) and reader.line_num <= begins:
-                raise Refused(Fault.CELL_TOO_LONG, line=begins, value=most) from None
+                refused = Refused(Fault.CELL_TOO_LONG, line=begins, value=most)
+                raise (refused if before else refused.under(())) from None  # no heading is so long
             raise Refused(Fault.BAD_QUOTES, line=begins) from None
         before = reader.line_num
         if told and begins <= head[: told.end()].count("\n") + head[: told.end()].count("\r"):

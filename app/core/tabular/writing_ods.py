@@ -24,34 +24,51 @@ _STYLES: Final = (
     '<style:style style:name="text" style:family="table-cell" style:data-style-name="N2"/>'
 )
 #: Given once by the column, not again by each of its cells.
-_STYLE_OF: Final = {ColumnKind.TEXT: "text", ColumnKind.DATE: "day", ColumnKind.NUMBER: "Default"}
+STYLE_OF: Final = {ColumnKind.TEXT: "text", ColumnKind.DATE: "day", ColumnKind.NUMBER: "Default"}
 _EMPTY: Final = b"<table:table-cell/>"
 
 
 def write_ods(title: str, headings: Sequence[Heading], batches: Iterable[bytes], *, sheet_lines: int = SHEET_LINES) -> Iterator[bytes]:
     """The bytes of the document, as they come. Its kind is told first, uncompressed, as the format asks."""
+    return document(_content(title, headings, batches, sheet_lines))
+
+
+def document(content: Iterable[bytes]) -> Iterator[bytes]:
+    """The bytes of a document of this content, as they come."""
     archive = StreamedArchive()
     archive.add("mimetype", FileFormat.ODS.media_type, stored=True)
     archive.add("META-INF/manifest.xml", _MANIFEST)
     yield archive.take()
-    yield from archive.entry("content.xml", _content(title, headings, batches, sheet_lines))
+    yield from archive.entry("content.xml", content)
     yield archive.close()
 
 
-def _content(title: str, headings: Sequence[Heading], batches: Iterable[bytes], sheet_lines: int) -> Iterator[bytes]:
-    widths = "".join(
-        f'<style:style style:name="c{n}" style:family="table-column">'
-        f'<style:table-column-properties style:column-width="{heading.width * 0.21:.2f}cm"/></style:style>'
-        for n, heading in enumerate(headings)
-    )
-    yield (
+def beginning(styles: str = "") -> str:
+    """A content up to its first table, with these styles besides those of every document (``STYLE_OF``)."""
+    return (
         f'{_DECLARATION}<office:document-content xmlns:office="{_NS}:office:1.0" xmlns:style="{_NS}:style:1.0" xmlns:text="{_NS}:text:1.0"'
-        f' xmlns:table="{_NS}:table:1.0"'
+        f' xmlns:table="{_NS}:table:1.0" xmlns:dc="http://purl.org/dc/elements/1.1/" xmlns:of="{_NS}:of:1.2"'
         f' xmlns:number="{_NS}:datastyle:1.0" xmlns:fo="{_NS}:xsl-fo-compatible:1.0" office:version="1.3">'
-        f"<office:automatic-styles>{_STYLES}{widths}</office:automatic-styles><office:body><office:spreadsheet>"
-    ).encode()
+        f"<office:automatic-styles>{_STYLES}{styles}</office:automatic-styles><office:body><office:spreadsheet>"
+    )
+
+
+def column_style(name: str, width: int) -> str:
+    """The style of a column so many characters wide."""
+    return (
+        f'<style:style style:name="{name}" style:family="table-column">'
+        f'<style:table-column-properties style:column-width="{width * 0.21:.2f}cm"/></style:style>'
+    )
+
+
+#: After the last table.
+END: Final = "</office:spreadsheet></office:body></office:document-content>"
+
+
+def _content(title: str, headings: Sequence[Heading], batches: Iterable[bytes], sheet_lines: int) -> Iterator[bytes]:
+    yield beginning("".join(column_style(f"c{n}", heading.width) for n, heading in enumerate(headings))).encode()
     columns = "".join(
-        f'<table:table-column table:style-name="c{n}" table:default-cell-style-name="{_STYLE_OF[heading.kind]}"/>' for n, heading in enumerate(headings)
+        f'<table:table-column table:style-name="c{n}" table:default-cell-style-name="{STYLE_OF[heading.kind]}"/>' for n, heading in enumerate(headings)
     )
     head = "".join(
         f'<table:table-cell table:style-name="head" office:value-type="string"><text:p>{escaped_text(heading.label)}</text:p></table:table-cell>'
@@ -71,7 +88,7 @@ def _content(title: str, headings: Sequence[Heading], batches: Iterable[bytes], 
             number += len(taken)
     if count == 1:
         yield _open(title, count, columns, head)
-    yield b"</table:table></office:spreadsheet></office:body></office:document-content>"
+    yield f"</table:table>{END}".encode()
 
 
 def _open(title: str, count: int, columns: str, head: str) -> bytes:
