@@ -126,7 +126,7 @@ def test_a_day_that_does_not_exist_is_told_from_what_is_no_date(app: Flask) -> N
     with app.test_request_context():
         absent, unread = filled(start="31/02/2023"), filled(start="demain")
         assert not absent.validate() and not unread.validate()
-        assert "n’existe pas dans le calendrier" in absent.start.errors[0] and "ne peut pas être lue" in unread.start.errors[0]
+        assert "n’existe pas dans le calendrier" in absent.start.errors[0] and "n’est pas lisible" in unread.start.errors[0]
 
 
 @pytest.mark.parametrize("text", ["", "31/02/2023", "05/01/23", "01/13/2023", "demain", "05/01/0023", "5012023"])
