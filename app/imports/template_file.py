@@ -34,7 +34,7 @@ def make_template(spec: Specification, kind: FileFormat) -> bytes:
     if kind is FileFormat.XLSX:
         return _workbook(spec)
     headings = [Heading(line.header, _HELD.get(line.kind, ColumnKind.TEXT), _width(line)) for line in spec.lines]
-    return b"".join(write(kind, str(spec.matrix.title), headings, ()))
+    return b"".join(write(kind, spec.matrix.sheet_name, headings, ()))
 
 
 def _width(line: Line) -> int:
@@ -53,7 +53,7 @@ def _workbook(spec: Specification) -> bytes:
     taken: set[str] = set()
     sheets = [
         workbook.add_worksheet(_free(name, taken))
-        for name in (str(spec.matrix.title), str(_("Lists")), str(_("Example")), str(_("Read me")))
+        for name in (spec.matrix.sheet_name, str(_("Lists")), str(_("Example")), str(_("Read me")))
     ]
     lists = _fill_lists(sheets[1], spec, styles)
     _fill_headings(sheets[0], spec, styles)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from flask import Response, abort, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
@@ -28,6 +28,9 @@ from .domain import AT_WORK, UNDECIDED, FileState
 from .matrices import IMPORTERS
 from .models import ImportFile
 from .permissions import VIEW
+
+#: Headings that a banner names; beyond, it counts them.
+_MOST_NAMED: Final = 12
 
 
 class _FileForm(KeptTextForm):
@@ -208,7 +211,7 @@ class ImportsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only p
                 breadcrumb=crumbs((file.file_name, url_for(".show", import_id=import_id)), (_("Give up"), None)),
                 menu_current="ImportsView.index",
                 heading=_("Give up the file “%(name)s”?", name=file.file_name),
-                body=_("Nothing of it has been saved. Its lines, and what was mended here, are forgotten: to go on later, download the annotated file first."),
+                body=_given_up(file),
                 action_url=request.path,
                 verb=_("Give this file up"),
                 cancel_url=url_for(".show", import_id=import_id),
@@ -286,6 +289,8 @@ class ImportsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only p
         given = said or {}
         chosen = [given.get(place, column or mapped.proposed.get(place, "")) for place, column in enumerate(mapped.columns)]
         keys, others = columns.missing(chosen, described)
+        twice = {place for place, column in enumerate(chosen) if column and chosen.count(column) > 1}
+        asking = twice.union(mapped.undecided)
         sample = mending.samples_of(file)
         page: str = self.render_template(
             "imports/columns.html",
@@ -295,7 +300,10 @@ class ImportsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only p
             sample=sample,
             missing_keys=keys,
             missing_others=others,
-            twice={place for place, column in enumerate(chosen) if column and chosen.count(column) > 1},
+            twice=twice,
+            to_decide=sorted(asking),
+            settled=[place for place in range(len(chosen)) if place not in asking],
+            most_named=_MOST_NAMED,
             **context,
         )
         return page
@@ -331,6 +339,15 @@ class ImportsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only p
             **context,
         )
         return page
+
+
+def _given_up(file: ImportFile) -> str:
+    """What is lost with a file, and how to keep it where it can be."""
+    if file.state != FileState.READY:
+        return _("Nothing of it has been saved. The portal forgets this file: to go on later, send it again.")
+    if not (file.counts or {}).get(Act.WRONG):
+        return _("Nothing of it has been saved. Its lines, and what was mended here, are forgotten: to go on later, send the file again.")
+    return _("Nothing of it has been saved. Its lines, and what was mended here, are forgotten: to go on later, download the annotated file first.")
 
 
 def matrix_or_404(name: str) -> Matrix:

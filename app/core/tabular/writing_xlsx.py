@@ -169,5 +169,5 @@ def _parts(title: str, sheets: int) -> Iterator[tuple[str, str]]:
 
 def sheet_name(title: str, number: int) -> str:
     """The name of a sheet as spreadsheets accept it: short, without the characters they keep for themselves."""
-    plain = "".join(" " if character in "[]:*?/\\'" else character for character in title)[:26].strip()
+    plain = "".join(" " if character in "[]:*?/\\'" else character for character in title)[:27].strip()
     return escaped_text(plain if number == 1 else f"{plain} {number}")

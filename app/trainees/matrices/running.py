@@ -157,6 +157,8 @@ class _Group:
             lines.wrong(number, "", _(
                 "Line %(line)s is about the same enrolment and comes before: mend it first, this one is judged after it.", line=self.broken[line.key]
             ))
+            for name, message in lines.alone(line.place, number):  # what it lacks by itself does not wait
+                lines.wrong(number, name, message)
             return None
         judged = self.importer.judge(lines, line, self.now.get(line.key, []))
         if number in lines.found or judged is None:
