@@ -378,10 +378,11 @@ _KEPT, _LEFT_OUT = "kept", "out"
 def _tab_of(file: ImportFile) -> str:
     """The tab that was asked for, or that of what matters most."""
     counts = file.counts or {}
+    why_kept = file.kept and not file.dropped
     asked = request.args.get("voir", "")
-    if asked in set(Act) or (asked == _KEPT and file.kept) or (asked == _LEFT_OUT and file.left_out):
+    if asked in set(Act) or (asked == _KEPT and why_kept) or (asked == _LEFT_OUT and file.left_out):
         return asked
-    if file.kept:
+    if why_kept:
         return _KEPT
     first = (Act.WRONG, Act.CREATE, Act.CHANGE) if file.state == FileState.READY else (Act.CREATE, Act.CHANGE, Act.WRONG)
     return next((one.value for one in first if counts.get(one)), Act.SAME.value)

@@ -5,18 +5,20 @@ from __future__ import annotations
 import io
 import re
 import zipfile
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import select
 
 from app.accounts.models import User
+from app.core import clock
 from app.core.extensions import db
 from app.core.nir.storage import open_unjournaled
 from app.core.tabular import read_table
 from app.core.tenancy import Scope, bound_scope
-from app.imports import mending, outcome, parts, queries
-from app.imports.domain import FileState, PartKind
+from app.imports import mending, outcome, parts, queries, services
+from app.imports.domain import UNDECIDED_KEPT, FileState, PartKind
 from app.trainees.models import Enrolment, Registration
 from app.trainees.services import life
 from tests.accounts.helpers import post
@@ -210,6 +212,19 @@ def test_a_long_import_is_foreseen_by_as_few_statements(account: User, principal
         found.append(len(statements))
         assert page.count('<tr role="row"') == min(size, queries.PAGE) + 1
     assert found[1] <= found[0]
+
+
+def test_a_report_whose_lines_are_forgotten_says_no_reason(account: User, principal: FlaskClient) -> None:
+    action = make_action()
+    file = apply(send(account, csv_of([row_of(action, make_nir())])))
+    db.session.get_one(Registration, sheets_on(action)[0]).email = "change@exemple.fr"
+    db.session.flush()
+    file = undo(file)
+    file.undone_at = clock.now() - UNDECIDED_KEPT - timedelta(days=1)
+    db.session.flush()
+    services.purge()
+    page = page_of(principal, file_now(file.id))
+    assert "1 ligne a été conservée, en tout ou en partie ; les raisons ne sont plus gardées" in page and "Conservées" not in page
 
 
 # ---- lines left out ------------------------------------------------------------------------------------------------------
