@@ -25,6 +25,7 @@ from .domain import AT_WORK, FileState, Origin, Phase, Wish
 from .matrices import IMPORTERS
 from .models import ImportFile
 from .permissions import PROGRAM, READ, WRITE
+from .shown import headers_of, shown_value
 
 READ_SCOPE: Final = "imports:lecture"
 WRITE_SCOPE: Final = "imports:ecriture"
@@ -91,6 +92,7 @@ _FILE: Final[dict[str, Any]] = {
     "phase": {"enum": [*_PHASES.values(), None]},
     "avancement": {"oneOf": [_object({"fait": _NUMBER, "total": _NUMBER}), {"type": "null"}]},
     "lignes": _NUMBER,
+    "lignes_retirees": _NUMBER,
     "comptes": {"oneOf": [_object(dict.fromkeys(_ACTS.values(), _NUMBER)), {"type": "null"}]},
     "a_appliquer": {"enum": [*_WISHED.values(), None]},
     "partiel": _YES,
@@ -158,6 +160,7 @@ def _file(file: ImportFile) -> dict[str, Any]:
         "phase": _PHASES[file.phase] if file.phase else None,
         "avancement": {"fait": file.done, "total": file.total} if file.phase and file.total else None,
         "lignes": file.lines,
+        "lignes_retirees": len(file.left_out),
         "comptes": None if file.counts is None else {word: file.counts.get(act, 0) for act, word in _ACTS.items()},
         "a_appliquer": _WISHED[file.wish] if file.wish else None,
         "partiel": file.partial,
@@ -178,7 +181,7 @@ def _file(file: ImportFile) -> dict[str, Any]:
 
 def _whole(file: ImportFile) -> dict[str, Any]:
     """A file with why it was refused, what its columns lack, what is wrong with it by kind, and what its undoing left."""
-    headers = _headers(file)
+    headers = {name: shown_value(words, secret=False) for name, words in headers_of(file).items()}
     kinds = queries.kinds_of(file.id) if file.counts is not None and file.counts.get(Act.WRONG) else []
     return _file(file) | {
         "refus": str(labels.why_refused(file)) if file.fault else None,
@@ -205,14 +208,10 @@ def _columns(file: ImportFile) -> dict[str, Any]:
     mapped = columns.map_headings(heading, described, columns.remembered_for(matrix), matrix.left_out)
     keys, _others = columns.missing(mapped.columns, described)
     return {
-        "inconnues": [mending.shown_value(heading[place], secret=False) for place in mapped.undecided],
-        "en_double": [mending.shown_value(heading[place], secret=False) for place in mapped.twice],
+        "inconnues": [shown_value(heading[place], secret=False) for place in mapped.undecided],
+        "en_double": [shown_value(heading[place], secret=False) for place in mapped.twice],
         "manquantes": [one.header for one in keys],
     }
-
-
-def _headers(file: ImportFile) -> dict[str, str]:
-    return {name: mending.shown_value(words, secret=False) for name, words in mending.headers_of(file).items()}
 
 
 def _file_or_404(import_id: int) -> ImportFile:
@@ -367,7 +366,7 @@ def import_errors(*, import_id: int, taille: int, apres: int) -> dict[str, Any]:
         found += [{"ligne": line.number, "colonne": None, "en_tete": None, "valeur": None, "message": message} for message in line.messages]
         found += [
             {
-                "ligne": line.number, "colonne": cell.name, "en_tete": mending.shown_value(cell.heading, secret=False), "valeur": cell.value,
+                "ligne": line.number, "colonne": cell.name, "en_tete": shown_value(cell.heading, secret=False), "valeur": cell.value,
                 "message": cell.message,
             }
             for cell in line.wrong

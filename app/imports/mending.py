@@ -7,10 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from app.core.jobs import enqueue
-from app.core.logs import NUMBER_IN_TEXT
-from app.core.matrix.definition import choices_of, header_of
-from app.core.matrix.plan import Act, Difference, Importer
-from app.core.nir import mask, normalise
+from app.core.matrix.definition import choices_of
+from app.core.matrix.plan import Act, Importer, Plan
 from app.core.tabular import Cell
 from app.core.transaction import after_commit, transaction
 
@@ -19,6 +17,7 @@ from .domain import FileEvent, FileState, PartKind
 from .matrices import IMPORTERS
 from .models import ImportFile
 from .services import JOB, FileElsewhere, locked, move
+from .shown import cells_of, headers_of, shown_value, who_of
 
 #: A list this long is chosen from; a longer one is typed, with its values in the specification.
 _CHOSEN = 400
@@ -50,30 +49,12 @@ class ShownLine:
     cells: tuple[ShownCell, ...]
     #: What is wrong with the line as a whole.
     messages: tuple[str, ...] = ()
+    left_out: bool = False
 
     @property
     def wrong(self) -> tuple[ShownCell, ...]:
         """The cells to mend."""
         return tuple(cell for cell in self.cells if cell.message)
-
-
-def headers_of(file: ImportFile) -> dict[str, str]:
-    """The heading of each column, as the file calls it; as the matrix does for one that the file lacks."""
-    matrix = IMPORTERS[file.matrix].matrix
-    named = {column.name: header_of(column) for column in matrix.columns}
-    return named | {name: words for name, words in zip(file.columns or (), file.heading or (), strict=False) if name}
-
-
-def shown_value(value: str, *, secret: bool) -> str:
-    """A cell as a page repeats it: a number of a person is masked, in whatever column it stands."""
-    if secret:
-        number = normalise(value)
-        return mask(number) if len(number) in (13, 15) else "•" * min(len(number), 15)
-    return NUMBER_IN_TEXT.sub(lambda found: mask(normalise(found[0])), value)
-
-
-def _cells_of(file: ImportFile, kept: Sequence[Any]) -> dict[str, Cell]:
-    return {name: packed_lines.cell_of(kept[place] if place < len(kept) else "") for place, name in enumerate(file.columns or ()) if name}
 
 
 def wrong_lines(file: ImportFile, numbers: Sequence[int]) -> list[ShownLine]:
@@ -83,7 +64,7 @@ def wrong_lines(file: ImportFile, numbers: Sequence[int]) -> list[ShownLine]:
     rows = queries.rows_of(file.id, numbers)
     found = queries.findings_of(file.id, numbers)
     headers = headers_of(file)
-    return [_line(file, number, _cells_of(file, rows.get(number, ())), found.get(number, ()), headers) for number in numbers]
+    return [_line(file, number, cells_of(file, rows.get(number, ())), found.get(number, ()), headers) for number in numbers]
 
 
 def _line(file: ImportFile, number: int, cells: Mapping[str, Cell], findings: Sequence[Any], headers: Mapping[str, str]) -> ShownLine:
@@ -100,23 +81,6 @@ def _line(file: ImportFile, number: int, cells: Mapping[str, Cell], findings: Se
         if name in cells or name in said
     )  # fmt: skip
     return ShownLine(number, who_of(cells), shown, tuple(said[""].split("\n")) if "" in said else ())
-
-
-def who_of(cells: Mapping[str, Cell]) -> str:
-    """Whom a line is about, for those who look for it."""
-    words = [cells[name].text for name in ("birth_name", "first_name") if name in cells and cells[name].text]
-    return shown_value(" ".join(words), secret=False)
-
-
-def named_steps(file: ImportFile, steps: Sequence[queries.ShownStep]) -> list[tuple[queries.ShownStep, str, tuple[tuple[str, Difference], ...]]]:
-    """Steps with whom they are about and the headings of what they change."""
-    rows = queries.rows_of(file.id, [step.line for step in steps])
-    headers = headers_of(file)
-
-    def named(step: queries.ShownStep) -> tuple[tuple[str, Difference], ...]:
-        return tuple((headers.get(one.column, one.column), one) for one in step.differences)
-
-    return [(step, who_of(_cells_of(file, rows.get(step.line, ()))), named(step)) for step in steps]
 
 
 def samples_of(file: ImportFile) -> list[str]:
@@ -139,7 +103,7 @@ def line_of(file: ImportFile, number: int, typed: Mapping[str, str] | None = Non
     rows = queries.rows_of(file.id, [number])
     if number not in rows:
         return None
-    cells = _cells_of(file, rows[number])
+    cells = cells_of(file, rows[number])
     shown = _line(file, number, cells, queries.findings_of(file.id, [number]).get(number, ()), headers_of(file))
     matrix = IMPORTERS[file.matrix].matrix
     forms = matrix.forms()
@@ -151,25 +115,22 @@ def line_of(file: ImportFile, number: int, typed: Mapping[str, str] | None = Non
         if typed is not None and cell.name in typed:
             value = typed[cell.name]
         out.append(replace(cell, value=value, choices=choices if len(choices) <= _CHOSEN else ()))
-    return replace(shown, cells=tuple(out))
+    return replace(shown, cells=tuple(out), left_out=number in file.left_out)
 
 
 def mend(file_id: int, number: int, typed: Mapping[str, str], *, revision: int) -> int:
     """Write other cells into a line and check it at once, with those that depend on it; gives how many things are still wrong with it.
 
-    A masked number that is sent back as it was shown stays what it is.  Raises FileGone, FileElsewhere, Stale, or LookupError for no such line.
+    A masked number that is sent back as it was shown stays what it is; a line that was left out is put back.
+    Raises FileGone, FileElsewhere, Stale, or LookupError for no such line.
     """
     with transaction():
-        file = locked(file_id)
-        if file.state != FileState.READY:
-            raise FileElsewhere(file_id)
-        if file.revision != revision:
-            raise Stale(file_id)
+        file = _held(file_id, revision)
         importer = IMPORTERS[file.matrix]
         matrix = importer.matrix
         part, items, place = _find(file, number)
         row = list(items[place][1])
-        shared = {importer.shares(_cells_of(file, row))}
+        shared = {importer.shares(cells_of(file, row))}
         named = list(file.columns or ())
         row += [""] * (len(named) - len(row))
         for name, words in typed.items():
@@ -177,43 +138,112 @@ def mend(file_id: int, number: int, typed: Mapping[str, str], *, revision: int) 
                 continue
             at = named.index(name)
             held = packed_lines.cell_of(row[at])
-            clean = " ".join(words.replace("\x00", "").split())[: 2_000]
+            clean = " ".join(words.replace("\x00", "").split())[:2_000]
             if clean == held.text or (matrix.by_name[name].secret and clean == shown_value(held.text, secret=True)):
                 continue
             row[at] = clean  # typed by hand: a text, whatever the spreadsheet had made of it
         items[place] = [number, row]
         parts.rewrite(part, items)
         file.revision += 1
-        shared |= {importer.shares(_cells_of(file, row))}
-        lines = _sharing(file, importer, shared - {None}) or {number: _cells_of(file, row)}
-        wrong_before = set(queries.findings_of(file.id, list(lines)))
-        cells = {name: [of_line[name] for of_line in lines.values()] for name in _cells_of(file, row)}
-        plan = work.plan_of_lines(matrix, list(lines), cells)
-        work.keep_findings(file, plan.findings, lines=lines)
-        wrong_now, acts = {finding.line for finding in plan.findings}, {step.line: step.act for step in plan.steps}
-        right_before = lines.keys() - wrong_before
-        if any(line >= number or line in wrong_now for line in right_before):  # a line that was right does something else now: the whole is checked again
-            move(file, FileEvent.MEND)
-            after_commit(lambda: enqueue(JOB, file_id))
-        else:
-            for line in wrong_before - wrong_now:
-                _count(file, acts.get(line, Act.SAME))
+        if number in file.left_out:
+            _back(file, number)
+            return 0
+        shared |= {importer.shares(cells_of(file, row))}
+        lines = _sharing(file, importer, shared - {None}) or {number: cells_of(file, row)}
+        plan = _judged(file, lines, number)
         return sum(finding.line == number for finding in plan.findings)
 
 
+def leave_out(file_id: int, number: int, *, revision: int) -> None:
+    """Take a line out of the file: it is neither judged nor applied, and those that depended on it are judged without it.
+
+    Raises FileGone, FileElsewhere, Stale, or LookupError for no such line.
+    """
+    with transaction():
+        file = _held(file_id, revision)
+        if number in file.left_out:
+            raise FileElsewhere(file_id)
+        rows = queries.rows_of(file_id, [number])
+        if number not in rows:
+            raise LookupError(number)
+        importer = IMPORTERS[file.matrix]
+        file.left_out = sorted([*file.left_out, number])
+        file.revision += 1
+        was_wrong = bool(queries.findings_of(file_id, [number]))
+        work.keep_findings(file, (), lines=[number])
+        if not was_wrong:
+            _check_the_whole(file)
+            return
+        _one_less_wrong(file)
+        lines = _sharing(file, importer, {importer.shares(cells_of(file, rows[number]))} - {None})
+        if lines:
+            _judged(file, lines, number)
+        if file.state == FileState.READY and queries.is_named(file_id, number):  # another line may be wrong because of this one
+            _check_the_whole(file)
+
+
+def put_back(file_id: int, number: int) -> None:
+    """Take a line that was left out into the file again: the whole is checked with it.  Raises FileGone or FileElsewhere."""
+    with transaction():
+        file = locked(file_id)
+        if file.state != FileState.READY or number not in file.left_out:
+            raise FileElsewhere(file_id)
+        file.revision += 1
+        _back(file, number)
+
+
+def _held(file_id: int, revision: int) -> ImportFile:
+    """The file, locked, as the page showed it.  Raises FileGone, FileElsewhere or Stale."""
+    file = locked(file_id)
+    if file.state != FileState.READY:
+        raise FileElsewhere(file_id)
+    if file.revision != revision:
+        raise Stale(file_id)
+    return file
+
+
+def _back(file: ImportFile, number: int) -> None:
+    file.left_out = [line for line in file.left_out if line != number]
+    _check_the_whole(file)
+
+
+def _check_the_whole(file: ImportFile) -> None:
+    file_id = file.id
+    move(file, FileEvent.MEND)
+    after_commit(lambda: enqueue(JOB, file_id))
+
+
+def _judged(file: ImportFile, lines: Mapping[int, Mapping[str, Cell]], number: int) -> Plan:
+    """Judge these lines anew, after ``number`` changed; what was right and may do something else now has the whole checked again."""
+    matrix = IMPORTERS[file.matrix].matrix
+    wrong_before = set(queries.findings_of(file.id, list(lines)))
+    cells = {name: [of_line[name] for of_line in lines.values()] for name in next(iter(lines.values()))}
+    plan = work.plan_of_lines(matrix, list(lines), cells)
+    work.keep_findings(file, plan.findings, lines=list(lines))
+    wrong_now, acts = {finding.line for finding in plan.findings}, {step.line: step.act for step in plan.steps}
+    right_before = lines.keys() - wrong_before
+    if any(line >= number or line in wrong_now for line in right_before):
+        _check_the_whole(file)
+    else:
+        for line in wrong_before - wrong_now:
+            _one_less_wrong(file, acts.get(line, Act.SAME))
+    return plan
+
+
 def _sharing(file: ImportFile, importer: Importer, shared: Collection[Hashable]) -> dict[int, dict[str, Cell]]:
-    """The lines that have this in common, in order."""
+    """The lines that have this in common, in order, but for those that were left out."""
     if not shared:
         return {}
-    every = ((number, _cells_of(file, row)) for number, row in parts.items_of(file.id, PartKind.ROWS))
+    every = ((number, cells_of(file, row)) for number, row in parts.items_of(file.id, PartKind.ROWS) if number not in file.left_out)
     return {number: cells for number, cells in every if importer.shares(cells) in shared}
 
 
-def _count(file: ImportFile, act: Act) -> None:
-    """One line less to mend, one more that does something."""
+def _one_less_wrong(file: ImportFile, act: Act | None = None) -> None:
+    """One line less to mend, and one more that does something, unless it was left out."""
     counts = dict(file.counts or {})
     counts[Act.WRONG.value] = max(counts.get(Act.WRONG.value, 0) - 1, 0)
-    counts[act.value] = counts.get(act.value, 0) + 1
+    if act is not None:
+        counts[act.value] = counts.get(act.value, 0) + 1
     file.counts = counts
 
 
@@ -232,6 +262,4 @@ def _find(file: ImportFile, number: int) -> tuple[Any, list[Any], int]:
     raise LookupError(number)
 
 
-__all__ = [
-    "ShownCell", "ShownLine", "Stale", "headers_of", "line_of", "mend", "named_steps", "samples_of", "shown_value", "who_of", "wrong_lines",
-]  # fmt: skip
+__all__ = ["ShownCell", "ShownLine", "Stale", "leave_out", "line_of", "mend", "put_back", "samples_of", "wrong_lines"]

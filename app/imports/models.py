@@ -88,6 +88,10 @@ class ImportFile(TenantMixin, Model):
     fault: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
     #: Lines by what they do (``core.matrix.plan.Act``).
     counts: Mapped[dict[str, int] | None] = mapped_column(JSONB)
+    #: Lines that somebody left out: they are neither judged nor applied, and can be put back.
+    left_out: Mapped[list[int]] = mapped_column(JSONB, default=list, server_default="[]")
+    #: Of how many lines the undoing kept something.
+    kept: Mapped[int] = mapped_column(default=0, server_default="0")
     #: What it would do was found changed at the moment of the act.
     held: Mapped[bool] = mapped_column(default=False, server_default="false")
     #: Only the right lines are applied.

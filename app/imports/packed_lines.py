@@ -70,14 +70,17 @@ class _Cells(dict[Any, Cell]):
 
 
 def lines_of(file: ImportFile) -> tuple[list[int], dict[str, list[Cell]]]:
-    """The lines of a file, and the cells of each column that the matrix knows.  Raises Refused when these take too much memory."""
+    """The lines of a file that were not left out, and the cells of each column that the matrix knows.  Raises Refused when these take too much memory."""
     places = {place: name for place, name in enumerate(file.columns or ()) if name}
     cells: dict[str, list[Cell]] = {name: [] for name in places.values()}
     width = max(places, default=-1) + 1
     numbers: list[int] = []
     purse = Purse(LIMITS)
     known = {name: _Cells(purse) for name in cells}
+    left_out = set(file.left_out)
     for items in parts.pieces_of(file.id, PartKind.ROWS):
+        if left_out:
+            items = [item for item in items if item[0] not in left_out]  # noqa: PLW2901 - what is left out is as if it were not there
         numbers += [number for number, _row in items]
         rows = [row if len(row) >= width else [*row, *[""] * (width - len(row))] for _number, row in items]
         for place, kept in enumerate(zip(*rows, strict=False)):  # a row may be longer than what is known of it

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, takewhile
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, case, func, select
+from sqlalchemy import ColumnElement, case, exists, func, select
 
 from app.core.extensions import db
 from app.core.matrix.plan import Difference
@@ -18,6 +18,8 @@ from .models import ImportFile, ImportFinding
 
 #: Lines of the report on a page.
 PAGE: Final = 50
+#: Columns of which a sentence may name another line: of the line as a whole, and of the number that two lines give to two people.
+_NAMING: Final = ("", "nir")
 
 
 def get_file(file_id: int) -> ImportFile | None:
@@ -91,6 +93,12 @@ def findings_of(file_id: int, lines: Sequence[int]) -> dict[int, list[ImportFind
     return found
 
 
+def is_named(file_id: int, line: int) -> bool:
+    """Whether what is said of another line names this one: it is wrong because of it."""
+    other = (ImportFinding.file_id == file_id) & (ImportFinding.line != line) & ImportFinding.column_name.in_(_NAMING)
+    return bool(db.session.scalar(select(exists().where(other, ImportFinding.message.regexp_match(rf"\y{line}\y")))))
+
+
 def findings_between(file_id: int, first: int, end: int) -> dict[int, list[tuple[str, str]]]:
     """The columns and sentences of the lines from ``first`` to before ``end``."""
     statement = select(ImportFinding.line, ImportFinding.column_name, ImportFinding.message).where(
@@ -109,18 +117,29 @@ class ShownStep:
     line: int
     act: str
     differences: tuple[Difference, ...]
+    #: Once applied, what it made or changed; once undone, whom it was about.
+    subject: str = ""
+    subject_id: int = 0
+    who: str = ""
 
 
 def steps_of(file_id: int, *, act: str, skip: int) -> list[ShownStep]:
     """The lines of one act, a page and one more."""
     found = (one for one in parts.items_of(file_id, PartKind.STEPS) if one[1] == act)
     some = islice(found, skip, skip + PAGE + 1)
-    return [ShownStep(line, done, tuple(Difference(*difference) for difference in changed)) for line, done, changed in some]
+    return [ShownStep(line, done, tuple(Difference(*difference) for difference in changed), *more) for line, done, changed, *more in some]
 
 
-def kept_of(file_id: int) -> list[list[Any]]:
-    """What undoing left: line, subject, its id and why."""
-    return list(islice(parts.items_of(file_id, PartKind.KEPT), 500))
+def kept_of(file_id: int, *, skip: int = 0, size: int = 500) -> list[list[Any]]:
+    """What undoing left, in the order of the lines: line, subject, its id and why."""
+    return list(islice(parts.items_of(file_id, PartKind.KEPT), skip, skip + size))
+
+
+def kept_of_lines(file_id: int, lines: Sequence[int]) -> dict[int, str]:
+    """Why undoing left something of these lines."""
+    wanted, last = set(lines), max(lines, default=0)
+    kept = takewhile(lambda one: one[0] <= last, parts.items_of(file_id, PartKind.KEPT))
+    return {line: why for line, _subject, _subject_id, why in kept if line in wanted}
 
 
 def rows_of(file_id: int, lines: Sequence[int]) -> dict[int, list[Any]]:
@@ -155,6 +174,6 @@ def _part_of(file_id: int, line: int) -> int:
 
 
 __all__ = [
-    "PAGE", "Kind", "ShownStep", "count_failed", "files_before", "findings_between", "findings_of", "get_file", "kept_of", "kinds_of", "list_files",
-    "rows_of", "steps_of", "wrong_lines",
+    "PAGE", "Kind", "ShownStep", "count_failed", "files_before", "findings_between", "findings_of", "get_file", "is_named", "kept_of", "kept_of_lines",
+    "kinds_of", "list_files", "rows_of", "steps_of", "wrong_lines",
 ]  # fmt: skip

@@ -14,7 +14,7 @@ from flask_babel import ngettext
 
 from app.core.matrix import FieldKind, Matrix, Need
 from app.core.matrix.checking import Checker, Reader
-from app.core.matrix.definition import Choice, Description, describe
+from app.core.matrix.definition import Choice, Description, describe, span_of
 from app.core.tabular import Cell, CellKind
 from app.core.ui.format import fr_number
 
@@ -80,8 +80,8 @@ class Line:
 
     @property
     def aliases(self) -> tuple[str, ...]:
-        """The other headings it goes under."""
-        return (*self.described.column.aliases, self.name)
+        """The other headings it goes under; the technical name does too, which programs know and nobody else has to read."""
+        return self.described.column.aliases
 
     @property
     def shown_example(self) -> str:
@@ -93,7 +93,7 @@ class Line:
     @property
     def listed(self) -> tuple[Allowed, ...]:
         """The values that have to be told one by one."""
-        return () if _span(self.described) else self.allowed
+        return () if span_of(self.described.choices) else self.allowed
 
     @property
     def in_annex(self) -> bool:
@@ -185,16 +185,8 @@ def _needed(one: Description) -> str:
     return str(_("Mandatory on a line that creates something.")) if one.need is Need.ALWAYS else str(_("Optional."))
 
 
-def _span(one: Description) -> tuple[int, int] | None:
-    """The first and last of a long list of whole numbers without a gap: years."""
-    if len(one.choices) <= SHORT or not all(choice.words.isdecimal() and choice.words == choice.value and not choice.code for choice in one.choices):
-        return None
-    numbers = sorted(int(choice.words) for choice in one.choices)
-    return (numbers[0], numbers[-1]) if numbers == list(range(numbers[0], numbers[-1] + 1)) else None
-
-
 def _holds(one: Description) -> str:
-    span = _span(one)
+    span = span_of(one.choices)
     if span is not None:
         return str(_("A whole number from %(first)s to %(last)s", first=span[0], last=span[1]))
     if one.kind is FieldKind.CODE and one.column.digits:
@@ -204,11 +196,17 @@ def _holds(one: Description) -> str:
         FieldKind.TEXT: _("Text"),
         FieldKind.CODE: _("Code, in a column of the format “Text”"),
         FieldKind.DATE: _("Date, dd/mm/yyyy"),
-        FieldKind.NUMBER: _("Number"),
+        FieldKind.NUMBER: _number(one.places),
         FieldKind.CHOICE: _("A value of the list"),
         FieldKind.YES_NO: _("“oui” or “non”"),
     }
     return str(words[one.kind])
+
+
+def _number(places: int) -> str:
+    if not places:
+        return str(_("A whole number"))
+    return str(ngettext("A number, %(num)s decimal at most", "A number, %(num)s decimals at most", places))
 
 
 def _example(given: dict[str, str], lines: tuple[Line, ...], checker: Checker) -> dict[str, str]:

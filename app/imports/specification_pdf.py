@@ -11,7 +11,7 @@ from flask_babel import gettext as _
 
 from app.core import clock
 from app.core.documents.printing import grid, printable, register_fonts
-from app.core.ui.format import fr_long_date
+from app.core.ui.format import fr_long_date, fr_number
 
 from .specification import Allowed, Line, Specification, files_accepted, how_to_fill, what_each_format_holds, what_is_damaged
 
@@ -67,7 +67,8 @@ def _story(spec: Specification, width: float) -> list[Any]:
     rows = [[text(one, bold) for one in (_("Column"), _("Heading"), _("Mandatory?"), _("What it holds"), _("Example"))]]
     rows += [
         [
-            text(line.letter), [text(line.header, bold), text(_("also: %(names)s", names=", ".join(line.aliases)))], text(line.needed),
+            text(line.letter), [text(line.header, bold), *([text(_("also: %(names)s", names=", ".join(line.aliases)))] if line.aliases else ())],
+            text(line.needed),
             _held(line, text), text(line.shown_example),
         ]
         for line in spec.lines
@@ -94,7 +95,7 @@ def _story(spec: Specification, width: float) -> list[Any]:
 def _held(line: Line, text: Any) -> list[Any]:
     said = [text(line.holds)]
     if line.in_annex:
-        said.append(text(_("%(count)s values: see the annex", count=len(line.allowed))))
+        said.append(text(_("%(count)s values: see the annex", count=fr_number(len(line.allowed)))))
     else:
         said += [text(f"– {_with_others(one)}{f' ({one.code})' if one.code else ''}") for one in line.listed]
     return [*said, *(text(rule) for rule in line.rules)]

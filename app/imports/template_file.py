@@ -35,13 +35,13 @@ def make_template(spec: Specification, kind: FileFormat) -> bytes:
         from .template_ods import make_document
 
         return make_document(spec)
-    return b"".join(write(kind, str(spec.matrix.title), headings(spec), ()))
+    return b"".join(write(kind, spec.matrix.sheet_name, headings(spec), ()))
 
 
 def make_example(spec: Specification) -> bytes:
     """The filled example as CSV."""
     lines = ("\t".join(_plain(value) for value in line) + "\n" for line in example_lines(spec))
-    return b"".join(write(FileFormat.CSV, str(spec.matrix.title), headings(spec), (line.encode() for line in lines)))
+    return b"".join(write(FileFormat.CSV, spec.matrix.sheet_name, headings(spec), (line.encode() for line in lines)))
 
 
 def _plain(value: date | int | Decimal | str) -> str:

@@ -41,7 +41,7 @@ def headings(spec: Specification) -> list[Heading]:
 def sheet_names(spec: Specification) -> list[str]:
     """To fill in, lists, example, explanations: in this order."""
     taken: set[str] = set()
-    return [free_name(name, taken) for name in (str(spec.matrix.title), str(_("Lists")), str(_("Example")), str(_("Read me")))]
+    return [free_name(name, taken) for name in (spec.matrix.sheet_name, str(_("Lists")), str(_("Example")), str(_("Read me")))]
 
 
 def free_name(name: str, taken: set[str]) -> str:

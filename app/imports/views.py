@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Final
 
 from flask import Response, abort, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
@@ -15,18 +16,22 @@ from sqlalchemy.exc import OperationalError
 
 from app.core.errors_db import was_sent_back
 from app.core.matrix.definition import Matrix, describe
-from app.core.matrix.plan import Act
+from app.core.matrix.plan import Act, Kept
 from app.core.requests import row_number
 from app.core.tabular.labels import refused as refused_file
 from app.core.ui.format import fr_number
 from app.core.ui.kept_text import KeptTextForm
 
-from . import columns, labels, mending, queries, services
+from . import columns, labels, mending, outcome, queries, services
 from .document_views import FileCheckView, ImportDocumentsView
 from .domain import AT_WORK, UNDECIDED, FileState
 from .matrices import IMPORTERS
 from .models import ImportFile
 from .permissions import VIEW
+from .shown import headers_of
+
+#: Headings that a banner names; beyond, it counts them.
+_MOST_NAMED: Final = 12
 
 
 class _FileForm(KeptTextForm):
@@ -186,11 +191,15 @@ class ImportsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only p
         file = file_or_404(import_id)
         if file.state != FileState.APPLIED or file.dropped:
             return elsewhere(import_id, services.FileElsewhere(import_id))
+        kept = outcome.foresee(file)
         return self.render_template(
             "imports/undo.html",
             breadcrumb=crumbs((file.file_name, url_for(".show", import_id=import_id)), (_("Undo the import"), None)),
+            menu_current="ImportsView.index",
             file=file,
             matrix=IMPORTERS[file.matrix].matrix,
+            staying=len({one.line for one in kept}),
+            kept=outcome.told_kept(file, kept[: queries.PAGE]),
         )
 
     @expose("/fichier/<int:import_id>/abandonner", methods=("GET", "POST"))
@@ -207,7 +216,7 @@ class ImportsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only p
                 breadcrumb=crumbs((file.file_name, url_for(".show", import_id=import_id)), (_("Give up"), None)),
                 menu_current="ImportsView.index",
                 heading=_("Give up the file “%(name)s”?", name=file.file_name),
-                body=_("Nothing of it has been saved. Its lines, and what was mended here, are forgotten: to go on later, download the annotated file first."),
+                body=_given_up(file),
                 action_url=request.path,
                 verb=_("Give this file up"),
                 cancel_url=url_for(".show", import_id=import_id),
@@ -252,7 +261,8 @@ class ImportsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only p
                         return redirect(url_for(".line", import_id=import_id, line=following[0]), 303)
                     return redirect(url_for(".show", import_id=import_id), 303)
                 given = None
-        shown = mending.line_of(file_or_404(import_id), line, given)
+        file = file_or_404(import_id)
+        shown = mending.line_of(file, line, given)
         if shown is None:
             abort(404)
         page: str = self.render_template(
@@ -263,6 +273,32 @@ class ImportsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only p
             line=shown,
         )
         return (page, 422) if request.method == "POST" else page
+
+    @expose("/fichier/<int:import_id>/ligne/<int:line>/retirer", methods=("POST",))
+    @has_access
+    @permission_name("write")
+    def leave_out(self, import_id: int, line: int) -> ResponseReturnValue:
+        """Take a line out of the file, as the page showed it; it can be put back."""
+        file_or_404(import_id)
+        try:
+            mending.leave_out(import_id, line, revision=row_number(request.form.get("revision")) or 0)
+        except mending.Stale:
+            flash(_("Somebody mended this file meanwhile: here is the line as it is now."), "warning")
+            return redirect(url_for(".line", import_id=import_id, line=line), 303)
+        except LookupError:
+            abort(404)
+        except (services.FileGone, services.FileElsewhere) as error:
+            return elsewhere(import_id, error)
+        flash(_("Line %(line)s is left out of the file: it will not be applied. It can be put back from the tab “Left out”.", line=line), "success")
+        return redirect(url_for(".show", import_id=import_id), 303)
+
+    @expose("/fichier/<int:import_id>/ligne/<int:line>/remettre", methods=("POST",))
+    @has_access
+    @permission_name("write")
+    def put_back(self, import_id: int, line: int) -> ResponseReturnValue:
+        """Take a line that was left out into the file again."""
+        said = _("Line %(line)s is in the file again: the file is being checked with it.", line=line)
+        return act(import_id, lambda number: mending.put_back(number, line), said)
 
     @expose("/fichier/<int:import_id>/annote", methods=("POST",))
     @has_access
@@ -285,6 +321,8 @@ class ImportsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only p
         given = said or {}
         chosen = [given.get(place, column or mapped.proposed.get(place, "")) for place, column in enumerate(mapped.columns)]
         keys, others = columns.missing(chosen, described)
+        twice = {place for place, column in enumerate(chosen) if column and chosen.count(column) > 1}
+        asking = twice.union(mapped.undecided)
         sample = mending.samples_of(file)
         page: str = self.render_template(
             "imports/columns.html",
@@ -295,29 +333,30 @@ class ImportsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only p
             missing_keys=keys,
             missing_others=others,
             fits=columns.better_matrix(file.heading or [], matrix, columns.remembered_for(matrix)) if keys else None,
-            twice={place for place, column in enumerate(chosen) if column and chosen.count(column) > 1},
+            twice=twice,
+            to_decide=sorted(asking),
+            settled=[place for place in range(len(chosen)) if place not in asking],
+            most_named=_MOST_NAMED,
             **context,
         )
         return page
 
     def _report(self, file: ImportFile, context: dict[str, Any]) -> str:
-        tab = request.args.get("voir", "")
+        tab = _tab_of(file)
         counts = file.counts or {}
-        if tab not in set(Act):
-            tab = next((one.value for one in (Act.WRONG, Act.CREATE, Act.CHANGE) if counts.get(one)), Act.SAME.value)
         after = row_number(request.args.get("apres")) or 0
         kind = request.args.get("erreur")
         kinds = queries.kinds_of(file.id) if counts.get(Act.WRONG) else []
         chosen = kinds[int(kind)] if kind and kind.isascii() and kind.isdecimal() and int(kind) < len(kinds) else None
-        more: dict[str, Any] = {"lines": [], "steps": [], "further": None}
+        more: dict[str, Any] = {"lines": [], "told": [], "further": None}
         if tab == Act.WRONG:
             numbers = queries.wrong_lines(file.id, after=after, column=chosen.column if chosen else None, message=chosen.message if chosen else None)
             more["further"] = numbers[queries.PAGE - 1] if len(numbers) > queries.PAGE else None
             more["lines"] = mending.wrong_lines(file, numbers[: queries.PAGE])
-        elif tab in (Act.CREATE, Act.CHANGE) and file.state == FileState.READY:
-            steps = queries.steps_of(file.id, act=tab, skip=after)
-            more["further"] = after + queries.PAGE if len(steps) > queries.PAGE else None
-            more["steps"] = mending.named_steps(file, steps[: queries.PAGE])
+        else:
+            found = _TOLD[tab](file, after) if tab in _TOLD else []
+            more["further"] = after + queries.PAGE if len(found) > queries.PAGE else None
+            more["told"] = found[: queries.PAGE]
         page: str = self.render_template(
             "imports/report.html",
             tab=tab,
@@ -325,12 +364,58 @@ class ImportsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only p
             acts=list(Act),
             kinds=kinds,
             chosen=kind if chosen else None,
-            headers=mending.headers_of(file),
-            kept=queries.kept_of(file.id) if file.state == FileState.UNDONE and not file.dropped else [],
+            headers=headers_of(file),
             **more,
             **context,
         )
         return page
+
+
+#: Tabs of the report besides those of what lines do.
+_KEPT, _LEFT_OUT = "kept", "out"
+
+
+def _tab_of(file: ImportFile) -> str:
+    """The tab that was asked for, or that of what matters most."""
+    counts = file.counts or {}
+    why_kept = file.kept and not file.dropped
+    asked = request.args.get("voir", "")
+    if asked in set(Act) or (asked == _KEPT and why_kept) or (asked == _LEFT_OUT and file.left_out):
+        return asked
+    if why_kept:
+        return _KEPT
+    first = (Act.WRONG, Act.CREATE, Act.CHANGE) if file.state == FileState.READY else (Act.CREATE, Act.CHANGE, Act.WRONG)
+    return next((one.value for one in first if counts.get(one)), Act.SAME.value)
+
+
+def _told_steps(tab: str) -> Callable[[ImportFile, int], list[outcome.ToldLine]]:
+    return lambda file, skip: outcome.told_steps(file, queries.steps_of(file.id, act=tab, skip=skip))
+
+
+def _told_kept(file: ImportFile, skip: int) -> list[outcome.ToldLine]:
+    return outcome.told_kept(file, [Kept(*one) for one in queries.kept_of(file.id, skip=skip, size=queries.PAGE + 1)])
+
+
+def _told_left_out(file: ImportFile, skip: int) -> list[outcome.ToldLine]:
+    return outcome.told_left_out(file, file.left_out[skip : skip + queries.PAGE + 1])
+
+
+#: A page of each tab, and one line more if there is.
+_TOLD: Final[dict[str, Callable[[ImportFile, int], list[outcome.ToldLine]]]] = {
+    Act.CREATE: _told_steps(Act.CREATE),
+    Act.CHANGE: _told_steps(Act.CHANGE),
+    _KEPT: _told_kept,
+    _LEFT_OUT: _told_left_out,
+}
+
+
+def _given_up(file: ImportFile) -> str:
+    """What is lost with a file, and how to keep it where it can be."""
+    if file.state != FileState.READY:
+        return _("Nothing of it has been saved. The portal forgets this file: to go on later, send it again.")
+    if not (file.counts or {}).get(Act.WRONG):
+        return _("Nothing of it has been saved. Its lines, and what was mended here, are forgotten: to go on later, send the file again.")
+    return _("Nothing of it has been saved. Its lines, and what was mended here, are forgotten: to go on later, download the annotated file first.")
 
 
 def matrix_or_404(name: str) -> Matrix:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
 from datetime import timedelta
 from typing import Any, Final
 
@@ -35,14 +34,14 @@ from app.core.mail.services import InvalidAddress
 from app.core.matrix import Finding, Matrix
 from app.core.matrix.checking import Checked, Checker
 from app.core.matrix.definition import describe
-from app.core.matrix.plan import Act, Done, Outdated, Plan, Step
+from app.core.matrix.plan import Outdated, Plan
 from app.core.matrix.rows import among, insert_rows, new_ids
 from app.core.nir import mask, normalise
 from app.core.tabular import Cell, Fault, Refused, as_named
 from app.core.tenancy import Scope, bound_scope
 from app.core.transaction import transaction
 
-from . import columns, packed_lines, parts
+from . import columns, outcome, packed_lines, parts
 from .domain import AT_WORK, MOST_TRIES, FileEvent, FileState, PartKind, Phase, Wish
 from .matrices import IMPORTERS
 from .models import ImportFile, ImportFinding
@@ -318,7 +317,7 @@ def check(file_id: int, *, may_apply: bool = False) -> bool:
         move(file, FileEvent.CHECK)
         file.counts, file.checked_at = plan.counts(), clock.now()
         keep_findings(file, plan.findings)
-        parts.keep(file, PartKind.STEPS, [_shown(step) for step in plan.steps if step.act is not Act.SAME])
+        parts.keep(file, PartKind.STEPS, [outcome.shown_step(step) for step in outcome.acting(plan)])
         wish, file.wish = Wish(file.wish) if file.wish else None, None
         confirmed = wish is not None and may_apply and applicable(plan.counts(), partial=wish is Wish.VALID)
         if confirmed:
@@ -328,17 +327,12 @@ def check(file_id: int, *, may_apply: bool = False) -> bool:
     return confirmed
 
 
-def _shown(step: Step) -> list[Any]:
-    """What the report says of a line."""
-    return [step.line, step.act.value, [list(asdict(one).values()) for one in step.differences]]
-
-
 def _as_confirmed(file: ImportFile, plan: Plan) -> bool:
     """Whether the plan does what the report said; a line mended since is among its counts only."""
     if plan.counts() != file.counts:
         return False
     steps = iter(plan.steps)  # both in the order of the lines
-    return all(next((_shown(step) == said for step in steps if step.line == said[0]), False) for said in parts.items_of(file.id, PartKind.STEPS))
+    return all(next((outcome.shown_step(step) == said for step in steps if step.line == said[0]), False) for said in parts.items_of(file.id, PartKind.STEPS))
 
 
 def plan_of(file: ImportFile, *, lock: bool) -> Plan:
@@ -424,13 +418,8 @@ def _apply(file_id: int) -> None:
         file = locked(file_id)
         move(file, FileEvent.APPLY)
         file.applied_at = clock.now()
-        parts.keep(file, PartKind.DONE, [[one.line, one.subject, one.subject_id, one.version, _fields(one)] for one in done])
-        parts.drop(file_id, PartKind.STEPS)
+        outcome.keep_applied(file, plan, done)
     log.info("import_applied", file=file_id, **plan.counts())
-
-
-def _fields(one: Done) -> Any:
-    return None if one.fields is None else {name: list(pair) for name, pair in one.fields.items()}
 
 
 def _alone(file_id: int) -> None:
@@ -446,19 +435,14 @@ def take_back(file_id: int) -> None:
         if file is None or file.state != FileState.UNDOING:
             raise FileGone(file_id)
         importer = IMPORTERS[file.matrix]
-        done = [Done(line, subject, number, version, _pairs(fields)) for line, subject, number, version, fields in parts.items_of(file_id, PartKind.DONE)]
+        done = outcome.done_of(list(parts.items_of(file_id, PartKind.DONE)))
         with tenancy.whole_organisation():  # whoever asked has the right, whatever became of the sender; only what this file did is touched
             kept = importer.undo(done, Progress(file_id, Phase.UNDOING))
         file = locked(file_id)
         move(file, FileEvent.UNDONE)
         file.undone_at = clock.now()
-        parts.keep(file, PartKind.KEPT, [[one.line, one.subject, one.subject_id, one.why] for one in kept])
-        parts.drop(file_id, PartKind.DONE, PartKind.ROWS)
+        outcome.keep_undone(file, kept)
     log.info("import_undone", file=file_id, kept=len(kept))
-
-
-def _pairs(fields: Any) -> Any:
-    return None if fields is None else {name: (before, after) for name, (before, after) in fields.items()}
 
 
 __all__ = ["Held", "Progress", "apply", "check", "keep_findings", "plan_of", "plan_of_lines", "read", "run", "take_back"]

@@ -246,7 +246,7 @@ _SENTENCES: Mapping[ProblemCode, Any] = {
     ProblemCode.NO_ANSWER: _l("AGORA has not answered yet: one moment, then validate again."),
     ProblemCode.SOMEBODY_ELSE: _l("Tick this box once you have checked that it is the same person; if it is not, go back and check the number."),
     ProblemCode.HAS_LEFT: _l("The trainee has left: if that is a mistake, cancel the exit first."),
-    ProblemCode.NOT_LEFT: _l("No exit is entered."),
+    ProblemCode.NOT_LEFT: _l("No exit is entered for this enrolment: enter it first, on the sheet of the trainee or by a file of exits."),
     ProblemCode.INTERRUPTED: _l("An interruption is under way: enter the return first."),
     ProblemCode.NOT_INTERRUPTED: _l("No interruption is under way: the return may have been entered already, look at the sheet."),
     ProblemCode.ENROLMENT_CANCELLED: _l("This enrolment was cancelled as made by mistake: nothing of it changes any more."),

@@ -240,7 +240,7 @@ def _all() -> dict[str, Route]:
         "ImportsView.send": Route(WRITERS),
         **{
             f"ImportsView.{name}": Route(WRITERS, owner=True)
-            for name in ("show", "progress", "columns", "columns_again", "check_again", "retry", "confirm", "undo", "give_up", "line", "annotated")
+            for name in ("show", "progress", "columns", "columns_again", "check_again", "retry", "confirm", "undo", "give_up", "line", "leave_out", "put_back", "annotated")
         },
         **{f"ImportDocumentsView.{name}": PUBLIC for name in ("specification", "specification_pdf", "template", "example")},
         "FileCheckView.check": PUBLIC,

@@ -56,6 +56,8 @@ NOT_EDITS: dict[str, str] = {
         "one's own file, locked; what moved since the report is shown again",
     ),
     "ImportsView.line": "the revision that the page showed; a stale one is refused, what was typed is kept (tests/imports/test_pages.py)",
+    "ImportsView.leave_out": "the revision that the page showed; a stale one is refused (tests/imports/test_report.py)",
+    "ImportsView.put_back": _STATE,
     "ImportsView.annotated": "reads",
     "FileCheckView.check": "reads a file and keeps nothing",
     **dict.fromkeys(("NumberRepairView.confirm", "NumberRepairView.forget"), "one's own file, locked; what moved since the preview is shown again"),

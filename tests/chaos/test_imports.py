@@ -296,6 +296,8 @@ class Copy:
                 for item in parts.items_of(self.number, kind):
                     if kind in (PartKind.DONE, PartKind.KEPT):
                         item[2] = None  # the id
+                    elif kind is PartKind.STEPS:
+                        item[4:5] = [None] * len(item[4:5])  # the same, once applied
                     out.append(f"{kind} {json.dumps(item)}")
             db.session.remove()
         return out

@@ -23,7 +23,7 @@ from app.core.extensions import db
 from app.core.nir import mask
 from app.core.tenancy import Scope, bound_scope
 from app.core.transaction import transaction
-from app.imports import parts, queries, services
+from app.imports import mending, parts, queries, services
 from app.imports.domain import MOST_TRIES, FileState, PartKind
 from app.imports.models import ImportFile
 from app.imports.permissions import PROGRAM
@@ -91,7 +91,7 @@ def test_a_file_is_sent_followed_applied_and_undone(client: FlaskClient, db_sess
 
     read = call(client, f"/imports/{number}", token)
     shown = read.get_json()
-    assert (shown["etat"], shown["termine"], shown["lignes"]) == ("a_decider", True, 2)
+    assert (shown["etat"], shown["termine"], shown["lignes"], shown["lignes_retirees"]) == ("a_decider", True, 2, 0)
     assert shown["comptes"] == {"creation": 1, "modification": 0, "inchange": 0, "erreur": 1}
     assert {"erreurs", "rapport", "application", "page"} <= shown["liens"].keys() and "annulation" not in shown["liens"]
     assert [(kind["colonne"], kind["nombre"], kind["premiere_ligne"]) for kind in shown["genres"]] == [("town", 1, 3)]
@@ -576,9 +576,16 @@ def test_a_file_of_a_page_is_followed_too(client: FlaskClient, db_session: Sessi
 
     with bound_scope(Scope.system()):
         account = db_session.scalars(select(User).where(User.username == "secondaire")).one()
-    file = send(account, csv_of([row_of(make_action(), make_nir())]))
-    shown = call(client, f"/imports/{file.id}", make("principal", *SCOPES)).get_json()
-    assert (shown["origine"], shown["logiciel"], shown["etat"]) == ("page", None, "a_decider")
+    file = send(account, csv_of([row_of(make_action(), make_nir()), row_of(make_action(), make_nir(), town="PARIS")]))
+    number, token = file.id, make("principal", *SCOPES)
+    answer = call(client, f"/imports/{number}", token)
+    shown = answer.get_json()
+    assert (shown["origine"], shown["logiciel"], shown["etat"], shown["lignes_retirees"]) == ("page", None, "a_decider", 0)
+    with bound_scope(Scope.organisation(account.organisation_id), actor_id=account.id):
+        mending.leave_out(number, 3, revision=1)
+    now = call(client, f"/imports/{number}", token)
+    assert (now.get_json()["lignes_retirees"], now.get_json()["comptes"]["erreur"]) == (1, 0)
+    assert now.headers["ETag"] != answer.headers["ETag"]
 
 
 # ---- pages -------------------------------------------------------------------------------------------------------------

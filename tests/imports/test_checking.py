@@ -87,3 +87,9 @@ def test_plain_addresses_are_those_of_the_library(db_session: Session, address: 
     form.email.process(MultiDict([("email", address)]))
     assert form.email.validate(form)
     assert form.email.data == validate_email(address, check_deliverability=False).normalized
+
+
+def test_a_year_that_is_not_in_the_list_says_the_first_and_the_last(db_session: Session) -> None:
+    reader = Checker(IMPORTERS["stagiaires"].matrix).readers["last_class_year"]
+    years = sorted(int(one.words) for one in reader.choices())
+    assert str(reader.read(Cell("1850", CellKind.TEXT)).message) == f"Valeur inconnue : écrivez un nombre entier de {years[0]} à {years[-1]}."

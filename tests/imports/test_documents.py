@@ -347,3 +347,23 @@ def test_files_are_made_for_anybody_as_often_as_files_are_checked(limited: Flask
 def test_no_page_shows_a_number_of_a_person(spec: Specification) -> None:
     for line in spec.lines:
         assert not any(character.isdigit() for character in line.shown_example) or not line.described.column.secret
+
+
+def test_people_read_no_technical_name_and_files_may_bear_it(spec: Specification, as_user: AsUser) -> None:
+    page = as_user("principal").get(f"/imports/{spec.matrix.name}/specifications").text
+    shown = re.sub(r"<[^>]*>", " ", page)
+    named = [line.name for line in spec.lines if "_" in line.name]
+    assert named and [name for name in named if re.search(rf"\b{name}\b", shown)] == []
+    described = describe(spec.matrix)
+    assert map_headings(named, described, {}).columns == named
+
+
+def test_hours_are_said_to_have_decimals(as_user: AsUser, db_session: Session) -> None:
+    page = as_user("principal").get("/imports/inscriptions/specifications").text
+    assert page.count("Nombre, 2 décimales au plus") == 2 and "Numéro<" not in page
+
+
+def test_no_sheet_has_its_name_cut(spec: Specification) -> None:
+    name = spec.matrix.sheet_name
+    assert next(iter(sheets(make_template(spec, FileFormat.XLSX)))) == name
+    assert next(iter(sheets(make_template(spec, FileFormat.ODS)))) == name

@@ -13,8 +13,10 @@ from app.accounts.models import User
 from app.core import tenancy
 from app.core.exports.models import ListExport
 from app.core.extensions import db
-from app.core.tabular import read_table
+from app.core.tabular import Fault, Refused, read_table
+from app.core.tabular.labels import refused
 from app.core.tenancy import Scope
+from app.core.ui.format import fr_number
 from app.imports.domain import FileState
 from app.imports.models import ImportFile, ImportHeading
 from app.trainees.models import Registration
@@ -169,3 +171,48 @@ def test_the_annotated_file_has_its_line_in_the_journal(principal: FlaskClient, 
     entry = db.session.scalars(select(ListExport).order_by(ListExport.id.desc()).limit(1)).one()
     assert (entry.list_name, entry.actor_id, entry.lines, entry.personal, entry.query) == ("import-stagiaires", account.id, 1, True, f"fichier={file.id}")
     assert entry.finished_at is not None
+
+
+def test_the_headings_to_decide_are_named_and_come_first(principal: FlaskClient, db_session: Session) -> None:
+    account = db.session.scalars(select(User).where(User.username == "principal")).one()
+    row = row_of(make_action(), make_nir()) | {"Adresse de messagerie": "a@exemple.fr", "Commentaire": "x"}
+    file = send(account, csv_of([row], columns=[name for name in row if name != "email"]))
+    address = f"/imports/fichier/{file.id}"
+    page = principal.get(address).text
+    assert list(problems(page)) == []
+    assert "2 titres de colonnes du fichier ne sont pas reconnus" in page and "« Adresse de messagerie », « Commentaire »" in page
+    known = page.index('<details class="details"')
+    assert page.index("Adresse de messagerie</span>") < page.index("Commentaire</span>") < known < page.index("Nom de naissance</span>")
+    assert '<details class="details">' in page
+    places = {"Adresse de messagerie": len(row) - 3, "Commentaire": len(row) - 2}
+    twice = post(principal, f"{address}/colonnes", {f"colonne-{place}": "email" for place in places.values()}).text
+    assert list(problems(twice)) == [] and "« Adresse de messagerie », « Commentaire » : gardez-en un" in twice
+    assert post(principal, f"{address}/colonnes", {f"colonne-{place}": "" for place in places.values()}).status_code == 303
+    run(file.id)
+    assert post(principal, f"{address}/nommer-les-colonnes").status_code == 303
+    again = principal.get(address).text
+    assert list(problems(again)) == [] and '<details class="details" open>' in again and "À décider" not in again
+
+
+def test_giving_up_speaks_of_the_annotated_file_where_there_is_one(principal: FlaskClient, db_session: Session) -> None:
+    account = db.session.scalars(select(User).where(User.username == "principal")).one()
+    wrong, right = (send(account, csv_of([row_of(make_action(), make_nir(), **cells)])) for cells in ({"town": "PARIS"}, {}))
+    unnamed = send(account, csv_of([row_of(make_action(), make_nir()) | {"Commentaire": "x"}]))
+    pages = [principal.get(f"/imports/fichier/{file.id}/abandonner").text for file in (wrong, right, unnamed)]
+    assert [list(problems(page)) for page in pages] == [[]] * 3
+    assert ["fichier annoté" in page for page in pages] == [True, False, False]
+
+
+def test_the_latest_files_are_at_the_top(principal: FlaskClient, db_session: Session) -> None:
+    account = db.session.scalars(select(User).where(User.username == "principal")).one()
+    assert "Vos derniers fichiers" not in principal.get("/imports/").text
+    files = [send(account, csv_of([row_of(make_action(), make_nir())])).id for _number in range(4)]
+    page = principal.get("/imports/").text
+    assert list(problems(page)) == []
+    top = page[page.index("Vos derniers fichiers") : page.index('id="matrice-')]
+    assert [f'/imports/fichier/{number}"' in top for number in files] == [False, True, True, True]
+    assert 'href="#envois"' in top and 'id="envois"' in page
+
+
+def test_a_limit_is_said_with_its_thousands_apart(principal: FlaskClient, db_session: Session) -> None:
+    assert refused(Refused(Fault.TOO_MANY_LINES, value=3000)) == f"Ce fichier a trop de lignes : {fr_number(3000)} au plus. Coupez-le en plusieurs."

@@ -27,7 +27,7 @@ from app.trainees.models import Enrolment, EnrolmentAct
 from app.trainees.services import life
 from app.trainees.services.enrolment import enrol
 from tests.actions.helpers import leave, make_action, make_enrolment, make_finished, make_nir, plan_of
-from tests.imports.enrolment_files import apply, counts, differences, kept, now, said, sent, told, undo, who, world
+from tests.imports.enrolment_files import apply, counts, differences, kept, messages, now, said, sent, told, undo, who, world
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -147,3 +147,20 @@ def test_each_matrix_describes_itself(account: User, matrix: str) -> None:
         assert read.findings == []
     headers = [one.header for one in described.values()]
     assert len(set(headers)) == len(headers)
+
+
+def test_who_has_not_left_is_told_to_enter_the_exit_and_the_reason_that_lacks(account: User) -> None:
+    action, nir = make_action(), make_nir()
+    make_enrolment(action, nir=nir, entered=20)
+    file = sent(account, "realisations", who(action, nir, outcome="Non réalisée"))
+    assert sorted(said(file)) == [(2, ""), (2, "reason")]
+    assert any("saisissez-la d’abord" in message for _line, _column, message in messages(file))
+
+
+def test_a_number_with_its_key_and_another_key_says_so(account: User) -> None:
+    action, nir = make_action(), make_nir()
+    make_enrolment(action, nir=nir, entered=20)
+    key = f"{(int(nir.key) % 97) + 1:02d}"
+    file = sent(account, "realisations", who(action, nir, outcome="Non réalisée", reason="Erreur de saisie") | {"nir": nir.number + nir.key, "key": key})
+    ((line, column, message),) = messages(file)
+    assert (line, column) == (2, "key") and "15 caractères, clé comprise" in message and nir.number not in message

@@ -325,3 +325,18 @@ def _first_refused(enrolment_id: int, acts: list[tuple[str, int]]) -> tuple[int,
                 return index, {str(labels.problem_text(one)) for one in refused.problems}
             done.add((kind, offset))
     return None
+
+
+def test_what_a_waiting_line_lacks_is_said_with_what_it_waits_for(account: User) -> None:
+    action, nir = make_action(), make_nir()
+    make_enrolment(action, nir=nir, entered=20)
+    file = sent(account, MATRIX, who(action, nir, nature="Absence", reason="PERSONNEL", interrupted_on="x"), who(action, nir, nature="Sortie"))
+    assert said(file) == [(2, "interrupted_on"), (3, ""), (3, "actual_end"), (3, "exit_reason_id")]
+
+
+@pytest.mark.parametrize("offset", [5, -90])
+def test_a_wrong_day_and_a_missing_reason_are_said_at_once(account: User, offset: int) -> None:
+    action, nir = make_action(), make_nir()
+    make_enrolment(action, nir=nir, entered=20)
+    file = sent(account, MATRIX, who(action, nir, nature="Sortie", actual_end=day(offset)))
+    assert sorted(said(file)) == [(2, "actual_end"), (2, "exit_reason_id")]

@@ -39,6 +39,8 @@ _STATES: dict[FileState, tuple[Any, str]] = {
 }
 #: Asks for all the columns, whatever was chosen last.
 _ALL = "toutes"
+#: Asks for none, to check a few: a file has one at least, which is said when it is asked for.
+_NONE = "aucune"
 #: The buttons that keep the columns that are checked under a name, and that give that up.
 _KEEP, _BACK = "enregistrer", "retour"
 
@@ -81,6 +83,8 @@ def _last(one: ExportableList, offered: list[str], file_format: FileFormat | Non
     columns = [key for key in wanted if key in offered] or offered
     if request.args.get("colonnes") == _ALL:
         columns = offered
+    elif request.args.get("colonnes") == _NONE:
+        columns = []
     chosen = file_format or (FileFormat(last.file_format) if last is not None else FileFormat.XLSX)
     return {"columns": columns, "file_format": chosen.value}
 
@@ -147,8 +151,8 @@ def _page(
         too_many_numbers=lines > MOST_NUMBERS,
         most_numbers=MOST_NUMBERS,
         hours=int(KEPT.total_seconds() // 3600),
-        offered=len(form.columns.choices),
         all_columns=_ALL,
+        no_column=_NONE,
         selections=kept,
         shown=shown,
         keep=_KEEP,

@@ -19,7 +19,7 @@ from app.core.textsearch import fold
 from app.core.ui.kept_text import no_number
 
 from . import findings
-from .definition import UNREAD, Choice, Column, FieldKind, Matrix, choices_of, describe, is_required, kind_of
+from .definition import UNREAD, Choice, Column, FieldKind, Matrix, choices_of, describe, is_required, kind_of, span_of
 from .findings import Finding
 
 #: What people write for yes and no.
@@ -119,7 +119,11 @@ def impersonal(message: str, *typed: Any) -> str:
 
 def not_in_list(control: Field) -> str:
     """What may stand there, in full when that is short."""
-    words = [choice.words for choice in choices_of(control)]
+    choices = choices_of(control)
+    span = span_of(choices)
+    if span is not None:
+        return str(_("Not one of the values allowed: write a whole number from %(first)s to %(last)s.", first=span[0], last=span[1]))
+    words = [choice.words for choice in choices]
     if len(words) <= 6:
         return str(_("Not one of the values allowed: %(values)s.", values=", ".join(words).removesuffix(".")))
     return str(_("Not one of the values allowed: take one of the list that the specification gives."))

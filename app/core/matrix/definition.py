@@ -87,6 +87,8 @@ class Group:
     judge: Callable[[Any], None]
 
 
+#: Values that are told one by one, even if they are numbers in a row.
+_FEW: Final = 8
 #: Stands for the value of a cell that holds something which could not be read.
 UNREAD: Final = object()
 #: Judges what the cells of a line say together, whatever the portal holds.  It is given the cells that hold something (their value, or ``UNREAD``), and
@@ -123,6 +125,8 @@ class Matrix:
     most_lines: int | None = None
     #: What a line that creates something makes, as the report calls it.
     makes: Any = ""
+    #: The name of its sheet in the template, when a spreadsheet would cut the title.
+    sheet: Any = ""
     #: What undoing a whole file does.
     undoing: Any = ""
 
@@ -130,6 +134,11 @@ class Matrix:
     def by_name(self) -> dict[str, Column]:
         """The columns by their name."""
         return {column.name: column for column in self.columns}
+
+    @property
+    def sheet_name(self) -> str:
+        """What its sheet is called."""
+        return str(self.sheet or self.title)
 
     @property
     def keys(self) -> tuple[Column, ...]:
@@ -151,6 +160,8 @@ class Description:
     kind: FieldKind
     limit: int | None
     choices: tuple[Choice, ...]
+    #: Figures after the comma of a number, at most.
+    places: int
     #: The bounds and shape that the field states itself.
     rules: tuple[str, ...]
 
@@ -175,7 +186,8 @@ def describe(matrix: Matrix, forms: Mapping[type[Form], Any] | None = None) -> l
 def _description(column: Column, control: Field) -> Description:
     limit = next((one.max for one in control.validators if isinstance(one, Length) and one.max > 0), None)
     rules = tuple(str(one.message) for one in control.validators if getattr(one, "message", None) and not isinstance(one, InputRequired))
-    return Description(column, header_of(column), need_of(column, control), kind_of(column, control), limit, choices_of(control), rules)
+    places = getattr(control, "places", None) or 0
+    return Description(column, header_of(column), need_of(column, control), kind_of(column, control), limit, choices_of(control), places, rules)
 
 
 def need_of(column: Column, control: Field) -> Need:
@@ -220,6 +232,14 @@ def choices_of(control: Field) -> tuple[Choice, ...]:
     )
 
 
+def span_of(choices: Sequence[Choice]) -> tuple[int, int] | None:
+    """The first and last of a list of whole numbers without a gap, which nobody has to read one by one: years."""
+    if len(choices) <= _FEW or not all(one.words.isdecimal() and one.words == one.value and not one.code for one in choices):
+        return None
+    numbers = sorted(int(one.words) for one in choices)
+    return (numbers[0], numbers[-1]) if numbers == list(range(numbers[0], numbers[-1] + 1)) else None
+
+
 def headers(matrix: Matrix) -> Sequence[str]:
     """The headings, in order."""
     return [header_of(column) for column in matrix.columns]
@@ -227,5 +247,5 @@ def headers(matrix: Matrix) -> Sequence[str]:
 
 __all__ = [
     "UNREAD", "Choice", "Column", "Description", "FieldKind", "Group", "LineJudge", "Matrix", "Need", "Remark", "choices_of", "describe", "header_of",
-    "headers", "is_required", "kind_of", "label_of", "need_of",
+    "headers", "is_required", "kind_of", "label_of", "need_of", "span_of",
 ]  # fmt: skip

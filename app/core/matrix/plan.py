@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
@@ -81,6 +81,16 @@ class Kept:
     why: str
 
 
+@dataclass(frozen=True, slots=True)
+class About:
+    """Somebody whom a line is about, and the page that shows it, within the rights of the account that looks."""
+
+    who: str
+    address: str
+    #: What tells it apart from others of the same person.
+    more: str = ""
+
+
 class Outdated(Exception):
     """What a plan was made on is no more there when it is applied: it has to be made anew."""
 
@@ -110,5 +120,11 @@ class Importer(Protocol):
     def undo(self, done: list[Done], progress: Progress) -> list[Kept]:
         """Take it back, inside the open transaction, but for what somebody changed since."""
 
+    def foresee(self, pieces: Iterable[Sequence[Done]]) -> list[Kept]:
+        """What ``undo`` would leave now, as far as it is told without doing it; given some at a time, in their order.  Nothing is locked."""
 
-__all__ = ["Act", "Difference", "Done", "Importer", "Kept", "Outdated", "Plan", "Progress", "Step"]
+    def about(self, subjects: Collection[tuple[str, int]]) -> dict[tuple[str, int], About]:
+        """The people whom these subjects (``Done.subject``, its id) are about; those that are gone, or not for the account, are left out."""
+
+
+__all__ = ["About", "Act", "Difference", "Done", "Importer", "Kept", "Outdated", "Plan", "Progress", "Step"]

@@ -13,6 +13,10 @@ PROBLEM_MESSAGES: dict[NirProblem, LazyString] = {
         "The NIR or NIA holds a character that is not allowed: digits only, but 2A or 2B for a birth in Corsica."
     ),
     NirProblem.LENGTH: _l("The NIR or NIA must have 13 characters, without the key."),
+    NirProblem.KEY_TWICE: _l(
+        "The number has 15 characters, its key among them, and another key is given besides: check the last 2 characters, and leave the key blank or "
+        "write the same."
+    ),
     NirProblem.KEY_MISSING: _l("Enter the key: the last 2 digits of the NIR or NIA."),
     NirProblem.KEY_FORMAT: _l("The key must have 2 digits."),
     NirProblem.FIRST_DIGIT: _l("The first digit must be 1 or 2 for a NIR, 3, 4, 7 or 8 for a NIA."),

@@ -47,6 +47,7 @@ class NirProblem(StrEnum):
     EMPTY = "empty"
     CHARACTERS = "characters"
     LENGTH = "length"
+    KEY_TWICE = "key_twice"
     KEY_MISSING = "key_missing"
     KEY_FORMAT = "key_format"
     FIRST_DIGIT = "first_digit"
@@ -57,7 +58,7 @@ class NirProblem(StrEnum):
     @property
     def field(self) -> str:
         """Which of the two boxes of the form to point at: ``number`` or ``key``."""
-        return "key" if self in (NirProblem.KEY_MISSING, NirProblem.KEY_FORMAT, NirProblem.KEY) else "number"
+        return "key" if self in (NirProblem.KEY_TWICE, NirProblem.KEY_MISSING, NirProblem.KEY_FORMAT, NirProblem.KEY) else "number"
 
 
 class NirError(ValueError):
@@ -170,6 +171,8 @@ def parse(number: str | None, key: str | None = None) -> Nir:
         raise NirError(NirProblem.CHARACTERS)
     if len(body) == NUMBER_LENGTH + KEY_LENGTH and given_key in ("", body[NUMBER_LENGTH:]):
         body, given_key = body[:NUMBER_LENGTH], body[NUMBER_LENGTH:]
+    if len(body) == NUMBER_LENGTH + KEY_LENGTH:
+        raise NirError(NirProblem.KEY_TWICE)
     if len(body) != NUMBER_LENGTH:
         raise NirError(NirProblem.LENGTH)
     if not _NUMBER.fullmatch(body):

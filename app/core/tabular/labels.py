@@ -9,6 +9,7 @@ from flask_babel import gettext as _
 from app.core.nir.text import without_numbers
 from app.core.tabular.damage import Damage
 from app.core.tabular.faults import Fault, Refused
+from app.core.ui.format import fr_number
 
 #: Faults whose column is a character of the line, in a text: no cells were told apart yet.
 _CHARACTERS: Final = (Fault.UNDECODABLE, Fault.FORBIDDEN_CHARACTER)
@@ -47,6 +48,8 @@ def _column(error: Refused) -> str:
 
 def _sentence(error: Refused) -> str:
     value = without_numbers(error.value) if isinstance(error.value, str) else error.value  # a heading may be anything
+    if isinstance(value, int):
+        value = fr_number(value)
     sentences = {
         Fault.EMPTY: _("This file is empty: fill in the template under its first line."),
         Fault.FIRST_SHEET_EMPTY: _(

@@ -4,7 +4,8 @@ Lines come in *batches*: UTF-8 bytes, each line ended by LF, its cells parted by
 makes them). A date is ``2026-01-05``, a number ``1234.50``, an empty cell nothing.
 
 What a cell is depends on its column alone, never on how it looks: a code stays text (with its leading zeros), a date is a date, and a text
-that begins as a formula is a text. XLSX and ODS type each cell; CSV has no types, so such a text is marked with an apostrophe there.
+that begins as a formula is a text. A text after ``MARK`` is one that somebody has to look at: XLSX and ODS colour its cell, CSV has no colours and
+takes no mark. XLSX and ODS type each cell; CSV has no types, so such a text is marked with an apostrophe there.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from isal import isal_zlib
 
 #: The most lines of a sheet, heading included: beyond, a second sheet follows.
 SHEET_LINES: Final = 1_048_576
+#: Before the text of a cell that is to be seen at once.
+MARK: Final = b"\x01"
 #: How much is gathered before it leaves.
 _PIECE: Final = 64 * 1024
 
@@ -217,5 +220,5 @@ def escaped_text(text: str) -> str:
 
 
 __all__ = [
-    "SHEET_LINES", "ColumnKind", "FileFormat", "Heading", "StreamedArchive", "escaped", "escaped_text", "lines_of", "write", "write_csv",
+    "MARK", "SHEET_LINES", "ColumnKind", "FileFormat", "Heading", "StreamedArchive", "escaped", "escaped_text", "lines_of", "write", "write_csv",
 ]  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from app.core.tabular.writing import SHEET_LINES, ColumnKind, FileFormat, Heading, StreamedArchive, escaped, escaped_text, lines_of
+from app.core.tabular.writing import MARK, SHEET_LINES, ColumnKind, FileFormat, Heading, StreamedArchive, escaped, escaped_text, lines_of
 from app.core.tabular.writing_xlsx import sheet_name
 
 _NS: Final = "urn:oasis:names:tc:opendocument:xmlns"
@@ -22,6 +22,8 @@ _STYLES: Final = (
     '<style:style style:name="head" style:family="table-cell" style:data-style-name="N2"><style:text-properties fo:font-weight="bold"/></style:style>'
     '<style:style style:name="day" style:family="table-cell" style:data-style-name="N1"/>'
     '<style:style style:name="text" style:family="table-cell" style:data-style-name="N2"/>'
+    '<style:style style:name="look" style:family="table-cell" style:data-style-name="N2"><style:table-cell-properties fo:background-color="#ffc7ce"/>'
+    "</style:style>"
 )
 #: Given once by the column, not again by each of its cells.
 STYLE_OF: Final = {ColumnKind.TEXT: "text", ColumnKind.DATE: "day", ColumnKind.NUMBER: "Default"}
@@ -112,13 +114,22 @@ class _Forms(dict[tuple[bool, ...], bytes]):
         form = self[filled] = b"<table:table-row>" + cells + b"</table:table-row>"
         return form
 
+    def marked(self, values: Sequence[bytes]) -> bytes:
+        """A line that has cells to be looked at."""
+        cells = (
+            _MARKED % value[1:] if value.startswith(MARK) else cell % value if value else _EMPTY for cell, value in zip(self._cells, values, strict=True)
+        )
+        return b"<table:table-row>" + b"".join(cells) + b"</table:table-row>"
+
 
 def _rows(lines: list[bytes], forms: _Forms) -> bytes:
     out: list[bytes] = []
     full = forms.full
     for line in lines:
         values = (line if b"  " not in line else _spaced(line)).split(b"\t")
-        if b"" in values:
+        if MARK in line:
+            out.append(forms.marked(values))
+        elif b"" in values:
             out.append(forms[tuple(map(bool, values))] % tuple(filter(None, values)))
         else:
             out.append(full % tuple(values))
@@ -138,3 +149,4 @@ _CELLS: Final[dict[ColumnKind, bytes]] = {
     ColumnKind.DATE: b'<table:table-cell office:value-type="date" office:date-value="%b"/>',
     ColumnKind.NUMBER: b'<table:table-cell office:value-type="float" office:value="%b"/>',
 }
+_MARKED: Final = b'<table:table-cell table:style-name="look" office:value-type="string"><text:p>%b</text:p></table:table-cell>'

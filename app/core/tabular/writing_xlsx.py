@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from typing import Final
 
-from app.core.tabular.writing import SHEET_LINES, ColumnKind, Heading, StreamedArchive, escaped, escaped_text, lines_of
+from app.core.tabular.writing import MARK, SHEET_LINES, ColumnKind, Heading, StreamedArchive, escaped, escaped_text, lines_of
 
 _MAIN: Final = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 _RELATIONS: Final = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
@@ -14,17 +14,19 @@ _PACKAGE: Final = "http://schemas.openxmlformats.org/package/2006"
 _DECLARATION: Final = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
 #: A spreadsheet counts days from here.
 _DAY_ZERO: Final = date(1899, 12, 30).toordinal()
-#: Styles by their place in ``cellXfs``: 1 heading, 2 text, 3 date.
+#: Styles by their place in ``cellXfs``: 1 heading, 2 text, 3 date, 4 text to be looked at.
 _STYLES: Final = (
     f'{_DECLARATION}<styleSheet xmlns="{_MAIN}"><numFmts count="1"><numFmt numFmtId="164" formatCode="dd/mm/yyyy"/></numFmts>'
     '<fonts count="2"><font><sz val="11"/><name val="Calibri"/></font><font><b/><sz val="11"/><name val="Calibri"/></font></fonts>'
-    '<fills count="2"><fill><patternFill patternType="none"/></fill><fill><patternFill patternType="gray125"/></fill></fills>'
+    '<fills count="3"><fill><patternFill patternType="none"/></fill><fill><patternFill patternType="gray125"/></fill>'
+    '<fill><patternFill patternType="solid"><fgColor rgb="FFFFC7CE"/><bgColor indexed="64"/></patternFill></fill></fills>'
     "<borders count=\"1\"><border><left/><right/><top/><bottom/><diagonal/></border></borders>"
-    '<cellStyleXfs count="1"><xf numFmtId="0" fontId="0" fillId="0" borderId="0"/></cellStyleXfs><cellXfs count="4">'
+    '<cellStyleXfs count="1"><xf numFmtId="0" fontId="0" fillId="0" borderId="0"/></cellStyleXfs><cellXfs count="5">'
     '<xf numFmtId="0" fontId="0" fillId="0" borderId="0" xfId="0"/>'
     '<xf numFmtId="49" fontId="1" fillId="0" borderId="0" xfId="0" applyNumberFormat="1" applyFont="1"/>'
     '<xf numFmtId="49" fontId="0" fillId="0" borderId="0" xfId="0" applyNumberFormat="1"/>'
-    '<xf numFmtId="164" fontId="0" fillId="0" borderId="0" xfId="0" applyNumberFormat="1"/></cellXfs>'
+    '<xf numFmtId="164" fontId="0" fillId="0" borderId="0" xfId="0" applyNumberFormat="1"/>'
+    '<xf numFmtId="49" fontId="0" fillId="2" borderId="0" xfId="0" applyNumberFormat="1" applyFill="1"/></cellXfs>'
     '<cellStyles count="1"><cellStyle name="Normal" xfId="0" builtinId="0"/></cellStyles></styleSheet>'
 )
 _STYLE_OF: Final = {ColumnKind.TEXT: 2, ColumnKind.DATE: 3, ColumnKind.NUMBER: 0}
@@ -100,11 +102,20 @@ class _Sheets:
             for index in dates:
                 if values[index]:
                     values[index] = days[values[index]]
-            if b"" in values:
+            if MARK in line:
+                out.append(b"<row>" + b"".join(map(self._marked, values, self._headings)) + b"</row>")
+            elif b"" in values:
                 out.append(forms[tuple(map(bool, values))] % tuple(filter(None, values)))
             else:
                 out.append(full % tuple(values))
         return b"".join(out)
+
+    @staticmethod
+    def _marked(value: bytes, heading: Heading) -> bytes:
+        """A cell of a line that has some to be looked at."""
+        if value.startswith(MARK):
+            return _MARKED % value[1:]
+        return _CELLS[heading.kind] % value if value else b"<c/>"
 
     def _head(self) -> str:
         # The style is the column's too: a code typed into an empty cell stays text, with its zeros.
@@ -140,6 +151,7 @@ _CELLS: Final[dict[ColumnKind, bytes]] = {
     ColumnKind.DATE: b'<c s="3"><v>%b</v></c>',
     ColumnKind.NUMBER: b"<c><v>%b</v></c>",
 }
+_MARKED: Final = b'<c s="4" t="inlineStr"><is><t>%b</t></is></c>'
 
 
 def _parts(title: str, sheets: int) -> Iterator[tuple[str, str]]:
@@ -169,5 +181,5 @@ def _parts(title: str, sheets: int) -> Iterator[tuple[str, str]]:
 
 def sheet_name(title: str, number: int) -> str:
     """The name of a sheet as spreadsheets accept it: short, without the characters they keep for themselves."""
-    plain = "".join(" " if character in "[]:*?/\\'" else character for character in title)[:26].strip()
+    plain = "".join(" " if character in "[]:*?/\\'" else character for character in title)[:27].strip()
     return escaped_text(plain if number == 1 else f"{plain} {number}")

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from app.core.matrix import Matrix
 from app.core.matrix.checking import Checked, Checker
-from app.core.matrix.plan import Done, Kept, Plan, Progress
+from app.core.matrix.plan import About, Done, Kept, Plan, Progress
 from app.core.tabular.table import Cell
 
 from . import inscriptions, realisations, sorties, trainees, trainees_apply, trainees_plan
+from .about import about
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,12 @@ class _Trainees:
 
     def undo(self, done: list[Done], progress: Progress) -> list[Kept]:
         return trainees_apply.undo(done, progress)
+
+    def foresee(self, pieces: Iterable[Sequence[Done]]) -> list[Kept]:
+        return trainees_apply.foresee(pieces)
+
+    def about(self, subjects: Collection[tuple[str, int]]) -> dict[tuple[str, int], About]:
+        return about(subjects)
 
 
 IMPORTERS = (_Trainees(), inscriptions.IMPORTER, realisations.IMPORTER, sorties.IMPORTER)

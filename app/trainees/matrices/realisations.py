@@ -13,6 +13,7 @@ from app.core.matrix.plan import Act, Difference
 from app.partners.agora.port import Outcome
 
 from .. import labels
+from ..domain import Problem, ProblemCode
 from ..exports import ENROLMENT_HEADINGS
 from ..forms import EnrolmentForm, OutcomeForm
 from .columns import AGORA, KNOWN, MOST_LINES, WHO, who_alone
@@ -32,6 +33,8 @@ def judge(lines: EnrolmentLines, line: Line, enrolments: Sequence[Now]) -> Judge
         return Judged()
     if reason is None:
         lines.wrong(line.number, "reason", lines.blank("reason"))
+        if held.actual_end is None and held.cancelled_at is None:  # which the act would say once there is a reason
+            lines.wrong(line.number, "", str(labels.problem_text(Problem("", ProblemCode.NOT_LEFT))))
         return None
     deed = JudgeOutcome(line.where.id, line.key, held.id, told, reason, fields={"outcome": (before.value, told.value)})
     shown = Difference("outcome", str(labels.OUTCOME_LABELS[before]), str(labels.OUTCOME_LABELS[told]))

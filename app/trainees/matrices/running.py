@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -17,7 +17,7 @@ from app.core.errors_db import field_of, translate
 from app.core.extensions import db
 from app.core.matrix import Matrix
 from app.core.matrix.checking import Checked, Checker
-from app.core.matrix.plan import Act, Difference, Done, Kept, Plan, Progress, Step
+from app.core.matrix.plan import About, Act, Difference, Done, Kept, Plan, Progress, Step
 from app.core.outbox.publishing import subjects_held
 from app.core.tabular.table import Cell
 from app.core.transaction import part, rehearsal
@@ -27,6 +27,7 @@ from ..domain import Refused
 from ..models import Enrolment, Registration
 from ..services.enrolment import hold_messages
 from . import undoing
+from .about import about
 from .columns import COLUMN_OF
 from .deeds import Deed
 from .enrolments import EnrolmentLines, Line, Now, bare, last, short
@@ -134,6 +135,14 @@ class EnrolmentImporter:
         """See ``undoing``."""
         return undoing.undo(done, progress)
 
+    def foresee(self, pieces: Iterable[Sequence[Done]]) -> list[Kept]:
+        """See ``undoing``."""
+        return undoing.foresee(pieces)
+
+    def about(self, subjects: Collection[tuple[str, int]]) -> dict[tuple[str, int], About]:
+        """See ``about``."""
+        return about(subjects)
+
 
 class _Group:
     """The lines about one action, one after the other."""
@@ -157,6 +166,8 @@ class _Group:
             lines.wrong(number, "", _(
                 "Line %(line)s is about the same enrolment and comes before: mend it first, this one is judged after it.", line=self.broken[line.key]
             ))
+            for name, message in lines.alone(line.place, number):  # what it lacks by itself does not wait
+                lines.wrong(number, name, message)
             return None
         judged = self.importer.judge(lines, line, self.now.get(line.key, []))
         if number in lines.found or judged is None:

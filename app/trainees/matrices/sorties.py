@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import date
 from typing import Any, Final
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
+from app.core import clock
 from app.core.matrix import Column, Matrix, Remark
 from app.core.matrix.definition import UNREAD
 from app.core.matrix.plan import Act, Difference
 from app.core.ui.format import fr_date
 
 from .. import labels
+from ..domain import Problem, exit_problems
 from ..exports import ENROLMENT_HEADINGS
 from ..forms import ExitForm, InterruptionForm, ResumptionForm
 from ..life import InterruptionReason
@@ -42,6 +45,9 @@ def judge(lines: EnrolmentLines, line: Line, enrolments: Sequence[Now]) -> Judge
     given = {name: value for name in lines.values if (value := lines.at(name, line.place)) is not None}
     for name, message in _cells(given):
         lines.wrong(line.number, name, message or lines.blank(name))
+    if held is not None and given.get("nature") == Nature.EXIT and "actual_end" in given and "exit_reason_id" not in given:
+        for problem in _day_problems(given["actual_end"], held):
+            lines.wrong(line.number, problem.field, str(labels.problem_text(problem)))
     if held is None or line.number in lines.found:
         return None
     return _JUDGES[Nature(given["nature"])](lines, line, held)
@@ -63,6 +69,13 @@ def _cells(given: Mapping[str, Any]) -> Iterator[tuple[str, str | None]]:
                 )
     if nature is Nature.CORRECTION and not given.keys() & _OPTIONAL:
         yield "nature", _("Nothing is corrected on this line: write the dates, the site or the hours that change.")
+
+
+def _day_problems(day: date, held: Now) -> tuple[Problem, ...]:
+    """What is wrong with the day of an exit whose reason is not given yet: both are said at once."""
+    return exit_problems(
+        day, planned_start=held.planned_start, planned_end=held.planned_end, component_end=date.max, reason_early=True, today=clock.today()
+    )
 
 
 def _exit(lines: EnrolmentLines, line: Line, held: Now) -> Judged:
@@ -149,6 +162,7 @@ MATRIX: Final = Matrix(
     alone=lambda given: (*who_alone(given), *_cells(given), *plan_alone(given)),
     left_out=ENROLMENT_HEADINGS,
     most_lines=MOST_LINES,
+    sheet=_l("Exits and absences (sheet)"),
     undoing=_l(
         "Undone, an exit is cancelled and a correction is taken back, each told to AGORA as on the page. An absence or a return is kept: nothing in the "
         "exchange takes it back."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 from uuid import uuid4
 
@@ -178,7 +178,7 @@ def undo(done: list[Done], progress: Progress) -> list[Kept]:
     """
     kept: list[Kept] = []
     newcomers = [one for one in done if one.subject == TRAINEE]
-    others = {number for some in pieces(newcomers) for number in _become_others(some)}
+    others = {number for some in pieces(newcomers) for number in _become_others(some, lock=True)}
     sheets = [one for one in done if one.subject == REGISTRATION]
     made = [one for one in sheets if one.fields is None]
     changed = [one for one in sheets if one.fields is not None]
@@ -200,31 +200,60 @@ def undo(done: list[Done], progress: Progress) -> list[Kept]:
     return kept
 
 
-def _become_others(newcomers: Sequence[Done]) -> list[int]:
-    """The people whose civil status or number somebody corrected since; all are locked."""
+def foresee(some_at_once: Iterable[Sequence[Done]]) -> list[Kept]:
+    """See ``core.matrix.plan.Importer``."""
+    kept: list[Kept] = []
+    others: set[int] = set()
+    for some in some_at_once:  # the people whom a file made come before the sheets
+        others.update(_become_others([one for one in some if one.subject == TRAINEE], lock=False))
+        sheets = [one for one in some if one.subject == REGISTRATION]
+        made = [one for one in sheets if one.fields is None]
+        there, used = _made_sheets(made, lock=False)
+        kept += [Kept(one.line, one.subject, one.subject_id, why) for one in made if (why := _why_it_stays(one, there.get(one.subject_id), used, others))]
+        changed = [one for one in sheets if one.fields is not None]
+        rows = _changed_sheets(changed, lock=False)
+        kept += [_partly(one) for one in changed if one.subject_id in rows and _edited(one, rows[one.subject_id])]
+    return kept
+
+
+def _become_others(newcomers: Sequence[Done], *, lock: bool) -> list[int]:
+    """The people whose civil status or number somebody corrected since."""
     after = {one.subject_id: one.fields["who"][1] for one in newcomers if one.fields is not None}
-    statement = select(Trainee.id, *(getattr(Trainee, name) for name in _WHO)).where(among(Trainee.id, list(after))).with_for_update()
+    statement = select(Trainee.id, *(getattr(Trainee, name) for name in _WHO)).where(among(Trainee.id, list(after)))
+    if lock:
+        statement = statement.with_for_update()
     with whole_organisation():
         return [row.id for row in db.session.execute(statement) if _who(row._asdict()) != after[row.id]]
 
 
-def _take_away(made: Sequence[Done], actions: set[int], others: set[int]) -> list[Kept]:
+def _made_sheets(made: Sequence[Done], *, lock: bool) -> tuple[dict[int, Any], set[int]]:
+    """The sheets that the file made, as far as they are there, and those on which somebody was enrolled."""
     ids = [one.subject_id for one in made]
     statement = select(Registration.id, Registration.action_id, Registration.trainee_id, Registration.version).where(among(Registration.id, ids))
-    there = {row.id: row for row in db.session.execute(statement.with_for_update())}
-    used = set(db.session.scalars(select(Enrolment.registration_id).where(among(Enrolment.registration_id, ids)).distinct()))
+    there = {row.id: row for row in db.session.execute(statement.with_for_update() if lock else statement)}
+    return there, set(db.session.scalars(select(Enrolment.registration_id).where(among(Enrolment.registration_id, ids)).distinct()))
+
+
+def _why_it_stays(one: Done, row: Any, used: Collection[int], others: Collection[int]) -> str:
+    """Why a sheet that the file made is not taken away; nothing when it is, or is gone already."""
+    if row is None:
+        return ""
+    if one.subject_id in used:
+        return _("The trainee has been enrolled on a component since: the sheet stays.")
+    if row.trainee_id in others:
+        return _("The identity of the trainee has been corrected since: the sheet stays.")
+    return _("The sheet has been changed since: it stays.") if row.version != one.version else ""
+
+
+def _take_away(made: Sequence[Done], actions: set[int], others: set[int]) -> list[Kept]:
+    there, used = _made_sheets(made, lock=True)
     kept, gone = [], []
     for one in made:
         row = there.get(one.subject_id)
-        if row is None:
-            continue
-        if one.subject_id in used:
-            kept.append(Kept(one.line, one.subject, one.subject_id, _("The trainee has been enrolled on a component since: the sheet stays.")))
-        elif row.trainee_id in others:
-            kept.append(Kept(one.line, one.subject, one.subject_id, _("The identity of the trainee has been corrected since: the sheet stays.")))
-        elif row.version != one.version:
-            kept.append(Kept(one.line, one.subject, one.subject_id, _("The sheet has been changed since: it stays.")))
-        else:
+        why = _why_it_stays(one, row, used, others)
+        if why:
+            kept.append(Kept(one.line, one.subject, one.subject_id, why))
+        elif row is not None:
             gone.append(one.subject_id)
             actions.add(row.action_id)
     if gone:
@@ -232,23 +261,37 @@ def _take_away(made: Sequence[Done], actions: set[int], others: set[int]) -> lis
     return kept
 
 
+def _changed_sheets(changed: Sequence[Done], *, lock: bool) -> dict[int, Any]:
+    """The sheets that the file changed, as they are now."""
+    columns = [getattr(Registration, name) for name in COLUMNS]
+    statement = select(Registration.id, Registration.action_id, *columns).where(among(Registration.id, [one.subject_id for one in changed]))
+    return {row.id: row for row in db.session.execute(statement.with_for_update() if lock else statement)}
+
+
+def _edited(one: Done, row: Any) -> set[str]:
+    """The fields that say something else than the file did, and those that go with them."""
+    edited = {name for name, (_before, after) in (one.fields or {}).items() if plain(getattr(row, name)) != after}
+    return edited.union(*(together for together in _TOGETHER if together & edited))
+
+
+def _partly(one: Done) -> Kept:
+    return Kept(one.line, one.subject, one.subject_id, _("Some of the fields have been changed since: these stay."))
+
+
 def _take_back(changed: Sequence[Done], actions: set[int]) -> list[Kept]:
     ids = [one.subject_id for one in changed]
     enrolments = db.session.scalars(select(Enrolment.id).where(among(Enrolment.registration_id, ids))).all()
     messages = hold_messages(*enrolments) if enrolments else []
-    columns = [getattr(Registration, name) for name in COLUMNS]
-    statement = select(Registration.id, Registration.action_id, *columns).where(among(Registration.id, ids)).with_for_update()
-    there = {row.id: row for row in db.session.execute(statement)}
+    there = _changed_sheets(changed, lock=True)
     kept, rows, now = [], [], clock.now()
     for one in changed:
         row = there.get(one.subject_id)
         if row is None or one.fields is None:
             continue
-        edited = {name for name, (_before, after) in one.fields.items() if plain(getattr(row, name)) != after}
-        edited = edited.union(*(together for together in _TOGETHER if together & edited))
+        edited = _edited(one, row)
         back = {name: before for name, (before, _after) in one.fields.items() if name not in edited}
         if len(back) < len(one.fields):
-            kept.append(Kept(one.line, one.subject, one.subject_id, _("Some of the fields have been changed since: these stay.")))
+            kept.append(_partly(one))
         if back:
             rows.append({"id": row.id, "updated_at": now, **{name: getattr(row, name) for name in COLUMNS}, **back})
             actions.add(row.action_id)
@@ -268,4 +311,4 @@ def _forget(people: Sequence[Done]) -> None:
             db.session.execute(delete(Trainee).where(among(Trainee.id, gone)).execution_options(synchronize_session=False))
 
 
-__all__ = ["apply", "undo"]
+__all__ = ["apply", "foresee", "undo"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Any, Final
@@ -46,11 +46,35 @@ def undo(done: list[Done], progress: Progress) -> list[Kept]:
             row = rows.get(one.subject_id)
             if row is None:  # gone meanwhile
                 continue
-            why = _("The enrolment has been changed since: it stays as it is.") if row.version != one.version else _take_back(one)
+            why = _changed_since() if row.version != one.version else _take_back(one)
             if why:
                 kept.append(Kept(one.line, _SHEET, row.registration_id, why))
     progress(len(done), len(done))
     return sorted(kept, key=lambda one: one.line)
+
+
+def foresee(pieces: Iterable[Sequence[Done]]) -> list[Kept]:
+    """What somebody changed since, and what nothing takes back; the rules of the day are asked when it is undone."""
+    kept: list[Kept] = []
+    for some in pieces:
+        statement = select(Enrolment.id, Enrolment.registration_id, Enrolment.version).where(among(Enrolment.id, {one.subject_id for one in some}))
+        rows = {row.id: row for row in db.session.execute(statement)}
+        for one in some:
+            row = rows.get(one.subject_id)
+            if row is None:
+                continue
+            why = _changed_since() if row.version != one.version else _for_good() if _BACK[one.subject] is _stays else ""
+            if why:
+                kept.append(Kept(one.line, _SHEET, row.registration_id, why))
+    return kept
+
+
+def _changed_since() -> str:
+    return _("The enrolment has been changed since: it stays as it is.")
+
+
+def _for_good() -> str:
+    return _("Nothing takes back an interruption or a return: if it is wrong, ask the assistance, which settles it with AGORA.")
 
 
 def _held(done: list[Done]) -> dict[int, Any]:
@@ -83,7 +107,7 @@ def _take_back(one: Done) -> str:
     except Refused as refused:
         return " ".join(str(labels.problem_text(problem)) for problem in refused.problems)
     except _Stays:
-        return _("Nothing takes back an interruption or a return: if it is wrong, ask the assistance, which settles it with AGORA.")
+        return _for_good()
     except IntegrityError as error:
         return translate(error)
     return ""
@@ -134,4 +158,4 @@ _BEFORE: Final[Mapping[str, Any]] = {
     "planned_start": date.fromisoformat, "planned_end": date.fromisoformat, "site_id": int, "hours_centre": Decimal, "hours_company": Decimal,
 }  # fmt: skip
 
-__all__ = ["undo"]
+__all__ = ["foresee", "undo"]

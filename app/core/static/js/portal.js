@@ -141,6 +141,16 @@
     }
   });
 
+  /* All the boxes of a group, or none: the link does the same by asking the page again, which forgets what else was typed. */
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest("a[data-check]");
+    if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    const boxes = $$(`input[type="checkbox"][name="${link.dataset.check}"]`);
+    boxes.forEach((box) => { box.checked = Boolean(link.dataset.checkTo); });
+    if (boxes.length) boxes[0].dispatchEvent(new Event("change", { bubbles: true }));
+  });
+
   /* ---------------------------------------------------------------- tables */
   document.addEventListener("click", (event) => {
     const row = event.target.closest("tr[data-href]");
