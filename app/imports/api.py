@@ -6,26 +6,25 @@ What is answered of a file is what its report shows: of the trainees, the cells 
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final
 
-from flask import Response, url_for
+from flask import Response
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from flask_babel.speaklater import LazyString
 
-from app.core.api import PREFIX, Answered, ApiProblem, Parameter, Scope, check_etag, identity, register_scope, resource
-from app.core.matrix.definition import describe
-from app.core.matrix.plan import Act
+from app.core.api import Answered, ApiProblem, Parameter, Scope, check_etag, identity, register_scope, resource
 from app.core.tabular.labels import refused as refused_file
 from app.core.tabular.writing import FileFormat
 
-from . import annotated, columns, labels, mending, queries, services
-from .domain import AT_WORK, FileState, Origin, Phase, Wish
+from . import annotated, columns, mending, naming, queries, services
+from .answers import FILE, NOTHING, NULLABLE, NUMBER, STATES, TEXT, WHOLE, WISHES, YES, address, file_shown, list_of, object_of, whole
+from .domain import FileState, Origin
 from .matrices import IMPORTERS
 from .models import ImportFile
 from .permissions import PROGRAM, READ, WRITE
-from .shown import headers_of, shown_value
+from .shown import shown_value
 
 READ_SCOPE: Final = "imports:lecture"
 WRITE_SCOPE: Final = "imports:ecriture"
@@ -43,175 +42,9 @@ register_scope(
     )
 )  # fmt: skip
 
-#: Where a file stands, as programs read it.
-STATES: Final[dict[str, str]] = {
-    FileState.RECEIVED: "recu",
-    FileState.REFUSED: "refuse",
-    FileState.TO_MAP: "colonnes_a_nommer",
-    FileState.CHECKING: "en_controle",
-    FileState.READY: "a_decider",
-    FileState.APPLYING: "en_application",
-    FileState.APPLIED: "applique",
-    FileState.UNDOING: "en_annulation",
-    FileState.UNDONE: "annule",
-    FileState.FAILED: "echoue",
-}
-_PHASES: Final[dict[str, str]] = {
-    Phase.READING: "lecture", Phase.CHECKING: "controle", Phase.COMPARING: "comparaison", Phase.WRITING: "ecriture", Phase.UNDOING: "annulation",
-}  # fmt: skip
-_ACTS: Final[dict[str, str]] = {Act.CREATE: "creation", Act.CHANGE: "modification", Act.SAME: "inchange", Act.WRONG: "erreur"}
-_NOTHING: Final = "rien"
-_WISHES: Final[dict[str, Wish | None]] = {_NOTHING: None, "valides": Wish.VALID, "toutes": Wish.ALL}
-_WISHED: Final = {wish.value: word for word, wish in _WISHES.items() if wish is not None}
 _ALL_LINES: Final = "toutes"
 _WRONG_LINES: Final = "erreurs"
 _VALID_LINES: Final = "valides"
-
-_TEXT: Final = {"type": "string"}
-_NUMBER: Final = {"type": "integer"}
-_YES: Final = {"type": "boolean"}
-_NULLABLE: Final = {"type": ["string", "null"]}
-_WHEN: Final = {"type": ["string", "null"], "format": "date-time"}
-
-
-def _object(properties: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "object", "required": list(properties), "properties": properties}
-
-
-def _list(properties: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "array", "items": _object(properties)}
-
-
-_FILE: Final[dict[str, Any]] = {
-    "id": _NUMBER,
-    "matrice": _TEXT,
-    "fichier": _TEXT,
-    "taille": _NUMBER,
-    "etat": {"type": "string", "enum": list(STATES.values())},
-    "termine": _YES,
-    "phase": {"enum": [*_PHASES.values(), None]},
-    "avancement": {"oneOf": [_object({"fait": _NUMBER, "total": _NUMBER}), {"type": "null"}]},
-    "lignes": _NUMBER,
-    "lignes_retirees": _NUMBER,
-    "comptes": {"oneOf": [_object(dict.fromkeys(_ACTS.values(), _NUMBER)), {"type": "null"}]},
-    "a_appliquer": {"enum": [*_WISHED.values(), None]},
-    "partiel": _YES,
-    "retenu": _YES,
-    "origine": {"type": "string", "enum": ["page", "api"]},
-    "logiciel": _NULLABLE,
-    "envoye_le": _WHEN,
-    "envoye_par": _TEXT,
-    "controle_le": _WHEN,
-    "applique_le": _WHEN,
-    "applique_par": _NULLABLE,
-    "annule_le": _WHEN,
-    "annule_par": _NULLABLE,
-    "echec": {"oneOf": [_object({"pendant": {"type": "string", "enum": list(STATES.values())}, "reference": _TEXT}), {"type": "null"}]},
-    "liens": {"type": "object", "additionalProperties": _TEXT, "required": ["soi", "page"]},
-}
-_WHOLE: Final[dict[str, Any]] = _FILE | {
-    "refus": _NULLABLE,
-    "colonnes": {
-        "oneOf": [
-            _object({key: {"type": "array", "items": _TEXT} for key in ("inconnues", "en_double", "manquantes")}),
-            {"type": "null"},
-        ]
-    },
-    "genres": _list({"colonne": _NULLABLE, "en_tete": _NULLABLE, "message": _TEXT, "nombre": _NUMBER, "premiere_ligne": _NUMBER}),
-    "conserve": _list({"ligne": _NUMBER, "motif": _TEXT}),
-}
-
-
-# ---- what is answered --------------------------------------------------------------------------------------------------
-
-
-def _when(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.astimezone(UTC).isoformat()
-
-
-def _address(file: ImportFile, more: str = "") -> str:
-    return f"{PREFIX}/imports/{file.id}{more}"
-
-
-def _links(file: ImportFile) -> dict[str, str]:
-    """Where to go from here: what cannot be done now has no link."""
-    links = {"soi": _address(file), "page": url_for("ImportsView.show", import_id=file.id)}
-    if file.counts is not None and file.counts.get(Act.WRONG):
-        links["erreurs"] = _address(file, "/erreurs")
-    if file.state in (FileState.READY, FileState.APPLIED) and not file.dropped:
-        links["rapport"] = _address(file, "/rapport")
-    if file.state == FileState.READY and services.applicable(file.counts or {}, partial=True):
-        links["application"] = _address(file, "/application")
-    if file.state == FileState.APPLIED and not file.dropped:
-        links["annulation"] = _address(file, "/annulation")
-    if file.state == FileState.FAILED:
-        links["reprise"] = _address(file, "/reprise")
-    return links
-
-
-def _file(file: ImportFile) -> dict[str, Any]:
-    return {
-        "id": file.id,
-        "matrice": file.matrix,
-        "fichier": file.file_name,
-        "taille": file.size,
-        "etat": STATES[file.state],
-        "termine": file.state not in AT_WORK,
-        "phase": _PHASES[file.phase] if file.phase else None,
-        "avancement": {"fait": file.done, "total": file.total} if file.phase and file.total else None,
-        "lignes": file.lines,
-        "lignes_retirees": len(file.left_out),
-        "comptes": None if file.counts is None else {word: file.counts.get(act, 0) for act, word in _ACTS.items()},
-        "a_appliquer": _WISHED[file.wish] if file.wish else None,
-        "partiel": file.partial,
-        "retenu": file.held,
-        "origine": file.origin,
-        "logiciel": file.program or None,
-        "envoye_le": _when(file.created_at),
-        "envoye_par": file.account_name,
-        "controle_le": _when(file.checked_at),
-        "applique_le": _when(file.applied_at),
-        "applique_par": file.applied_by or None,
-        "annule_le": _when(file.undone_at),
-        "annule_par": file.undone_by or None,
-        "echec": {"pendant": STATES[file.failed_in], "reference": file.failed_reference} if file.failed_in else None,
-        "liens": _links(file),
-    }
-
-
-def _whole(file: ImportFile) -> dict[str, Any]:
-    """A file with why it was refused, what its columns lack, what is wrong with it by kind, and what its undoing left."""
-    headers = {name: shown_value(words, secret=False) for name, words in headers_of(file).items()}
-    kinds = queries.kinds_of(file.id) if file.counts is not None and file.counts.get(Act.WRONG) else []
-    return _file(file) | {
-        "refus": str(labels.why_refused(file)) if file.fault else None,
-        "colonnes": _columns(file) if file.state == FileState.TO_MAP else None,
-        "genres": [
-            {
-                "colonne": kind.column or None, "en_tete": headers.get(kind.column), "message": kind.message, "nombre": kind.count,
-                "premiere_ligne": kind.first,
-            }
-            for kind in kinds
-        ],
-        "conserve": [
-            {"ligne": line, "motif": why_kept}
-            for line, _subject, _id, why_kept in (queries.kept_of(file.id) if file.state == FileState.UNDONE and not file.dropped else ())
-        ],
-    }  # fmt: skip
-
-
-def _columns(file: ImportFile) -> dict[str, Any]:
-    """What has to be said of the headings before the file can be checked."""
-    matrix = IMPORTERS[file.matrix].matrix
-    described = describe(matrix)
-    heading = file.heading or []
-    mapped = columns.map_headings(heading, described, columns.remembered_for(matrix), matrix.left_out)
-    keys, _others = columns.missing(mapped.columns, described)
-    return {
-        "inconnues": [shown_value(heading[place], secret=False) for place in mapped.undecided],
-        "en_double": [shown_value(heading[place], secret=False) for place in mapped.twice],
-        "manquantes": [one.header for one in keys],
-    }
 
 
 def _file_or_404(import_id: int) -> ImportFile:
@@ -224,6 +57,19 @@ def _file_or_404(import_id: int) -> ImportFile:
 _ID: Final = Parameter("import_id", _l("Number of the import"), {"type": "integer", "minimum": 1, "maximum": 2**31 - 1}, where="path")
 
 
+def _how_to_send() -> str:
+    codes = "\n".join(f"- `{name}` : {importer.matrix.title}" for name, importer in IMPORTERS.items())
+    return "\n\n".join([
+        str(_(
+            "It is kept, then read and checked by the portal: follow it at the address of « Location » until « termine ». Nothing is saved before it is "
+            "applied: later (« rien »), or as soon as it is checked, its right lines (« valides ») or the whole of it if nothing is to be mended "
+            "(« toutes »). The same file sent again does nothing: the answer is then 200, with « deja_envoye », and shows where that file stands."
+        )),
+        str(_("Codes of the matrices (« matrice »):")),
+        codes,
+    ])  # fmt: skip
+
+
 # ---- sending -----------------------------------------------------------------------------------------------------------
 
 
@@ -234,11 +80,7 @@ _ID: Final = Parameter("import_id", _l("Number of the import"), {"type": "intege
     permission=WRITE,
     tag=_l("Imports"),
     summary=_l("Send a file to import"),
-    description=_l(
-        "It is kept, then read and checked by the portal: follow it at the address of « Location » until « termine ». Nothing is saved before it is "
-        "applied: later (« rien »), or as soon as it is checked, its right lines (« valides ») or the whole of it if nothing is to be mended "
-        "(« toutes »). The same file sent again does nothing: the answer is then 200, with « deja_envoye », and shows where that file stands."
-    ),
+    description=LazyString(_how_to_send),
     form={
         "type": "object",
         "required": ["matrice", "fichier"],
@@ -246,7 +88,7 @@ _ID: Final = Parameter("import_id", _l("Number of the import"), {"type": "intege
         "properties": {
             "matrice": {"type": "string", "enum": list(IMPORTERS)},
             "fichier": {"type": "string", "format": "binary"},
-            "appliquer": {"type": "string", "enum": list(_WISHES), "default": _NOTHING},
+            "appliquer": {"type": "string", "enum": list(WISHES), "default": NOTHING},
         },
     },
     parameters=(
@@ -258,7 +100,7 @@ _ID: Final = Parameter("import_id", _l("Number of the import"), {"type": "intege
             argument="key",
         ),
     ),
-    answer=_object({"deja_envoye": _YES, "import": _object(_FILE)}),
+    answer=object_of({"deja_envoye": YES, "import": object_of(FILE)}),
     statuses=(202, 200),
     refusals=("parameter_invalid", "key_reused"),
     rate=SENDING_RATE,
@@ -276,7 +118,7 @@ def send_import(*, form: dict[str, Any], key: str | None) -> Answered:
     try:
         number = services.receive(
             form["matrice"], sent.filename or "", content, origin=Origin.API, program=identity().token_name,
-            token_id=identity().token_id, key=key, wish=_WISHES[form.get("appliquer", _NOTHING)],
+            token_id=identity().token_id, key=key, wish=WISHES[form.get("appliquer", NOTHING)],
         )  # fmt: skip
         known = False
     except services.SameFile as same:
@@ -284,7 +126,7 @@ def send_import(*, form: dict[str, Any], key: str | None) -> Answered:
     except services.KeyReused:
         raise ApiProblem("key_reused") from None
     file = _file_or_404(number)
-    return Answered({"deja_envoye": known, "import": _file(file)}, 200 if known else 202, _address(file))
+    return Answered({"deja_envoye": known, "import": file_shown(file)}, 200 if known else 202, address(file))
 
 
 # ---- following ---------------------------------------------------------------------------------------------------------
@@ -303,7 +145,7 @@ def send_import(*, form: dict[str, Any], key: str | None) -> Answered:
         Parameter("matrice", _l("Only the files of this matrix"), {"type": "string", "enum": list(IMPORTERS)}),
         Parameter("etat", _l("Only the files in this state"), {"type": "string", "enum": list(STATES.values())}),
     ),
-    answer=_object({"imports": {"type": "array", "items": _object(_FILE)}, "suivant": {"type": ["integer", "null"]}}),
+    answer=object_of({"imports": {"type": "array", "items": object_of(FILE)}, "suivant": {"type": ["integer", "null"]}}),
     refusals=("parameter_invalid",),
 )
 def imports(*, taille: int, apres: int | None, matrice: str | None, etat: str | None) -> dict[str, Any]:
@@ -311,7 +153,7 @@ def imports(*, taille: int, apres: int | None, matrice: str | None, etat: str | 
     states = None if etat is None else [state for state, word in STATES.items() if word == etat]
     found = queries.files_before(apres, size=taille + 1, matrix=matrice, states=states)
     page = found[:taille]
-    return {"imports": [_file(file) for file in page], "suivant": page[-1].id if len(found) > taille else None}
+    return {"imports": [file_shown(file) for file in page], "suivant": page[-1].id if len(found) > taille else None}
 
 
 @resource(
@@ -325,13 +167,13 @@ def imports(*, taille: int, apres: int | None, matrice: str | None, etat: str | 
         "mended; « liens » holds what can be done now."
     ),
     parameters=(_ID,),
-    answer=_object(_WHOLE),
+    answer=object_of(WHOLE),
     refusals=("not_found",),
     versioned=True,
 )
 def one_import(*, import_id: int) -> dict[str, Any]:
     """GET /imports/…; 404 for another organisation's."""
-    return _whole(_file_or_404(import_id))
+    return whole(_file_or_404(import_id))
 
 
 @resource(
@@ -349,9 +191,9 @@ def one_import(*, import_id: int) -> dict[str, Any]:
         Parameter("taille", _l("How many lines at most"), {"type": "integer", "minimum": 1, "maximum": _PAGE_MAX}, default=queries.PAGE),
         Parameter("apres", _l("Begin after this line of the file"), {"type": "integer", "minimum": 0, "maximum": 2**31 - 1}, default=0),
     ),
-    answer=_object(
+    answer=object_of(
         {
-            "erreurs": _list({"ligne": _NUMBER, "colonne": _NULLABLE, "en_tete": _NULLABLE, "valeur": _NULLABLE, "message": _TEXT}),
+            "erreurs": list_of({"ligne": NUMBER, "colonne": NULLABLE, "en_tete": NULLABLE, "valeur": NULLABLE, "message": TEXT}),
             "suivant": {"type": ["integer", "null"]},
         }
     ),
@@ -405,6 +247,44 @@ def import_report(*, import_id: int, format: str, lignes: str) -> Response:  # n
 
 
 @resource(
+    "/imports/<int:import_id>/colonnes",
+    method="POST",
+    scope=WRITE_SCOPE,
+    permission=WRITE,
+    tag=_l("Imports"),
+    summary=_l("Say what the headings of a file stand for"),
+    description=_l(
+        "Of a file in the state « colonnes_a_nommer »: for each heading of « a_nommer », the name of a column of « disponibles », or null to leave it out; "
+        "other headings may be named anew. It is remembered for the organisation, as on the page, and the file is checked. Sent again, it does nothing: "
+        "the answer is then 200."
+    ),
+    parameters=(_ID,),
+    body={
+        "type": "object",
+        "required": ["colonnes"],
+        "additionalProperties": False,
+        "properties": {"colonnes": {"type": "object", "additionalProperties": NULLABLE}},
+    },
+    answer=object_of(WHOLE),
+    statuses=(202, 200),
+    refusals=("not_found", "refused"),
+    versioned=True,
+)
+def name_import_columns(*, import_id: int, body: dict[str, Any]) -> Answered:
+    """POST /imports/…/colonnes: the rule of the page, from the version that was read."""
+    try:
+        done = services.name_headings(import_id, body["colonnes"], check=_check)
+    except services.FileGone:
+        raise ApiProblem("not_found") from None
+    except services.FileElsewhere:
+        raise ApiProblem("refused", detail=_refusal(_file_or_404(import_id))) from None
+    except naming.NotNamed as refused:
+        errors = [{"field": mending.shown_value(words, secret=False)[:100] or "colonnes", "detail": why} for words, why in refused.problems]
+        raise ApiProblem("fields_invalid", errors=errors) from None
+    return Answered(whole(_file_or_404(import_id)), 202 if done else 200)
+
+
+@resource(
     "/imports/<int:import_id>/application",
     method="POST",
     scope=WRITE_SCOPE,
@@ -422,7 +302,7 @@ def import_report(*, import_id: int, format: str, lignes: str) -> Response:  # n
         "additionalProperties": False,
         "properties": {"lignes": {"type": "string", "enum": [_ALL_LINES, _VALID_LINES]}},
     },
-    answer=_object(_WHOLE),
+    answer=object_of(WHOLE),
     statuses=(202,),
     refusals=("not_found", "refused"),
     versioned=True,
@@ -447,7 +327,7 @@ def apply_import(*, import_id: int, body: dict[str, Any]) -> Answered:
     summary=_l("Undo an applied file"),
     description=_l("The whole of it, for 30 days: what somebody changed since stays, and is listed in « conserve »."),
     parameters=(_ID,),
-    answer=_object(_WHOLE),
+    answer=object_of(WHOLE),
     statuses=(202,),
     refusals=("not_found", "refused"),
     versioned=True,
@@ -466,7 +346,7 @@ def undo_import(*, import_id: int) -> Answered:
     summary=_l("Take up a file that failed"),
     description=_l("A defect of the portal ended its work (« echec »), and nothing of it was saved: it is done again from there."),
     parameters=(_ID,),
-    answer=_object(_WHOLE),
+    answer=object_of(WHOLE),
     statuses=(202,),
     refusals=("not_found", "refused"),
     versioned=True,
@@ -484,15 +364,15 @@ def _accepted(import_id: int, act: Callable[..., None]) -> Answered:
         raise ApiProblem("not_found") from None
     except services.FileElsewhere:
         raise ApiProblem("refused", detail=_refusal(_file_or_404(import_id))) from None
-    return Answered(_whole(_file_or_404(import_id)), 202)
+    return Answered(whole(_file_or_404(import_id)), 202)
 
 
 def _check(file: ImportFile) -> None:
-    check_etag(_whole(file))
+    check_etag(whole(file))
 
 
 def _refusal(file: ImportFile) -> str:
     return str(_("This cannot be done in the present state of the file (« %(state)s »): see what « liens » offers.", state=STATES[file.state]))
 
 
-__all__ = ["READ_SCOPE", "SENDING_RATE", "STATES", "WRITE_SCOPE"]
+__all__ = ["READ_SCOPE", "SENDING_RATE", "WRITE_SCOPE"]

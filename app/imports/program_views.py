@@ -10,7 +10,7 @@ from flask_babel import lazy_gettext as _l
 
 from app.core.api import public_address
 
-from . import api, labels, services
+from . import answers, api, labels, services
 from .matrices import IMPORTERS
 from .permissions import PROGRAM_VIEW
 from .views import crumbs
@@ -39,7 +39,7 @@ class ImportsByProgramView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder 
             write_scope=api.WRITE_SCOPE,
             rate=api.SENDING_RATE.split()[0],
             megabytes=services.LIMITS.size // (1024 * 1024),
-            states=api.STATES,
+            states=answers.STATES,
             labels=labels,
         )
         return page

@@ -26,7 +26,7 @@ from app.core.tenancy import current_scope
 from app.core.transaction import after_commit, transaction
 from app.core.workflow import ForbiddenTransition
 
-from . import columns, parts
+from . import columns, naming, parts
 from .domain import AGAIN, AT_WORK, LIFE, UNDECIDED, UNDECIDED_KEPT, UNDO_KEPT, FileEvent, FileState, Origin, Wish
 from .matrices import IMPORTERS
 from .models import ImportFile
@@ -142,21 +142,47 @@ def name_columns(file_id: int, said: Mapping[int, str]) -> None:
     """
     with transaction() as session:
         file = locked(file_id)
-        move(file, FileEvent.MEND)
-        matrix = IMPORTERS[file.matrix].matrix
-        heading, named = file.heading or [], list(file.columns or [])
-        for place, column in said.items():
-            if 0 <= place < len(named) and (not column or column in matrix.by_name):
-                named[place] = column
-        filled = [column for column in named if column]
-        keys, _others = columns.missing(named, describe(matrix))
-        if len(filled) != len(set(filled)) or keys:
-            raise Unmapped
         file.wish = None  # somebody looks at it
-        columns.remember(matrix, file.organisation_id, {heading[place]: named[place] for place in said if place < len(heading) and heading[place]})
-        file.columns = named
+        _name(file, said)
         session.flush()
-        after_commit(lambda: enqueue(JOB, file_id))
+
+
+def name_headings(file_id: int, said: naming.Said, *, check: Callable[[ImportFile], None]) -> bool:
+    """The same by a program, heading by heading: every unknown one is decided, and what was wished of the file stands; ``check`` as of ``confirm``.
+
+    Gives whether there was something to do: said again of a file that went on, it does nothing.
+    Raises FileGone, FileElsewhere or naming.NotNamed.
+    """
+    with transaction() as session:
+        file = locked(file_id)
+        matrix = IMPORTERS[file.matrix].matrix
+        if file.state != FileState.TO_MAP:
+            if naming.is_named_so(file, matrix, said):
+                return False
+            raise FileElsewhere(file_id)
+        check(file)
+        _name(file, naming.judged(file, matrix, naming.places_of(file, matrix, said)))
+        session.flush()
+    log.info("import_columns_named", file=file_id)
+    return True
+
+
+def _name(file: ImportFile, said: Mapping[int, str]) -> None:
+    """Have a file checked with these columns.  Raises FileElsewhere or Unmapped."""
+    file_id = file.id
+    move(file, FileEvent.MEND)
+    matrix = IMPORTERS[file.matrix].matrix
+    heading, named = file.heading or [], list(file.columns or [])
+    for place, column in said.items():
+        if 0 <= place < len(named) and (not column or column in matrix.by_name):
+            named[place] = column
+    filled = [column for column in named if column]
+    keys, _others = columns.missing(named, describe(matrix))
+    if len(filled) != len(set(filled)) or keys:
+        raise Unmapped
+    columns.remember(matrix, file.organisation_id, {heading[place]: named[place] for place in said if place < len(heading) and heading[place]})
+    file.columns = named
+    after_commit(lambda: enqueue(JOB, file_id))
 
 
 def ask_columns_again(file_id: int) -> None:
@@ -304,5 +330,6 @@ def move(file: ImportFile, event: FileEvent) -> None:
 
 __all__ = [
     "JOB", "LIMITS", "CountsChanged", "FileElsewhere", "FileGone", "KeyReused", "SameFile", "Unmapped", "applicable", "ask_columns_again", "check_again",
-    "confirm", "decided", "due", "give_up", "limits_of", "locked", "move", "name_columns", "purge", "receive", "retry", "shown_name", "undo",
+    "confirm", "decided", "due", "give_up", "limits_of", "locked", "move", "name_columns", "name_headings", "purge", "receive", "retry", "shown_name",
+    "undo",
 ]  # fmt: skip

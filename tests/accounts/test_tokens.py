@@ -100,7 +100,7 @@ def test_a_token_is_made_shown_once_and_kept_as_a_digest(as_user: AsUser, client
     browser = as_user("principal")
     assert "Aucun jeton d’accès" in browser.get("/mon-compte/").text
     page = browser.get(NEW).text
-    for words in ("Portées", "Lire la fiche de l’organisme", "30 jours", "365 jours", "Réseaux autorisés", "Mot de passe actuel"):
+    for words in ("Portées", "Lire la fiche de l’organisme", "30 jours", "365 jours", "Réseaux autorisés", "Mot de passe actuel", "Suivre les fichiers importés (imports:lecture)"):
         assert words in page
     answer = post(browser, NEW, FORM | {"scopes": list(ALL), "networks": "192.0.2.0/24"})
     assert (answer.status_code, answer.location) == (303, "/mon-compte/jetons/cree")
@@ -110,6 +110,7 @@ def test_a_token_is_made_shown_once_and_kept_as_a_digest(as_user: AsUser, client
     assert browser.get("/mon-compte/jetons/cree").location == "/mon-compte/#jetons", "shown once"
     listed = browser.get("/mon-compte/").text
     assert "Planning" in listed
+    assert "Lire la fiche de l’organisme (organisme:lecture)" in listed, "the codes that programs read"
     assert token[:10] + "…" in listed
     assert token not in listed
     assert "jamais" in listed

@@ -128,7 +128,7 @@ def _all() -> dict[str, Route]:
         **{f"api_v1.{name}": Route(frozenset(), bearer=True) for name in ("account", "organisation", "accounts", "one_account", "edit_account")},
         **{
             f"api_v1.{name}": Route(frozenset(), bearer=True)
-            for name in ("send_import", "imports", "one_import", "import_errors", "import_report", "apply_import", "undo_import", "retry_import")
+            for name in ("send_import", "imports", "one_import", "import_errors", "import_report", "name_import_columns", "apply_import", "undo_import", "retry_import")
         },
         "OrganisationTokensView.list": Route(PRINCIPALS),
         "OrganisationTokensView.revoke": Route(PRINCIPALS, owner=True),

@@ -109,7 +109,7 @@ NOT_EDITS: dict[str, str] = {
     "ui.presence": "who has a page open; nothing is kept",
     **dict.fromkeys(("ui.page_draft", "ui.drop_page_draft"), _DRAFT),
     "api_v1.edit_account": "If-Match, in tests/accounts/test_tokens.py",
-    **dict.fromkeys(("api_v1.apply_import", "api_v1.undo_import", "api_v1.retry_import"), "If-Match, in tests/imports/test_api.py"),
+    **dict.fromkeys(("api_v1.name_import_columns", "api_v1.apply_import", "api_v1.undo_import", "api_v1.retry_import"), "If-Match, in tests/imports/test_api.py"),
     "api_v1.send_import": _NEW,
     "OrganisationTokensView.revoke": _STATE,
 }  # fmt: skip

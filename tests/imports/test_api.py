@@ -6,6 +6,7 @@ import io
 import re
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -25,6 +26,7 @@ from app.core.tenancy import Scope, bound_scope
 from app.core.transaction import transaction
 from app.imports import mending, parts, queries, services
 from app.imports.domain import MOST_TRIES, FileState, PartKind
+from app.imports.matrices import IMPORTERS
 from app.imports.models import ImportFile
 from app.imports.permissions import PROGRAM
 from app.trainees.matrices import trainees_plan
@@ -35,7 +37,7 @@ from tests.accounts.test_delegation import lend_now
 from tests.accounts.test_tokens import call, id_of, limited, make, refused  # noqa: F401 - limited is a fixture
 from tests.actions.helpers import make_action, make_nir
 from tests.architecture.markup import problems
-from tests.imports.helpers import csv_of, file_now, row_of, run, send
+from tests.imports.helpers import csv_of, described, file_now, row_of, run, send
 from tests.imports.test_failures import broken, failing
 
 if TYPE_CHECKING:
@@ -174,7 +176,7 @@ def test_columns_that_nobody_knows_are_named_on_the_page_and_nothing_applies_its
     run(number)
     shown = call(client, f"/imports/{number}", token).get_json()
     assert shown["etat"] == "colonnes_a_nommer"
-    assert shown["colonnes"] == {"inconnues": ["Notre code"], "en_double": [], "manquantes": []}
+    assert {key: shown["colonnes"][key] for key in ("inconnues", "en_double", "manquantes")} == {"inconnues": ["Notre code"], "en_double": [], "manquantes": []}
     browser = as_user("principal")
     assert post(browser, f"/imports/fichier/{number}/colonnes", {f"colonne-{len(row)}": ""}).status_code == 303
     run(number)
@@ -184,6 +186,83 @@ def test_columns_that_nobody_knows_are_named_on_the_page_and_nothing_applies_its
     again = sent(client, token, csv_of([row_of(action, make_nir()) | {"Notre code": "13"}]), appliquer="valides")
     run(again)
     assert call(client, f"/imports/{again}", token).get_json()["etat"] == "applique", "it was remembered"
+
+
+def test_columns_that_nobody_knows_are_named_by_the_program(client: FlaskClient, db_session: Session) -> None:
+    """By the rule of the page: everything is decided, it is remembered, and what was wished of the file stands."""
+    action = make_action()
+    token = make("principal", *SCOPES)
+    content = csv_of([row_of(action, make_nir()) | {"Notre code": "12"}]).replace(b'"Courriel"', b'"Courriell"')
+    number = sent(client, token, content, appliquer="valides")
+    refused(act(client, token, number, "colonnes", '"autre"', json={"colonnes": {"Notre code": None}}), 409, "refused")
+    run(number)
+    read = call(client, f"/imports/{number}", token)
+    shown, tag = read.get_json(), read.headers["ETag"]
+    assert (shown["etat"], shown["liens"]["colonnes"]) == ("colonnes_a_nommer", f"/api/v1/imports/{number}/colonnes")
+    assert shown["colonnes"]["a_nommer"] == [{"en_tete": "Courriell", "proposition": "email"}, {"en_tete": "Notre code", "proposition": None}]
+    free = {one["colonne"]: one for one in shown["colonnes"]["disponibles"]}
+    assert free.keys() == {one.column.name for one in described()}
+    assert (free["email"]["nommee_par"], free["birth_name"]["nommee_par"], free["birth_name"]["cle"]) == (None, "Nom de naissance", True)
+
+    def named(said: Any, tag: str | None = tag) -> Any:
+        return act(client, token, number, "colonnes", tag, json={"colonnes": said})
+
+    right = {"Courriell": "email", "Notre code": None}
+    refused(named(right, None), 428, "precondition_required")
+    refused(named(right, '"autre"'), 412, "precondition_failed")
+    for said, field in (
+        ({"Courriell": "email"}, "Notre code"), (right | {"Autre": None}, "Autre"), (right | {"Notre code": "adresse"}, "Notre code"),
+        (right | {"Notre code": "town"}, "Notre code"), (right | {"Nom de naissance": None}, "colonnes"), (right | {"Nom de naissance": "usual_name"}, "colonnes"),
+        ({}, "Courriell"), (["Notre code"], "colonnes"), ({"Notre code": 3}, "colonnes"), (dict.fromkeys(map(str, range(200))), "colonnes"),
+    ):  # fmt: skip
+        assert field in {error["field"] for error in refused(named(said), 422, "fields_invalid")["errors"]}, said
+    refused(act(client, token, number, "colonnes", tag, json={"autre": {}}), 422, "fields_invalid")
+    assert call(client, f"/imports/{number}", token).get_json()["etat"] == "colonnes_a_nommer"
+    reader = make("principal", "imports:lecture")
+    refused(act(client, reader, number, "colonnes", tag, json={"colonnes": right}), 403, "scope_missing")
+    foreign = make("autre-of", *SCOPES)
+    refused(act(client, foreign, number, "colonnes", tag, json={"colonnes": right}), 404, "not_found")
+    done = named(right)
+    assert (done.status_code, done.get_json()["etat"], done.get_json()["a_appliquer"]) == (202, "en_controle", "valides")
+    again = named(right)
+    assert (again.status_code, again.get_json()["etat"]) == (200, "en_controle"), "sent again after a cut, it does nothing"
+    run(number)
+    assert named(right).get_json()["etat"] == "applique"
+    refused(named(right | {"Courriell": None}), 409, "refused")
+    following = csv_of([row_of(action, make_nir()) | {"Notre code": "13"}]).replace(b'"Courriel"', b'"Courriell"')
+    other = sent(client, token, following, appliquer="valides")
+    run(other)
+    assert call(client, f"/imports/{other}", token).get_json()["etat"] == "applique", "it was remembered"
+
+
+def test_two_headings_of_one_column_and_a_file_of_another_matrix(client: FlaskClient, db_session: Session) -> None:
+    action = make_action()
+    token = make("principal", *SCOPES)
+    content = csv_of([row_of(action, make_nir())]).replace('"Nom d’usage"'.encode(), b'"Nom de famille"')
+    number = sent(client, token, content)
+    run(number)
+    read = call(client, f"/imports/{number}", token)
+    assert read.get_json()["colonnes"]["en_double"] == ["Nom de famille"]
+    wrong = refused(act(client, token, number, "colonnes", read.headers["ETag"], json={"colonnes": {"Nom de famille": "birth_name"}}), 422, "fields_invalid")
+    assert wrong["errors"][0]["field"] == "Nom de famille"
+    assert act(client, token, number, "colonnes", read.headers["ETag"], json={"colonnes": {"Nom de famille": "usual_name"}}).status_code == 202
+    elsewhere = sent(client, token, "N° Action;Nom de naissance;N° Composante;Nature;Date de fin réelle\r\n19Q1;Sion;01;Sortie;12/06/2026\r\n".encode())
+    run(elsewhere)
+    assert call(client, f"/imports/{elsewhere}", token).get_json()["colonnes"]["matrice_proposee"] == "sorties"
+
+
+def test_what_another_file_taught_meanwhile_is_not_left_out(client: FlaskClient, db_session: Session) -> None:
+    action = make_action()
+    token = make("principal", *SCOPES)
+    numbers = []
+    for words in ("a@exemple.fr", "b@exemple.fr"):
+        row = row_of(action, make_nir()) | {"Messagerie": words}
+        numbers.append(sent(client, token, csv_of([row], columns=[name for name in row if name != "email"])))
+        run(numbers[-1])
+    for number, said in zip(numbers, ({"Messagerie": "email"}, {}), strict=True):
+        tag = call(client, f"/imports/{number}", token).headers["ETag"]
+        assert act(client, token, number, "colonnes", tag, json={"colonnes": said}).status_code == 202
+    assert "email" in (file_now(numbers[1]).columns or [])
 
 
 def test_a_file_that_is_none_says_why(client: FlaskClient, db_session: Session) -> None:
@@ -627,6 +706,19 @@ def test_the_tokens_of_the_organisation(as_user: AsUser, client: FlaskClient, db
     assert call(client, "/compte", foreign).status_code == 200
     history = browser.get("/gestion-organisme/historique/").text
     assert "Le jeton « Essai » de M. MOREAU Karim a été révoqué" in history.replace("\xa0", " ")
+
+
+def test_the_codes_of_the_matrices_are_explained_wherever_they_are_asked_for(as_user: AsUser, client: FlaskClient) -> None:
+    told = (Path(__file__).parents[2] / "docs/api.md").read_text(encoding="utf-8")
+    described = client.get("/api/v1/openapi.json").get_json()["paths"]["/imports"]["post"]["description"]
+    page = as_user("principal").get("/imports/par-logiciel/").text
+    for name, importer in IMPORTERS.items():
+        title = str(importer.matrix.title)
+        assert f"| `{name}` | {title} |" in told and f"- `{name}` : {title}" in described
+        assert re.search(rf'href="/imports/{name}/specifications">{title}</a></th>\s*<td[^>]*>(?:<[^>]+>|\s)*{name}\s*<', page), "a column of its own"
+    number = sent(client, make("principal", *SCOPES), csv_of([row_of(make_action(), make_nir())]))
+    shown = call(client, f"/imports/{number}", make("principal", *SCOPES)).get_json()
+    assert (shown["matrice"], shown["matrice_titre"]) == ("stagiaires", "Stagiaires")
 
 
 def test_the_page_that_shows_how(as_user: AsUser, client: FlaskClient) -> None:

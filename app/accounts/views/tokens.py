@@ -25,8 +25,8 @@ _SHOWN_ONCE = "_new_token"
 
 
 def scope_labels() -> dict[str, str]:
-    """What each scope is called."""
-    return {scope.name: str(scope.label) for scope in api.scopes()}
+    """What each scope is called, with the code that programs and the description of the interface use."""
+    return {scope.name: f"{scope.label} ({scope.name})" for scope in api.scopes()}
 
 
 class TokensView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only partly typed
@@ -44,7 +44,8 @@ class TokensView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only pa
         """Name, scopes, validity, networks; the present password is asked."""
         granted = current_app.appbuilder.sm.granted(current_user)  # type: ignore[attr-defined]  # set by Flask-AppBuilder
         open_scopes = api.scopes_open_to(granted, of_organisation=current_user.organisation_id is not None)
-        choices = [(scope.name, scope.label) for scope in open_scopes]
+        labels = scope_labels()
+        choices = [(scope.name, labels[scope.name]) for scope in open_scopes]
         if request.method == "GET":
             return self._page("create", form=TokenForm(choices, formdata=None))
         form = TokenForm(choices)

@@ -89,7 +89,10 @@ def _body(schema: Mapping[str, Any]) -> dict[str, Any]:
     errors = [{"field": str(name)[:100], "detail": _("This field is not known here.")} for name in sent if name not in known]
     for name, value in sent.items():
         nullable = "null" in known.get(name, {}).get("type", "null")
-        if name in known and not (isinstance(value, str) or (value is None and nullable)):
+        if known.get(name, {}).get("type") == "object":
+            if not _is_object_of_texts(value, known[name]):
+                errors.append({"field": name, "detail": _("Send an object here, whose values are texts or null.")})
+        elif name in known and not (isinstance(value, str) or (value is None and nullable)):
             errors.append({"field": name, "detail": _("Send a text here.")})
         elif isinstance(value, str) and "\x00" in value:
             errors.append({"field": name, "detail": _("This text holds a character that is not allowed.")})
@@ -98,6 +101,14 @@ def _body(schema: Mapping[str, Any]) -> dict[str, Any]:
     if errors:
         raise ApiProblem("fields_invalid", errors=errors)
     return sent
+
+
+def _is_object_of_texts(value: object, schema: Mapping[str, Any]) -> bool:
+    """Whether it is an object of any members that are texts, or null where that is declared."""
+    nullable = "null" in schema["additionalProperties"]["type"]
+    if not isinstance(value, dict):
+        return False
+    return all("\x00" not in name and ((one is None and nullable) or (isinstance(one, str) and "\x00" not in one)) for name, one in value.items())
 
 
 def _form(schema: Mapping[str, Any]) -> dict[str, Any]:
