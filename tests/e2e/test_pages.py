@@ -26,7 +26,7 @@ _ALIKE = (
 #: Lists whose forms have something of their own: relations, fields found by typing, dates, flags.
 _OWN_FORMS = "dispositifs|contrats|actions|composantes|contacts"
 #: Files, and what would not be a page.
-_NOT_PAGES = re.compile(r"/export/|/source$|/modele\.|/erreurs\.csv$|/assets/|/metrics|/healthz|/api/v1/|/readyz|/jeton|/courrier\.pdf$|/specifications\.pdf$|/format\.(?:xlsx|ods|csv)$|/demandes-de-modification/documents/")
+_NOT_PAGES = re.compile(r"/export/|/source$|/modele\.|/erreurs\.csv$|/assets/|/metrics|/healthz|/api/v1/|/readyz|/jeton|/courrier\.pdf$|/specifications\.pdf$|/format\.(?:xlsx|ods|csv)$|/exemple\.csv$|/demandes-de-modification/documents/")
 
 _WATCH = """
 window.__violations = [];

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
@@ -115,11 +116,19 @@ def partner() -> Partner:
     return Partner()
 
 
+class _Longest(random.Random):
+    """The wait before another try is as long as it may be: none draws a few milliseconds, after which the same drain would try again."""
+
+    def uniform(self, a: float, b: float) -> float:
+        return max(a, b)
+
+
 @pytest.fixture
-def world(committed: Flask, partner: Partner) -> Iterator[World]:
-    from app.core.outbox import register_handler, register_partner, registry
+def world(committed: Flask, partner: Partner, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    from app.core.outbox import policy, register_handler, register_partner, registry
     from app.core.tenancy import Scope, bound_scope
 
+    monkeypatch.setattr(policy, "_rng", _Longest())
     world = World(committed, partner)
     known = registry._registry.partners.copy(), registry._registry.handlers.copy()
     register_partner(PARTNER, partner)
