@@ -313,3 +313,20 @@ def committed(databases: Databases, make_settings: Callable[..., Any]) -> Iterat
         db.session.remove()
         db.engine.dispose()
     databases.drop("own")
+
+
+@pytest.fixture
+def limited(databases: Databases, make_settings: Callable[..., Any]) -> Iterator[Flask]:
+    """An application with the limits of production, on a database of its own."""
+    from app import create_app
+    from app.core.extensions import db
+
+    application = create_app(make_settings(*databases.create("limited"), ratelimit_enabled=True))
+    with application.app_context():
+        application.appbuilder.sm.limiter.reset()  # type: ignore[attr-defined]  # set by Flask-AppBuilder
+    yield application
+    with application.app_context():
+        application.appbuilder.sm.limiter.reset()  # type: ignore[attr-defined]
+        db.session.remove()
+        db.engine.dispose()
+    databases.drop("limited")

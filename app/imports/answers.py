@@ -195,7 +195,7 @@ def _columns(file: ImportFile) -> dict[str, Any]:
     described = describe(matrix)
     heading = file.heading or []
     remembered = columns.remembered_for(matrix)
-    mapped = columns.map_headings(heading, described, remembered, matrix.left_out)
+    mapped = columns.map_headings(heading, matrix, remembered)
     keys, _others = columns.missing(mapped.columns, described)
     shown = [shown_value(words, secret=False) for words in heading]
     named_by = {column: words for column, words in zip(reversed(mapped.columns), reversed(shown), strict=True) if column}

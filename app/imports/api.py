@@ -273,15 +273,10 @@ def import_report(*, import_id: int, format: str, lignes: str) -> Response:  # n
 def name_import_columns(*, import_id: int, body: dict[str, Any]) -> Answered:
     """POST /imports/…/colonnes: the rule of the page, from the version that was read."""
     try:
-        done = services.name_headings(import_id, body["colonnes"], check=_check)
-    except services.FileGone:
-        raise ApiProblem("not_found") from None
-    except services.FileElsewhere:
-        raise ApiProblem("refused", detail=_refusal(_file_or_404(import_id))) from None
+        return _accepted(import_id, partial(services.name_headings, said=body["colonnes"]))
     except naming.NotNamed as refused:
         errors = [{"field": mending.shown_value(words, secret=False)[:100] or "colonnes", "detail": why} for words, why in refused.problems]
         raise ApiProblem("fields_invalid", errors=errors) from None
-    return Answered(whole(_file_or_404(import_id)), 202 if done else 200)
 
 
 @resource(
@@ -356,15 +351,15 @@ def retry_import(*, import_id: int) -> Answered:
     return _accepted(import_id, services.retry)
 
 
-def _accepted(import_id: int, act: Callable[..., None]) -> Answered:
-    """The file as the act left it, from the version that was read; the portal does the rest."""
+def _accepted(import_id: int, act: Callable[..., bool | None]) -> Answered:
+    """The file as the act left it, from the version that was read; the portal does the rest, unless the act says that there is nothing to do."""
     try:
-        act(import_id, check=_check)
+        done = act(import_id, check=_check)
     except services.FileGone:
         raise ApiProblem("not_found") from None
     except services.FileElsewhere:
         raise ApiProblem("refused", detail=_refusal(_file_or_404(import_id))) from None
-    return Answered(whole(_file_or_404(import_id)), 202)
+    return Answered(whole(_file_or_404(import_id)), 200 if done is False else 202)
 
 
 def _check(file: ImportFile) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import delete, select
 
@@ -46,24 +46,22 @@ class Mapped:
         return not self.undecided and not self.twice
 
 
-def known_names(described: Sequence[Description]) -> dict[str, str]:
+def known_names(matrix: Matrix) -> dict[str, str]:
     """What each column is called: its heading, its other headings, its technical name."""
     names: dict[str, str] = {}
-    for one in described:
-        for words in (one.header, *one.column.aliases, one.column.name):
-            names.setdefault(fold(words), one.column.name)
+    for column in matrix.columns:
+        for words in (header_of(column), *column.aliases, column.name):
+            names.setdefault(fold(words), column.name)
     return names
 
 
-def map_headings(
-    heading: Sequence[str], described: Sequence[Description], remembered: Mapping[str, str], left_out: Collection[Any] = ()
-) -> Mapped:
+def map_headings(heading: Sequence[str], matrix: Matrix, remembered: Mapping[str, str]) -> Mapped:
     """Columns by name, whatever their order and accents; then as the organisation said once; the rest is proposed by likeness.
 
-    ``left_out``: headings that are no column of the matrix, unless the organisation said otherwise.
+    Headings that the matrix leaves out are no column, unless the organisation said otherwise.
     """
-    names = known_names(described)
-    remembered = {fold(str(words)): "" for words in left_out} | dict(remembered)
+    names = known_names(matrix)
+    remembered = {fold(str(words)): "" for words in matrix.left_out} | dict(remembered)
     mapped = Mapped([])
     for place, words in enumerate(heading):
         folded = fold(words)
@@ -102,7 +100,7 @@ def headings_first(refused: Refused, matrix: Matrix, remembered: Mapping[str, st
     """
     if refused.header is None:
         return refused
-    mapped = map_headings(refused.header, describe(matrix), remembered)
+    mapped = map_headings(refused.header, matrix, remembered)
     data = is_data(refused.header, mapped)
     if data and refused.fault in (*_OF_SIZE, Fault.SAME_HEADER_TWICE):
         return Refused(Fault.NO_HEADER)
@@ -120,7 +118,7 @@ def why_not_read(refused: Refused, content: bytes, name: str, matrix: Matrix, re
 
 def only_known(heading: Sequence[str], matrix: Matrix, remembered: Mapping[str, str]) -> list[str]:
     """The headings that the matrix knows, the others blank: what is kept of a file that was refused names nobody."""
-    return [words if column else "" for words, column in zip(heading, map_headings(heading, describe(matrix), remembered).columns, strict=True)]
+    return [words if column else "" for words, column in zip(heading, map_headings(heading, matrix, remembered).columns, strict=True)]
 
 
 def too_large(content: bytes, name: str, limits: Limits, matrix: Matrix, remembered: Mapping[str, str]) -> Refused:
@@ -143,7 +141,7 @@ def better_matrix(heading: Sequence[str], chosen: Matrix, remembered: Mapping[st
 
 def _fit(heading: Sequence[str], matrix: Matrix, remembered: Mapping[str, str]) -> tuple[int, int]:
     """How many columns of a matrix these headings name, and how many of its keys they do not."""
-    names = {fold(words): column.name for column in matrix.columns for words in (header_of(column), *column.aliases, column.name)}
+    names = known_names(matrix)
     named = {names.get(fold(words)) or remembered.get(fold(words)) for words in heading} - {None, ""}
     return len(named), sum(column.name not in named for column in matrix.keys)
 
@@ -161,14 +159,16 @@ def remembered_for(matrix: Matrix) -> dict[str, str]:
 
 
 def remember(matrix: Matrix, organisation_id: int, said: Mapping[str, str]) -> None:
-    """Keep what was said of headings, for the next file."""
-    for words, column in said.items():
-        folded = fold(words)[:200]
-        known = db.session.scalar(select(ImportHeading).where(ImportHeading.matrix == matrix.name, ImportHeading.heading == folded))
-        if known is None:
-            db.session.add(ImportHeading(organisation_id=organisation_id, matrix=matrix.name, heading=folded, column_name=column))
+    """Keep what was said of headings, for the next file; those that are known by name need no keeping."""
+    names = known_names(matrix)
+    told = {fold(words)[:200]: column for words, column in said.items() if fold(words) not in names}
+    statement = select(ImportHeading).where(ImportHeading.matrix == matrix.name, ImportHeading.heading.in_(told))
+    held = {one.heading: one for one in db.session.scalars(statement)}
+    for words, column in told.items():
+        if words in held:
+            held[words].column_name = column
         else:
-            known.column_name = column
+            db.session.add(ImportHeading(organisation_id=organisation_id, matrix=matrix.name, heading=words, column_name=column))
 
 
 def forget(matrix: Matrix, heading: Sequence[str]) -> None:

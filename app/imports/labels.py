@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
+from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from flask_babel import ngettext
 
 from app.core.matrix.plan import Act
 from app.core.tabular import Fault, Refused, sheet_ending
 from app.core.tabular.labels import refused
+from app.core.ui.format import fr_number
 
 from .domain import FileState, Phase
 from .models import ImportFile
@@ -55,6 +58,34 @@ def why_refused(file: ImportFile) -> Any:
     return refused(Refused(Fault(fault["fault"]), **place, in_text=bool(fault.get("in_text")), heading=fault.get("heading") or ""))
 
 
+class Said(NamedTuple):
+    """What a banner says."""
+
+    tone: str
+    title: str
+    text: str
+
+
+def undone(file: ImportFile) -> Said:
+    """What undoing a file did, and what it left."""
+    counts, kept = file.counts or {}, file.kept
+    gone = counts.get(Act.CREATE, 0) + counts.get(Act.CHANGE, 0) - kept
+    title = ngettext("%(count)s line was undone", "%(count)s lines were undone", gone, count=fr_number(gone))
+    if not kept:
+        return Said("success", title, _("Nothing of this import is left."))
+    if file.dropped:
+        text = ngettext(
+            "%(count)s line was kept, as a whole or in part; the reasons are not held any longer.",
+            "%(count)s lines were kept, as a whole or in part; the reasons are not held any longer.", kept, count=fr_number(kept),
+        )  # fmt: skip
+    else:
+        text = ngettext(
+            "%(count)s line was kept, as a whole or in part: the tab “Kept” says why.",
+            "%(count)s lines were kept, as a whole or in part: the tab “Kept” says why.", kept, count=fr_number(kept),
+        )  # fmt: skip
+    return Said("info", title, text)
+
+
 def read_as_text(file: ImportFile) -> str:
     """« .xlsx » of a file that was read as a text all the same; else nothing."""
     return sheet_ending(file.file_name) if file.heading is not None and not file.sheet else ""
@@ -67,4 +98,4 @@ ACT_LABELS: Final[dict[str, tuple[Any, str]]] = {
     Act.WRONG: (_l("To mend"), "danger"),
 }
 
-__all__ = ["ACT_LABELS", "FAILED_LABELS", "PHASE_LABELS", "STATE_LABELS", "read_as_text", "state_of", "why_refused"]
+__all__ = ["ACT_LABELS", "FAILED_LABELS", "PHASE_LABELS", "STATE_LABELS", "Said", "read_as_text", "state_of", "undone", "why_refused"]

@@ -156,6 +156,8 @@ class ImportFinding(TenantMixin, Model):
     #: The column of the matrix; "" for the line as a whole.
     column_name: Mapped[str] = mapped_column(String(40))
     message: Mapped[str] = mapped_column(Text)
+    #: The other line that makes this one wrong.
+    other_line: Mapped[int | None]
 
 
 class ImportHeading(TenantMixin, Model):

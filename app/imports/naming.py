@@ -49,8 +49,8 @@ def places_of(file: ImportFile, matrix: Matrix, said: Said) -> dict[int, str]:
 
 def judged(file: ImportFile, matrix: Matrix, places: Mapping[int, str]) -> dict[int, str]:
     """The column of every place: as it is said, else as it is known.  Raises NotNamed unless all are decided, none twice, and no key is missing."""
-    heading, described = file.heading or [], describe(matrix)
-    mapped = columns.map_headings(heading, described, columns.remembered_for(matrix), matrix.left_out)
+    heading = file.heading or []
+    mapped = columns.map_headings(heading, matrix, columns.remembered_for(matrix))
     named = [places.get(place, column) for place, column in enumerate(mapped.columns)]
     problems = [
         (heading[place], str(_("Say which column this heading stands for, or send null to leave it out.")))
@@ -62,7 +62,7 @@ def judged(file: ImportFile, matrix: Matrix, places: Mapping[int, str]) -> dict[
         for place, column in enumerate(named)
         if column and column in named[:place]
     ]
-    keys, _others = columns.missing(named, described)
+    keys, _others = columns.missing(named, describe(matrix))
     if keys:
         problems.append(("", str(_("Without them no line can be taken: %(names)s.", names=", ".join(one.header for one in keys)))))
     if problems:

@@ -18,8 +18,6 @@ from .models import ImportFile, ImportFinding
 
 #: Lines of the report on a page.
 PAGE: Final = 50
-#: Columns of which a sentence may name another line: of the line as a whole, and of the number that two lines give to two people.
-_NAMING: Final = ("", "nir")
 
 
 def get_file(file_id: int) -> ImportFile | None:
@@ -94,9 +92,8 @@ def findings_of(file_id: int, lines: Sequence[int]) -> dict[int, list[ImportFind
 
 
 def is_named(file_id: int, line: int) -> bool:
-    """Whether what is said of another line names this one: it is wrong because of it."""
-    other = (ImportFinding.file_id == file_id) & (ImportFinding.line != line) & ImportFinding.column_name.in_(_NAMING)
-    return bool(db.session.scalar(select(exists().where(other, ImportFinding.message.regexp_match(rf"\y{line}\y")))))
+    """Whether another line is wrong because of this one."""
+    return bool(db.session.scalar(select(exists().where(ImportFinding.file_id == file_id, ImportFinding.other_line == line))))
 
 
 def findings_between(file_id: int, first: int, end: int) -> dict[int, list[tuple[str, str]]]:

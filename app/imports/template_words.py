@@ -15,7 +15,7 @@ from app.core.tabular.writing import ColumnKind, Heading
 from .specification import Line, Specification, files_accepted, how_to_fill, what_is_damaged
 
 #: How the cells of a column are held.
-HELD: Final = {FieldKind.DATE: ColumnKind.DATE, FieldKind.NUMBER: ColumnKind.NUMBER}
+_HELD: Final = {FieldKind.DATE: ColumnKind.DATE, FieldKind.NUMBER: ColumnKind.NUMBER}
 #: Ground and ink of a heading; its note says the same in words.
 COLOURS: Final = {Need.ALWAYS: ("#1F4E8C", "#FFFFFF"), Need.SOMETIMES: ("#FFE3A3", "#1A1A1A"), Need.NEVER: ("#E6E6E6", "#1A1A1A")}
 #: What spreadsheets keep of a note.
@@ -24,7 +24,7 @@ _NOTE: Final = 900
 
 def held(line: Line) -> ColumnKind:
     """How the cells of a column are held."""
-    return HELD.get(line.kind, ColumnKind.TEXT)
+    return _HELD.get(line.kind, ColumnKind.TEXT)
 
 
 def width(line: Line) -> int:

@@ -114,7 +114,7 @@ def check_file(matrix: Matrix, content: bytes, *, name: str = "", longest: float
     watch()
     checker = Checker(matrix)
     described = describe(matrix, checker.forms)
-    mapped = map_headings(table.header, described, {}, matrix.left_out)
+    mapped = map_headings(table.header, matrix, {})
     if is_data(table.header, mapped):
         raise as_named(Refused(Fault.NO_HEADER), name, is_text=table.is_text)
     headers = {one.column.name: one.header for one in described}

@@ -317,7 +317,8 @@ class ImportsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only p
     def _columns_page(self, file: ImportFile, context: dict[str, Any], said: dict[int, str] | None = None) -> str:
         matrix = IMPORTERS[file.matrix].matrix
         described = describe(matrix)
-        mapped = columns.map_headings(file.heading or [], described, columns.remembered_for(matrix), matrix.left_out)
+        remembered = columns.remembered_for(matrix)
+        mapped = columns.map_headings(file.heading or [], matrix, remembered)
         given = said or {}
         chosen = [given.get(place, column or mapped.proposed.get(place, "")) for place, column in enumerate(mapped.columns)]
         keys, others = columns.missing(chosen, described)
@@ -332,7 +333,7 @@ class ImportsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only p
             sample=sample,
             missing_keys=keys,
             missing_others=others,
-            fits=columns.better_matrix(file.heading or [], matrix, columns.remembered_for(matrix)) if keys else None,
+            fits=columns.better_matrix(file.heading or [], matrix, remembered) if keys else None,
             twice=twice,
             to_decide=sorted(asking),
             settled=[place for place in range(len(chosen)) if place not in asking],

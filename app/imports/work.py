@@ -260,12 +260,11 @@ def read(file_id: int, *, may_apply: bool = False) -> bool:
     with transaction():
         file = locked(file_id)
         matrix = IMPORTERS[file.matrix].matrix
-        described = describe(matrix)
-        mapped = columns.map_headings(table.header, described, columns.remembered_for(matrix), matrix.left_out)
+        mapped = columns.map_headings(table.header, matrix, columns.remembered_for(matrix))
         if columns.is_data(table.header, mapped):
             _refuse(file, as_named(Refused(Fault.NO_HEADER), file.file_name, is_text=table.is_text))
             return False
-        keys, _others = columns.missing(mapped.columns, described)
+        keys, _others = columns.missing(mapped.columns, describe(matrix))
         asked = not mapped.settled or bool(keys)
         move(file, FileEvent.ASK_COLUMNS if asked else FileEvent.READ)
         file.heading, file.columns, file.lines = [_masked(words) for words in table.header], mapped.columns, count
@@ -363,7 +362,7 @@ def keep_findings(file: ImportFile, findings: Sequence[Finding], *, lines: Colle
         [
             {
                 "id": number, "organisation_id": file.organisation_id, "file_id": file.id, "line": one.line, "column_name": one.column,
-                "message": _masked(one.message),
+                "message": _masked(one.message), "other_line": one.other,
             }
             for number, one in zip(new_ids(ImportFinding, min(len(findings), MOST_FINDINGS)), findings, strict=False)
         ],

@@ -2,31 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any
-
 import pytest
 from flask import Flask
 
-from app.core.extensions import db
 from tests.accounts.helpers import WRONG, post, sign_in
 
 
-@pytest.fixture
-def limited(databases: Any, make_settings: Callable[..., Any]) -> Iterator[Flask]:
-    """An application with the limits of production."""
-    from app import create_app
-
-    application = create_app(make_settings(*databases.create("limited"), ratelimit_enabled=True))
-    application.config["AUTH_RATE_LIMIT"] = "20 per minute"
-    with application.app_context():
-        application.appbuilder.sm.limiter.reset()  # type: ignore[attr-defined]  # set by Flask-AppBuilder
-    yield application
-    with application.app_context():
-        application.appbuilder.sm.limiter.reset()  # type: ignore[attr-defined]
-        db.session.remove()
-        db.engine.dispose()
-    databases.drop("limited")
+@pytest.fixture(autouse=True)
+def few(limited: Flask) -> None:
+    """Fewer tries than in production: the test takes less time."""
+    limited.config["AUTH_RATE_LIMIT"] = "20 per minute"
 
 
 def test_refusals_are_braked_by_address_and_successes_never(limited: Flask) -> None:

@@ -7,7 +7,7 @@ import json
 import logging
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -409,22 +409,6 @@ def test_what_a_call_costs(client: FlaskClient, db_session: Session) -> None:
 
 
 # ---- rate ------------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def limited(databases: Any, make_settings: Callable[..., Any]) -> Iterator[Flask]:
-    """An application with the limits of production."""
-    from app import create_app
-
-    application = create_app(make_settings(*databases.create("limited_api"), ratelimit_enabled=True))
-    with application.app_context():
-        application.appbuilder.sm.limiter.reset()  # type: ignore[attr-defined]  # set by Flask-AppBuilder
-    yield application
-    with application.app_context():
-        application.appbuilder.sm.limiter.reset()  # type: ignore[attr-defined]
-        db.session.remove()
-        db.engine.dispose()
-    databases.drop("limited_api")
 
 
 def test_a_token_and_an_address_are_braked(limited: Flask, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -34,7 +34,7 @@ from app.trainees.models import Registration
 from tests.accounts.helpers import post
 from tests.accounts.helpers import token as form_token
 from tests.accounts.test_delegation import lend_now
-from tests.accounts.test_tokens import call, id_of, limited, make, refused  # noqa: F401 - limited is a fixture
+from tests.accounts.test_tokens import call, id_of, make, refused
 from tests.actions.helpers import make_action, make_nir
 from tests.architecture.markup import problems
 from tests.imports.helpers import csv_of, described, file_now, row_of, run, send
@@ -576,7 +576,7 @@ def test_what_is_no_form_and_what_is_too_large(client: FlaskClient, db_session: 
     assert count_files() == 0
 
 
-def test_few_files_a_minute(limited: Flask) -> None:  # noqa: F811 - the fixture
+def test_few_files_a_minute(limited: Flask) -> None:
     with limited.app_context():
         first, second = make("principal", *SCOPES), make("principal", *SCOPES)
     browser = limited.test_client()

@@ -17,7 +17,6 @@ from xlsxwriter import Workbook
 from app.accounts.models import User
 from app.accounts.testing import sign_in
 from app.core.documents.files import MediaType, identify
-from app.core.extensions import db
 from app.core.matrix import FieldKind, Need
 from app.core.matrix.checking import Checker, groups_of
 from app.core.matrix.definition import describe
@@ -37,7 +36,7 @@ from tests.architecture.test_queries import MOST, counted
 from tests.imports.helpers import wrong_with
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from flask import Flask
     from flask.testing import FlaskClient
@@ -209,7 +208,7 @@ def test_the_template_with_its_example_has_nothing_wrong_but_whom_it_is_about(sp
     report = validator.check_file(spec.matrix, content)
     assert (report.findings, report.unknown, report.twice, report.missing_keys, report.missing_others, report.blanks) == ([], [], [], [], [], [])
     checker = Checker(spec.matrix)
-    mapped = map_headings(table.header, describe(spec.matrix), {})
+    mapped = map_headings(table.header, spec.matrix, {})
     cells = {name: [row.cells[place] for row in table.rows] for place, name in enumerate(mapped.columns)}
     checked = checker.check([row.number for row in table.rows], cells)
     plan = IMPORTERS[spec.matrix.name].plan(checker, checked, lambda _done, _total: None, lock=False)
@@ -318,22 +317,6 @@ def test_what_anybody_reads_holds_nothing_of_an_organisation(app: Flask, db_sess
         }
 
 
-@pytest.fixture
-def limited(databases: Any, make_settings: Callable[..., Any]) -> Iterator[Flask]:
-    """An application with the limits of production."""
-    from app import create_app
-
-    application = create_app(make_settings(*databases.create("documents"), ratelimit_enabled=True))
-    with application.app_context():
-        application.appbuilder.sm.limiter.reset()  # type: ignore[attr-defined]  # set by Flask-AppBuilder
-    yield application
-    with application.app_context():
-        application.appbuilder.sm.limiter.reset()  # type: ignore[attr-defined]
-        db.session.remove()
-        db.engine.dispose()
-    databases.drop("documents")
-
-
 def test_files_are_made_for_anybody_as_often_as_files_are_checked(limited: Flask) -> None:
     browser, there = limited.test_client(), {"environ_overrides": {"REMOTE_ADDR": "203.0.113.9"}}
     statuses = [browser.get("/imports/realisations/format.csv", **there).status_code for _number in range(21)]
@@ -354,8 +337,7 @@ def test_people_read_no_technical_name_and_files_may_bear_it(spec: Specification
     shown = re.sub(r"<[^>]*>", " ", page)
     named = [line.name for line in spec.lines if "_" in line.name]
     assert named and [name for name in named if re.search(rf"\b{name}\b", shown)] == []
-    described = describe(spec.matrix)
-    assert map_headings(named, described, {}).columns == named
+    assert map_headings(named, spec.matrix, {}).columns == named
 
 
 def test_hours_are_said_to_have_decimals(as_user: AsUser, db_session: Session) -> None:

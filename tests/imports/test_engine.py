@@ -45,17 +45,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from flask.testing import FlaskClient
-    from sqlalchemy.orm import Session
 
 DEEDS = ("inscriptions", "realisations", "sorties")
 WHY = "Rattrapage assuré en soirée"
 #: More than one statement takes as parameters.
 MANY = range(1_000_000, 1_070_000)
-
-
-@pytest.fixture
-def account(db_session: Session) -> User:
-    return db.session.scalars(select(User).where(User.username == "principal")).one()
 
 
 class _Answer(psycopg.Error):

@@ -31,7 +31,6 @@ from tests.imports.helpers import apply, csv_of, file_now, row_of, run, send, un
 
 if TYPE_CHECKING:
     from flask.testing import FlaskClient
-    from sqlalchemy.orm import Session
 
 S, E = FileState, FileEvent
 #: Where each event leads; everything else is refused.
@@ -63,17 +62,6 @@ def test_each_work_can_fail_and_be_taken_up_where_it_failed() -> None:
     assert LIFE.target(LIFE.target(S.UNDOING, E.FAIL), E.UNDO) is S.UNDOING  # asked for again by whoever wants it
     for state, again in AGAIN.items():
         assert LIFE.target(LIFE.target(state, E.FAIL), again) is state
-
-
-@pytest.fixture
-def account(db_session: Session) -> User:
-    return db.session.scalars(select(User).where(User.username == "principal")).one()
-
-
-@pytest.fixture
-def principal(as_user: Any) -> FlaskClient:
-    browser: FlaskClient = as_user("principal")
-    return browser
 
 
 @contextmanager

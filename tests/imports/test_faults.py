@@ -45,11 +45,6 @@ _OF_IMPORTS = ("import_", "audit_", "alembic")
 
 
 @pytest.fixture
-def account(db_session: Session) -> User:
-    return db.session.scalars(select(User).where(User.username == "principal")).one()
-
-
-@pytest.fixture
 def with_statistics(db_session: Session, engines: dict[str, str]) -> None:
     """What the autovacuum of a base in service does: without statistics, the check of a foreign key reads the organisation for each new sheet."""
     name = db.session.scalar(text("SELECT current_database()"))

@@ -44,11 +44,6 @@ PLAN = {"planned_start": day(-4), "planned_end": day(100), "hours_centre": "70",
 
 
 @pytest.fixture
-def account(db_session: Session) -> User:
-    return db.session.scalars(select(User).where(User.username == "principal")).one()
-
-
-@pytest.fixture
 def secondary(db_session: Session) -> User:
     return db.session.scalars(select(User).where(User.username == "secondaire")).one()
 

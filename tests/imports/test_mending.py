@@ -7,10 +7,8 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import select
 
 from app.accounts.models import User
-from app.core.extensions import db
 from app.core.tenancy import Scope, bound_scope
 from app.imports import mending, queries
 from app.imports.domain import FileState
@@ -23,17 +21,11 @@ from tests.imports.helpers import file_now, run
 
 if TYPE_CHECKING:
     from flask.testing import FlaskClient
-    from sqlalchemy.orm import Session
 
 EXIT = {"nature": "Sortie", "exit_reason_id": "Accès à l’emploi"}
 ABSENCE = {"nature": "Absence", "reason": "PERSONNEL"}
 RETURN = {"nature": "Retour"}
 PLAN = {"planned_start": day(-4), "planned_end": day(100), "hours_centre": "70", "hours_company": "30,5"}
-
-
-@pytest.fixture
-def account(db_session: Session) -> User:
-    return db.session.scalars(select(User).where(User.username == "principal")).one()
 
 
 def mend(file: ImportFile, line: int, **cells: str) -> tuple[int, ImportFile]:

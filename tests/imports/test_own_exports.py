@@ -7,7 +7,6 @@ import io
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import select
 
 from app.accounts.models import User
 from app.core.extensions import db
@@ -26,14 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from flask.testing import FlaskClient
-    from sqlalchemy.orm import Session
 
     AsUser = Callable[[str], FlaskClient]
-
-
-@pytest.fixture
-def account(db_session: Session) -> User:
-    return db.session.scalars(select(User).where(User.username == "principal")).one()
 
 
 @pytest.fixture

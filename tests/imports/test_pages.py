@@ -6,7 +6,6 @@ import io
 import re
 from typing import TYPE_CHECKING, Any
 
-import pytest
 from sqlalchemy import select
 
 from app.accounts.models import User
@@ -29,12 +28,6 @@ if TYPE_CHECKING:
     from flask.testing import FlaskClient
     from sqlalchemy.orm import Session
     from werkzeug.test import TestResponse
-
-
-@pytest.fixture
-def principal(as_user: Any) -> FlaskClient:
-    browser: FlaskClient = as_user("principal")
-    return browser
 
 
 def upload(browser: FlaskClient, content: bytes, name: str = "stagiaires.csv") -> TestResponse:

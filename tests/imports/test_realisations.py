@@ -30,15 +30,10 @@ from tests.actions.helpers import leave, make_action, make_enrolment, make_finis
 from tests.imports.enrolment_files import apply, counts, differences, kept, messages, now, said, sent, told, undo, who, world
 
 if TYPE_CHECKING:
-    from sqlalchemy.orm import Session
+    pass
 
 MATRIX = "realisations"
 WHY = "Rattrapage assuré en soirée"
-
-
-@pytest.fixture
-def account(db_session: Session) -> User:
-    return db.session.scalars(select(User).where(User.username == "principal")).one()
 
 
 def words(outcome: Outcome) -> str:

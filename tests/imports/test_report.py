@@ -31,7 +31,6 @@ from tests.imports.helpers import apply, csv_of, file_now, row_of, run, send, un
 if TYPE_CHECKING:
     from flask import Flask
     from flask.testing import FlaskClient
-    from sqlalchemy.orm import Session
 
     from app.actions.models import Action
     from app.imports.models import ImportFile
@@ -39,17 +38,6 @@ if TYPE_CHECKING:
 PLAN = {"planned_start": day(-4), "planned_end": day(100), "hours_centre": "70", "hours_company": "30,5"}
 ABSENCE = {"nature": "Absence", "reason": "PERSONNEL"}
 EXIT = {"nature": "Sortie", "exit_reason_id": "Accès à l’emploi"}
-
-
-@pytest.fixture
-def account(db_session: Session) -> User:
-    return db.session.scalars(select(User).where(User.username == "principal")).one()
-
-
-@pytest.fixture
-def principal(as_user: Any) -> FlaskClient:
-    browser: FlaskClient = as_user("principal")
-    return browser
 
 
 def page_of(browser: FlaskClient, file: ImportFile, more: str = "") -> str:

@@ -29,11 +29,6 @@ EXIT = {"nature": "Sortie", "exit_reason_id": "Accès à l’emploi", "actual_en
 
 
 @pytest.fixture
-def account(db_session: Session) -> User:
-    return db.session.scalars(select(User).where(User.username == "principal")).one()
-
-
-@pytest.fixture
 def secondary(db_session: Session) -> User:
     return db.session.scalars(select(User).where(User.username == "secondaire")).one()
 

@@ -34,18 +34,13 @@ from tests.imports.enrolment_files import ago, apply, counts, day, differences, 
 from tests.trainees.agora_double import AgoraDouble
 
 if TYPE_CHECKING:
-    from sqlalchemy.orm import Session
+    pass
 
 MATRIX = "sorties"
 EXIT = {"nature": "Sortie", "exit_reason_id": "Accès à l’emploi"}
 ABSENCE = {"nature": "Absence", "reason": "Motif personnel ou familial"}
 RETURN = {"nature": "Retour"}
 CORRECTION = {"nature": "Rectification"}
-
-
-@pytest.fixture
-def account(db_session: Session) -> User:
-    return db.session.scalars(select(User).where(User.username == "principal")).one()
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import pytest
 from sqlalchemy import func, select, text
 
 from app.accounts.models import User
@@ -18,12 +17,7 @@ from tests.actions.helpers import make_action, make_nir, make_registration
 from tests.imports.helpers import apply, csv_of, row_of, send, undo
 
 if TYPE_CHECKING:
-    from sqlalchemy.orm import Session
-
-
-@pytest.fixture
-def account(db_session: Session) -> User:
-    return db.session.scalars(select(User).where(User.username == "principal")).one()
+    pass
 
 
 def said(file: Any) -> list[tuple[int, str, str]]:

@@ -31,7 +31,6 @@ from tests.imports.helpers import apply, csv_of, described, row_of, send, undo
 
 if TYPE_CHECKING:
     from flask import Flask
-    from sqlalchemy.orm import Session
 
 Rows = dict[int, dict[str, Any]]
 _TOGETHER = (
@@ -57,11 +56,6 @@ def rows_of(model: Any) -> Rows:
     """The content of a table, but for what grows with each write."""
     columns = [column for column in model.__table__.columns if column.name not in ("version", "updated_at", "search_vector", "sort_name")]
     return {row.id: dict(row._mapping) for row in db.session.execute(select(*columns))}
-
-
-@pytest.fixture
-def account(db_session: Session) -> User:
-    return db.session.scalars(select(User).where(User.username == "principal")).one()
 
 
 @dataclass

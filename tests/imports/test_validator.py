@@ -6,7 +6,7 @@ import io
 import re
 import time
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -289,22 +289,6 @@ def test_nothing_is_written_in_the_database_nor_in_redis(rows: list[dict[str, st
     assert written == [] and _redis(app) == before
     logged = "".join(capfd.readouterr())
     assert "zorglub" not in logged and rows[0]["nir"] not in logged
-
-
-@pytest.fixture
-def limited(databases: Any, make_settings: Callable[..., Any]) -> Iterator[Flask]:
-    """An application with the limits of production."""
-    from app import create_app
-
-    application = create_app(make_settings(*databases.create("checks"), ratelimit_enabled=True))
-    with application.app_context():
-        application.appbuilder.sm.limiter.reset()  # type: ignore[attr-defined]  # set by Flask-AppBuilder
-    yield application
-    with application.app_context():
-        application.appbuilder.sm.limiter.reset()  # type: ignore[attr-defined]
-        db.session.remove()
-        db.engine.dispose()
-    databases.drop("checks")
 
 
 def test_checks_are_braked_by_address_and_looking_at_the_page_is_not(limited: Flask) -> None:

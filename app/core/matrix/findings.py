@@ -24,6 +24,8 @@ class Finding:
     line: int
     column: str
     message: str
+    #: The other line that makes this one wrong: without it, it would be judged otherwise.
+    other: int | None = None
 
 
 def too_many(found: Iterable[Iterable[Finding]], headers: Mapping[str, str]) -> Refused:

@@ -48,9 +48,9 @@ class Lines:
             self.found.setdefault(finding.line, []).append(finding)
         self._count = len(checked.findings)
 
-    def wrong(self, line: int, column: str, message: str) -> None:
-        """One more thing to mend.  Raises Refused when there are too many."""
-        self.found.setdefault(line, []).append(Finding(line, column, message))
+    def wrong(self, line: int, column: str, message: str, *, other: int | None = None) -> None:
+        """One more thing to mend, because of another line perhaps.  Raises Refused when there are too many."""
+        self.found.setdefault(line, []).append(Finding(line, column, message, other))
         self._count += 1
         if self._count > findings.MOST:
             raise findings.too_many(self.found.values(), self.checker.headers())

@@ -165,7 +165,7 @@ class _Group:
         if line.key in self.broken:
             lines.wrong(number, "", _(
                 "Line %(line)s is about the same enrolment and comes before: mend it first, this one is judged after it.", line=self.broken[line.key]
-            ))
+            ), other=self.broken[line.key])
             for name, message in lines.alone(line.place, number):  # what it lacks by itself does not wait
                 lines.wrong(number, name, message)
             return None

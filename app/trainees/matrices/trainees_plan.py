@@ -224,12 +224,13 @@ class _Planner(Lines):
         """The same person twice on one action, or under two identities."""
         first = seen.places.setdefault((where.id, who), line)
         if first != line:
-            self.wrong(line, "", _("The same trainee is already on line %(line)s for this action: keep one of the two lines.", line=first))
+            self.wrong(line, "", _("The same trainee is already on line %(line)s for this action: keep one of the two lines.", line=first), other=first)
             return
         name, born = fold(self.at("birth_name", place) or ""), self.at("birth_date", place)
         other = seen.people.setdefault(who, (line, name, born))
         if other[1:] != (name, born) and name and born:
-            self.wrong(line, "nir", _("Line %(line)s gives this number to somebody else (name or date of birth): mend the one that is wrong.", line=other[0]))
+            message = _("Line %(line)s gives this number to somebody else (name or date of birth): mend the one that is wrong.", line=other[0])
+            self.wrong(line, "nir", message, other=other[0])
 
     def _compare(self, place: int, line: int, known: Known) -> None:
         """Names as AGORA would compare them; an identity is never changed by a file."""

@@ -32,10 +32,6 @@ from .lines import batches
 _SHEET: Final = "registration"
 
 
-class _Stays(Exception):
-    """An act that nothing takes back."""
-
-
 def undo(done: list[Done], progress: Progress) -> list[Kept]:
     """The last act first.  Kept: what somebody changed since, what the rules of the day refuse, and what nothing takes back."""
     rows = _held(done)
@@ -46,7 +42,7 @@ def undo(done: list[Done], progress: Progress) -> list[Kept]:
             row = rows.get(one.subject_id)
             if row is None:  # gone meanwhile
                 continue
-            why = _changed_since() if row.version != one.version else _take_back(one)
+            why = _why_it_stays(one, row) or _take_back(one)
             if why:
                 kept.append(Kept(one.line, _SHEET, row.registration_id, why))
     progress(len(done), len(done))
@@ -63,18 +59,19 @@ def foresee(pieces: Iterable[Sequence[Done]]) -> list[Kept]:
             row = rows.get(one.subject_id)
             if row is None:
                 continue
-            why = _changed_since() if row.version != one.version else _for_good() if _BACK[one.subject] is _stays else ""
+            why = _why_it_stays(one, row)
             if why:
                 kept.append(Kept(one.line, _SHEET, row.registration_id, why))
     return kept
 
 
-def _changed_since() -> str:
-    return _("The enrolment has been changed since: it stays as it is.")
-
-
-def _for_good() -> str:
-    return _("Nothing takes back an interruption or a return: if it is wrong, ask the assistance, which settles it with AGORA.")
+def _why_it_stays(one: Done, row: Any) -> str:
+    """Why an act is not even tried to be taken back; nothing when it is."""
+    if row.version != one.version:
+        return _("The enrolment has been changed since: it stays as it is.")
+    if one.subject in _FOR_GOOD:
+        return _("Nothing takes back an interruption or a return: if it is wrong, ask the assistance, which settles it with AGORA.")
+    return ""
 
 
 def _held(done: list[Done]) -> dict[int, Any]:
@@ -106,8 +103,6 @@ def _take_back(one: Done) -> str:
             _BACK[one.subject](one.subject_id, one.fields or {})
     except Refused as refused:
         return " ".join(str(labels.problem_text(problem)) for problem in refused.problems)
-    except _Stays:
-        return _for_good()
     except IntegrityError as error:
         return translate(error)
     return ""
@@ -141,18 +136,14 @@ def _outcome(enrolment_id: int, fields: Mapping[str, Any]) -> None:
     life.judge(enrolment_id, outcome=Outcome(fields["outcome"][0]), reason=_reason(), version=version_of(enrolment_id))
 
 
-def _stays(_enrolment_id: int, _fields: Mapping[str, Any]) -> None:
-    raise _Stays
-
-
 _BACK: Final = {
     Enrol.subject: _new,
     ChangePlan.subject: _plan,
     Leave.subject: _exit,
-    Interrupt.subject: _stays,
-    Resume.subject: _stays,
     JudgeOutcome.subject: _outcome,
 }
+#: What the exchange does not let take back.
+_FOR_GOOD: Final = frozenset({Interrupt.subject, Resume.subject})
 #: Values of the plan as they were, from JSON.
 _BEFORE: Final[Mapping[str, Any]] = {
     "planned_start": date.fromisoformat, "planned_end": date.fromisoformat, "site_id": int, "hours_centre": Decimal, "hours_company": Decimal,
