@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from app.accounts.models import User
+from app.actions.domain import ActionStatus
+from app.actions.models import Action
 from app.core.extensions import db
 from app.core.tenancy import Scope, bound_scope
 from app.imports import services
@@ -91,6 +93,22 @@ def test_the_list_of_enrolments_too(as_user: AsUser, account: User, enrolled: in
     content = take_out(as_user("principal"), "inscriptions", file_format, action=enrolled).get_data()
     file = sent_back(account, "inscriptions", content, f"inscriptions.{file_format}")
     assert (said(file), file.state, file.counts) == ([], FileState.READY, {"create": 0, "change": 0, "same": 3, "wrong": 0})
+
+
+def test_of_a_cancelled_action_only_what_changes_is_refused(as_user: AsUser, account: User, registered: list[int]) -> None:
+    content = take_out(as_user("principal"), "stagiaires", action=registered[0]).get_data().decode("utf-8-sig")
+    with bound_scope(Scope.system()):
+        db.session.get_one(Action, registered[0]).status = ActionStatus.CANCELLED.value
+        db.session.commit()
+    file = sent_back(account, "stagiaires", content.encode(), "stagiaires.csv")
+    assert file.counts == {"create": 0, "change": 0, "same": 3, "wrong": 0}
+    rows = list(csv.reader(io.StringIO(content, newline=""), delimiter=";"))
+    rows[2][rows[0].index("Courriel")] = "change@exemple.fr"
+    target = io.StringIO(newline="")
+    csv.writer(target, delimiter=";").writerows(rows)
+    file = sent_back(account, "stagiaires", target.getvalue().encode(), "stagiaires.csv")
+    assert file.counts == {"create": 0, "change": 0, "same": 2, "wrong": 1}
+    assert [(line, column) for line, column, _message in said(file)] == [(3, "action_number")]
 
 
 @pytest.mark.parametrize("matrix", sorted(IMPORTERS))

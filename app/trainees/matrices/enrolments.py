@@ -128,6 +128,8 @@ class EnrolmentLines(Lines):
             component = self._component(place, line, components.get(where.id, []))
             if who is not None and component is not None:
                 found.append(Line(place, line, where, who, component))
+            else:
+                self.must_be_open(line, where)
         self._rest(wheres)
         return found
 

@@ -95,10 +95,13 @@ class Lines:
             where = known.get(number)
             if where is None and not self.has(line, "action_number"):
                 self.wrong(line, "action_number", self.blank("action_number") if not number else _("Unknown: check the number on the list of the actions."))
-            elif where is not None and where.closed:
-                self.wrong(line, "action_number", where.closed)
             out.append(where)
         return out
+
+    def must_be_open(self, line: int, where: Where) -> None:
+        """What a line does, but for one that says what stands already, is done on an action that is still open to it."""
+        if where.closed and not self.has(line, "action_number"):
+            self.wrong(line, "action_number", where.closed)
 
     def numbers(self, wheres: Sequence[Where | None]) -> list[Nir | None]:
         """The number of each line whose programme asks for one; of a line whose action is unknown, the number that stands there.

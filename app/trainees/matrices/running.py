@@ -170,6 +170,8 @@ class _Group:
                 lines.wrong(number, name, message)
             return None
         judged = self.importer.judge(lines, line, self.now.get(line.key, []))
+        if judged is None or judged.deed is not None:
+            lines.must_be_open(number, line.where)
         if number in lines.found or judged is None:
             self.broken.setdefault(line.key, number)
             return None

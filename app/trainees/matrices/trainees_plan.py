@@ -250,6 +250,7 @@ class _Planner(Lines):
             ))
 
     def _made(self, place: int, line: int, where: Where, nir: Nir | None, known: Known | None) -> Step | None:
+        self.must_be_open(line, where)
         values = {name: column[place] for name, column in self.given[where.cofunded]}
         self._together(line, values, where)
         person: Person | None = None
@@ -271,6 +272,8 @@ class _Planner(Lines):
         # a file holds a text on one line: blanks that differ change nothing
         given = {name: held[name] if _alike(value, held[name]) else value for name, value in given.items()}
         merged = held | given
+        if merged != held:
+            self.must_be_open(line, where)
         self._together(line, merged, where, only=frozenset(given))
         if known is not None:
             self._fits(line, merged, known.birth_date)
