@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from ipaddress import IPv4Address
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,11 +21,11 @@ from argon2 import PasswordHasher, Type
 from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, rule, run_state_machine_as_test
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 
 from app.accounts import authentication, domain, passwords, services, sessions
 from app.accounts.domain import AccountState
-from app.accounts.models import AccessLink, LinkPurpose, User
+from app.accounts.models import AccessLink, LinkPurpose, RecoveryRequest, User
 from app.accounts.services import links
 from app.core import clock
 from app.core.extensions import db
@@ -125,6 +126,8 @@ class AccountLife(RuleBasedStateMachine):
         type(self).number += 1
         number = self.number
         with bound_scope(Scope.system()):
+            db.session.execute(delete(RecoveryRequest))  # of earlier runs, which were at the same time: they count, and are answered, as this one's
+            db.session.commit()
             self.admin = db.session.scalars(select(User.id).where(User.username == "admin")).one()
             db.session.rollback()
             siret = next(text for last in range(100) if domain.is_siret(text := f"{80_000_000_000 + number:011d}0{last:02d}"))
@@ -169,8 +172,6 @@ class AccountLife(RuleBasedStateMachine):
         places = []
         for token in self.secrets.drawn:
             owner, purpose = self._read(select(AccessLink.user_id, AccessLink.purpose).where(AccessLink.token_hash == sessions.digest(token)))
-            if owner not in self.known:  # answered late, to somebody of an earlier run
-                continue
             assert self._state(owner) not in CLOSED, "a closed account was sent a link"
             for link in self.links:
                 link.replaced = link.replaced or link.owner == owner
@@ -269,7 +270,7 @@ class AccountLife(RuleBasedStateMachine):
         state = self._state(account)
         word = known.password if right and known.password else _WRONG
         try:
-            found = authentication.sign_in(self._identifiant(account), word, ip=f"192.0.2.{account % 250}", user_agent=None)
+            found = authentication.sign_in(self._identifiant(account), word, ip=str(IPv4Address("10.0.0.0") + account), user_agent=None)
         except authentication.TooManyAttempts:
             return
         finally:
