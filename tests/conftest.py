@@ -4,6 +4,7 @@ database for each parallel process of the tests. A test is rolled back; one that
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import socket
@@ -12,8 +13,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import flask
 import pytest
 from hypothesis import HealthCheck, settings
+from jinja2 import BytecodeCache
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -30,6 +33,26 @@ settings.load_profile("portal")
 
 _handles: list[Any] = []
 _folder: str | None = None
+
+# ---- hundreds of applications in one process ---------------------------------------------------------------------------
+
+gc.set_threshold(100_000, 50, 100)  # an application is many objects that live as long as the tests: looking them through is time lost
+
+
+class _Compiled(BytecodeCache):
+    """Templates compiled once for all the applications that the tests make."""
+
+    kept: dict[str, bytes] = {}
+
+    def load_bytecode(self, bucket: Any) -> None:
+        if bucket.key in self.kept:
+            bucket.bytecode_from_string(self.kept[bucket.key])
+
+    def dump_bytecode(self, bucket: Any) -> None:
+        self.kept[bucket.key] = bucket.bytecode_to_string()
+
+
+flask.Flask.jinja_options = {"bytecode_cache": _Compiled()}
 
 
 # ---- no socket but loopback ------------------------------------------------------------------------------------------

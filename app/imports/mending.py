@@ -111,7 +111,7 @@ def line_of(file: ImportFile, number: int, typed: Mapping[str, str] | None = Non
     for cell in shown.cells:
         column = matrix.by_name[cell.name]
         choices = tuple(choice.words for choice in choices_of(column.field(forms[column.form])))
-        value = cell.value if cell.secret else cells[cell.name].text if cell.name in cells else ""
+        value = cell.value
         if typed is not None and cell.name in typed:
             value = typed[cell.name]
         out.append(replace(cell, value=value, choices=choices if len(choices) <= _CHOSEN else ()))
@@ -139,7 +139,7 @@ def mend(file_id: int, number: int, typed: Mapping[str, str], *, revision: int) 
             at = named.index(name)
             held = packed_lines.cell_of(row[at])
             clean = " ".join(words.replace("\x00", "").split())[:2_000]
-            if clean == held.text or (matrix.by_name[name].secret and clean == shown_value(held.text, secret=True)):
+            if clean in (held.text, shown_value(held.text, secret=matrix.by_name[name].secret)):
                 continue
             row[at] = clean  # typed by hand: a text, whatever the spreadsheet had made of it
         items[place] = [number, row]

@@ -22,7 +22,7 @@ from app.core.tabular.labels import refused as refused_file
 from app.core.ui.format import fr_number
 from app.core.ui.kept_text import KeptTextForm
 
-from . import columns, labels, mending, outcome, queries, services
+from . import annotated, columns, labels, mending, outcome, queries, services
 from .document_views import FileCheckView, ImportDocumentsView
 from .domain import AT_WORK, UNDECIDED, FileState
 from .matrices import IMPORTERS
@@ -305,8 +305,6 @@ class ImportsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only p
     @permission_name("write")
     def annotated(self, import_id: int) -> ResponseReturnValue:
         """The same file with what is to be mended on each line: it can be sent back as it is."""
-        from . import annotated
-
         file = file_or_404(import_id)
         if file.state not in (FileState.READY, FileState.APPLIED) or file.dropped:
             return elsewhere(import_id, services.FileElsewhere(import_id))
@@ -346,9 +344,9 @@ class ImportsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only p
         tab = _tab_of(file)
         counts = file.counts or {}
         after = row_number(request.args.get("apres")) or 0
-        kind = request.args.get("erreur")
+        kind = row_number(request.args.get("erreur"))
         kinds = queries.kinds_of(file.id) if counts.get(Act.WRONG) else []
-        chosen = kinds[int(kind)] if kind and kind.isascii() and kind.isdecimal() and int(kind) < len(kinds) else None
+        chosen = kinds[kind] if kind is not None and kind < len(kinds) else None
         more: dict[str, Any] = {"lines": [], "told": [], "further": None}
         if tab == Act.WRONG:
             numbers = queries.wrong_lines(file.id, after=after, column=chosen.column if chosen else None, message=chosen.message if chosen else None)
@@ -365,6 +363,7 @@ class ImportsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only p
             acts=list(Act),
             kinds=kinds,
             chosen=kind if chosen else None,
+            own=annotated.is_own(file),
             headers=headers_of(file),
             **more,
             **context,

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from python_calamine import CalamineWorkbook
 
 from app.core.copying import clean
-from app.core.tabular import CellKind, read_table, writing
+from app.core.tabular import CellKind, read_table, safe_cell, writing
 from app.core.tabular.writing import ColumnKind, FileFormat, Heading, write
 from app.core.tabular.writing_ods import write_ods
 from app.core.tabular.writing_xlsx import write_xlsx
@@ -30,7 +30,10 @@ ROWS = [
     ("", "  deux  espaces", "1999-12-31", "0"),
     ("1E5", '"guillemets"; point-virgule', "2100-02-28", "-7.25"),
 ]
-INJECTIONS = ["=1+1", "+33", "-2+3", "@SUM(A1)", "\t=1", "\r=1", " =1+1", "\u00a0=1", "=cmd|' /C calc'!A0", '=HYPERLINK("http://x")']
+INJECTIONS = [
+    "=1+1", "+33", "-2+3", "@SUM(A1)", "\t=1", "\r=1", " =1+1", "\u00a0=1", "=cmd|' /C calc'!A0", '=HYPERLINK("http://x")',
+    "\uff1dHYPERLINK(1)", "\uff0b33", "\uff0d2", "\uff20SUM(A1)", "\u2003=1", "\u3000+1", "\ufeff=1", "\u200b \u2060@SUM(A1)", "\u1680=1", "\x1f=1", "\x85=1",
+]  # fmt: skip
 
 
 def batch(rows: list[tuple[str, ...]]) -> bytes:
@@ -79,13 +82,14 @@ def test_csv_as_french_spreadsheets_open_it() -> None:
 def test_no_text_runs(text: str) -> None:
     line = clean((text.replace("\\", r"\\").replace("\t", r"\t").replace("\r", r"\r") + "\tx\t\t1\n").encode())
     cells = next(csv.reader(io.StringIO(written(FileFormat.CSV, line).decode("utf-8-sig").split("\r\n")[1]), delimiter=";"))
-    assert cells[0].startswith("'") and cells[0].strip("'\u00a0 ")[0] in "=+-@"
+    assert cells[0].startswith("'") and safe_cell(text) == f"'{text}" and not safe_cell(f"x{text}").startswith("'")
     for kind, part in ((FileFormat.XLSX, "xl/worksheets/sheet1.xml"), (FileFormat.ODS, "content.xml")):
         content = written(kind, line)
         xml = zipfile.ZipFile(io.BytesIO(content)).read(part).decode()
         assert "<f" not in xml and "formula" not in xml
         assert isinstance(sheet(content)[1][0], str)
         read_table(content)  # refuses a formula
+    assert not read_table(written(FileFormat.CSV, line, line)).rows[0].cells[0].text.startswith("'")  # the mark of CSV comes off again
 
 
 def test_negative_numbers_stay_numbers_in_csv() -> None:
@@ -115,7 +119,10 @@ def test_whatever_people_typed_gives_files_that_open(rows: list[tuple[str, str]]
             if name.endswith((".xml", ".rels")):
                 ElementTree.fromstring(archive.read(name))
     texts = list(csv.reader(io.StringIO(b"".join(write(FileFormat.CSV, "x", headings, [content])).decode("utf-8-sig"), newline=""), delimiter=";"))
-    read = [tuple(cell if before.startswith("'") else cell.removeprefix("'") for cell, before in zip(line, row, strict=True)) for line, row in zip(texts[1:], expected, strict=True)]
+    read = [
+        tuple(cell if before.startswith("'") else cell.removeprefix("'") for cell, before in zip(line, row, strict=True))
+        for line, row in zip(texts[1:], expected, strict=True)
+    ]
     assert read == expected
 
 
@@ -151,7 +158,9 @@ def test_the_first_bytes_leave_before_the_last_lines_are_read(kind: FileFormat) 
         for number in range(2_000):
             read += 1
             chance = random.Random(number)  # lines that are all alike are nothing once compressed
-            yield batch([(f"{chance.getrandbits(64):x}", f"Formation {chance.getrandbits(32):x}", "2026-01-05", f"{chance.randrange(9000)}") for _line in range(200)])
+            yield batch(
+                [(f"{chance.getrandbits(64):x}", f"Formation {chance.getrandbits(32):x}", "2026-01-05", f"{chance.randrange(9000)}") for _line in range(200)]
+            )
 
     pieces = write(kind, "x", HEADINGS, lines())
     sizes = [len(next(pieces))]

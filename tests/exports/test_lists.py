@@ -186,6 +186,14 @@ def test_the_journal_does_not_repeat_what_was_searched_for(as_user: AsUser, db_s
     assert db_session.scalars(select(ListExport.personal)).one()
 
 
+def test_nor_what_was_searched_for_in_a_list_of_flask_appbuilder(as_user: AsUser, db_session: Session) -> None:
+    admin = as_user("admin")
+    view = next(one for one in admin.application.appbuilder.baseviews if type(one).__name__ == "MailMessageView")  # type: ignore[attr-defined]
+    assert view.quick_columns
+    take_out(admin, "MailMessageView", q="jeanne.durand@exemple.fr")
+    assert "durand" not in db_session.scalars(select(ListExport.query)).one()
+
+
 # ---- columns ------------------------------------------------------------------------------------------------------------
 
 
@@ -285,11 +293,20 @@ def test_hostile_names_from_the_database_to_the_file(as_user: AsUser, db_session
 
 def test_made_rows_are_read_some_hundred_at_a_time(db_session: Session) -> None:
     for number in range(1200):
-        db_session.execute(text("INSERT INTO street_type (code, label, position, valid_from, version, created_at, updated_at) VALUES (:code, :code, 1, now(), 1, now(), now())"), {"code": f"R{number}"})
+        db_session.execute(
+            text(
+                "INSERT INTO street_type (code, label, position, valid_from, version, created_at, updated_at) VALUES (:code, :code, 1, now(), 1, now(), now())"
+            ),
+            {"code": f"R{number}"},
+        )
     from app.reference.models import StreetType
 
     db_session.commit()
-    rows = MadeRows(select(StreetType).where(StreetType.code.startswith("R")).order_by(StreetType.id), lambda found: found, [ListColumn("x", "x", cell=lambda row: row.code)])
+    rows = MadeRows(
+        select(StreetType).where(StreetType.code.startswith("R")).order_by(StreetType.id),
+        lambda found: found,
+        [ListColumn("x", "x", cell=lambda row: row.code)],
+    )
     batches = [batch.count(b"\n") for batch in rows]
     rows.close()
     assert len(batches) > 2 and max(batches) <= 500 and sum(batches) == rows.count >= 1200

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import io
 import re
 import zipfile
@@ -13,12 +14,14 @@ from sqlalchemy import select
 
 from app.accounts.models import User
 from app.core import clock
+from app.core.exports.models import ListExport
 from app.core.extensions import db
 from app.core.nir.storage import open_unjournaled
 from app.core.tabular import read_table
 from app.core.tenancy import Scope, bound_scope
 from app.imports import mending, outcome, parts, queries, services
 from app.imports.domain import UNDECIDED_KEPT, FileState, PartKind
+from app.imports.shown import cells_of
 from app.trainees.models import Enrolment, Registration
 from app.trainees.services import life
 from tests.accounts.helpers import post
@@ -323,3 +326,37 @@ def test_wrong_cells_are_coloured_and_the_two_files_are_told_apart(account: User
                 assert sorted(re.findall(rf"<[^<>]*{re.escape(style)}[^<>]*>(?:<[^<>]*>)*([^<]*)", text)) == ["12", "PARIS"]
         again = send(account, wrong, name=f"retour.{kind}")
         assert (again.state, again.counts) == (FileState.READY, {"create": 0, "change": 0, "same": 0, "wrong": 1})
+
+
+def test_numbers_go_back_to_whoever_sent_them_and_to_nobody_else(account: User, principal: FlaskClient, as_user: Any) -> None:
+    """A secondary account may take out no number: the file of another one is no way round."""
+    action, nir = make_action(), make_nir()
+    row = row_of(action, nir, town="PARIS", street_name=f"chez {nir.number}{nir.key}")
+    file, secondary = send(account, csv_of([row])), as_user("secondaire")
+    address = f"/imports/fichier/{file.id}"
+    assert "NIR y sont masqués" in page_of(secondary, file) and "NIR y sont masqués" not in page_of(principal, file)
+    for kind in ("xlsx", "ods", "csv"):
+        own = " ".join(cell.text for cell in read_table(post(principal, f"{address}/annote", {"format": kind}).data).rows[0].cells)
+        other = " ".join(cell.text for cell in read_table(post(secondary, f"{address}/annote", {"format": kind}).data).rows[0].cells)
+        assert nir.number in own and nir.number not in other.replace(" ", "") and other.count(nir.masked[:9]) == 2 and "PARIS" in other
+    journal = db.session.scalars(select(ListExport).order_by(ListExport.id)).all()[-6:]
+    assert [one.numbers for one in journal] == [True, False] * 3
+
+
+def test_a_number_in_another_column_is_masked_in_the_grid_and_kept_as_it_is(account: User, principal: FlaskClient) -> None:
+    nir = make_nir()
+    written = f"chez {nir.number}{nir.key}"
+    file = send(account, csv_of([row_of(make_action(), make_nir(), town="PARIS", street_name=written)]))
+    page = page_of(principal, file, "/ligne/2")
+    assert nir.number not in page and nir.masked[:9] in page
+    cells = {name: html.unescape(value) for name, value in re.findall(r'name="(cellule-[a-z_]+)"[^>]* value="([^"]*)"', page)}
+    assert nir.masked[:9] in cells["cellule-street_name"]
+    assert post(principal, f"/imports/fichier/{file.id}/ligne/2", cells | {"cellule-mobile": "0611121314", "revision": "1"}).status_code in (303, 422)
+    held = cells_of(file_now(file.id), queries.rows_of(file.id, [2])[2])
+    assert (held["street_name"].text, held["mobile"].text) == (written, "0611121314")
+
+
+@pytest.mark.parametrize("asked", ["9" * 5_000, "-1", "x", "99"])
+def test_an_address_with_no_such_kind_of_error_shows_them_all(account: User, principal: FlaskClient, asked: str) -> None:
+    file = send(account, csv_of([row_of(make_action(), make_nir(), town="PARIS")]))
+    assert principal.get(f"/imports/fichier/{file.id}?voir=wrong&erreur={asked}").status_code == 200

@@ -11,6 +11,7 @@ from flask import current_app
 from flask_babel import lazy_gettext as _l
 from sqlalchemy import Date, DateTime, Select
 from werkzeug.datastructures import MultiDict
+from wtforms import StringField
 
 from app.core.fab.listing import PAGE, SIZE, ListPage, eager_options
 from app.core.fab.values import Cell
@@ -40,6 +41,8 @@ class ModelList(RowList):
     def read(self, args: MultiDict[str, str]) -> Asked:
         """The search of the list, as the list itself reads it."""
         page = ListPage(self.view, self.view.url("list"), args)
+        if self.personal:  # whatever words can be typed into may name somebody
+            self.private_words = frozenset(one.name for one in page.form if isinstance(one, StringField))  # type: ignore[misc]  # one for each screen
         address = page.url(**{PAGE: None, SIZE: None})
         return Asked(page, address.partition("?")[2], list(page.words.values()), address)
 

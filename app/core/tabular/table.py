@@ -94,12 +94,20 @@ BULK: Final = Limits(
     size=64 * 1024 * 1024, unpacked=1024 * 1024 * 1024, entries=200, lines=200_000, columns=120, held=224 * 1024 * 1024
 )  # fmt: skip
 
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\0")
+#: Begins what a spreadsheet may run: the ASCII signs, and their full-width forms, which some take for the same.
+_FORMULA: Final = tuple("=+-@\uff1d\uff0b\uff0d\uff20\0")
+#: Hide nothing at the beginning of a text: blanks of every width (``str.isspace``) and these, which have none.
+_NO_WIDTH: Final = "\u00ad\u180e\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
 
 
 def looks_like_formula(text: str) -> bool:
-    """Whether a spreadsheet may take a text for a formula."""
-    return text.startswith(_FORMULA)
+    """Whether a spreadsheet may take a text for a formula: some drop what stands blank before it, and a tab or a line end parts cells."""
+    if text[:1] in ("\t", "\r", "\n"):
+        return True
+    at = 0
+    while at < len(text) and (text[at].isspace() or text[at] in _NO_WIDTH):
+        at += 1
+    return text.startswith(_FORMULA, at)
 
 
 def safe_cell(text: str) -> str:

@@ -21,6 +21,8 @@ from typing import Final
 
 from isal import isal_zlib
 
+from app.core.tabular.table import looks_like_formula
+
 #: The most lines of a sheet, heading included: beyond, a second sheet follows.
 SHEET_LINES: Final = 1_048_576
 #: Before the text of a cell that is to be seen at once.
@@ -124,20 +126,13 @@ class _Days(dict[bytes, bytes]):
         return written
 
 
-#: What a text that a spreadsheet may run begins with; blanks before it hide nothing, some spreadsheets drop them.
-_BLANKS: Final = (b" ", "\u00a0".encode(), "\u202f".encode())
-_SUSPECT: Final = frozenset((b"=", b"+", b"-", b"@", *(blank[:1] for blank in _BLANKS)))
+#: First bytes of a text that may begin a formula (``table.looks_like_formula``): its signs, and the blanks and full-width signs in UTF-8.
+_SUSPECT: Final = frozenset(b"%c" % byte for byte in (*b"=+-@\0", *range(0x09, 0x0E), *range(0x1C, 0x21), 0xC2, 0xE1, 0xE2, 0xE3, 0xEF))
 
 
 def safe_text(text: bytes) -> bytes:
     """A text for a CSV file, marked as such when a spreadsheet may take it for a formula."""
-    bare = text
-    while bare.startswith(_BLANKS):
-        bare = bare[len(next(blank for blank in _BLANKS if bare.startswith(blank))) :]
-    return b"'" + text if bare[:1] in _STARTS else text
-
-
-_STARTS: Final = frozenset((b"=", b"+", b"-", b"@", b"\t", b"\r"))
+    return b"'" + text if text[:1] in _SUSPECT and looks_like_formula(text.decode()) else text
 
 
 # ---- archives --------------------------------------------------------------------------------------------------------
