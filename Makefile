@@ -8,7 +8,7 @@ IN_VENV = $(PYTHON) run.py setup --dev && .venv/bin/python
 run: ## start the whole portal (PORT=, DATA_DIR=, DEMO=0)
 	@exec $(PYTHON) run.py
 test: ## unit and integration tests, on a PostgreSQL and a Redis of their own
-	@$(IN_VENV) -m pytest -n auto --ignore=tests/e2e --ignore=tests/chaos --ignore=tests/bench $(ARGS)
+	@$(IN_VENV) -m pytest -n auto --maxschedchunk 25 --ignore=tests/e2e --ignore=tests/chaos --ignore=tests/bench $(ARGS)
 lint: ## style, types, direction of imports, templates
 	@$(PYTHON) run.py setup --dev && .venv/bin/python -m launcher.lint
 e2e: ## browser tests of the whole portal, accessibility included

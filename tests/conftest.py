@@ -111,6 +111,12 @@ def _load_world(settings: Any) -> None:
         db.engine.dispose()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with long tests come first, so that none is left for the end when the other processes have nothing more to do."""
+    long = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in long)
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure_node(node: Any) -> None:
     """Parallel run: hand the engines of the controlling process to each worker."""

@@ -172,7 +172,7 @@ def _at_most(limit: int) -> str:
 def _written(choice: Choice, reader: Reader) -> str:
     """What stands for a value and for no other: its words, or its code when two values have the same words."""
     for words in (choice.words, choice.code, choice.value):
-        if words and str(reader.read(text_cell(words)).value) == choice.value:
+        if words and reader.stands_for(words) == choice.value:
             return words
     return choice.words
 

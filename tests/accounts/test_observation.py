@@ -217,6 +217,7 @@ def test_the_first_wall_alone(db_session: Session, as_observer: int) -> None:
 # ---- every route -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_every_route_as_an_observer(app: Flask, observer: FlaskClient, db_session: Session) -> None:
     """No page fails, none shows a trainee, nothing but the end and the sign-out is accepted."""
     with bound_scope(Scope.system()):

@@ -53,6 +53,7 @@ def _asked(site: Flask, world: World, browsers: Browsers) -> Iterator[tuple[Rule
         yield rule, method, url, answer.status_code, answer.get_data().decode(errors="replace")
 
 
+@pytest.mark.slow
 def test_other_actions_do_not_exist(site: Flask, world: World, browsers: Browsers, other_action: int) -> None:
     with site.app_context(), bound_scope(Scope.system()), transaction() as session:
         hidden = session.scalars(

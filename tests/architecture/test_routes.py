@@ -337,6 +337,7 @@ def _url(site: Flask, rule: Rule, arguments: dict[str, Any]) -> str:
 _BRIEFLY = frozenset(ACTORS) - {"principal", "admin", "nobody"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("actor", ACTORS)
 def test_answers_are_as_declared(site: Flask, world: World, browsers: Browsers, actor: str) -> None:
     browser = browsers[actor]
@@ -403,6 +404,7 @@ def _fingerprint(session: Any) -> dict[str, Any]:
     return prints
 
 
+@pytest.mark.slow
 def test_no_visit_changes_anything(site: Flask, world: World, browsers: Browsers) -> None:
     """B7.4: the database is the same after every address was visited by GET."""
     visitors = {actor: browsers[actor] for actor in ("principal", "admin", "support")}

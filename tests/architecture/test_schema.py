@@ -163,6 +163,7 @@ def test_security_of_a_migrated_database_is_what_the_models_say(databases: Any, 
     assert expected <= found, expected - found
 
 
+@pytest.mark.slow
 def test_every_migration_goes_both_ways(databases: Any, make_settings: Callable[..., Any]) -> None:
     settings = make_settings(*databases.create_empty("updown"))
     revisions = [revision.revision for revision in ScriptDirectory(str(schema.MIGRATIONS)).walk_revisions()]

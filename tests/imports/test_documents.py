@@ -18,7 +18,7 @@ from app.accounts.models import User
 from app.accounts.testing import sign_in
 from app.core.documents.files import MediaType, identify
 from app.core.matrix import FieldKind, Need
-from app.core.matrix.checking import Checker, groups_of
+from app.core.matrix.checking import Checker, Reader, groups_of
 from app.core.matrix.definition import describe
 from app.core.tabular import Cell, read_table
 from app.core.tabular.writing import FileFormat
@@ -96,6 +96,20 @@ def test_each_value_that_is_listed_is_read_as_itself(spec: Specification) -> Non
                 assert (found.message, str(found.value)) == (None, choice.value), (line.name, words)
                 seen += 1
     assert seen or not spec.lists
+
+
+def test_a_form_is_not_asked_about_each_value_of_a_list(spec: Specification, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It goes through its whole list each time: whoever reads the specification of long lists would wait for their square."""
+    asked: list[str] = []
+    judge = Reader._by_form
+
+    def counting(self: Reader, words: str) -> Any:
+        asked.append(self.column.name)
+        return judge(self, words)
+
+    monkeypatch.setattr(Reader, "_by_form", counting)
+    specify(spec.matrix)
+    assert asked and max(asked.count(name) for name in asked) <= 4
 
 
 def test_the_example_validates(spec: Specification) -> None:

@@ -132,6 +132,7 @@ def text_of_pdf(made: bytes) -> str:
     return "\n".join(found)
 
 
+@pytest.mark.slow
 def test_no_number_stands_in_clear(
     app: Flask, as_user: AsUser, db_session: Session, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

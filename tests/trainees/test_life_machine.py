@@ -9,6 +9,7 @@ from decimal import Decimal
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
@@ -230,6 +231,7 @@ class Lives(RuleBasedStateMachine):
                 assert file.interrupted is (standing.state_of(enrolment, status) is EnrolmentState.INTERRUPTED)
 
 
+@pytest.mark.slow
 def test_any_order_of_acts_and_answers(db_session: Session, tmp_path: Path) -> None:
     Lives.done.clear()
     Lives.keys.clear()

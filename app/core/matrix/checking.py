@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Final, NamedTuple
 
 from flask_babel import gettext as _
@@ -61,6 +62,7 @@ class Reader:
         elif isinstance(control, SelectField | RadioField):
             self._judge = self._choice
             self._known = {fold(words): value for words, value in column.synonyms} | _known_choices(control)
+            self._taken: dict[str, Read] = {}
 
     def read(self, cell: Cell) -> Read:
         """The value of a cell, or what is wrong with it by itself."""
@@ -82,6 +84,14 @@ class Reader:
         """The values of a closed list, with their words."""
         return choices_of(self._control)
 
+    def stands_for(self, words: str) -> str | None:
+        """The value of a closed list that these words are."""
+        return self._known.get(fold(words))
+
+    @cached_property
+    def _not_in_list(self) -> str:
+        return not_in_list(self._control)
+
     def _new(self, cell: Cell) -> Read:
         if self.column.digits:
             damage = damage_of(cell.text, cell.kind, *self.column.digits)
@@ -94,10 +104,13 @@ class Reader:
         return Read(Figure(read.value)) if figure else read
 
     def _choice(self, words: str) -> Read:
-        known = self._known.get(fold(words))
+        known = self.stands_for(words)
         if known is None:
-            return Read(None, not_in_list(self._control))
-        return self._by_form(known)
+            return Read(None, self._not_in_list)
+        read = self._taken.get(known)
+        if read is None:  # a form goes through its whole list: once for each value
+            read = self._taken[known] = self._by_form(known)
+        return read
 
     def _by_form(self, words: str) -> Read:
         """As the form reads it: conversion, filters and validators of the field."""
