@@ -143,6 +143,10 @@ class Settings:
     document_quota_mb: int = 2048
     #: How long the documents of a correction of identity are kept after its decision.
     identity_document_days: int = 90
+    #: The page that checks a file without an account: how many files it checks at the same time, all web processes together, and how many
+    #: one address may send in a minute.
+    file_checks_at_once: int = 1
+    file_checks_per_minute: int = 6
 
     # -- building ----------------------------------------------------------------------------------------------------
 
@@ -174,6 +178,8 @@ class Settings:
             "document_max_count": lambda name, value: _parse_int(name, value, 1, 50),
             "document_quota_mb": lambda name, value: _parse_int(name, value, 20, 1_000_000),
             "identity_document_days": lambda name, value: _parse_int(name, value, 1, 3650),
+            "file_checks_at_once": lambda name, value: _parse_int(name, value, 1, 32),
+            "file_checks_per_minute": lambda name, value: _parse_int(name, value, 1, 60),
             "debug": parse_bool,
             "ratelimit_enabled": parse_bool,
         }

@@ -18,7 +18,7 @@ def register(appbuilder: AppBuilder) -> None:
     from app.core.rotation import register_encrypted_column
     from app.core.ui import register_menu
 
-    from . import api, names, queries, views
+    from . import api, gate, names, queries, views
     from .document_views import FileCheckView, ImportDocumentsView, is_free_of_brake
     from .models import ImportPart
     from .parts import part_aad
@@ -32,7 +32,7 @@ def register(appbuilder: AppBuilder) -> None:
         if not appbuilder.sm.is_auth_limited:
             continue
         if view is FileCheckView:  # anybody may ask for its work: each file counts, right or wrong
-            appbuilder.sm.limiter.limit(appbuilder.sm.auth_rate_limit, methods=["POST"])(added.blueprint)
+            appbuilder.sm.limiter.limit(gate.rate, methods=["POST"], deduct_when=gate.counts)(added.blueprint)
         elif view is ImportDocumentsView:
             appbuilder.sm.limiter.limit(appbuilder.sm.auth_rate_limit, exempt_when=is_free_of_brake)(added.blueprint)
     allow_body("ImportsView.send", LIMITS.size + 64 * 1024)  # the file, and what goes with it in the form

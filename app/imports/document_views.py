@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import abort, make_response, request, url_for
+from flask import Response, abort, make_response, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_appbuilder import BaseView, expose
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from flask_babel import ngettext
 from flask_wtf.file import FileField
 from wtforms import SelectField
 
@@ -22,7 +23,7 @@ from app.core.ui import allowed, signed_in
 from app.core.ui.format import fr_number
 from app.core.ui.kept_text import KeptTextForm
 
-from . import columns, validator
+from . import columns, gate, validator
 from .matrices import IMPORTERS
 from .permissions import READ
 from .specification import MEGABYTE, NEED_LABELS, files_accepted, how_to_fill, specify, what_each_format_holds, what_is_damaged
@@ -116,14 +117,25 @@ class FileCheckView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only
             if request.args.get("matrice") in IMPORTERS:
                 form.matrix.data = request.args["matrice"]
             return self._page(form)
-        report = None
         if form.matrix.data not in IMPORTERS:
             form.matrix.errors = [_("Choose an answer.")]
-        else:
+            return self._page(form, None, 422)
+        try:
             report = _checked(form, IMPORTERS[form.matrix.data].matrix)
+        except gate.Busy:
+            form.file.errors = [
+                ngettext(
+                    "Other files are being checked just now: yours was not looked at. Wait %(num)s second, then choose it again and send it.",
+                    "Other files are being checked just now: yours was not looked at. Wait %(num)s seconds, then choose it again and send it.",
+                    gate.RETRY_AFTER,
+                )
+            ]
+            answer = self._page(form, None, 503)
+            answer.headers["Retry-After"] = str(gate.RETRY_AFTER)
+            return answer
         return self._page(form, report, 200 if report is not None else 422)
 
-    def _page(self, form: Any, report: validator.Report | None = None, status: int = 200) -> ResponseReturnValue:
+    def _page(self, form: Any, report: validator.Report | None = None, status: int = 200) -> Response:
         shown = IMPORTERS[form.matrix.data].matrix if report is not None else None
         page = self.render_template(
             "imports/check.html", form=form, report=report, matrix=shown, most=validator.SHOWN, matrices=[one.matrix for one in IMPORTERS.values()]
@@ -132,7 +144,7 @@ class FileCheckView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only
 
 
 def _checked(form: Any, matrix: Matrix) -> validator.Report | None:
-    """The report on the file that was sent; None when the form says why there is none."""
+    """The report on the file that was sent; None when the form says why there is none.  Raises Busy."""
     sent = request.files.get("file")
     name = (sent.filename or "") if sent is not None else ""
     content = sent.stream.read(validator.LIMITS.size + 1) if sent is not None and name else None
@@ -142,7 +154,8 @@ def _checked(form: Any, matrix: Matrix) -> validator.Report | None:
         elif len(content) > validator.LIMITS.size:
             raise columns.too_large(content, name, validator.LIMITS, matrix, {})
         else:
-            return validator.check_file(matrix, content, name=name)
+            with gate.turn():
+                return validator.check_file(matrix, content, name=name)
     except Refused as refused:
         form.file.errors = [refused_file(refused)]
     except validator.TooLong:

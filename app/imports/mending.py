@@ -249,16 +249,12 @@ def _one_less_wrong(file: ImportFile, act: Act | None = None) -> None:
 
 def _find(file: ImportFile, number: int) -> tuple[Any, list[Any], int]:
     """The part that holds a line, its items, and the place of the line."""
-    for index in range((file.lines + parts.LINES - 1) // parts.LINES):
-        found = parts.part_at(file.id, PartKind.ROWS, index)
-        if found is None:
-            break
+    found = parts.part_at(file.id, PartKind.ROWS, queries.part_of(file.id, number))
+    if found is not None:
         part, items = found
-        if items[0][0] <= number <= items[-1][0]:
-            for place, (line, _cells) in enumerate(items):
-                if line == number:
-                    return part, items, place
-            break
+        for place, (line, _cells) in enumerate(items):
+            if line == number:
+                return part, items, place
     raise LookupError(number)
 
 

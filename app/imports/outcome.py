@@ -40,14 +40,13 @@ def keep_applied(file: ImportFile, plan: Plan, done: Sequence[Done]) -> None:
         about = done[places[step.line]] if step.line in places else None
         return [*shown_step(step), *((about.subject, about.subject_id) if about is not None else ("", 0))]
 
-    pieces = (steps[start : start + parts.LINES] for start in range(0, len(steps), parts.LINES))
-    parts.keep_packed(file, PartKind.STEPS, (parts.packed([told(step) for step in some]) for some in pieces))
+    parts.keep(file, PartKind.STEPS, map(told, steps))
 
 
 def keep_undone(file: ImportFile, kept: Sequence[Kept]) -> None:
     """What stays and why; of each line, whom it was about: its cells are forgotten."""
     rows = parts.items_of(file.id, PartKind.ROWS)
-    told = [parts.packed([[*step, _who(file, rows, step[0])] for step in steps]) for steps in parts.pieces_of(file.id, PartKind.STEPS)]
+    told = list(parts.packed([*step, _who(file, rows, step[0])] for step in parts.items_of(file.id, PartKind.STEPS)))
     parts.keep_packed(file, PartKind.STEPS, told)
     parts.keep(file, PartKind.KEPT, [[one.line, one.subject, one.subject_id, one.why] for one in sorted(kept, key=lambda one: one.line)])
     parts.drop(file.id, PartKind.DONE, PartKind.ROWS)

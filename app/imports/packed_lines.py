@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 from app.core.tabular import Cell, CellKind, Fault, Limits, OpenTable, Refused, open_table
@@ -20,18 +20,18 @@ _MOST_CELLS: Final = 5_000
 
 def read_packed(content: bytes, limits: Limits, name: str, progress: Callable[[int], None]) -> tuple[OpenTable, int, list[bytes]]:
     """The table at its end, how many lines it has, and these as parts keep them: never all of them as they are.  Raises Refused."""
-    purse, lines, made, piece = Purse(limits), 0, [], []
-    with open_table(content, limits, name=name, progress=progress, purse=purse) as table:
+    purse, lines = Purse(limits), 0
+
+    def rows() -> Iterator[list[Any]]:
+        nonlocal lines
         for row in table.rows:
-            if purse.is_empty():  # the columns that are known will be held
+            if purse.is_empty():  # the columns that are known will be held, and every line is written
                 raise Refused(Fault.TOO_MUCH_TEXT).under(table.header)
             lines += 1
-            piece.append([row.number, _row(row.cells)])
-            if len(piece) == parts.LINES:
-                made.append(parts.packed(piece))
-                piece = []
-    if piece:
-        made.append(parts.packed(piece))
+            yield [row.number, _row(row.cells)]
+
+    with open_table(content, limits, name=name, progress=progress, purse=purse) as table:
+        made = list(parts.packed(rows(), purse.write))
     return table, lines, made
 
 
@@ -56,7 +56,7 @@ class _Cells(dict[Any, Cell]):
 
     def __missing__(self, kept: Any) -> Cell:
         made = cell_of(kept)
-        self._purse.pay(len(made.text))
+        self._purse.pay(made.text)
         if len(self) < _MOST_CELLS:
             self[kept] = made
         return made

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Any, Final
 from uuid import uuid4
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm import undefer
 
 from app.core import crypto
@@ -18,8 +19,11 @@ from app.core.matrix.rows import to_json
 from .domain import PartKind
 from .models import ImportFile, ImportPart
 
-#: Lines, steps or acts in a part.
+#: Lines, steps or acts in a part, and the characters of their JSON from which a part is closed with less: who looks at one line opens a whole part.
 LINES: Final = 1_000
+_CHARACTERS: Final = 2_000_000
+#: Items that become JSON together, between two looks at how long it is.
+_TOGETHER: Final = 8
 #: Bytes of a file in a part.
 _BYTES: Final = 1 << 20
 
@@ -29,14 +33,31 @@ def part_aad(seal_uid: Any) -> bytes:
     return crypto.column_aad(ImportPart.__tablename__, "content", seal_uid)
 
 
-def keep(file: ImportFile, kind: PartKind, items: Sequence[Any]) -> None:
+def keep(file: ImportFile, kind: PartKind, items: Iterable[Any]) -> None:
     """Replace what is kept of this kind by these items (plain values)."""
-    _replace(file, kind, (packed(items[start : start + LINES]) for start in range(0, len(items), LINES)))
+    _replace(file, kind, packed(items))
 
 
-def packed(items: Sequence[Any]) -> bytes:
-    """Items of one part (``LINES`` at most), small enough to be held until all are written."""
-    return zlib.compress(to_json(items).encode(), 1)
+def packed(items: Iterable[Any], weigh: Callable[[int], None] | None = None) -> Iterator[bytes]:
+    """Items as parts keep them, each part small enough to be held until all are written.  ``weigh`` is told, as they come, how many characters they take."""
+    remaining = iter(items)
+    told: list[str] = []
+    count = characters = 0
+    while some := list(islice(remaining, min(_TOGETHER, LINES - count))):
+        told.append(to_json(some)[1:-1])
+        count += len(some)
+        characters += len(told[-1])
+        if weigh is not None:
+            weigh(len(told[-1]))
+        if count >= LINES or characters >= _CHARACTERS:
+            yield _closed(told)
+            told, count, characters = [], 0, 0
+    if told:
+        yield _closed(told)
+
+
+def _closed(told: Sequence[str]) -> bytes:
+    return zlib.compress(f"[{','.join(told)}]".encode(), 1)
 
 
 def keep_packed(file: ImportFile, kind: PartKind, contents: Iterable[bytes]) -> None:
@@ -102,6 +123,11 @@ def piece(file_id: int, kind: PartKind, number: int) -> list[Any]:
     return json.loads(_opened(part)) if part is not None else []
 
 
+def count_of(file_id: int, kind: PartKind) -> int:
+    """How many parts there are of a kind."""
+    return db.session.scalar(select(func.count()).where(ImportPart.file_id == file_id, ImportPart.kind == kind.value)) or 0
+
+
 def part_at(file_id: int, kind: PartKind, number: int) -> tuple[ImportPart, list[Any]] | None:
     """One part, to be changed with ``rewrite``."""
     statement = select(ImportPart).where(ImportPart.file_id == file_id, ImportPart.kind == kind.value, ImportPart.number == number)
@@ -111,7 +137,7 @@ def part_at(file_id: int, kind: PartKind, number: int) -> tuple[ImportPart, list
 
 def rewrite(part: ImportPart, items: Sequence[Any]) -> None:
     """Put other items in the place of those of a part."""
-    part.content = crypto.cipher().encrypt(packed(items), part_aad(part.seal_uid))
+    part.content = crypto.cipher().encrypt(_closed([to_json(items)[1:-1]]), part_aad(part.seal_uid))
     db.session.flush()
 
 
@@ -123,4 +149,6 @@ def drop(file_id: int, *kinds: PartKind) -> None:
     db.session.execute(statement.execution_options(synchronize_session=False))
 
 
-__all__ = ["LINES", "drop", "file_of", "items_of", "keep", "keep_file", "keep_packed", "packed", "part_aad", "part_at", "piece", "pieces_of", "rewrite"]
+__all__ = [
+    "LINES", "count_of", "drop", "file_of", "items_of", "keep", "keep_file", "keep_packed", "packed", "part_aad", "part_at", "piece", "pieces_of", "rewrite",
+]  # fmt: skip

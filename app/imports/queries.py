@@ -145,7 +145,7 @@ def rows_of(file_id: int, lines: Sequence[int]) -> dict[int, list[Any]]:
     if not wanted:
         return {}
     last = max(wanted)
-    for number, cells in parts.items_of(file_id, PartKind.ROWS, first=_part_of(file_id, min(wanted))):
+    for number, cells in parts.items_of(file_id, PartKind.ROWS, first=part_of(file_id, min(wanted))):
         if number in wanted:
             found[number] = cells
         if number >= last:
@@ -153,24 +153,26 @@ def rows_of(file_id: int, lines: Sequence[int]) -> dict[int, list[Any]]:
     return found
 
 
-def _part_of(file_id: int, line: int) -> int:
-    """The number of the part where a line stands, if it stands anywhere.
+def part_of(file_id: int, line: int) -> int:
+    """The number of the part where a line stands, if it stands anywhere: no part before holds it, nor a line after it.
 
-    A file without empty lines has it at once (line 2 is the first one); the others have it before, where some steps find it.
+    A file without empty lines nor very long ones has it at once (line 2 is the first one, and parts have as many); for the others some steps find it.
     """
-    low, high = 0, max(line - 2, 0) // parts.LINES
-    at = high
-    while low < high:
+    low, high = 0, parts.count_of(file_id, PartKind.ROWS) - 1
+    at = min(max(line - 2, 0) // parts.LINES, high)
+    while low <= high:
         items = parts.piece(file_id, PartKind.ROWS, at)
-        if items and items[0][0] <= line:
-            low = at
-        else:
+        if not items or line < items[0][0]:
             high = at - 1
-        at = (low + high + 1) // 2
+        elif line > items[-1][0]:
+            low = at + 1
+        else:
+            return at
+        at = (low + high) // 2
     return low
 
 
 __all__ = [
     "PAGE", "Kind", "ShownStep", "count_failed", "files_before", "findings_between", "findings_of", "get_file", "is_named", "kept_of", "kept_of_lines",
-    "kinds_of", "list_files", "rows_of", "steps_of", "wrong_lines",
+    "kinds_of", "list_files", "part_of", "rows_of", "steps_of", "wrong_lines",
 ]  # fmt: skip

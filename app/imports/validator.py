@@ -23,9 +23,9 @@ from app.core.tabular.labels import lettered
 from .columns import better_matrix, is_data, map_headings, missing, why_not_read
 from .specification import MEGABYTE, letter_of
 
-LIMITS: Final = Limits(size=5 * MEGABYTE, unpacked=60 * MEGABYTE, lines=5_000, columns=120)
-#: How long a check may take (seconds): a page answers within ten.
-LONGEST: Final = 8.0
+LIMITS: Final = Limits(size=5 * MEGABYTE, unpacked=60 * MEGABYTE, lines=5_000, columns=120, held=64 * MEGABYTE)
+#: How long a check may take (seconds): a web process answers nobody else meanwhile.
+LONGEST: Final = 4.0
 #: Findings and kinds of findings that a page shows; beyond, they are counted.
 SHOWN: Final = 200
 KINDS: Final = 50

@@ -268,7 +268,7 @@ def read(file_id: int, *, may_apply: bool = False) -> bool:
         asked = not mapped.settled or bool(keys)
         move(file, FileEvent.ASK_COLUMNS if asked else FileEvent.READ)
         file.heading, file.columns, file.lines = [_masked(words) for words in table.header], mapped.columns, count
-        file.sheet = {"sheet": table.sheet, "others": table.others} if table.sheet else None
+        file.sheet = {"sheet": _masked(table.sheet)[:60], "others": table.others} if table.sheet else None
         parts.keep_packed(file, PartKind.ROWS, packed)
         parts.drop(file_id, PartKind.FILE)
     log.info("import_read", file=file_id, lines=count, asked=asked)

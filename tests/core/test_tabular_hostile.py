@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import multiprocessing
-import resource
 import struct
 import time
 import zipfile
@@ -20,6 +18,7 @@ from flask_babel import force_locale
 from app.core.tabular import BULK, Fault, Limits, Refused, Table, labels, open_table, read_table
 from app.core.tabular.damage import Damage
 from tests.core import tabular_files as files
+from tests.core.costs import apart, cost_of
 from tests.core.tabular_files import archive, ods, ods_cell, ods_row, row, sheet, text, xlsx
 
 if TYPE_CHECKING:
@@ -218,6 +217,50 @@ def _nested() -> bytes:
     return xlsx(sheet(HEAD + ROW), more=[("media/inner.zip", inner)])
 
 
+def _workbook(name: str, head: str, one: Callable[[int], str], count: int, tail: str) -> bytes:
+    """A workbook whose part ``name`` has so many of one element, each with its number."""
+    target = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(xlsx(sheet(HEAD + ROW)))) as source, zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as made:
+        for other in source.namelist():
+            if other != name:
+                made.writestr(other, source.read(other))
+        with made.open(name, "w") as part:
+            part.write((files.DECLARATION + head).encode())
+            for start in range(0, count, 1_000):
+                part.write("".join(map(one, range(start, min(start + 1_000, count)))).encode())
+            part.write(tail.encode())
+    return target.getvalue()
+
+
+def _document(one: Callable[[int], str], count: int) -> bytes:
+    """A document of so many lines under its headings."""
+    with zipfile.ZipFile(io.BytesIO(ods(ODS_HEAD + "@@"))) as source:
+        head, _at, tail = source.read("content.xml").decode().partition("@@")
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as made, made.open("content.xml", "w") as part:
+        part.write(head.encode())
+        for number in range(count):
+            part.write(one(number).encode())
+        part.write(tail.encode())
+    return target.getvalue()
+
+
+def _directory() -> bytes:
+    """An archive whose table of contents fills it."""
+    entry = b"PK\x01\x02" + struct.pack("<HHHHHHIIIHHHHHII", 20, 20, 0, 0, 0, 33, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0)
+    listed = b"".join(entry + b"%07d" % number for number in range(1_000_000))
+    begins = b"PK\x03\x04" + bytes(40)
+    return begins + listed + b"PK\x05\x06" + struct.pack("<HHHHIIH", 0, 0, 65_535, 65_535, len(listed), len(begins), 0)
+
+
+_BLANKS = '<table:table-cell table:number-columns-repeated="120"/>'
+_WIDE = '<table:table-row table:number-rows-repeated="{}">' + ods_cell("a", ' table:number-columns-repeated="120"') + "</table:table-row>"
+_PLAIN_PARTS = {
+    "xl/workbook.xml": ('<workbook xmlns:r="r"><sheets><sheet name="a" r:id="r1"/></sheets>', "</workbook>"),
+    "xl/_rels/workbook.xml.rels": ('<Relationships><Relationship Id="r1" Type="a/worksheet" Target="s.xml"/>', "</Relationships>"),
+    "xl/s.xml": ("<worksheet>", "</worksheet>"),
+}
+
 #: What a sheet may hold when what it declares is believable: each piece is met.
 LAX = replace(BULK, ratio=100_000)
 BOMBS: dict[str, tuple[Callable[[], bytes], Limits | None, set[Fault | None]]] = {
@@ -232,39 +275,100 @@ BOMBS: dict[str, tuple[Callable[[], bytes], Limits | None, set[Fault | None]]] =
     "millions of texts": (lambda: _bomb("", "<si><t>x</t></si>", "</sst>", 60, "xl/sharedStrings.xml"), LAX, {Fault.TOO_MUCH_TEXT}),
     "many entries": (lambda: archive([("xl/workbook.xml", b"<a/>"), *((f"e{n}", b"x") for n in range(60_000))]), BULK, {Fault.TOO_LARGE_UNPACKED}),
     "nested": (_nested, BULK, {None}),
+    "a table of contents without end": (_directory, BULK, {Fault.TOO_LARGE_UNPACKED}),
+    "texts of four bytes a character": (lambda: _workbook("xl/sharedStrings.xml", "<sst>", lambda n: f"<si><t>{n}{'a' * 1_980}\N{GRINNING FACE}</t></si>", 105_000, "</sst>"), LAX, {Fault.TOO_MUCH_TEXT}),
+    "texts that no cell may hold": (lambda: _workbook("xl/sharedStrings.xml", "<sst>", lambda n: f"<si><t>_x0000_{n}</t></si>", 1_500_000, "</sst>"), LAX, {Fault.FORBIDDEN_CHARACTER}),
+    "names without end": (lambda: _workbook("xl/worksheets/sheet1.xml", "<worksheet><sheetData>", lambda n: f"<a{n}/>", 3_000_000, "</sheetData></worksheet>"), LAX, {Fault.UNREADABLE}),
+    "names of attributes without end": (lambda: _workbook("xl/worksheets/sheet1.xml", "<worksheet><sheetData>", lambda n: f'<a b{n}=""/>', 3_000_000, "</sheetData></worksheet>"), LAX, {Fault.UNREADABLE}),
+    "formats without end": (lambda: _workbook("xl/styles.xml", "<styleSheet><numFmts>", lambda n: f'<numFmt numFmtId="{n}" formatCode="d"/>', 500_000, "</numFmts></styleSheet>"), LAX, {Fault.UNREADABLE}),
+    "sheets without end": (lambda: _workbook("xl/workbook.xml", '<workbook xmlns:r="r"><sheets>', lambda n: f'<sheet name="{n}" r:id="rId1"/>', 500_000, "</sheets></workbook>"), LAX, {Fault.UNREADABLE}),
+    "relations without end": (lambda: _workbook("xl/_rels/workbook.xml.rels", "<Relationships>", lambda n: f'<Relationship Id="r{n}" Type="a" Target="{n}"/>', 500_000, "</Relationships>"), LAX, {Fault.UNREADABLE}),
+    "elements in every part": (lambda: archive([(name, head + "<x/>" * 500_000 + tail) for name, (head, tail) in _PLAIN_PARTS.items()]), replace(LAX, lines=50_000), {Fault.TOO_LARGE_UNPACKED}),
+    "blanks in every cell": (lambda: _workbook("xl/worksheets/sheet1.xml", f"<worksheet><sheetData>{HEAD}", lambda n: row(n + 2, " " * 900_000 + str(n)), 300, "</sheetData></worksheet>"), LAX, {Fault.CELL_TOO_LONG}),
+    "lines repeated": (lambda: ods(ODS_HEAD + _WIDE.format(199_000) * 4, head=f"{files.DECLARATION}<!-- x -->"), BULK, {Fault.TOO_MANY_LINES}),
+    "lines repeated, ordinary": (lambda: ods(ODS_HEAD + _WIDE.format(199_000) * 4), BULK, {Fault.TOO_MANY_LINES}),
+    "blanks repeated": (lambda: _document(lambda n: f"<table:table-row>{_BLANKS * 120}</table:table-row>", 20_000), LAX, {Fault.ONLY_HEADER}),
+    "blanks of one cell": (lambda: ods(f"{ODS_HEAD}<table:table-row><table:table-cell office:value-type='string'><text:p>{'<text:s/>' * 4_000_000}</text:p></table:table-cell></table:table-row>"), LAX, {Fault.CELL_TOO_LONG}),
+    "hidden styles": (lambda: ods(ODS_HEAD, styles="".join(f'<style:style style:name="{n}"><style:table-properties table:display="false"/></style:style>' for n in range(200_000))), LAX, {Fault.UNREADABLE}),
+    "a manifest without end": (lambda: archive([("META-INF/manifest.xml", b"a" * 300_000_000), ("content.xml", b"<a/>")]), LAX, {Fault.UNREADABLE}),
+    "separators without end": (lambda: b"Nom;Ville\na" + b";" * 60_000_000, BULK, {Fault.TOO_MANY_COLUMNS}),
+    "quotes that hold lines together": (lambda: b"Nom;Ville\na" + b';"a\n"' * 8_000_000, BULK, {Fault.BAD_QUOTES}),
+    "one line of four bytes a character": (lambda: b"Nom;Ville\n" + b"a" * 60_000_000 + "\N{GRINNING FACE}".encode(), BULK, {Fault.CELL_TOO_LONG}),
+    "cells of four bytes a character": (lambda: b"Nom;Ville\n" + b"".join(b"%07d%s\xf0\x9f\x98\x80;x\n" % (n, b"a" * 1_980) for n in range(32_000)), BULK, {None}),
 }
 
 
-def _measured(name: str, pipe: Any) -> None:
+def _outcome(name: str) -> tuple[Fault | None, float, int]:
     make, limits, _faults = BOMBS[name]
     content = make()
-    resource.setrlimit(resource.RLIMIT_AS, (1536 * 1024 * 1024,) * 2)
-    with open("/proc/self/clear_refs", "w") as refs:
-        refs.write("5")  # the peak begins here
-    started = time.process_time()
+    return cost_of(lambda: _fault_of(content, limits or Limits(size=BULK.size)))
+
+
+def _fault_of(content: bytes, limits: Limits) -> Fault | None:
+    """Read as an import reads it: no line is kept."""
     try:
-        read_table(content, limits or Limits(size=BULK.size))
-        found = None
+        with open_table(content, limits) as table:
+            for _row in table.rows:
+                pass
     except Refused as error:
-        found = error.fault
-    with open("/proc/self/status") as status:
-        peak = next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))
-    pipe.send((found, time.process_time() - started, peak // 1024))
+        return error.fault
+    return None
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", list(BOMBS))
 def test_a_bomb_costs_little(name: str) -> None:
-    context = multiprocessing.get_context("spawn")
-    here, there = context.Pipe()
-    process = context.Process(target=_measured, args=(name, there))
-    process.start()
-    assert here.poll(120), "it hangs"
-    found, seconds, megabytes = here.recv()
-    process.join()
+    found, seconds, megabytes = apart(_outcome, name)
     assert found in BOMBS[name][2]
     assert seconds < 10
     assert megabytes < 512
+
+
+def test_a_line_that_is_repeated_is_each_of_its_lines() -> None:
+    repeated = ods_row("MARTIN", "ALBI", attributes=' table:number-rows-repeated="3"')
+    for head in ('<?xml version="1.0" encoding="UTF-8"?>', '<?xml version="1.0" encoding="UTF-8"?><!-- x -->'):
+        table = read_table(ods(ODS_HEAD + repeated + '<table:table-row table:number-rows-repeated="2"/>' + ods_row("DURAND"), head=head))
+        assert [(one.number, *(cell.text for cell in one.cells)) for one in table.rows] == [
+            (2, "MARTIN", "ALBI"), (3, "MARTIN", "ALBI"), (4, "MARTIN", "ALBI"), (7, "DURAND", ""),
+        ]  # fmt: skip
+
+
+def test_cells_that_are_repeated_stand_where_the_sheet_shows_them() -> None:
+    blanks = '<table:table-cell table:number-columns-repeated="{}"/>'
+    cells = [blanks.format(2), ods_cell("x", ' table:number-columns-repeated="2"'), blanks.format(3), ods_cell("y"), blanks.format(16_000)]
+    line = f"<table:table-row>{''.join(cells)}</table:table-row>"
+    for head in ('<?xml version="1.0" encoding="UTF-8"?>', '<?xml version="1.0" encoding="UTF-8"?><!-- x -->'):
+        table = read_table(ods(ODS_HEAD + line, head=head))
+        assert [cell.text for cell in table.rows[0].cells] == ["", "", "x", "x", "", "", "", "y"]
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"Nom;Ville\na" + b";" * 3_000_000, (Fault.TOO_MANY_COLUMNS, 2)), (b"Nom;Ville\na" + b';"b\n"' * 1_000_000, (Fault.BAD_QUOTES, 2)),
+        (b"Nom;Ville\na;b\n" + (b"c" * 100_000 + b";") * 30, (Fault.CELL_TOO_LONG, 3)), (b"c" * 3_000_000, (Fault.CELL_TOO_LONG, 1)),
+        (b"Nom;Ville\n" + b"a" + b" " * 10_000 + b"b;c", (Fault.CELL_TOO_LONG, 2)),
+    ],
+    ids=["separators", "quotes", "cells", "first line", "blanks"],
+)  # fmt: skip
+def test_a_line_without_end_is_told_for_what_it_is(content: bytes, expected: tuple[Fault, int]) -> None:
+    error = refusal(content, Limits(size=BULK.size))
+    assert (error.fault, error.line) == expected
+
+
+def test_what_stands_beside_the_table_is_never_read_whole() -> None:
+    for name in ("META-INF/manifest.xml", "mimetype"):
+        content = archive([("mimetype", files.SPACES) if name != "mimetype" else ("x", b""), (name, b" " * 2_000_000), ("content.xml", b"<a/>")])
+        assert refusal(content).fault is Fault.UNREADABLE
+
+
+def test_a_text_costs_what_it_takes_in_memory() -> None:
+    """One character of four bytes makes each of the text four."""
+    words = "a" * 1_990
+    for reader in (lambda text: f"Nom;Ville\n{text};x".encode(), lambda text: xlsx(sheet(HEAD + row(2, text, "x"))), lambda text: ods(ODS_HEAD + ods_row(text, "x"))):
+        limits = Limits(held=5_000)
+        assert len(read_table(reader(words), limits).rows) == 1
+        assert refusal(reader(words[1:] + "\N{GRINNING FACE}"), limits).fault is Fault.TOO_MUCH_TEXT
 
 
 @pytest.mark.parametrize("inside", [" " * 900_000, "<c" * 400_000, '<c r="A2">' * 90_000, '<c r="A2"><v>' + "&amp;" * 150_000, "&" * 900_000, '<c r="A2" t="inlineStr"><is><t>' + "&amp;" * 150_000])

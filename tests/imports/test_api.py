@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 import threading
 from collections.abc import Callable
@@ -630,8 +631,9 @@ def test_the_last_page_of_errors_opens_no_more_than_the_first(client: FlaskClien
         assert 1 <= len(opened) <= 2, opened
 
 
-def test_lines_are_found_wherever_empty_ones_stand(db_session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parts, "LINES", 3)
+def test_lines_are_found_wherever_empty_and_long_ones_stand(db_session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("LINES", 3), ("_CHARACTERS", 120), ("_TOGETHER", 1)):
+        monkeypatch.setattr(parts, name, value)
     with bound_scope(Scope.system()):
         key, organisation = db_session.execute(select(User.id, User.organisation_id).where(User.username == "principal")).one()
     with bound_scope(Scope.organisation(organisation), actor_id=key):
@@ -639,13 +641,18 @@ def test_lines_are_found_wherever_empty_ones_stand(db_session: Session, monkeypa
         assert file is not None
 
         @settings(max_examples=40, deadline=None, database=None)
-        @given(gaps=st.lists(st.integers(1, 9), min_size=1, max_size=40), data=st.data())
-        def examine(gaps: list[int], data: st.DataObject) -> None:
+        @given(gaps=st.lists(st.integers(1, 9), min_size=1, max_size=40), long=st.integers(0, 200), data=st.data())
+        def examine(gaps: list[int], long: int, data: st.DataObject) -> None:
             numbers = [1 + sum(gaps[: place + 1]) for place in range(len(gaps))]
+            cells = {number: [f"cellule {number}" + "x" * (long if not number % 3 else 0)] for number in numbers}
             wanted = data.draw(st.lists(st.integers(0, numbers[-1] + 30), max_size=5))
-            parts.keep(file, PartKind.ROWS, [[number, [f"cellule {number}"]] for number in numbers])
-            assert queries.rows_of(file.id, wanted) == {line: [f"cellule {line}"] for line in wanted if line in numbers}
-            assert queries.rows_of(file.id, numbers) == {number: [f"cellule {number}"] for number in numbers}
+            parts.keep(file, PartKind.ROWS, [[number, cells[number]] for number in numbers])
+            assert queries.rows_of(file.id, wanted) == {line: cells[line] for line in wanted if line in numbers}
+            assert queries.rows_of(file.id, numbers) == cells
+            held = list(parts.pieces_of(file.id, PartKind.ROWS))
+            assert all(len(some) <= 3 and len(json.dumps(some[:-1])) < 240 for some in held), "a part is closed by its length too"
+            for number in numbers:
+                assert number in [line for line, _cells in parts.piece(file.id, PartKind.ROWS, queries.part_of(file.id, number))]
 
         examine()
 

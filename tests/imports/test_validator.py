@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import multiprocessing
 import re
 import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 import pytest
 from flask import Flask
 from markupsafe import escape
@@ -16,6 +18,7 @@ from redis import Redis
 from sqlalchemy import event
 
 from app.core.extensions import db
+from app.core.locks import Lock
 from app.core.tabular import Fault, Refused
 from app.core.tabular.labels import refused as refused_words
 from app.imports import validator
@@ -293,7 +296,72 @@ def test_nothing_is_written_in_the_database_nor_in_redis(rows: list[dict[str, st
 
 def test_checks_are_braked_by_address_and_looking_at_the_page_is_not(limited: Flask) -> None:
     browser, there = limited.test_client(), {"environ_overrides": {"REMOTE_ADDR": "203.0.113.9"}}
-    statuses = [send(browser, b"%PDF", **there).status_code for _number in range(21)]
-    assert statuses == [422] * 20 + [429]
+    statuses = [send(browser, b"%PDF", **there).status_code for _number in range(7)]
+    assert statuses == [422] * 6 + [429]
     assert browser.get(ADDRESS, **there).status_code == 200
     assert send(browser, b"%PDF", environ_overrides={"REMOTE_ADDR": "203.0.113.10"}).status_code == 422
+
+
+# ---- how many at a time ----------------------------------------------------------------------------------------------
+
+
+def _hold(pid: Any, url: str) -> None:
+    """A process that checks a file, and does not end."""
+    with psycopg.connect(url) as connection:
+        connection.execute("SELECT pg_advisory_xact_lock(%s, 0)", (int(Lock.FILE_CHECK),))
+        pid.send(True)
+        time.sleep(600)
+
+
+@pytest.fixture
+def held(app: Flask, db_session: Session) -> Iterator[multiprocessing.process.BaseProcess]:
+    """The only place, in the hands of another process."""
+    context = multiprocessing.get_context("spawn")
+    here, there = context.Pipe()
+    process = context.Process(target=_hold, args=(there, app.config["DATABASE_URL"]))
+    process.start()
+    assert here.poll(60)
+    yield process
+    process.kill()
+    process.join()
+
+
+def test_a_file_too_many_at_a_time_is_sent_away_with_what_to_do(
+    rows: list[dict[str, str]], app: Flask, held: multiprocessing.process.BaseProcess
+) -> None:
+    browser = app.test_client()
+    answer = send(browser, csv_of(rows), matrix="inscriptions")
+    page = answer.get_data(as_text=True).replace("\xa0", " ")
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5") and not wrong_with(page)
+    assert "Attendez 5 secondes, puis choisissez-le de nouveau" in page and re.search(r'<option selected value="inscriptions"|<option value="inscriptions" selected', page)
+    assert browser.get(ADDRESS).status_code == 200, "looking at the page takes no place"
+    app.config["FILE_CHECKS_AT_ONCE"] = 2
+    try:
+        assert send(browser, csv_of(rows)).status_code == 200
+    finally:
+        app.config["FILE_CHECKS_AT_ONCE"] = 1
+    held.kill()
+    held.join()
+    assert _soon(lambda: send(browser, csv_of(rows)).status_code == 200), "the place of a process that is killed is given back"
+    assert send(browser, b"%PDF").status_code == send(browser, b"%PDF").status_code == 422, "and that of a file that is refused"
+
+
+def _soon(what: Callable[[], bool]) -> bool:
+    return any(what() or time.sleep(0.2) for _number in range(50))
+
+
+def test_a_file_that_was_sent_away_does_not_count(limited: Flask) -> None:
+    browser, there = limited.test_client(), {"environ_overrides": {"REMOTE_ADDR": "203.0.113.11"}}
+    limited.config["FILE_CHECKS_AT_ONCE"] = 0
+    assert {send(browser, b"a;b", **there).status_code for _number in range(8)} == {503}
+    limited.config["FILE_CHECKS_AT_ONCE"] = 1
+    assert send(browser, b"%PDF", **there).status_code == 422
+
+
+def test_a_file_of_which_only_columns_are_wrong_says_so(rows: list[dict[str, str]], app: Flask) -> None:
+    content = csv_of(rows).decode("utf-8-sig").replace('"Courriel"', '"Remarque"')
+    page = send(app.test_client(), content.encode()).get_data(as_text=True).replace("\xa0", " ")
+    assert "4 lignes lues – des colonnes sont à corriger (voir ci-dessous), aucune ligne ne l’est." in page
+    assert "ligne à corriger" not in page and "lignes à corriger" not in page
+    rows[0]["email"] = "sans-arobase"
+    assert "4 lignes lues – 1 ligne à corriger." in send(app.test_client(), csv_of(rows)).get_data(as_text=True).replace("\xa0", " ")

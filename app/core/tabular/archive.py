@@ -28,6 +28,26 @@ _MACROS: Final = ("vbaproject.bin", "vbaprojectsignature.bin")
 _MACRO_FOLDERS: Final = ("xl/macrosheets/", "basic/", "scripts/")
 
 
+#: What an entry may take in the table of contents, and what may follow it (the end of an archive has a comment of 65,535 bytes at most).
+_ENTRY: Final = 600
+_LAST: Final = 70_000
+
+
+class _TooMuch(Exception):
+    """More than may be read at once."""
+
+
+class _Content(io.BytesIO):
+    """The bytes of an archive, of which no more than ``most`` are given at once while it is opened: the library reads its whole table of contents at once."""
+
+    most: int | None = None
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if self.most is not None and size is not None and size > self.most:
+            raise _TooMuch
+        return super().read(size)
+
+
 class Archive:
     """An open archive, whose entries are known by their names in lower case, as readers of spreadsheets know them."""
 
@@ -53,14 +73,14 @@ class Archive:
         return any(name.endswith(_MACROS) or (name.startswith(_MACRO_FOLDERS) and name.endswith((".xml", ".bin", ".xlb", ".py", ".js", ".bsh")))
                    for name in self._entries)  # fmt: skip
 
-    def pieces(self, name: str) -> Iterator[bytes]:
-        """The content of an entry. Raises Refused."""
+    def pieces(self, name: str, size: int = _PIECE) -> Iterator[bytes]:
+        """The content of an entry, so many bytes at a time at most. Raises Refused."""
         entry = self._entries.get(name.lower())
         if entry is None or entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise Refused(Fault.UNREADABLE)
         try:
             with self._archive.open(entry) as stream:
-                while piece := stream.read(_PIECE):
+                while piece := stream.read(min(size, _PIECE)):
                     self._left -= len(piece)
                     if self._left < 0:
                         raise self._too_large()
@@ -68,8 +88,21 @@ class Archive:
         except BROKEN:
             raise Refused(Fault.UNREADABLE) from None
 
+    def whole(self, name: str, most: int) -> bytes:
+        """The content of a short entry, of ``most`` bytes. Raises Refused for a longer one, of which no more than that is unpacked."""
+        content = b""
+        for piece in self.pieces(name, most + 1):
+            content += piece
+            if len(content) > most:
+                raise Refused(Fault.UNREADABLE)
+        return content
+
     def _too_large(self) -> Refused:
-        return Refused(Fault.TOO_LARGE_UNPACKED, value=self._limits.unpacked // _MEGABYTE)
+        return _too_large(self._limits)
+
+
+def _too_large(limits: Limits) -> Refused:
+    return Refused(Fault.TOO_LARGE_UNPACKED, value=limits.unpacked // _MEGABYTE)
 
 
 def is_archive(content: bytes) -> bool:
@@ -80,9 +113,14 @@ def is_archive(content: bytes) -> bool:
 @contextmanager
 def opened(content: bytes, limits: Limits) -> Iterator[Archive]:
     """An archive, as long as it is read. Raises Refused."""
+    source = _Content(content)
+    source.most = limits.entries * _ENTRY + _LAST
     try:
-        archive = zipfile.ZipFile(io.BytesIO(content))
+        archive = zipfile.ZipFile(source)
+    except _TooMuch:
+        raise _too_large(limits) from None
     except BROKEN:
         raise Refused(Fault.UNREADABLE) from None
+    source.most = None
     with archive:
         yield Archive(archive, len(content), limits)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime, timedelta
 from typing import Final, TypeVar
@@ -18,27 +19,46 @@ V = TypeVar("V")
 _FORBIDDEN: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff\ud800-\udfff]")
 #: Contents that come back are few: what is kept of those seen is dropped when it grows over this, and begins anew.
 _REMEMBERED: Final = 50_000
-#: What a text costs once it is kept: the object of its cell, its own, and the place in the line.
-_COST: Final = 120
+#: How many bytes the contents seen may take, for the same: a content may be much longer than what is made of it.
+_REMEMBERED_BYTES: Final = 16 * 1024 * 1024
+#: What a text costs once it is kept, besides its own object: the object of its cell, and the place in the line.
+_COST: Final = 72
 
 
 class Purse:
-    """Counts what the texts of a file take in memory, so that they are refused before they take too much."""
+    """Counts what a file costs, so that it is refused before that is too much: bytes of the texts that are kept, characters of all that is written
+    down of its cells, however often one comes back, and elements of XML that the exact parser is given, whatever the part.
+    """
 
     def __init__(self, limits: Limits) -> None:
         self._left = limits.held
+        self._to_write = limits.written
+        #: Counted down by the parser at work.
+        self.elements = limits.elements
 
-    def pay(self, characters: int) -> None:
-        """One more text is kept."""
-        self._left -= _COST + characters
+    def pay(self, *texts: str) -> None:
+        """These texts are kept.  What counts is what they take in memory: one character may make each of a text four bytes."""
+        for text in texts:
+            self._left -= _COST + sys.getsizeof(text)
+
+    def write(self, characters: int) -> None:
+        """So many characters of lines are written down."""
+        self._to_write -= characters
 
     def is_empty(self) -> bool:
-        """Whether no more may be kept."""
-        return self._left < 0
+        """Whether nothing more may be kept, or written."""
+        return self._left < 0 or self._to_write < 0
+
+
+def longest_text(limits: Limits) -> int:
+    """How many characters a cell may have before its blanks are dropped."""
+    return 4 * limits.cell + 1000
 
 
 def clean(text: str, kind: CellKind, limits: Limits) -> Cell:
     """A cell of a text: blanks around are dropped, those inside are one space. Raises Refused, without the place."""
+    if len(text) > longest_text(limits):
+        raise Refused(Fault.CELL_TOO_LONG, value=limits.cell)
     if _FORBIDDEN.search(text) is not None:
         raise Refused(Fault.FORBIDDEN_CHARACTER)
     words = " ".join(text.split())  # no-break spaces too
@@ -46,7 +66,7 @@ def clean(text: str, kind: CellKind, limits: Limits) -> Cell:
         return EMPTY
     if len(words) > limits.cell:
         raise Refused(Fault.CELL_TOO_LONG, value=limits.cell)
-    return Cell(words, kind)
+    return Cell(text if words == text else words, kind)  # one object, where both are kept
 
 
 class Remembered(dict[K, V]):
@@ -55,10 +75,13 @@ class Remembered(dict[K, V]):
     def __init__(self, make: Callable[[K], V]) -> None:
         super().__init__()
         self._make = make
+        self._bytes = 0
 
     def __missing__(self, key: K) -> V:
-        if len(self) >= _REMEMBERED:
+        self._bytes += sys.getsizeof(key)
+        if len(self) >= _REMEMBERED or self._bytes > _REMEMBERED_BYTES:
             self.clear()
+            self._bytes = sys.getsizeof(key)
         value = self[key] = self._make(key)
         return value
 

@@ -17,8 +17,14 @@ from app.core.tabular.table import EMPTY, Cell, CellKind, Limits
 
 CONTENT: Final = "content.xml"
 MEDIA_TYPE: Final = b"application/vnd.oasis.opendocument.spreadsheet"
+_MANIFEST: Final = "META-INF/manifest.xml"
+#: The most that these two may hold: a line for each entry, and one name.
+_LONGEST_MANIFEST: Final = 1024 * 1024
+_LONGEST_TYPE: Final = 1024
+#: Styles of hidden tables: no program writes as many.
+_STYLES: Final = 10_000
 _CELLS: Final = ("table-cell", "covered-table-cell")
-_HOLDERS: Final = ("table", "table-header-rows", "table-row-group", "table-rows")
+_SPANS: Final = ("number-columns-spanned", "number-rows-spanned")
 _UNSEEN: Final = ("annotation", "note", "ruby-text")
 
 _ROW: Final = re.compile(rb'<table:table-row((?: table:(?:style-name|default-cell-style-name|number-rows-repeated)="[^"<>&]*")*)>\s*')
@@ -80,10 +86,12 @@ class _Table(Sheet):
             if any(others):
                 return False
             try:
-                line = list(chain.from_iterable(self._held.all_of(held)))
+                cells_of = self._held.all_of(held)
             except Refused:
                 return False  # the exact parser tells where
-            self._end_row(line, repeat)
+            while cells_of and cells_of[-1][0] is EMPTY:
+                cells_of.pop()
+            self._end_row(list(chain.from_iterable(cells_of)), repeat)
         else:
             self.line += repeat
         return True
@@ -130,7 +138,13 @@ class _Table(Sheet):
         elif name == "style":
             self._style = attributes.get("name", "")
         elif name == "table-properties" and attributes.get("display") == "false":
-            self._hidden_styles.add(self._style)
+            self._hide(self._style)
+
+    def _hide(self, style: str) -> None:
+        if len(self._hidden_styles) >= _STYLES:
+            raise Refused(Fault.UNREADABLE)
+        self.keep(style)
+        self._hidden_styles.add(style)
 
     def _begin_table(self, attributes: dict[str, str]) -> None:
         self._level += 1
@@ -145,8 +159,8 @@ class _Table(Sheet):
         column = self._column + 1
         if "formula" in attributes:
             raise Refused(Fault.FORMULA, line=self.line + 1, column=column)
-        spanned = max(times(attributes.get(f"number-{what}-spanned", "1"), 1) for what in ("columns", "rows"))
-        if spanned > 1 or name == "covered-table-cell":
+        spanned = [attributes[one] for one in _SPANS if one in attributes]
+        if name == "covered-table-cell" or any(times(one, 1) > 1 for one in spanned):
             raise Refused(Fault.MERGED_CELLS, line=self.line + 1, column=column)
         self._cell, self._cell_depth = attributes, self.depth
         self._words, self._length, self._aside, self._paragraph = [], 0, 0, 0
@@ -159,16 +173,18 @@ class _Table(Sheet):
             return
         elif name == "p" and self.depth == self._cell_depth + 1:
             if self._paragraph:
-                self._words.append("\n")
+                self._add("\n")
             self._paragraph = self.depth
         elif name in ("s", "tab", "line-break"):
-            self._words.append(" ")
+            self._add(" ")
 
     def text(self, words: str) -> None:
-        if self._cell is None or self._aside or not self._paragraph or self.depth < self._paragraph:
-            return
+        if self._cell is not None and not self._aside and self._paragraph and self.depth >= self._paragraph:
+            self._add(words)
+
+    def _add(self, words: str) -> None:
         self._length += len(words)
-        if self._length > 4 * self.limits.cell + 1000:
+        if self._length > cells.longest_text(self.limits):
             raise Refused(Fault.CELL_TOO_LONG, line=self.line + 1, column=self._column + 1, value=self.limits.cell)
         self._words.append(words)
 
@@ -195,22 +211,20 @@ class _Table(Sheet):
         except Refused as error:
             raise error.at(self.line + 1, self._column + 1) from None
         repeat = times(attributes.get("number-columns-repeated", "1"), 1)
+        place = self._column
         self._column += repeat
-        if self._row is not None:
-            room = max(self.limits.columns + 1 - len(self._row), 0)
-            if not room and cell is not EMPTY:
-                raise Refused(Fault.TOO_MANY_COLUMNS, line=self.line + 1, value=self.limits.columns)
-            self._row += (cell,) * min(repeat, room)
+        if self._row is None or cell is EMPTY:  # blanks are written before what follows them, if anything does
+            return
+        room = self.limits.columns + 1 - place
+        if room <= 0:
+            self.too_far(self.line + 1)
+            raise Refused(Fault.TOO_MANY_COLUMNS, line=self.line + 1, value=self.limits.columns)
+        self._row += [EMPTY] * (place - len(self._row)) + [cell] * min(repeat, room)
 
     def _end_row(self, line: list[Cell], repeat: int, *, hidden: bool = False) -> None:
         number = self.line + 1
         self.line += repeat
-        while line and line[-1] is EMPTY:
-            line.pop()
-        if not line:
-            return
-        for more in range(min(repeat, self.limits.lines + 2)):
-            self.give(number + more, list(line), hidden=hidden)
+        self.give(number, line, repeat, hidden=hidden)
 
     # ---- cells
 
@@ -267,10 +281,10 @@ def _lines(table: _Table, pieces: Iterator[bytes]) -> Iterator[tuple[int, list[C
 
 def _check(archive: Archive) -> None:
     """Whether the document is a spreadsheet that anybody may open. Raises Refused."""
-    manifest = b"".join(archive.pieces("META-INF/manifest.xml"))[: 1024 * 1024] if "META-INF/manifest.xml" in archive else b""
+    manifest = archive.whole(_MANIFEST, _LONGEST_MANIFEST) if _MANIFEST in archive else b""
     if b"encryption-data" in manifest or "encrypted-package" in archive:
         raise Refused(Fault.ENCRYPTED)
     if CONTENT not in archive:
         raise Refused(Fault.UNKNOWN_FORMAT)
-    if "mimetype" in archive and not b"".join(archive.pieces("mimetype"))[:200].strip().startswith(MEDIA_TYPE):
+    if "mimetype" in archive and not archive.whole("mimetype", _LONGEST_TYPE).strip().startswith(MEDIA_TYPE):
         raise Refused(Fault.UNKNOWN_FORMAT)

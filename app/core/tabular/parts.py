@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 from xml.parsers import expat
 
+from app.core.tabular.cells import Purse
 from app.core.tabular.faults import Fault, Refused
 from app.core.tabular.table import Limits
 
@@ -28,6 +29,9 @@ _HEAD: Final = re.compile(
 )
 
 
+#: How many names elements and attributes may have in one part, and how long one may be: the parser keeps each of them to the end.
+_NAMES: Final = 5_000
+_NAME: Final = 1_000
 _PREFIX: Final = re.compile(rb"<([A-Za-z][A-Za-z0-9]*:)")
 
 
@@ -44,11 +48,11 @@ def unescaped(text: bytes) -> str:
 
 
 class _Names(dict[str, str]):
-    """Names → the same without their prefix."""
+    """Names → the same without their prefix. Raises Refused: no kind of part has so many."""
 
     def __missing__(self, name: str) -> str:
-        if len(self) > 1_000:
-            self.clear()
+        if len(self) >= _NAMES or len(name) > _NAME:
+            raise Refused(Fault.UNREADABLE)
         bare = self[name] = name.rpartition(":")[2]
         return bare
 
@@ -64,8 +68,9 @@ class Part:
     #: Whether the pattern knows names without a prefix: the one that the first element has is then taken off the others.
     bare: bool = True
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, purse: Purse) -> None:
         self.limits = limits
+        self.purse = purse
         self.depth = 0
         #: Whether the exact parser stands where ordinary elements stand.
         self.open = False
@@ -77,8 +82,8 @@ class Part:
         self._stopped = 0
         self._rest = b""
         self._prefix = b""
-        self._elements = limits.elements
         self._given = 0
+        self._elements = 0
         self._exact = not self.begins
         self._names = _Names()
         self._parser = parser = expat.ParserCreate()
@@ -106,6 +111,12 @@ class Part:
         """Read a whole element if it is written in the ordinary way."""
         return False
 
+    def keep(self, *texts: str) -> None:
+        """Pay for what is kept of the part until the file is read. Raises Refused."""
+        self.purse.pay(*texts)
+        if self.purse.is_empty():
+            raise Refused(Fault.TOO_MUCH_TEXT)
+
     def stop(self) -> None:
         """Read no further than the end of this element."""
         self.over = True
@@ -114,7 +125,12 @@ class Part:
     # ---- reading
 
     def read(self, pieces: Iterator[bytes]) -> Iterator[Any]:
-        """What is found, as it is. Raises Refused."""
+        """What is found, as it is; no other part of the file is read meanwhile. Raises Refused."""
+        self._elements = self.purse.elements
+        yield from self._read(pieces)
+        self.purse.elements = self._elements
+
+    def _read(self, pieces: Iterator[bytes]) -> Iterator[Any]:
         kept = b""
         first = True
         for piece in pieces:
@@ -225,10 +241,13 @@ class Part:
             raise Refused(Fault.UNREADABLE)
         if self.over:
             return
-        if attributes and not self.bare:
-            names = self._names
+        names = self._names
+        if not self.bare:
             attributes = {names[key]: value for key, value in attributes.items()}
-        self.started(self._names[name], attributes)
+        elif not attributes.keys() <= names.keys():
+            for key in attributes:
+                names[key]
+        self.started(names[name], attributes)
 
     def _end(self, name: str) -> None:
         if not self.over:

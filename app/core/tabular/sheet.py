@@ -25,7 +25,7 @@ class Sheet(Part):
     """The lines of a sheet, as (number, cells up to the last that holds something). What is hidden and holds something is refused."""
 
     def __init__(self, limits: Limits, purse: Purse) -> None:
-        super().__init__(limits)
+        super().__init__(limits, purse)
         #: The first line that holds something, once it was met.
         self.first: tuple[str, ...] | None = None
         #: The last line that was begun.
@@ -33,10 +33,9 @@ class Sheet(Part):
         self.hidden_columns: set[int] = set()
         self.filtered = False
         self._hidden_line: int | None = None
-        self._purse = purse
 
-    def give(self, number: int, line: list[Cell], *, hidden: bool = False) -> None:
-        """One line. Raises Refused."""
+    def give(self, number: int, line: list[Cell], repeat: int = 1, *, hidden: bool = False) -> None:
+        """One line, or one that comes so many times. Raises Refused."""
         while line and line[-1] is EMPTY:
             line.pop()
         if not line:
@@ -53,7 +52,7 @@ class Sheet(Part):
             unseen = [column for column, cell in enumerate(line) if cell is not EMPTY and column in self.hidden_columns]
             if unseen:
                 raise Refused(Fault.HIDDEN_COLUMN, column=unseen[0] + 1)
-        self.found.append((number, line))
+        self.found.append((number, line, repeat))
 
     def too_far(self, number: int) -> None:
         """Refuse a line that stands too far down. Raises Refused."""
@@ -63,7 +62,12 @@ class Sheet(Part):
     def lines(self, pieces: Iterator[bytes]) -> Iterator[tuple[int, list[Cell]]]:
         """The lines. Raises Refused."""
         try:
-            yield from self.read(pieces)
+            for number, line, repeat in self.read(pieces):
+                yield number, line
+                if repeat > 1:  # spread as they are asked for: no more than one is held
+                    for more in range(number + 1, number + repeat):
+                        self.too_far(more)
+                        yield more, list(line)
             if self._hidden_line is not None:
                 raise Refused(Fault.FILTERED_LINES if self.filtered else Fault.HIDDEN_LINE, line=self._hidden_line)
         except Refused as error:
@@ -77,5 +81,5 @@ class Sheet(Part):
     def _paid(self, cell: Cell) -> Cell:
         if not cell.text:
             return EMPTY
-        self._purse.pay(len(cell.text))
+        self.purse.pay(cell.text)
         return cell

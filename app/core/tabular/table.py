@@ -71,7 +71,8 @@ class OpenTable:
 class Limits:
     """What is accepted of a file: bytes, bytes once unpacked, entries of the archive, lines under the header, columns, characters.
 
-    ``held`` bounds, in bytes, what the texts of a file may take once read: a small archive may hold millions of texts.
+    ``held`` bounds, in bytes, what the texts of a file may take once read: a small archive may hold millions of texts. ``written`` bounds the characters
+    of all its lines together, as whoever writes them down counts them: a few bytes may give one long text to each cell of 200,000 lines.
     """
 
     size: int = 2 * 1024 * 1024
@@ -82,16 +83,17 @@ class Limits:
     columns: int = 60
     cell: int = 2_000
     held: int = 128 * 1024 * 1024
+    written: int = 50_000_000
 
     @property
     def elements(self) -> int:
-        """How many elements of XML the exact parser accepts, which takes a microsecond for each: ordinary lines are not given to it."""
-        return max(1_000_000, 40 * self.lines)
+        """How many elements of XML the exact parser accepts in all, which takes two microseconds for some: ordinary lines are not given to it."""
+        return max(1_000_000, 25 * self.lines)
 
 
 #: For imports in bulk: 600 MB of memory in all, for the process that reads.
 BULK: Final = Limits(
-    size=64 * 1024 * 1024, unpacked=1024 * 1024 * 1024, entries=200, lines=200_000, columns=120, held=224 * 1024 * 1024
+    size=64 * 1024 * 1024, unpacked=1024 * 1024 * 1024, entries=200, lines=200_000, columns=120, held=224 * 1024 * 1024, written=300_000_000
 )  # fmt: skip
 
 #: Begins what a spreadsheet may run: the ASCII signs, and their full-width forms, which some take for the same.

@@ -21,6 +21,8 @@ _BOMS: Final = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), 
 #: What some spreadsheets write before the first line, to tell the separator.
 _TOLD: Final = re.compile(r'\s*"?sep=([;,|\t])"?[ \t]*[;,|\t]*(?:\r\n|\r|\n)', re.IGNORECASE)
 _PIECE: Final = 1024 * 1024
+#: The most characters of one line, whose cells are told apart all at once: many times what the longest columns of the largest table hold.
+_LINE: Final = 2_000_000
 
 
 def is_utf_16(content: bytes) -> str:
@@ -122,13 +124,13 @@ def lines_of(content: bytes, limits: Limits, purse: Purse) -> Iterator[tuple[int
         if words.startswith("'") and looks_like_formula(words[1:]):  # the mark of the portal's own exports (``writing.safe_text``)
             words = words[1:]
         cell = cells.clean(words, CellKind.TEXT, limits)
-        purse.pay(len(cell.text))
+        purse.pay(cell.text)
         return cell
 
     remembered = Remembered(cell_of)
     remembered[""] = EMPTY
     begun = False
-    for count, (number, found) in enumerate(_split(content, encoding, mark, limits.cell), start=1):
+    for count, (number, found) in enumerate(_split(content, encoding, mark, limits), start=1):
         # A text costs one byte an empty line: too many of them are refused as well.
         if count > limits.lines * LINES_READ:
             raise Refused(Fault.TOO_MANY_LINES, value=limits.lines)
@@ -147,28 +149,77 @@ def lines_of(content: bytes, limits: Limits, purse: Purse) -> Iterator[tuple[int
             yield number, line
 
 
-def _split(content: bytes, encoding: str, mark: int, most: int) -> Iterator[tuple[int, list[str]]]:
-    """Cells as they are typed; ``most`` is only said of one that the reader itself gives up, at 131,072 characters."""
+class _Lines:
+    """The lines of a text as the reader of CSV takes them: as many as it needs for one line of the table, of ``_LINE`` characters in all."""
+
+    def __init__(self, source: io.TextIOWrapper) -> None:
+        self._source = source
+        self._left = 0
+        #: How many lines were taken for this one, and the last of them when they are too long.
+        self.taken = 0
+        self.too_long: str | None = None
+
+    def begin(self) -> None:
+        """A line of the table begins."""
+        self._left, self.taken = _LINE, 0
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        line = self._source.readline(self._left + 1)
+        if not line:
+            raise StopIteration
+        self.taken += 1
+        self._left -= len(line)
+        if self._left < 0:
+            self.too_long = line
+            raise StopIteration
+        return line
+
+
+def _split(content: bytes, encoding: str, mark: int, limits: Limits) -> Iterator[tuple[int, list[str]]]:
+    """Cells as they are typed; a line or a cell (of 131,072 characters) that takes too much to be told apart is refused."""
     head = content[mark : mark + 80_000].decode(encoding, "ignore")
     told = _TOLD.match(head)
     source = io.BytesIO(content)
     source.seek(mark)
     # One line end, so that neither a lone CR nor the machine changes what is read.
-    reader = csv.reader(io.TextIOWrapper(source, encoding, newline=None), delimiter=told[1] if told else separator_of(head), strict=True)
+    lines = _Lines(io.TextIOWrapper(source, encoding, newline=None))
+    separator = told[1] if told else separator_of(head)
+    reader = csv.reader(lines, delimiter=separator, strict=True)
     before = 0
     while True:
         begins = before + 1
+        lines.begin()
         try:
             found = next(reader)
         except StopIteration:
-            return
+            if lines.too_long is None:
+                return
+            raise _too_long(lines, separator, begins, limits) from None
         except csv.Error as error:
+            if lines.too_long is not None:  # within quotation marks
+                raise _too_long(lines, separator, begins, limits) from None
             if "field limit" in str(error) and reader.line_num <= begins:
-                refused = Refused(Fault.CELL_TOO_LONG, line=begins, value=most)
-                raise (refused if before else refused.under(())) from None  # no heading is so long
+                raise _long_cell(begins, limits, is_first=not before) from None
             raise Refused(Fault.BAD_QUOTES, line=begins) from None
         before = reader.line_num
         if told and begins <= head[: told.end()].count("\n") + head[: told.end()].count("\r"):
             told = None
             continue
         yield begins, found
+
+
+def _too_long(lines: _Lines, separator: str, begins: int, limits: Limits) -> Refused:
+    """Why a line has too many characters."""
+    if lines.taken > 1:  # a quotation mark that was not meant holds the lines together
+        return Refused(Fault.BAD_QUOTES, line=begins)
+    if (lines.too_long or "").count(separator) >= limits.columns:
+        return Refused(Fault.TOO_MANY_COLUMNS, line=begins, value=limits.columns)
+    return _long_cell(begins, limits, is_first=begins == 1)
+
+
+def _long_cell(begins: int, limits: Limits, *, is_first: bool) -> Refused:
+    refused = Refused(Fault.CELL_TOO_LONG, line=begins, value=limits.cell)
+    return refused.under(()) if is_first else refused  # no heading is so long

@@ -16,6 +16,12 @@ from app.core.tabular.parts import TEXT, Part, unescaped
 from app.core.tabular.sheet import Sheet, times
 from app.core.tabular.table import EMPTY, Cell, CellKind, Limits
 
+#: Sheets of a workbook (more would each be looked into), relations and formats of cells: no program writes as many.
+_SHEETS: Final = 2_000
+_RELATED: Final = 20_000
+_FORMATS: Final = 100_000
+#: Texts that no cell may hold and that no cell may need: a file with as many is not waited for.
+_WRONG_TEXTS: Final = 10_000
 _WORKBOOK: Final = "xl/workbook.xml"
 _REFERENCE: Final = re.compile(r"\$?([A-Z]{1,3})\$?([0-9]{1,7})\Z", re.ASCII)
 _YES: Final = ("1", "true", "on")
@@ -70,14 +76,18 @@ def _id_of(attributes: dict[str, str]) -> str:
 class _Workbook(Part):
     """Which sheets there are, and when its calendar begins."""
 
-    def __init__(self, limits: Limits) -> None:
-        super().__init__(limits)
+    def __init__(self, limits: Limits, purse: Purse) -> None:
+        super().__init__(limits, purse)
         self.sheets: list[tuple[str, str, bool]] = []
         self.from_1904 = False
 
     def started(self, name: str, attributes: dict[str, str]) -> None:
         if name == "sheet":
-            self.sheets.append((attributes.get("name", ""), _id_of(attributes), attributes.get("state", "visible") == "visible"))
+            if len(self.sheets) >= _SHEETS:
+                raise Refused(Fault.UNREADABLE)
+            sheet = attributes.get("name", ""), _id_of(attributes)
+            self.keep(*sheet)
+            self.sheets.append((*sheet, attributes.get("state", "visible") == "visible"))
         elif name == "workbookPr":
             self.from_1904 = attributes.get("date1904", "") in _YES
 
@@ -85,31 +95,39 @@ class _Workbook(Part):
 class _Relations(Part):
     """Where the parts of a workbook stand: the kind and the target of each."""
 
-    def __init__(self, limits: Limits) -> None:
-        super().__init__(limits)
+    def __init__(self, limits: Limits, purse: Purse) -> None:
+        super().__init__(limits, purse)
         self.targets: dict[str, tuple[str, str]] = {}
 
     def started(self, name: str, attributes: dict[str, str]) -> None:
         if name == "Relationship" and attributes.get("TargetMode") != "External":
             target = posixpath.normpath(posixpath.join("/xl", attributes.get("Target", ""))).lstrip("/")
-            self.targets[attributes.get("Id", "")] = (attributes.get("Type", "").rpartition("/")[2].lower(), target)
+            kind = attributes.get("Type", "").rpartition("/")[2].lower()
+            self.keep(attributes.get("Id", ""), kind, target)
+            if len(self.targets) >= _RELATED:
+                raise Refused(Fault.UNREADABLE)
+            self.targets[attributes.get("Id", "")] = (kind, target)
 
 
 class _Styles(Part):
     """What each style of cell makes of a number."""
 
-    def __init__(self, limits: Limits) -> None:
-        super().__init__(limits)
+    def __init__(self, limits: Limits, purse: Purse) -> None:
+        super().__init__(limits, purse)
         self._codes: dict[int, str] = {}
         self._cells = False
         self._formats: list[int] = []
 
     def started(self, name: str, attributes: dict[str, str]) -> None:
         if name == "numFmt":
+            if len(self._codes) >= _FORMATS:
+                raise Refused(Fault.UNREADABLE)
             self._codes[times(attributes.get("numFmtId", "0"), 0)] = cells.kind_of_format(attributes.get("formatCode", "")[:500])
         elif name == "cellXfs":
             self._cells = True
         elif name == "xf" and self._cells:
+            if len(self._formats) >= _FORMATS:
+                raise Refused(Fault.UNREADABLE)
             self._formats.append(times(attributes.get("numFmtId", "0"), 0))
 
     def ended(self, name: str) -> None:
@@ -127,21 +145,23 @@ class _Texts(Part):
     begins, ends = b"<si>", b"</si>"
 
     def __init__(self, limits: Limits, purse: Purse) -> None:
-        super().__init__(limits)
-        self.all: list[Cell | Refused] = []
-        self._purse = purse
+        super().__init__(limits, purse)
+        self.all: list[Cell | Fault] = []
+        self._wrong = 0
         self._words: list[str] | None = None
         self._length = 0
         self._aside = 0
 
     def _keep(self, text: str) -> None:
-        self._purse.pay(len(text))
-        if self._purse.is_empty():
-            raise Refused(Fault.TOO_MUCH_TEXT)
         try:
-            self.all.append(cells.clean(_unescaped(text), CellKind.TEXT, self.limits))
+            kept: Cell | Fault = cells.clean(_unescaped(text), CellKind.TEXT, self.limits)
         except Refused as error:
-            self.all.append(error)
+            self._wrong += 1
+            if self._wrong > _WRONG_TEXTS:
+                raise
+            kept = error.fault
+        self.keep(kept.text if isinstance(kept, Cell) else "")
+        self.all.append(kept)
 
     def ordinary(self, element: bytes) -> bool:
         match = _SI.fullmatch(element)
@@ -164,8 +184,9 @@ class _Texts(Part):
 
     def ended(self, name: str) -> None:
         if name == "si" and self._words is not None:
-            if self._length > 4 * self.limits.cell + 1000:
-                self.all.append(Refused(Fault.CELL_TOO_LONG, value=self.limits.cell))
+            if self._length > cells.longest_text(self.limits):
+                self.keep("")
+                self.all.append(Fault.CELL_TOO_LONG)
             else:
                 self._keep("".join(self._words))
             self.open, self._words = True, None
@@ -175,7 +196,7 @@ class _Texts(Part):
     def text(self, words: str) -> None:
         if self._words is not None and not self._aside:
             self._length += len(words)
-            if self._length <= 4 * self.limits.cell + 1000:
+            if self._length <= cells.longest_text(self.limits):
                 self._words.append(words)
 
 
@@ -184,7 +205,7 @@ class _Sheet(Sheet):
 
     begins, ends = b"<row ", b"</row>"
 
-    def __init__(self, limits: Limits, purse: Purse, texts: list[Cell | Refused], shown: list[str], *, from_1904: bool) -> None:
+    def __init__(self, limits: Limits, purse: Purse, texts: list[Cell | Fault], shown: list[str], *, from_1904: bool) -> None:
         super().__init__(limits, purse)
         self._texts, self._shown, self._from_1904 = texts, shown, from_1904
         self._held = Remembered(self._held_cell)
@@ -304,7 +325,7 @@ class _Sheet(Sheet):
     def text(self, words: str) -> None:
         if self._reading in ("v", "t"):
             self._length += len(words)
-            if self._length > 4 * self.limits.cell + 1000:
+            if self._length > cells.longest_text(self.limits):
                 raise Refused(Fault.CELL_TOO_LONG, line=self.line, column=self._column + 1, value=self.limits.cell)
             self._value.append(words)
 
@@ -364,8 +385,8 @@ class _Sheet(Sheet):
         if not (words.isascii() and words.isdecimal()) or len(words) > 9 or int(words) >= len(self._texts):
             raise Refused(Fault.UNREADABLE)
         cell = self._texts[int(words)]
-        if isinstance(cell, Refused):
-            raise Refused(cell.fault, value=cell.value)
+        if not isinstance(cell, Cell):
+            raise Refused(cell, value=self.limits.cell if cell is Fault.CELL_TOO_LONG else None)
         return cell
 
     def _number(self, words: str, style: str) -> Cell:
@@ -385,9 +406,9 @@ class _Sheet(Sheet):
 
 def read(archive: Archive, limits: Limits, purse: Purse) -> tuple[str, int, Iterator[tuple[int, list[Cell]]]]:
     """The name of the first sheet, how many others hold something, and its lines. Raises Refused, also while lines are read."""
-    workbook = _Workbook(limits)
+    workbook = _Workbook(limits, purse)
     _whole(archive, _WORKBOOK, workbook)
-    relations = _Relations(limits)
+    relations = _Relations(limits, purse)
     _whole(archive, "xl/_rels/workbook.xml.rels", relations)
     sheets = [(name, *relations.targets.get(place, ("", "")), seen) for name, place, seen in workbook.sheets]
     if any(kind in ("xlmacrosheet", "xlintlmacrosheet") for _name, kind, _target, _seen in sheets):
@@ -401,7 +422,7 @@ def read(archive: Archive, limits: Limits, purse: Purse) -> tuple[str, int, Iter
     others = sum(1 for _name, _kind, other, shown in sheets[1:] if shown and other in archive and _holds_something(archive, other))
     if not seen:
         raise Refused(Fault.HIDDEN_SHEET, value=name[:60])
-    styles, texts = _Styles(limits), _Texts(limits, purse)
+    styles, texts = _Styles(limits, purse), _Texts(limits, purse)
     for kind, part in (("styles", styles), ("sharedstrings", texts)):
         where = next((target for one, target in relations.targets.values() if one == kind), "")
         if where and where in archive:
