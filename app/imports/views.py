@@ -14,7 +14,7 @@ from flask_babel import lazy_gettext as _l
 from flask_wtf.file import FileField
 from sqlalchemy.exc import OperationalError
 
-from app.core.errors_db import was_sent_back
+from app.core.errors_db import is_held, was_sent_back
 from app.core.matrix.definition import Matrix, describe
 from app.core.matrix.plan import Act, Kept
 from app.core.requests import row_number
@@ -24,7 +24,7 @@ from app.core.ui.kept_text import KeptTextForm
 
 from . import columns, labels, mending, outcome, queries, services
 from .document_views import FileCheckView, ImportDocumentsView
-from .domain import AT_WORK, UNDECIDED, FileState
+from .domain import AT_WORK, FORGETTABLE, FileState
 from .matrices import IMPORTERS
 from .models import ImportFile
 from .permissions import VIEW
@@ -209,7 +209,7 @@ class ImportsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only p
         """Forget a file about which nothing was decided, after asking."""
         if request.method == "GET":
             file = file_or_404(import_id)
-            if file.state not in UNDECIDED:
+            if file.state not in FORGETTABLE:
                 return elsewhere(import_id, services.FileElsewhere(import_id))
             return self.render_template(
                 "portal/confirm.html",
@@ -248,7 +248,7 @@ class ImportsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only p
             except LookupError:
                 abort(404)
             except OperationalError as error:
-                if not was_sent_back(error):
+                if not (was_sent_back(error) or is_held(error)):
                     raise
                 flash(_("Somebody was writing the same enrolments at that moment: nothing was saved, what you typed is still there. Try again."), "warning")
             else:

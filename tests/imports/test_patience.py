@@ -49,8 +49,8 @@ def world(committed: Flask, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         assert (file.state, counts(file)) == (FileState.READY, {"wrong": 1})
         token = make("principal", "imports:lecture", "imports:ecriture")
         db.session.commit()
-        made = {"app": committed, "engine": db.engine, "file": file.id, "revision": file.revision, "registration": registration, "token": token}
-    return made  # used outside of it: each request has a session of its own
+        # used outside of the context: each request has a session of its own
+        return {"app": committed, "engine": db.engine, "file": file.id, "revision": file.revision, "registration": registration, "token": token}
 
 
 @pytest.fixture
