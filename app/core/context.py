@@ -11,6 +11,7 @@ from uuid import uuid4
 _request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 _actor_id: ContextVar[int | None] = ContextVar("actor_id", default=None)
 _on_behalf_of: ContextVar[int | None] = ContextVar("on_behalf_of", default=None)
+_patience: ContextVar[str] = ContextVar("patience", default="")
 
 _WELL_FORMED = re.compile(r"^[A-Za-z0-9-]{8,64}$")
 
@@ -53,6 +54,16 @@ def on_behalf_of() -> int | None:
 def set_on_behalf_of(value: int | None) -> None:
     """Name the account for which the actor acts; ``tenancy.act_on_behalf_of`` also tells an open database transaction."""
     _on_behalf_of.set(value)
+
+
+def patience() -> str:
+    """How long a statement of the work under way waits for what somebody else holds, as PostgreSQL writes it; "" for as long as it takes."""
+    return _patience.get()
+
+
+def set_patience(value: str) -> None:
+    """Say how long the database transactions that begin from here on wait for what somebody else holds."""
+    _patience.set(value)
 
 
 @contextmanager

@@ -18,6 +18,9 @@ _BY_SQLSTATE: dict[str, Any] = {
     "23502": _l("A required value is missing: check the form."),
     "23P01": _l("This period overlaps another one: check the dates."),
 }
+HELD = _l(
+    "Somebody else’s work, or a file that is being applied, holds these data for a moment: nothing was saved. Wait a few seconds, then try again."
+)
 _OTHERWISE = _l("The database refused this change: nothing was saved. Check the values, or contact the assistance.")
 
 
@@ -42,6 +45,8 @@ def translate(error: DBAPIError) -> str:
     if isinstance(error, IntegrityError):
         state = getattr(error.orig, "sqlstate", None)
         return str(_BY_SQLSTATE.get(state or "", _OTHERWISE))
+    if is_held(error):
+        return str(HELD)
     return str(_OTHERWISE)
 
 
@@ -54,9 +59,11 @@ def field_of(error: DBAPIError) -> str | None:
     return _fields.get(name or "")
 
 
-#: States of PostgreSQL that pass by themselves, or once somebody made room: it stops or starts, its disk or its connections are used up, or two
-#: writers waited for each other and one was sent back.
-_PASSING = frozenset({"57P01", "57P02", "57P03", "53100", "53300", "40P01", "40001"})
+#: PostgreSQL's word for a lock that somebody else held longer than the patience of the work (``core.requests.PATIENCE``).
+_HELD = "55P03"
+#: States of PostgreSQL that pass by themselves, or once somebody made room: it stops or starts, its disk or its connections are used up, two
+#: writers waited for each other and one was sent back, or one waited too long.
+_PASSING = frozenset({"57P01", "57P02", "57P03", "53100", "53300", "40P01", "40001", _HELD})
 
 
 #: What the driver says of a statement with more values than the protocol carries: it never gets to the database, however often it is sent.
@@ -77,6 +84,11 @@ def is_passing(error: BaseException | None) -> bool:
 def was_sent_back(error: DBAPIError) -> bool:
     """Whether two writers waited for each other and this one was sent back: the same again goes through."""
     return getattr(error.orig, "sqlstate", None) in ("40P01", "40001")
+
+
+def is_held(error: BaseException | None) -> bool:
+    """Whether somebody else's work held what this one waited for, longer than it may wait."""
+    return isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) == _HELD
 
 
 def is_foreign_key(error: DBAPIError) -> bool:

@@ -9,6 +9,8 @@ from app.core import context, tenancy
 from app.core.cookies import SealedSessions
 
 REQUEST_ID_HEADER = "X-Request-ID"
+#: How long a page waits for what somebody else is writing: a web process serves nobody else meanwhile, and is ended after a minute.
+PATIENCE = "8s"
 #: The largest value of an integer column: a greater number in an address names nothing, and would make PostgreSQL fail.
 LARGEST_NUMBER = 2**31 - 1
 
@@ -53,6 +55,7 @@ def init_app(app: Flask) -> None:
         context.set_request_id(context.accept_request_id(request.headers.get(REQUEST_ID_HEADER)))
         context.set_actor_id(None)
         context.set_on_behalf_of(None)
+        context.set_patience(PATIENCE)
         tenancy.bind(tenancy.Scope.nothing())
         g.request_id = context.request_id()
         if request.endpoint in _bodies:
@@ -67,4 +70,5 @@ def init_app(app: Flask) -> None:
     def _close(_error: BaseException | None) -> None:
         context.set_actor_id(None)
         context.set_on_behalf_of(None)
+        context.set_patience("")
         tenancy.reset()

@@ -202,7 +202,7 @@ def _apply_to_open_transaction() -> None:
 _SET = (
     "SELECT set_config('role', %s, true), set_config('app.organisation_id', %s, true), "
     "set_config('app.actor_id', %s, true), set_config('app.request_id', %s, true), set_config('app.on_behalf_of', %s, true), "
-    "set_config('app.limited_account', %s, true)"
+    "set_config('app.limited_account', %s, true), set_config('lock_timeout', coalesce(nullif(%s, ''), current_setting('lock_timeout')), true)"
 )
 
 
@@ -219,6 +219,7 @@ def apply_to(connection: Connection) -> None:
             context.request_id() or "",
             str(behalf) if behalf is not None else "",
             str(scope.limited_account) if scope.limited_account is not None else "",
+            context.patience(),
         ),
     )
 

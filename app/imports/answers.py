@@ -129,6 +129,8 @@ def _links(file: ImportFile) -> dict[str, str]:
         links["application"] = address(file, "/application")
     if file.state == FileState.APPLIED and not file.dropped:
         links["annulation"] = address(file, "/annulation")
+    if services.left_aside(file):
+        links["controle"] = address(file, "/controle")
     if file.state == FileState.TO_MAP:
         links["colonnes"] = address(file, "/colonnes")
     if file.state == FileState.FAILED:

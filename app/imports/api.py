@@ -63,7 +63,8 @@ def _how_to_send() -> str:
         str(_(
             "It is kept, then read and checked by the portal: follow it at the address of « Location » until « termine ». Nothing is saved before it is "
             "applied: later (« rien »), or as soon as it is checked, its right lines (« valides ») or the whole of it if nothing is to be mended "
-            "(« toutes »). The same file sent again does nothing: the answer is then 200, with « deja_envoye », and shows where that file stands."
+            "(« toutes »). The same file sent again does nothing: the answer is then 200, with « deja_envoye », and shows where that file stands; when its "
+            "right lines only were applied, « liens » offers to check the others again (« controle »)."
         )),
         str(_("Codes of the matrices (« matrice »):")),
         codes,
@@ -330,6 +331,37 @@ def apply_import(*, import_id: int, body: dict[str, Any]) -> Answered:
 def undo_import(*, import_id: int) -> Answered:
     """POST /imports/…/annulation: the service of the page, from the version that was read."""
     return _accepted(import_id, services.undo)
+
+
+@resource(
+    "/imports/<int:import_id>/controle",
+    method="POST",
+    scope=WRITE_SCOPE,
+    permission=WRITE,
+    tag=_l("Imports"),
+    summary=_l("Check again the lines that were left aside"),
+    description=_l(
+        "Of a file whose right lines only were applied: its content is checked anew, as a new import, at the address of « Location »; the lines that were "
+        "applied then do nothing. Asked again, it does nothing: the answer is then 200, with « deja_envoye »."
+    ),
+    parameters=(_ID,),
+    answer=object_of({"deja_envoye": YES, "import": object_of(FILE)}),
+    statuses=(202, 200),
+    refusals=("not_found", "refused"),
+    rate=SENDING_RATE,
+)
+def check_import_aside(*, import_id: int) -> Answered:
+    """POST /imports/…/controle: the service of the page."""
+    try:
+        number, known = services.check_aside(import_id, origin=Origin.API, program=identity().token_name, token_id=identity().token_id), False
+    except services.SameFile as same:
+        number, known = same.file_id, True
+    except services.FileGone:
+        raise ApiProblem("not_found") from None
+    except services.FileElsewhere:
+        raise ApiProblem("refused", detail=_refusal(_file_or_404(import_id))) from None
+    file = _file_or_404(number)
+    return Answered({"deja_envoye": known, "import": file_shown(file)}, 200 if known else 202, address(file))
 
 
 @resource(

@@ -26,7 +26,7 @@ class FileState(StrEnum):
     APPLIED = "applied"
     UNDOING = "undoing"
     UNDONE = "undone"
-    #: A defect ended the work, several times over: nothing was written, somebody takes it up again or forgets it.
+    #: A defect, or the death of its workers, ended the work several times over: nothing was written, somebody takes it up again or forgets it.
     FAILED = "failed"
 
 
@@ -44,7 +44,7 @@ class FileEvent(StrEnum):
     APPLY = "apply"
     UNDO = "undo"
     UNDONE = "undone"
-    #: The work ended by a defect as often as it is tried (``MOST_TRIES``).
+    #: The work ended by a defect as often as it is tried (``MOST_TRIES``), or its workers died (``MOST_DEATHS``).
     FAIL = "fail"
     #: Take it up where it ended.
     READ_AGAIN = "read_again"
@@ -84,10 +84,15 @@ LIFE: Final[Workflow[FileState, FileEvent, None]] = Workflow(
 AT_WORK: Final = (S.RECEIVED, S.CHECKING, S.APPLYING, S.UNDOING)
 #: States in which nobody has decided: the file is forgotten after a while, with the data that it holds.
 UNDECIDED: Final = (S.REFUSED, S.TO_MAP, S.READY, S.FAILED)
+#: States in which somebody may give a file up: nothing of it was written, and nothing will be before a decision.
+FORGETTABLE: Final = (*UNDECIDED, S.RECEIVED, S.CHECKING)
 #: What takes up a file that failed, by where it did (an undoing that failed leaves the file applied).
 AGAIN: Final = {S.RECEIVED: E.READ_AGAIN, S.CHECKING: E.CHECK_AGAIN, S.APPLYING: E.APPLY_AGAIN}
 #: How often a work that ends by a defect is tried, a minute between two.
 MOST_TRIES: Final = 3
+#: How often a work is taken up from a worker that died at it (killed, or for want of memory), with none of its steps ended in between.  Workers die for
+#: other reasons than the file, so often only for the file's: about an hour, since each death is known by the end of its lease.
+MOST_DEATHS: Final = 24
 
 #: A file about which nothing was decided is forgotten after that.
 UNDECIDED_KEPT: Final = timedelta(days=7)
@@ -130,5 +135,6 @@ class Origin(StrEnum):
 
 
 __all__ = [
-    "AGAIN", "AT_WORK", "LIFE", "MOST_TRIES", "UNDECIDED", "UNDECIDED_KEPT", "UNDO_KEPT", "FileEvent", "FileState", "Origin", "PartKind", "Phase", "Wish",
+    "AGAIN", "AT_WORK", "FORGETTABLE", "LIFE", "MOST_DEATHS", "MOST_TRIES", "UNDECIDED", "UNDECIDED_KEPT", "UNDO_KEPT", "FileEvent", "FileState", "Origin",
+    "PartKind", "Phase", "Wish",
 ]  # fmt: skip

@@ -27,7 +27,7 @@ class ImportFile(TenantMixin, Model):
     __tablename__ = "import_file"
     #: An account limited to some actions sees what it sent itself.
     __rls_limited__ = f"account_id = {LIMITED_ACCOUNT}"
-    __audit_ignore__ = ("leased_until", "phase", "done", "total")
+    __audit_ignore__ = ("leased_until", "phase", "done", "total", "deaths")
     #: What somebody wrote, whatever it is.
     __audit_redact__ = ("heading",)
     __table_args__ = (
@@ -46,6 +46,7 @@ class ImportFile(TenantMixin, Model):
             name="failed",
         ),
         CheckConstraint("tries >= 0", name="tries"),
+        CheckConstraint("deaths >= 0", name="deaths"),
         Index("ix_import_file_failed", "id", postgresql_where="failed_in IS NOT NULL"),
         Index("ix_import_file_list", "organisation_id", "id"),
         Index("ix_import_file_at_work", "leased_until", "id", postgresql_where="state IN ('received', 'checking', 'applying', 'undoing')"),
@@ -108,6 +109,8 @@ class ImportFile(TenantMixin, Model):
     decided_by_id: Mapped[int | None]
     #: How often the work under way ended by a defect (``domain.MOST_TRIES``).
     tries: Mapped[int] = mapped_column(default=0, server_default="0")
+    #: How often a worker took it and did not live to give it back, the one at work included (``domain.MOST_DEATHS``).
+    deaths: Mapped[int] = mapped_column(default=0, server_default="0")
     #: At which work it failed, and the reference under which the logs tell how; of an undoing, the file stays applied.
     failed_in: Mapped[str | None] = mapped_column(String(8))
     failed_reference: Mapped[str] = mapped_column(String(64), default="", server_default="")

@@ -65,6 +65,11 @@ def keep_packed(file: ImportFile, kind: PartKind, contents: Iterable[bytes]) -> 
     _replace(file, kind, contents)
 
 
+def copy(source_id: int, file: ImportFile, kind: PartKind) -> None:
+    """Keep what another file holds of this kind, sealed anew, without opening it further."""
+    _replace(file, kind, (_unsealed(part) for part in _parts(source_id, kind)))
+
+
 def keep_file(file: ImportFile, content: bytes) -> None:
     """Keep the bytes as they came."""
     _replace(file, PartKind.FILE, (zlib.compress(content[start : start + _BYTES], 1) for start in range(0, len(content), _BYTES)))
@@ -86,7 +91,11 @@ def _sealed(file: ImportFile, kind: PartKind, number: int, content: bytes) -> Im
 
 
 def _opened(part: ImportPart) -> bytes:
-    return zlib.decompress(crypto.cipher().decrypt(part.content, part_aad(part.seal_uid)))
+    return zlib.decompress(_unsealed(part))
+
+
+def _unsealed(part: ImportPart) -> bytes:
+    return crypto.cipher().decrypt(part.content, part_aad(part.seal_uid))
 
 
 def _parts(file_id: int, kind: PartKind, first: int = 0) -> Iterator[ImportPart]:
@@ -150,5 +159,6 @@ def drop(file_id: int, *kinds: PartKind) -> None:
 
 
 __all__ = [
-    "LINES", "count_of", "drop", "file_of", "items_of", "keep", "keep_file", "keep_packed", "packed", "part_aad", "part_at", "piece", "pieces_of", "rewrite",
+    "LINES", "copy", "count_of", "drop", "file_of", "items_of", "keep", "keep_file", "keep_packed", "packed", "part_aad", "part_at", "piece", "pieces_of",
+    "rewrite",
 ]  # fmt: skip

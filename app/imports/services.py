@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import PurePath
 from typing import Final
@@ -27,7 +27,7 @@ from app.core.transaction import after_commit, transaction
 from app.core.workflow import ForbiddenTransition
 
 from . import columns, naming, parts
-from .domain import AGAIN, AT_WORK, LIFE, UNDECIDED, UNDECIDED_KEPT, UNDO_KEPT, FileEvent, FileState, Origin, Wish
+from .domain import AGAIN, AT_WORK, FORGETTABLE, LIFE, UNDECIDED, UNDECIDED_KEPT, UNDO_KEPT, FileEvent, FileState, Origin, PartKind, Wish
 from .matrices import IMPORTERS
 from .models import ImportFile
 
@@ -51,12 +51,13 @@ class FileElsewhere(Exception):
 
 
 class SameFile(Exception):
-    """This very file is there already: ``file_id``; applied, or waiting for somebody to decide."""
+    """This very file is there already: ``file_id``; applied, but for ``aside`` lines that were to be mended, or waiting for somebody to decide."""
 
-    def __init__(self, file_id: int, *, applied: bool) -> None:
+    def __init__(self, file_id: int, *, applied: bool, aside: int) -> None:
         super().__init__(file_id)
         self.file_id = file_id
         self.applied = applied
+        self.aside = aside
 
 
 class KeyReused(Exception):
@@ -64,7 +65,7 @@ class KeyReused(Exception):
 
 
 class CountsChanged(Exception):
-    """The page that was confirmed said something else."""
+    """The page that was confirmed said something else, or something of the file changed since it was shown."""
 
 
 class Unmapped(Exception):
@@ -87,16 +88,14 @@ def receive(
     organisation_id = current_scope().organisation_id
     there: SameFile | None = None
     with transaction() as session:
-        session.execute(select(func.pg_advisory_xact_lock(int(Lock.IMPORT_SENT), organisation_id)))
+        _alone(organisation_id)
         if request_key is not None:
             asked = session.scalars(select(ImportFile).where(ImportFile.account_id == actor, ImportFile.request_key.in_(keys.values()))).first()
             if asked is not None and (asked.request_key != request_key or asked.matrix != importer.matrix.name or asked.digest not in digests):
                 raise KeyReused(asked.id)
             if asked is not None:
                 raise _there(asked)
-        live = ImportFile.state.in_([*AT_WORK, FileState.TO_MAP, FileState.READY, FileState.APPLIED, FileState.FAILED])
-        same = select(ImportFile).where(ImportFile.matrix == importer.matrix.name, ImportFile.digest.in_(digests), live)
-        known = session.scalars(same.order_by(ImportFile.id.desc()).limit(1)).first()
+        known = _known(importer.matrix.name, digests)
         if known is not None:
             if known.request_key is None and known.account_id == actor:  # whatever becomes of the file, this request stays answered by it
                 known.request_key = request_key
@@ -125,7 +124,59 @@ def request_digest(key: str, wish: Wish | None) -> str:
 
 
 def _there(file: ImportFile) -> SameFile:
-    return SameFile(file.id, applied=file.state in (FileState.APPLIED, FileState.UNDOING))
+    return SameFile(file.id, applied=file.state in (FileState.APPLIED, FileState.UNDOING), aside=left_aside(file))
+
+
+def _alone(organisation_id: int | None) -> None:
+    """Files of one organisation are taken in one after the other, so that the same one is recognised."""
+    db.session.execute(select(func.pg_advisory_xact_lock(int(Lock.IMPORT_SENT), organisation_id)))
+
+
+def _known(matrix: str, digests: Sequence[bytes]) -> ImportFile | None:
+    """The last file of this content that still counts.
+
+    One whose right lines only were applied counts as long as its other lines are there to be checked again; then it is a new file, of which the
+    lines that were applied do nothing.
+    """
+    live = ImportFile.state.in_([*AT_WORK, FileState.TO_MAP, FileState.READY, FileState.APPLIED, FileState.FAILED])
+    spent = ImportFile.dropped & (func.coalesce(ImportFile.counts[Act.WRONG.value].as_integer(), 0) > 0)
+    same = select(ImportFile).where(ImportFile.matrix == matrix, ImportFile.digest.in_(digests), live, ~spent)
+    return db.session.scalars(same.order_by(ImportFile.id.desc()).limit(1)).first()
+
+
+def left_aside(file: ImportFile) -> int:
+    """Of an applied file, the lines that were to be mended and can be checked again."""
+    return (file.counts or {}).get(Act.WRONG, 0) if file.state == FileState.APPLIED and not file.dropped else 0
+
+
+def check_aside(file_id: int, *, origin: Origin = Origin.PAGE, program: str = "", token_id: int | None = None) -> int:
+    """Have the content of a file whose right lines only were applied checked anew, as a new import; gives its number.
+
+    What made the other lines wrong may have been mended in the portal; the lines that were applied do nothing again.
+    Raises FileGone, FileElsewhere, or SameFile when that was done already.
+    """
+    actor = context.actor_id()
+    with transaction() as session:
+        _alone(current_scope().organisation_id)
+        source = locked(file_id)
+        if not left_aside(source):
+            raise FileElsewhere(file_id)
+        known = _known(source.matrix, [source.digest])
+        if known is not None and known.id > source.id:
+            raise _there(known)
+        file = ImportFile(
+            organisation_id=source.organisation_id, account_id=actor, account_name=actor_name(actor), origin=origin.value, program=program,
+            token_id=token_id, matrix=source.matrix, file_name=source.file_name, size=source.size, digest=source.digest,
+            state=FileState.CHECKING.value, lines=source.lines, heading=source.heading, columns=source.columns, sheet=source.sheet,
+            left_out=source.left_out,
+        )  # fmt: skip
+        session.add(file)
+        session.flush()
+        parts.copy(file_id, file, PartKind.ROWS)
+        number = file.id
+        after_commit(lambda: enqueue(JOB, number))
+    log.info("import_checked_aside", file=number, source=file_id)
+    return number
 
 
 def shown_name(name: str) -> str:
@@ -220,10 +271,25 @@ def retry(file_id: int, *, check: Callable[[ImportFile], None] | None = None) ->
     log.info("import_retried", file=file_id)
 
 
+def mark_of(file: ImportFile) -> str:
+    """What changes whenever the file does something else: a cell was mended, a line left out, the whole checked again."""
+    return f"{file.revision}.{file.checked_at.isoformat() if file.checked_at is not None else ''}"
+
+
+def as_shown(mark: str) -> Callable[[ImportFile], None]:
+    """The ``check`` of ``confirm`` by a person: the file is the one that the page showed (``mark_of``)."""
+
+    def check(file: ImportFile) -> None:
+        if file.state == FileState.READY and mark_of(file) != mark:
+            raise CountsChanged(file.id)
+
+    return check
+
+
 def confirm(file_id: int, *, expected: Mapping[str, int], partial: bool, check: Callable[[ImportFile], None] | None = None) -> None:
     """Let the job apply the file: as a whole, or (``partial``) its right lines.
 
-    ``expected``: what the page that was confirmed said; ``check`` may refuse the file, once locked, by raising.
+    ``expected``: what the page that was confirmed counted; ``check`` may refuse the file, once locked, by raising.
     Raises FileGone, FileElsewhere or CountsChanged.
     """
     with transaction() as session:
@@ -266,10 +332,10 @@ def undo(file_id: int, *, check: Callable[[ImportFile], None] | None = None) -> 
 
 
 def give_up(file_id: int) -> None:
-    """Forget a file about which nothing was decided.  Raises FileGone or FileElsewhere."""
+    """Forget a file about which nothing was decided, whoever is at work on it.  Raises FileGone or FileElsewhere."""
     with transaction() as session:
         file = locked(file_id)
-        if file.state not in UNDECIDED:
+        if file.state not in FORGETTABLE:
             raise FileElsewhere(file_id)
         session.delete(file)
     log.info("import_given_up", file=file_id)
@@ -290,7 +356,9 @@ def purge() -> int:
                     (ImportFile.state == FileState.UNDONE.value) & (ImportFile.undone_at < now - UNDECIDED_KEPT),
                 ),
             )
+            .order_by(ImportFile.id)
             .limit(200)
+            .with_for_update(skip_locked=True)  # nobody undoes one of them meanwhile: what somebody decides now is not forgotten
         ).all()
         for file_id in old:
             parts.drop(file_id)
@@ -325,11 +393,11 @@ def move(file: ImportFile, event: FileEvent) -> None:
     except ForbiddenTransition as error:
         raise FileElsewhere(file.id) from error
     file.state, file.phase, file.done, file.total = target.value, None, 0, 0
-    file.tries, file.failed_in, file.failed_reference = 0, None, ""
+    file.tries, file.deaths, file.failed_in, file.failed_reference = 0, 0, None, ""
 
 
 __all__ = [
-    "JOB", "LIMITS", "CountsChanged", "FileElsewhere", "FileGone", "KeyReused", "SameFile", "Unmapped", "applicable", "ask_columns_again", "check_again",
-    "confirm", "decided", "due", "give_up", "limits_of", "locked", "move", "name_columns", "name_headings", "purge", "receive", "retry", "shown_name",
-    "undo",
+    "JOB", "LIMITS", "CountsChanged", "FileElsewhere", "FileGone", "KeyReused", "SameFile", "Unmapped", "applicable", "as_shown", "ask_columns_again",
+    "check_again", "check_aside", "confirm", "decided", "due", "give_up", "left_aside", "limits_of", "locked", "mark_of", "move", "name_columns",
+    "name_headings", "purge", "receive", "retry", "shown_name", "undo",
 ]  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from flask import Response, abort, flash, redirect, request, url_for
+from flask import Response, abort, flash, make_response, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_appbuilder import BaseView, expose
 from flask_appbuilder.security.decorators import has_access, permission_name
@@ -14,7 +14,7 @@ from flask_babel import lazy_gettext as _l
 from flask_wtf.file import FileField
 from sqlalchemy.exc import OperationalError
 
-from app.core.errors_db import was_sent_back
+from app.core.errors_db import is_held, was_sent_back
 from app.core.matrix.definition import Matrix, describe
 from app.core.matrix.plan import Act, Kept
 from app.core.requests import row_number
@@ -24,7 +24,7 @@ from app.core.ui.kept_text import KeptTextForm
 
 from . import annotated, columns, labels, mending, outcome, queries, services
 from .document_views import FileCheckView, ImportDocumentsView
-from .domain import AT_WORK, UNDECIDED, FileState
+from .domain import AT_WORK, FORGETTABLE, FileState
 from .matrices import IMPORTERS
 from .models import ImportFile
 from .permissions import VIEW
@@ -84,7 +84,12 @@ class ImportsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only p
                 try:
                     return redirect(url_for(".show", import_id=services.receive(matrix.name, sent.filename or "", content)), 303)
                 except services.SameFile as same:
-                    if same.applied:
+                    if same.aside:
+                        flash(_(
+                            "This very file was imported already, in part: nothing was done again. Here is its report, from which the lines left aside can "
+                            "be checked again."
+                        ), "info")
+                    elif same.applied:
                         flash(_("This very file was imported already: nothing was done again. Here is its report."), "info")
                     else:
                         flash(_("This very file was sent already: here is where it stands."), "info")
@@ -99,7 +104,9 @@ class ImportsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only p
     @permission_name("read")
     def show(self, import_id: int) -> ResponseReturnValue:
         """Where the file stands: its progress, its columns to name, what it would do, what it did."""
-        file = file_or_404(import_id)
+        return self._shown(file_or_404(import_id))
+
+    def _shown(self, file: ImportFile) -> ResponseReturnValue:
         context: dict[str, Any] = {
             "breadcrumb": crumbs((IMPORTERS[file.matrix].matrix.title, url_for(".send", matrix_name=file.matrix)), (file.file_name, None)),
             "menu_current": "ImportsView.index",
@@ -158,6 +165,20 @@ class ImportsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only p
         """Compare the file anew with what is there."""
         return act(import_id, services.check_again)
 
+    @expose("/fichier/<int:import_id>/lignes-ecartees", methods=("POST",))
+    @has_access
+    @permission_name("write")
+    def check_aside(self, import_id: int) -> ResponseReturnValue:
+        """Check the lines again that were left aside when the others were applied, in an import of their own."""
+        try:
+            number = services.check_aside(import_id)
+        except services.SameFile as same:
+            number = same.file_id
+            flash(_("This very file was sent already: here is where it stands."), "info")
+        except (services.FileGone, services.FileElsewhere) as error:
+            return elsewhere(import_id, error)
+        return redirect(url_for(".show", import_id=number), 303)
+
     @expose("/fichier/<int:import_id>/reessayer", methods=("POST",))
     @has_access
     @permission_name("write")
@@ -172,9 +193,12 @@ class ImportsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only p
         """Apply the file, as a whole or its right lines only; a job does it."""
         expected = {one.value: row_number(request.form.get(one.value)) or 0 for one in (Act.CREATE, Act.CHANGE, Act.WRONG)}
         try:
-            services.confirm(import_id, expected=expected, partial=request.form.get("what") == "valid")
+            services.confirm(
+                import_id, expected=expected, partial=request.form.get("what") == "valid", check=services.as_shown(request.form.get("shown", ""))
+            )
         except services.CountsChanged:
             flash(_("Nothing was saved: what this file does has changed since the page was shown. Here is where it stands."), "warning")
+            return make_response(self._shown(file_or_404(import_id)), 409)
         except (services.FileGone, services.FileElsewhere) as error:
             return elsewhere(import_id, error)
         else:
@@ -209,7 +233,7 @@ class ImportsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only p
         """Forget a file about which nothing was decided, after asking."""
         if request.method == "GET":
             file = file_or_404(import_id)
-            if file.state not in UNDECIDED:
+            if file.state not in FORGETTABLE:
                 return elsewhere(import_id, services.FileElsewhere(import_id))
             return self.render_template(
                 "portal/confirm.html",
@@ -248,7 +272,7 @@ class ImportsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only p
             except LookupError:
                 abort(404)
             except OperationalError as error:
-                if not was_sent_back(error):
+                if not (was_sent_back(error) or is_held(error)):
                     raise
                 flash(_("Somebody was writing the same enrolments at that moment: nothing was saved, what you typed is still there. Try again."), "warning")
             else:
@@ -365,6 +389,8 @@ class ImportsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only p
             chosen=kind if chosen else None,
             own=annotated.is_own(file),
             headers=headers_of(file),
+            shown=services.mark_of(file),
+            aside=services.left_aside(file),
             **more,
             **context,
         )

@@ -42,7 +42,7 @@ from app.core.tenancy import Scope, bound_scope
 from app.core.transaction import transaction
 
 from . import columns, outcome, packed_lines, parts
-from .domain import AT_WORK, MOST_TRIES, FileEvent, FileState, PartKind, Phase, Wish
+from .domain import AT_WORK, MOST_DEATHS, MOST_TRIES, FileEvent, FileState, PartKind, Phase, Wish
 from .matrices import IMPORTERS
 from .models import ImportFile, ImportFinding
 from .permissions import PROGRAM, WRITE
@@ -62,6 +62,10 @@ _TRIES: Final = 3
 
 class Held(Exception):
     """What the file would do is not what was confirmed."""
+
+
+class NothingKept(Exception):
+    """What the file did is not held any more: taken back by guess, it would be said undone with all of it still there."""
 
 
 def run(file_id: int) -> None:
@@ -117,16 +121,24 @@ def _taken(file_id: int) -> tuple[int, int | None, int | None, FileState, str | 
                 ImportFile.state.in_([one.value for one in AT_WORK]),
                 ImportFile.leased_until.is_(None) | (ImportFile.leased_until < clock.now()),
             )
-            .values(leased_until=clock.now() + LEASE)
-            .returning(ImportFile.organisation_id, ImportFile.account_id, ImportFile.decided_by_id, ImportFile.state, ImportFile.wish)
+            .values(leased_until=clock.now() + LEASE, deaths=ImportFile.deaths + 1)  # taken back by whoever lives to give the file back
+            .returning(
+                ImportFile.organisation_id, ImportFile.account_id, ImportFile.decided_by_id, ImportFile.state, ImportFile.wish, ImportFile.deaths
+            )
             .execution_options(synchronize_session=False)
         ).one_or_none()
-    return None if row is None else (row.organisation_id, row.account_id, row.decided_by_id, FileState(row.state), row.wish)
+        if row is None:
+            return None
+        if row.deaths > MOST_DEATHS:
+            _end(locked(file_id), deaths=row.deaths - 1)
+            return None
+    return row.organisation_id, row.account_id, row.decided_by_id, FileState(row.state), row.wish
 
 
 def _release(file_id: int) -> None:
+    back = {"leased_until": None, "deaths": func.greatest(ImportFile.deaths - 1, 0)}
     with transaction() as session:
-        session.execute(update(ImportFile).where(ImportFile.id == file_id).values(leased_until=None).execution_options(synchronize_session=False))
+        session.execute(update(ImportFile).where(ImportFile.id == file_id).values(back).execution_options(synchronize_session=False))
 
 
 def _failed(file_id: int, error: Exception) -> None:
@@ -138,21 +150,26 @@ def _failed(file_id: int, error: Exception) -> None:
         log.warning("import_waits", file=file_id, error=type(error).__name__)
         return
     try:
-        with transaction() as session:
+        with transaction():
             file = locked(file_id)
             if file.state not in AT_WORK:
                 return
             file.tries += 1
-            if file.tries < MOST_TRIES:
-                return
-            tries, work = file.tries, FileState(file.state)
-            move(file, FileEvent.FAIL)
-            file.tries, file.failed_in, file.failed_reference = tries, work.value, context.request_id() or ""
-            session.flush()
-            _tell(file)
+            if file.tries >= MOST_TRIES:
+                _end(file, tries=file.tries, error=type(error).__name__)
     except FileGone:
         return
-    log.error("import_failed", file=file_id, work=work.value, tries=tries, error=type(error).__name__)
+
+
+def _end(file: ImportFile, *, tries: int = 0, deaths: int = 0, error: str = "") -> None:
+    """In the transaction under way: the work failed for good, by defects or by the death of its workers; whoever sent the file is told."""
+    work = FileState(file.state)
+    move(file, FileEvent.FAIL)
+    file.tries, file.deaths, file.leased_until = tries, deaths, None
+    file.failed_in, file.failed_reference = work.value, context.request_id() or ""
+    db.session.flush()
+    _tell(file)
+    log.error("import_failed", file=file.id, work=work.value, tries=tries, deaths=deaths, error=error)
 
 
 def _tell(file: ImportFile) -> None:
@@ -435,6 +452,8 @@ def take_back(file_id: int) -> None:
             raise FileGone(file_id)
         importer = IMPORTERS[file.matrix]
         done = outcome.done_of(list(parts.items_of(file_id, PartKind.DONE)))
+        if not done:
+            raise NothingKept(file_id)
         with tenancy.whole_organisation():  # whoever asked has the right, whatever became of the sender; only what this file did is touched
             kept = importer.undo(done, Progress(file_id, Phase.UNDOING))
         file = locked(file_id)
@@ -444,4 +463,4 @@ def take_back(file_id: int) -> None:
     log.info("import_undone", file=file_id, kept=len(kept))
 
 
-__all__ = ["Held", "Progress", "apply", "check", "keep_findings", "plan_of", "plan_of_lines", "read", "run", "take_back"]
+__all__ = ["Held", "NothingKept", "Progress", "apply", "check", "keep_findings", "plan_of", "plan_of_lines", "read", "run", "take_back"]

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import date
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, select
 
 from app.actions.models import Action
 from app.actions.queries import declaration_of
 from app.core.extensions import db
+from app.core.matrix.rows import among
 from app.partners.agora.port import FileStatus, Outcome
 
 from . import life
@@ -85,14 +88,33 @@ def facts_of(enrolments: Sequence[Enrolment], action: Action, *, region: bool = 
     }
 
 
+#: Entries of the action under way that the database does not show: enrolment → its planned start.
+_rehearsed: ContextVar[Mapping[int, date]] = ContextVar("rehearsed_entries", default={})  # noqa: B039 - read only, so safe to share
+
+
+@contextmanager
+def rehearsed_entries(entries: Mapping[int, date]) -> Iterator[None]:
+    """Judge acts on one action as if these of its enrolments, made or moved by acts taken back since, started on these days.
+
+    An action is opened by its entries: it is all by which an act on one enrolment bears on those of another trainee.
+    """
+    token = _rehearsed.set(entries)
+    try:
+        yield
+    finally:
+        _rehearsed.reset(token)
+
+
 def _only_entry(action_id: int, actual_start: date) -> int | None:
     """The enrolment by which the action is open, when no other entered as early: on the day of the opening, or first of all since."""
-    of_action = (Enrolment.action_id == action_id, STANDING)
-    first = select(func.min(Enrolment.planned_start)).where(*of_action).scalar_subquery()
-    row = db.session.execute(
-        select(func.count(), func.min(Enrolment.id)).where(*of_action, Enrolment.planned_start <= func.greatest(first, actual_start))
-    ).one()
-    return row[1] if row[0] == 1 else None
+    rehearsed = _rehearsed.get()
+    earliest = select(Enrolment.planned_start, Enrolment.id).where(Enrolment.action_id == action_id, STANDING)
+    if rehearsed:
+        earliest = earliest.where(~among(Enrolment.id, rehearsed))
+    rows = db.session.execute(earliest.order_by(Enrolment.planned_start, Enrolment.id).limit(2))
+    entries = sorted([*((row.planned_start, row.id) for row in rows), *((start, one) for one, start in rehearsed.items())])[:2]
+    alone = len(entries) == 1 or (len(entries) == 2 and entries[1][0] > max(entries[0][0], actual_start))
+    return entries[0][1] if alone else None
 
 
 def obstacles(enrolment: Enrolment, event: EnrolmentEvent, action: Action, facts: LifeFacts | None = None) -> tuple[Problem, ...]:

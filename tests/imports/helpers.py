@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -88,6 +89,11 @@ def wrong_with(page: str) -> list[str]:
     return [problem for problem in problems(page) if not problem.startswith("English word")]
 
 
+def shown(page: str) -> str:
+    """The mark of the file that the page of its report carries."""
+    return re.findall(r'name="shown" value="([^"]+)"', page)[0]
+
+
 def file_now(file_id: int) -> ImportFile:
     """The file as it is, whoever the last request was of."""
     tenancy.bind(Scope.system())
@@ -95,4 +101,4 @@ def file_now(file_id: int) -> ImportFile:
     return db.session.get_one(ImportFile, file_id, populate_existing=True)
 
 
-__all__ = ["FileState", "apply", "csv_of", "described", "file_now", "row_of", "run", "send", "undo", "wrong_with"]
+__all__ = ["FileState", "apply", "csv_of", "described", "file_now", "row_of", "run", "send", "shown", "undo", "wrong_with"]

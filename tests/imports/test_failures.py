@@ -20,7 +20,7 @@ from app.core.mail.models import MailMessage
 from app.core.tenancy import Scope, bound_scope
 from app.core.workflow import ForbiddenTransition
 from app.imports import jobs, packed_lines, queries, services, work
-from app.imports.domain import AGAIN, AT_WORK, LIFE, MOST_TRIES, UNDO_KEPT, FileEvent, FileState
+from app.imports.domain import AGAIN, AT_WORK, LIFE, MOST_DEATHS, MOST_TRIES, UNDO_KEPT, FileEvent, FileState
 from app.imports.models import ImportFile
 from app.trainees.matrices import trainees, trainees_apply, trainees_plan
 from app.trainees.models import Registration, Trainee
@@ -235,6 +235,118 @@ def test_who_comes_second_counts_nothing_and_ends_nothing(account: User, monkeyp
     monkeypatch.setattr(work, "check", twice)
     file = run(number)
     assert (file.state, file.tries, file.failed_in) == (S.READY, 0, None)
+
+
+# ---- workers that die at it --------------------------------------------------------------------------------------------
+
+
+def dies(file_id: int) -> None:
+    """A worker takes the file and is killed; its lease passes."""
+    tenancy.bind(Scope.system())
+    assert work._taken(file_id) is not None
+    db.session.execute(update(ImportFile).where(ImportFile.id == file_id).values(leased_until=clock.now() - timedelta(seconds=1)))
+    db.session.commit()
+
+
+def waiting(account: User, state: FileState) -> int:
+    """A file at which a worker is going to be."""
+    number = received(account, csv_of([row_of(make_action(), make_nir())]))
+    if state is not S.RECEIVED:
+        file = run(number) if state is not S.UNDOING else apply(run(number))
+        with bound_scope(Scope.organisation(account.organisation_id), actor_id=account.id):
+            if state is S.CHECKING:
+                services.check_again(number)
+            elif state is S.APPLYING:
+                services.confirm(number, expected=file.counts or {}, partial=False)
+            else:
+                services.undo(number)
+    return number
+
+
+@pytest.mark.parametrize("state", list(AT_WORK))
+def test_a_file_that_kills_its_workers_ends_and_says_so(account: User, principal: FlaskClient, state: FileState) -> None:
+    number, before = waiting(account, state), content_now()
+    for deaths in range(1, MOST_DEATHS + 1):
+        dies(number)
+        assert (file_now(number).state, file_now(number).deaths) == (state, deaths)
+        assert number in services.due()
+    file = run(number)
+    assert (file.state, file.failed_in, file.deaths, file.tries) == (S.APPLIED if state is S.UNDOING else S.FAILED, state, MOST_DEATHS, 0)
+    assert number not in services.due()
+    assert (content_now(), len(mails())) == (before, 1)
+    page = principal.get(f"/imports/fichier/{number}").text
+    assert list(problems(page)) == []
+    assert f"Le serveur s’est arrêté {MOST_DEATHS} fois" in page
+    if state is S.UNDOING:
+        file = undo(file)
+    else:
+        assert post(principal, f"/imports/fichier/{number}/reessayer").status_code == 303
+        file = run(number)
+    assert (file.failed_in, file.deaths) == (None, 0)
+    assert file.state == {S.APPLYING: S.APPLIED, S.UNDOING: S.UNDONE}.get(state, S.READY)
+
+
+@pytest.mark.parametrize("state", list(AT_WORK))
+def test_workers_that_die_now_and_then_end_nothing(account: User, state: FileState) -> None:
+    """As many as the proof of the imports kills at each work (tests/chaos/test_imports.py), and more."""
+    number = waiting(account, state)
+    for _death in range(MOST_DEATHS - 1):
+        dies(number)
+    file = run(number)
+    assert (file.state, file.deaths, mails()) == ({S.APPLYING: S.APPLIED, S.UNDOING: S.UNDONE}.get(state, S.READY), 0, [])
+
+
+def test_only_deaths_without_a_step_in_between_are_counted_together(account: User) -> None:
+    number = waiting(account, S.RECEIVED)
+    for _death in range(MOST_DEATHS - 1):
+        dies(number)
+    assert run(number).state == S.READY
+    with bound_scope(Scope.organisation(account.organisation_id), actor_id=account.id):
+        services.check_again(number)
+    for _death in range(MOST_DEATHS - 1):
+        dies(number)
+    assert run(number).state == S.READY
+
+
+def test_a_worker_that_lives_is_no_death(account: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    number = waiting(account, S.RECEIVED)
+    dies(number)
+    with broken(monkeypatch, packed_lines, "open_table", OperationalError("x", {}, _Refused("57P01"))):
+        for _number in range(MOST_DEATHS + 1):
+            file = failing(number, error=OperationalError)
+    assert (file.state, file.tries, file.deaths) == (S.RECEIVED, 0, 1)
+
+
+@pytest.mark.parametrize("state", [S.RECEIVED, S.CHECKING])
+def test_a_file_at_which_a_worker_is_can_be_given_up(
+    account: User, principal: FlaskClient, monkeypatch: pytest.MonkeyPatch, state: FileState
+) -> None:
+    number = waiting(account, state)
+    page = principal.get(f"/imports/fichier/{number}").text
+    assert list(problems(page)) == []
+    assert f'href="/imports/fichier/{number}/abandonner"' in page
+    assert list(problems(principal.get(f"/imports/fichier/{number}/abandonner").text)) == []
+    real = trainees_plan.plan
+
+    def meanwhile(*given: Any, **more: Any) -> Any:
+        plan = real(*given, **more)
+        with bound_scope(Scope.organisation(account.organisation_id), actor_id=account.id):
+            services.give_up(number)
+        return plan
+
+    monkeypatch.setattr(trainees_plan, "plan", meanwhile)
+    tenancy.bind(Scope.system())
+    work.run(number)  # it finds nothing any more, and says nothing
+    db.session.expire_all()
+    assert (db.session.get(ImportFile, number), mails()) == (None, [])
+
+
+@pytest.mark.parametrize("state", [S.APPLYING, S.UNDOING])
+def test_what_was_decided_is_not_given_up(account: User, principal: FlaskClient, state: FileState) -> None:
+    number = waiting(account, state)
+    assert "abandonner" not in principal.get(f"/imports/fichier/{number}").text
+    post(principal, f"/imports/fichier/{number}/abandonner")
+    assert file_now(number).state == state
 
 
 def test_the_sweeper_takes_it_up_until_the_last_try(account: User, monkeypatch: pytest.MonkeyPatch) -> None:

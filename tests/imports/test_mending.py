@@ -17,7 +17,7 @@ from tests.accounts.helpers import post, token
 from tests.actions.helpers import leave, make_action, make_enrolment, make_nir, make_registration
 from tests.architecture.markup import problems
 from tests.imports.enrolment_files import ago, apply, content_of, counts, day, kept, messages, now, said, sent, who, world
-from tests.imports.helpers import file_now, run
+from tests.imports.helpers import file_now, run, shown
 
 if TYPE_CHECKING:
     from flask.testing import FlaskClient
@@ -146,7 +146,8 @@ def test_a_file_is_sent_mended_applied_and_undone_through_the_pages(as_user: Any
     run(number)
     page = browser.get(address).text
     assert list(problems(page)) == [] and ("Nouvelle inscription" if matrix == "inscriptions" else 'class="diff"') in page
-    assert post(browser, f"{address}/appliquer", {"create": "0", "change": "0", "wrong": "0", "what": "all", act: "1"}).status_code == 303
+    said = {"create": "0", "change": "0", "wrong": "0", "what": "all", "shown": shown(page), act: "1"}
+    assert post(browser, f"{address}/appliquer", said).status_code == 303
     assert run(number).state == FileState.APPLIED
     page = browser.get(f"{address}/annuler").text
     assert list(problems(page)) == []

@@ -22,7 +22,7 @@ from app.trainees.models import Registration
 from tests.accounts.helpers import post, token
 from tests.actions.helpers import make_action, make_nir
 from tests.architecture.markup import problems
-from tests.imports.helpers import csv_of, file_now, row_of, run, send
+from tests.imports.helpers import csv_of, file_now, row_of, run, send, shown
 
 if TYPE_CHECKING:
     from flask.testing import FlaskClient
@@ -64,7 +64,8 @@ def test_a_file_is_sent_checked_mended_applied_and_undone(principal: FlaskClient
     cells = dict(re.findall(r'name="(cellule-[a-z_]+)" value="([^"]*)"', page)) | {"cellule-town": "toulouse", "revision": "1"}
     assert post(principal, line, cells).status_code == 303
     assert file_now(file.id).counts == {"create": 2, "change": 0, "same": 0, "wrong": 0}
-    confirmed = post(principal, f"/imports/fichier/{file.id}/appliquer", {"create": "2", "change": "0", "wrong": "0", "what": "all"}, follow_redirects=True)
+    said = {"create": "2", "change": "0", "wrong": "0", "what": "all", "shown": shown(principal.get(f"/imports/fichier/{file.id}").text)}
+    confirmed = post(principal, f"/imports/fichier/{file.id}/appliquer", said, follow_redirects=True)
     assert "Vous pouvez quitter cette page" in confirmed.text
     run(file.id)
     made = db.session.scalars(select(Registration).where(Registration.action_id == action.id)).all()
@@ -78,6 +79,41 @@ def test_a_file_is_sent_checked_mended_applied_and_undone(principal: FlaskClient
     assert file_now(file.id).state == FileState.UNDONE
     assert db.session.scalars(select(Registration).where(Registration.action_id == action.id)).all() == []
     assert list(problems(principal.get("/imports/").text)) == []
+
+
+def test_what_somebody_else_mended_meanwhile_is_not_applied_unseen(principal: FlaskClient, db_session: Session) -> None:
+    """The counts are the same, what the file does is not."""
+    action = make_action()
+    account = db.session.scalars(select(User).where(User.username == "principal")).one()
+    file = send(account, csv_of([row_of(action, make_nir(), email="a@exemple.fr")]))
+    address, said = f"/imports/fichier/{file.id}", {"create": "1", "change": "0", "wrong": "0", "what": "all"}
+    seen = shown(principal.get(address).text)
+    cells = dict(re.findall(r'name="(cellule-[a-z_]+)" value="([^"]*)"', principal.get(f"{address}/ligne/2").text)) | {"cellule-email": "b@exemple.fr"}
+    post(principal, f"{address}/ligne/2", cells | {"revision": "1"})
+    post(principal, f"{address}/appliquer", said | {"shown": seen})  # it is being checked
+    assert file_now(file.id).state == FileState.CHECKING
+    assert run(file.id).counts == {"create": 1, "change": 0, "same": 0, "wrong": 0}
+    for old in (seen, "", "1."):
+        answer = post(principal, f"{address}/appliquer", said | {"shown": old})
+        assert answer.status_code == 409
+        assert list(problems(answer.text)) == []
+        assert "Rien n’a été enregistré : ce que fait ce fichier a changé" in answer.text
+        assert file_now(file.id).state == FileState.READY
+    assert post(principal, f"{address}/appliquer", said | {"shown": shown(answer.text)}).status_code == 303
+    run(file.id)
+    (sheet,) = db.session.scalars(select(Registration).where(Registration.action_id == action.id))
+    assert sheet.email == "b@exemple.fr"
+
+
+def test_what_was_checked_again_meanwhile_is_not_applied_unseen(principal: FlaskClient, db_session: Session) -> None:
+    account = db.session.scalars(select(User).where(User.username == "principal")).one()
+    file = send(account, csv_of([row_of(make_action(), make_nir())]))
+    address, said = f"/imports/fichier/{file.id}", {"create": "1", "change": "0", "wrong": "0", "what": "all"}
+    seen = shown(principal.get(address).text)
+    post(principal, f"{address}/controler")
+    run(file.id)
+    assert post(principal, f"{address}/appliquer", said | {"shown": seen}).status_code == 409
+    assert file_now(file.id).state == FileState.READY
 
 
 def test_an_unknown_heading_is_named_once(principal: FlaskClient, db_session: Session) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,14 +13,15 @@ from sqlalchemy import select, update
 
 from app.accounts.models import User
 from app.actions.models import Action, Component
-from app.core import tenancy
+from app.core import clock, tenancy
 from app.core.extensions import db
 from app.core.nir import Nir
 from app.core.nir.storage import open_unjournaled
 from app.core.tenancy import Scope, bound_scope
 from app.core.transaction import transaction
-from app.imports import queries
-from app.imports.domain import FileState
+from app.imports import parts, queries, services, work
+from app.imports.domain import MOST_TRIES, UNDO_KEPT, FileState, PartKind
+from app.imports.models import ImportFile
 from app.trainees.domain import IdentitySource
 from app.trainees.matrices import trainees_plan
 from app.trainees.models import Registration, Trainee
@@ -27,7 +29,7 @@ from app.trainees.services.enrolment import enrol
 from app.trainees.services.identity import Person, record_finding
 from app.trainees.services.registration import Newcomer, register
 from tests.actions.helpers import details, make_action, make_nir, make_registration, plan_of
-from tests.imports.helpers import apply, csv_of, described, row_of, send, undo
+from tests.imports.helpers import apply, csv_of, described, file_now, row_of, run, send, undo
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -210,8 +212,6 @@ def test_a_sheet_changed_after_the_report_is_shown_again_before_it_is_overwritte
 
 def test_a_sheet_changed_while_the_file_is_applied_is_not_overwritten(committed: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody saves the page of the sheet when the plan is made and not yet written."""
-    from app.imports import work
-
     with committed.app_context(), bound_scope(Scope.system()):
         account = db.session.scalars(select(User).where(User.username == "principal")).one()
         with transaction():
@@ -250,3 +250,40 @@ def test_answers_that_go_together_stay_together(account: User) -> None:
     assert (sheet.ft_registered, sheet.ft_number) == (True, "7654321B")
     assert sheet.email != "du.fichier@exemple.fr"
 
+
+# ---- at the edge of the thirty days ------------------------------------------------------------------------------------
+
+
+def test_what_is_being_undone_is_not_forgotten(committed: Flask) -> None:
+    """The sweeper comes while somebody asks for the undoing of a file as old as an import is kept."""
+    with committed.app_context(), bound_scope(Scope.system()):
+        account = db.session.scalars(select(User).where(User.username == "principal")).one()
+        with transaction():
+            action = make_action()
+        files = [apply(send(account, csv_of([row_of(action, make_nir(), birth_name=name)]))).id for name in ("Premier", "Second")]
+        with transaction():
+            db.session.execute(update(ImportFile).where(ImportFile.id.in_(files)).values(applied_at=clock.now() - UNDO_KEPT - timedelta(hours=1)))
+        with work._aside() as other:
+            other.execute(update(ImportFile).where(ImportFile.id == files[0]).values(state=FileState.UNDOING.value))
+            assert services.purge() == 1
+        assert [file_now(number).dropped for number in files] == [False, True]
+        file = run(files[0])
+        assert file.state == FileState.UNDONE
+        assert list(db.session.scalars(select(Registration.id).where(Registration.action_id == action.id))) != []  # the second one's
+        assert db.session.scalar(select(Trainee.id).where(Trainee.birth_name == "Premier")) is None
+
+
+def test_an_undoing_without_what_was_done_fails_and_says_so(account: User) -> None:
+    """Nothing taken back is never said undone."""
+    action = make_action()
+    file = apply(send(account, csv_of([row_of(action, make_nir())])))
+    parts.drop(file.id, PartKind.DONE)
+    with bound_scope(Scope.organisation(account.organisation_id), actor_id=account.id):
+        services.undo(file.id)
+    for _try in range(MOST_TRIES):
+        tenancy.bind(Scope.system())
+        with pytest.raises(work.NothingKept):
+            work.run(file.id)
+    file = file_now(file.id)
+    assert (file.state, file.failed_in) == (FileState.APPLIED, FileState.UNDOING)
+    assert len(db.session.scalars(select(Registration).where(Registration.action_id == action.id)).all()) == 1

@@ -11,6 +11,7 @@ from flask_babel import gettext as _
 from werkzeug.exceptions import HTTPException
 
 from app.core import context
+from app.core.errors_db import HELD
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -55,6 +56,7 @@ def _words(code: str) -> tuple[str, str]:
         "too_large": (_("What you sent is too large"), _("The request is larger than the interface accepts.")),
         "too_many_requests": (_("Too many requests"), _("Wait for the number of seconds of the header « Retry-After », then try again.")),
         "unavailable": (_("The portal is not available for the moment"), _("Part of it is being restarted or maintained. Try again in a few minutes.")),
+        "busy": (_("Somebody else is writing this"), str(HELD)),
         "failure": (_("The portal has failed"), _("The mistake is ours. Try again later, or write to the assistance with the reference.")),
     }
     return table[code]
@@ -93,6 +95,7 @@ CODES: dict[str, int] = {
     "too_many_requests": 429,
     "failure": 500,
     "unavailable": 503,
+    "busy": 503,
 }
 
 
@@ -105,10 +108,10 @@ class ApiProblem(HTTPException):
         self.code = CODES[problem]
 
 
-def problem_response(status: int, headers: Mapping[str, str] | None = None) -> Response:
-    """The answer for a status that something else decided (no such route, a failure)."""
+def problem_response(status: int, headers: Mapping[str, str] | None = None, *, problem: str | None = None) -> Response:
+    """The answer for a status that something else decided (no such route, a failure); ``problem``: its code, when it is known."""
     default = "failure" if status >= HTTPStatus.INTERNAL_SERVER_ERROR else "bad_request"
-    return _answer(status, _BY_STATUS.get(status, default), headers, {})
+    return _answer(status, problem or _BY_STATUS.get(status, default), headers, {})
 
 
 def _answer(status: int, problem: str, headers: Mapping[str, str] | None, members: Mapping[str, Any]) -> Response:

@@ -1,6 +1,6 @@
 """Error pages in plain words: what happened, what to do, and a reference that is found in the logs.
 
-An expired form (419) is shown with what was typed still in it, ready to be sent again.
+An expired form (419), or one that somebody else's work kept from being saved (503), is shown with what was typed still in it, ready to be sent again.
 """
 
 from __future__ import annotations
@@ -13,11 +13,13 @@ from urllib.parse import urlsplit
 from flask import Flask, Response, current_app, g, jsonify, make_response, redirect, render_template, request
 from flask_babel import gettext as _
 from flask_wtf.csrf import CSRFError, generate_csrf
+from sqlalchemy.exc import OperationalError
 from werkzeug.datastructures import ImmutableMultiDict
 from werkzeug.exceptions import HTTPException, InternalServerError
 
 from app.core import context
-from app.core.errors_db import is_passing
+from app.core.errors_db import HELD, is_held, is_passing
+from app.core.extensions import db
 from app.core.ui.paths import login_url, sign_in_and_resume_url
 from app.core.ui.permissions import signed_in
 from app.core.ui.security_headers import SAFE_METHODS, browser_vouches
@@ -26,6 +28,8 @@ from app.core.ui.store import request_store
 log = logging.getLogger(__name__)
 
 EXPIRED = 419
+#: Seconds after which what somebody else held is asked for again: most acts are over by then.
+_HELD_AGAIN = "10"
 _KEPT_BYTES = 1_000_000
 _LEFT = "portal.left"
 #: Nor is a password ever written into a page: sent without it, the form asks for it again.
@@ -153,13 +157,13 @@ def _bare(code: int) -> bool:
     return code >= 500
 
 
-def error_response(code: int, *, headers: dict[str, str] | None = None, words: ErrorWords | None = None) -> Response:
+def error_response(code: int, *, headers: dict[str, str] | None = None, words: ErrorWords | None = None, problem: str | None = None) -> Response:
     """The answer for ``code`` in the form the caller reads: page, part of a page, or JSON. Never a trace."""
     from app.core.api.caller import is_api_request
     from app.core.api.problems import problem_response
 
     if is_api_request():
-        return problem_response(code, headers)
+        return problem_response(code, headers, problem=problem)
     words = words or (_words_of_refusal() if code == 403 else None) or _words(code)
     if wants_json() and not is_htmx():
         response = _problem(code, words)
@@ -196,11 +200,19 @@ def expired_form() -> Response:
     """The page of an expired form: the same fields, a fresh token, one button."""
     if is_htmx() or wants_json():
         return error_response(EXPIRED)
+    response = _to_send_again(_words(EXPIRED), expired=True)
+    response.status = "419 Page Expired"
+    return response
+
+
+def _to_send_again(words: ErrorWords, *, expired: bool) -> Response:
+    """The fields of the form, with the button that sends them again."""
     fields = _kept_fields()
-    response = make_response(
+    return make_response(
         render_template(
             "portal/expired.html",
-            words=_words(EXPIRED),
+            words=words,
+            expired=expired,
             reference=reference(),
             fields=fields,
             typed=_typed_count(fields or []),
@@ -210,7 +222,26 @@ def expired_form() -> Response:
             login=None if signed_in() else sign_in_and_resume_url(),
         )
     )
-    response.status = "419 Page Expired"
+
+
+def _handle_database(error: OperationalError) -> Response:
+    """Somebody else's work held what this one waited for: nothing of it was saved, and what was typed is there to be sent again.
+
+    Whatever else the database says is a failure like another.
+    """
+    from app.core.api.caller import is_api_request
+
+    if not is_held(error):
+        raise error
+    log.warning("somebody else wrote too long", extra={"reference": reference(), "path": request.path, "status": 503})
+    db.session.rollback()
+    words = ErrorWords(_("Somebody else is writing this"), str(HELD))
+    headers = {"Retry-After": _HELD_AGAIN}
+    if request.method in SAFE_METHODS or is_api_request() or is_htmx() or wants_json():
+        return error_response(503, headers=headers, words=words, problem="busy")
+    response = _to_send_again(words, expired=False)
+    response.status_code = 503
+    response.headers.update(headers)
     return response
 
 
@@ -296,6 +327,7 @@ def init_app(app: Flask) -> None:
     """Register the handlers. A failure in a test that asks for it (``PROPAGATE_EXCEPTIONS``) is still raised."""
     app.register_error_handler(CSRFError, _handle_csrf)
     app.register_error_handler(HTTPException, _handle_http)
+    app.register_error_handler(OperationalError, _handle_database)
     app.register_error_handler(InternalServerError, _handle_failure)
     app.after_request(_recover_session_expiry)
 

@@ -36,6 +36,13 @@ class Deed(ABC):
     #: The enrolment that it changes; 0 for one that it makes.
     enrolment_id: int
     fields: dict[str, tuple[Any, Any]] | None = field(default=None, kw_only=True)
+    #: Its turn among the acts of its file, as it was rehearsed: it is done in that order.
+    turn: int = field(default=0, kw_only=True)
+
+    @property
+    def entry(self) -> date | None:
+        """The day of the entry that it gives to its enrolment."""
+        return None
 
     @abstractmethod
     def do(self, version: int) -> int:
@@ -53,6 +60,10 @@ class Enrol(Deed):
     subject: ClassVar[str] = "enrolment"
     plan: EnrolmentPlan
 
+    @property
+    def entry(self) -> date | None:
+        return self.plan.planned_start
+
     def do(self, version: int) -> int:
         registration_id, component_id = self.key
         return services.enrol(registration_id, component_id, self.plan)
@@ -64,6 +75,10 @@ class ChangePlan(Deed):
 
     subject: ClassVar[str] = "enrolment.plan"
     plan: EnrolmentPlan
+
+    @property
+    def entry(self) -> date | None:
+        return self.plan.planned_start
 
     def do(self, version: int) -> int:
         change_plan(self.enrolment_id, self.plan, version)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, TypeVar
 
 from flask_babel import gettext as _
@@ -26,6 +27,7 @@ from .. import labels
 from ..domain import Refused
 from ..models import Enrolment, Registration
 from ..services.enrolment import hold_messages
+from ..standing import rehearsed_entries
 from . import undoing
 from .about import about
 from .columns import COLUMN_OF
@@ -35,8 +37,8 @@ from .lines import batches, number_of
 
 T = TypeVar("T")
 
-#: Lines between two words of the progress; of these at once the people are read.
-_PIECE = 50
+#: Lines rehearsed at once, behind locks that everybody else waits for: about a second.  Of these at once the people are read.
+_PIECE = 25
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,11 @@ class EnrolmentImporter:
         return (number_of(action), bare(name), short(component)) if action and name and component else None
 
     def plan(self, checker: Checker, checked: Checked, progress: Progress, *, lock: bool) -> Plan:
-        """The use cases themselves say what is wrong: each line is done, in its order, and everything is taken back."""
+        """The use cases themselves say what is wrong: each line is done, and everything is taken back, a piece after the other.
+
+        The lines about one registration are in one piece, in their order, since what the first does bears on the next.  Of the other lines of
+        the action one thing bears on them: the entries, which the pieces before hand on (``standing.rehearsed_entries``).
+        """
         lines = EnrolmentLines(checker, checked, lock=False)
         resolved = lines.resolve()
         if self.once is not None:
@@ -76,26 +82,28 @@ class EnrolmentImporter:
         groups: dict[int, list[Line]] = {}
         for line in resolved:
             groups.setdefault(line.where.id, []).append(line)
-        alone = self._held_alone(lines, resolved)
+        moving = self._moving(lines, resolved)
         if lock:
-            _lock(groups, alone, resolved)
+            _lock(groups, {line.where.id for line in resolved if line.place in moving}, resolved)
         steps: dict[int, Step] = {}
         ended, total = 0, len(resolved)
         for action_id in sorted(groups):
-            with rehearsal(), subjects_held():  # taken back: no order to keep
-                _lock([action_id], alone, groups[action_id])  # two dry runs wait for each other, never in a circle
-                group = _Group(self, lines, groups[action_id])
-                for some in _pieces(groups[action_id]):
-                    progress(ended, total)
+            entries: dict[int, date] = {}
+            for some in _together(groups[action_id]):
+                progress(ended, total)
+                with rehearsal(), subjects_held(), rehearsed_entries(dict(entries)):  # taken back: no order to keep
+                    # two dry runs wait for each other, never in a circle
+                    _lock([action_id], {action_id} if any(line.place in moving for line in some) else set(), some)
                     held = lines.load([line.key[0] for line in some]) if self.enrols else None
+                    group = _Group(self, lines, some, ended, entries)
                     steps |= {line.place: step for line in some if (step := group.judge(line)) is not None}
                     del held
-                    ended += len(some)
+                ended += len(some)
         progress(total, total)
         return Plan([steps[place] for place in sorted(steps)], lines.findings())
 
-    def _held_alone(self, lines: EnrolmentLines, resolved: Sequence[Line]) -> set[int]:
-        """The actions that a use case will hold alone: a shared lock is never raised, two files would wait for each other for ever."""
+    def _moving(self, lines: EnrolmentLines, resolved: Sequence[Line]) -> set[int]:
+        """The places of the lines whose use case will hold the action alone: a shared lock is never raised, two files would wait for each other for ever."""
         if not self.moves:
             return set()
         moving = [line for line in resolved if lines.at("planned_start", line.place) is not None]
@@ -104,12 +112,12 @@ class EnrolmentImporter:
         for line in moving:
             held = last(now.get(line.key, []))  # whichever the judges take: one held alone for nothing does no harm
             if held is not None and held.planned_start != lines.at("planned_start", line.place):
-                found.add(line.where.id)
+                found.add(line.place)
         return found
 
     def apply(self, plan: Plan, progress: Progress) -> list[Done]:
-        """The same, and it stays: action by action as when it was planned, the lines of each in their order."""
-        acting = sorted((step for step in plan.steps if step.data is not None), key=lambda step: step.data.action_id)
+        """The same, and it stays, in the order in which it was rehearsed."""
+        acting = sorted((step for step in plan.steps if step.data is not None), key=lambda step: step.data.turn)
         versions = _versions({step.data.enrolment_id for step in acting})
         ahead = Counter(step.data.enrolment_id for step in acting)
         done: list[Done] = []
@@ -145,11 +153,13 @@ class EnrolmentImporter:
 
 
 class _Group:
-    """The lines about one action, one after the other."""
+    """Lines about one action, one after the other; ``entries``: the days of the entries that they make or move are written there."""
 
-    def __init__(self, importer: EnrolmentImporter, lines: EnrolmentLines, group: Sequence[Line]) -> None:
+    def __init__(self, importer: EnrolmentImporter, lines: EnrolmentLines, group: Sequence[Line], turn: int, entries: dict[int, date]) -> None:
         self.importer = importer
         self.lines = lines
+        self.turn = turn
+        self.entries = entries
         self.now = lines.now({line.key for line in group})
         self.ahead = Counter(line.key for line in group)
         #: The first line about each enrolment with something to mend.
@@ -187,7 +197,7 @@ class _Group:
         """Do it as a page would; whether it was done, else why not is said."""
         try:
             with part():
-                deed.do(next((one.version for one in self.now.get(key, ()) if one.id == deed.enrolment_id), 0))
+                enrolment_id = deed.do(next((one.version for one in self.now.get(key, ()) if one.id == deed.enrolment_id), 0))
         except Refused as refused:
             for problem in refused.problems:
                 self._say(number, problem.field, str(labels.problem_text(problem)))
@@ -198,6 +208,10 @@ class _Group:
         except IntegrityError as error:
             self._say(number, field_of(error) or "", translate(error))
         else:
+            self.turn += 1
+            deed.turn = self.turn
+            if deed.entry is not None:
+                self.entries[enrolment_id] = deed.entry
             return True
         return False
 
@@ -233,6 +247,20 @@ def _lock(actions: Iterable[int], alone: set[int], resolved: Sequence[Line]) -> 
         db.session.execute(select(Registration.id).where(Registration.id.in_(ids)).order_by(Registration.id).with_for_update()).all()
     for ids in batches(enrolments):
         db.session.execute(select(Enrolment.id).where(Enrolment.id.in_(ids)).order_by(Enrolment.id).with_for_update()).all()
+
+
+def _together(group: Sequence[Line]) -> Iterator[Sequence[Line]]:
+    """The lines of an action in pieces: those about one registration follow one another, in the piece of the first of them."""
+    about: dict[int, list[Line]] = {}
+    for line in group:
+        about.setdefault(line.key[0], []).append(line)
+    some: list[Line] = []
+    for theirs in about.values():
+        if some and len(some) + len(theirs) > _PIECE:
+            yield some
+            some = []
+        some += theirs
+    yield some
 
 
 def _pieces(items: Sequence[T]) -> Iterator[Sequence[T]]:
