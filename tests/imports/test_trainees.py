@@ -10,10 +10,13 @@ from app.accounts.models import User
 from app.core.extensions import db
 from app.core.matrix.plan import Act
 from app.core.tenancy import Scope, bound_scope
+from app.imports import validator
 from app.imports.domain import FileState
 from app.imports.models import ImportFinding
+from app.reference.models import Town
+from app.trainees.matrices import trainees
 from app.trainees.models import Registration, Trainee
-from tests.actions.helpers import make_action, make_nir, make_registration
+from tests.actions.helpers import make_action, make_nir, make_registration, statements
 from tests.imports.helpers import apply, csv_of, row_of, send, undo
 
 if TYPE_CHECKING:
@@ -90,3 +93,36 @@ def test_an_account_limited_to_some_actions_sees_its_own_files_only(account: Use
             for table in ("import_file", "import_part", "import_finding"):
                 found = db.session.scalar(text(f"SELECT count(*) > 0 FROM {table}"))
                 assert bool(found) is bool(seen), table
+
+
+def towns(count: int) -> list[tuple[str, str]]:
+    """As many towns, each of a postal code of its own."""
+    served = select(func.min(Town.id)).where(~Town.cedex).group_by(Town.postal_code).order_by(func.min(Town.id)).limit(count)
+    return [(row.postal_code, row.name) for row in db.session.execute(select(Town.postal_code, Town.name).where(Town.id.in_(served)))]
+
+
+def test_towns_are_read_at_once_however_many_a_file_names(account: User) -> None:
+    """When it is checked dry, when it is applied, and when anybody has it checked; of new sheets, and of those of which it says half an address."""
+    found = []
+    for size in (3, 60):
+        action, served = make_action(), towns(size)
+        assert len(served) == size
+        rows = [row_of(action, make_nir(), postal_code=code, town=name) for code, name in served]
+        for code, name in towns(size)[1:]:
+            nir = make_nir()
+            held = db.session.get_one(Registration, make_registration(action, nir=nir))
+            held.postal_code = code
+            rows.append(row_of(action, nir, birth_name="ESSAI", postal_code="", town=name))
+        db.session.flush()
+        content = csv_of(rows)
+        with statements() as dry:
+            file = send(account, content, name=f"{size}.csv")
+        assert said(file) == []
+        with statements() as real:
+            assert apply(file).state == FileState.APPLIED
+        with statements() as public:
+            assert validator.check_file(trainees.MATRIX, content).total == 0
+        found.append(tuple(len([one for one in asked if "FROM town" in one.replace("\n", " ")]) for asked in (dry, real, public)))
+        found.append((len(dry), len(real), len(public)))
+    assert found[0] == found[2] == (1, 1, 1)
+    assert all(many <= few for many, few in zip(found[3], found[1], strict=True)), found

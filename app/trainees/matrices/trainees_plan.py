@@ -21,10 +21,10 @@ from app.core.tenancy import whole_organisation
 from app.core.textsearch import fold
 from app.core.ui.format import fr_date
 from app.partners.agora.port import Civility, Gender
-from app.reference.queries import named_town
 
 from .. import labels
 from ..domain import birth_date_problem, ft_date_problem, schooling_problems
+from ..forms import ContactForm
 from ..models import Registration, Trainee
 from ..services.identity import Person
 from ..services.registration import DETAIL_COLUMNS, emptied
@@ -104,6 +104,8 @@ class _Planner(Lines):
         self.by_names = self.unnumbered(wheres, numbers)
         people = self._people(wheres, numbers)
         sheets = self._sheets(wheres, people)
+        for group in self.groups:  # a line that changes a sheet is judged with what stands there
+            group.prepare({name: {*self.values.get(name, ()), *(getattr(sheet, name) for sheet in sheets.values())} for name in group.columns})
         result, seen = Plan(), _Seen()
         for place, (line, where) in enumerate(zip(self.lines, wheres, strict=True)):
             if place % BATCH == 0:
@@ -344,8 +346,9 @@ class _Planner(Lines):
     def _insee(self, values: dict[str, Any]) -> str | None:
         key = (values.get("postal_code") or "", values.get("town") or "")
         if key not in self.towns:
-            found = named_town(*key)
-            self.towns[key] = found.insee_code if found is not None else None
+            postal_code, town = key[0], fold(key[1])
+            towns = self.checker.forms[ContactForm].towns_of(postal_code)
+            self.towns[key] = next((one.insee_code for one in towns if fold(one.name) == town), None)
         return self.towns[key]
 
     def _shown(self, name: str, value: Any) -> str:
