@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from sqlalchemy import func, select, text
 
 from app.accounts.models import User
@@ -93,6 +94,43 @@ def test_an_account_limited_to_some_actions_sees_its_own_files_only(account: Use
             for table in ("import_file", "import_part", "import_finding"):
                 found = db.session.scalar(text(f"SELECT count(*) > 0 FROM {table}"))
                 assert bool(found) is bool(seen), table
+
+
+CONTRADICTIONS = [
+    ({"first_name": "Gérard"}, ["nir"]), ({"birth_name": "Autre"}, ["nir"]), ({"birth_date": "03/06/1985"}, ["nir"]), ({"usual_name": "Durand"}, ["usual_name"]),
+    ({"civility": "Madame", "gender": "Féminin"}, ["civility", "gender"]), ({"civility": "Madame"}, ["civility"]), ({"birth_name": "ESSAI", "first_name": "PAUL"}, []),
+    ({"usual_name": "Essai"}, []),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("cells", "columns"), CONTRADICTIONS)
+def test_two_lines_about_one_newcomer_say_the_same_of_who_it_is(account: User, cells: dict[str, str], columns: list[str]) -> None:
+    """One person is made of both: what one of them says would be lost without a word."""
+    first, second, nir = make_action(), make_action(), make_nir()
+    sure = {"identity_confirmed": "oui"}
+    file = send(account, csv_of([row_of(first, nir, **sure), row_of(second, nir, **sure | cells)]))
+    assert [(line, column) for line, column, _message in said(file)] == [(3, column) for column in columns]
+    assert (file.counts or {})["create"] == (2 if not columns else 1)
+
+
+@pytest.mark.parametrize(("cells", "columns"), [({"civility": "Madame"}, ["civility"]), ({"birth_name": "Autre", "usual_name": "Essai"}, ["birth_name"]), ({}, [])])
+def test_so_do_those_about_one_without_number(account: User, cells: dict[str, str], columns: list[str]) -> None:
+    first, second = make_action(programme="AVENIR"), make_action(programme="AVENIR")
+    sure = {"identity_confirmed": "oui"}
+    file = send(account, csv_of([row_of(first, None, **sure), row_of(second, None, **sure | cells)]))
+    assert [(line, column) for line, column, _message in said(file)] == [(3, column) for column in columns]
+
+
+def test_the_usual_name_of_somebody_known_is_compared_too(account: User) -> None:
+    """An identity is compared, never changed: what the file says else is not passed over."""
+    action, nir = make_action(), make_nir()
+    person = db.session.get_one(Registration, make_registration(action, nir=nir)).trainee
+    person.usual_name = "Martin"
+    db.session.flush()
+    columns = ["action_number", "nir", "key", "birth_name", "usual_name", "first_name", "birth_date", "email"]
+    rows = [row_of(action, nir, birth_name="ESSAI", usual_name=name, email="neuf@exemple.fr") for name in ("Durand", "MARTIN", "")]
+    found = [said(send(account, csv_of([row], columns=columns), name=f"{place}.csv")) for place, row in enumerate(rows)]
+    assert [[column for _line, column, _message in one] for one in found] == [["usual_name"], [], []]
 
 
 def towns(count: int) -> list[tuple[str, str]]:
