@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import date
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, func, select
 
 from app.actions.models import Action
-from app.actions.queries import declaration_of
+from app.actions.queries import declarations_in_force
 from app.core.extensions import db
+from app.core.matrix.rows import among
 from app.partners.agora.port import FileStatus, Outcome
 
 from . import life
@@ -67,32 +67,46 @@ def outcome_of(enrolment: Enrolment) -> Outcome:
 
 def facts_of(enrolments: Sequence[Enrolment], action: Action, *, region: bool = False) -> dict[int, LifeFacts]:
     """What the acts on enrolments of one action depend on: two statements, whatever their number."""
+    return facts_on(enrolments, {action.id: action}, region=region)
+
+
+def facts_on(enrolments: Sequence[Enrolment], actions: Mapping[int, Action], *, region: bool = False) -> dict[int, LifeFacts]:
+    """The same on several actions."""
     if not enrolments:
         return {}
-    declared = declaration_of(action.id) is not None
-    alone = _only_entry(action.id, action.actual_start) if action.actual_start is not None else None
+    declared = {one.action_id for one in declarations_in_force(actions.keys())}
+    alone = _only_entries([one.id for one in actions.values() if one.actual_start is not None])
     return {
         one.id: LifeFacts(
-            action_status=action.status,
-            declared=declared,
+            action_status=actions[one.action_id].status,
+            declared=one.action_id in declared,
             interruptions=len(one.interruptions),
             exit_undone=any(act.kind == EnrolmentEvent.UNDO_EXIT for act in one.acts),
             exit_mendable=may_mend_exit(one),
-            opens_action=action.actual_start if one.id == alone else None,
+            opens_action=actions[one.action_id].actual_start if one.id in alone else None,
             region=region,
         )
         for one in enrolments
     }
 
 
-def _only_entry(action_id: int, actual_start: date) -> int | None:
-    """The enrolment by which the action is open, when no other entered as early: on the day of the opening, or first of all since."""
-    of_action = (Enrolment.action_id == action_id, STANDING)
-    first = select(func.min(Enrolment.planned_start)).where(*of_action).scalar_subquery()
-    row = db.session.execute(
-        select(func.count(), func.min(Enrolment.id)).where(*of_action, Enrolment.planned_start <= func.greatest(first, actual_start))
-    ).one()
-    return row[1] if row[0] == 1 else None
+def _only_entries(action_ids: Collection[int]) -> set[int]:
+    """The enrolments by which these actions are open, when no other entered as early: on the day of the opening, or first of all since."""
+    if not action_ids:
+        return set()
+    first = (
+        select(Enrolment.action_id, func.min(Enrolment.planned_start).label("day"))
+        .where(among(Enrolment.action_id, action_ids), STANDING)
+        .group_by(Enrolment.action_id)
+        .subquery()
+    )
+    early = (
+        select(func.min(Enrolment.id))
+        .join(first, first.c.action_id == Enrolment.action_id)
+        .join(Action, Action.id == Enrolment.action_id)
+        .where(STANDING, Enrolment.planned_start <= func.greatest(first.c.day, Action.actual_start))
+    )
+    return set(db.session.scalars(early.group_by(Enrolment.action_id).having(func.count() == 1)))
 
 
 def obstacles(enrolment: Enrolment, event: EnrolmentEvent, action: Action, facts: LifeFacts | None = None) -> tuple[Problem, ...]:
