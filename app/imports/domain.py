@@ -39,7 +39,7 @@ class FileEvent(StrEnum):
     CHECK = "check"
     MEND = "mend"
     CONFIRM = "confirm"
-    #: What it would do changed between the look and the act: nothing was written.
+    #: What it would do, or what who decided it may do, changed between the look and the act: nothing was written.
     HOLD = "hold"
     APPLY = "apply"
     UNDO = "undo"
@@ -70,6 +70,7 @@ LIFE: Final[Workflow[FileState, FileEvent, None]] = Workflow(
         Transition(S.APPLYING, E.APPLY, S.APPLIED),
         Transition(S.APPLIED, E.UNDO, S.UNDOING),
         Transition(S.UNDOING, E.UNDONE, S.UNDONE),
+        Transition(S.UNDOING, E.HOLD, S.APPLIED),  # who decided it may not any more
         Transition(S.RECEIVED, E.FAIL, S.FAILED),
         Transition(S.CHECKING, E.FAIL, S.FAILED),
         Transition(S.APPLYING, E.FAIL, S.FAILED),

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any, Final
 
-from app.core import tenancy
 from app.core.matrix.plan import About, Act, Difference, Done, Kept, Plan, Step
 
 from . import parts, queries
@@ -132,7 +131,7 @@ def _about(file: ImportFile, subjects: Sequence[tuple[str, int]]) -> dict[tuple[
 def foresee(file: ImportFile) -> list[Kept]:
     """What undoing would leave, were it done now: what somebody changed since, and what nothing takes back, by line.
 
-    The rules of the day may refuse more, which only doing it tells.  Looked up in the whole organisation, as it is undone.
+    The rules of the day may refuse more, which only doing it tells.  As the account that looks would undo it: what it does not see stays.
     """
     pieces = parts.pieces_of(file.id, PartKind.DONE)
 
@@ -140,8 +139,7 @@ def foresee(file: ImportFile) -> list[Kept]:
         while items := list(chain.from_iterable(islice(pieces, _PARTS))):
             yield done_of(items)
 
-    with tenancy.whole_organisation():
-        return sorted(IMPORTERS[file.matrix].foresee(some()), key=lambda one: one.line)
+    return sorted(IMPORTERS[file.matrix].foresee(some()), key=lambda one: one.line)
 
 
 __all__ = [

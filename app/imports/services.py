@@ -325,7 +325,7 @@ def undo(file_id: int, *, check: Callable[[ImportFile], None] | None = None) -> 
         if file.dropped:
             raise FileElsewhere(file_id)
         move(file, FileEvent.UNDO)
-        file.undone_by, file.decided_by_id = actor_name(context.actor_id()), context.actor_id()
+        file.held, file.undone_by, file.decided_by_id = False, actor_name(context.actor_id()), context.actor_id()
         session.flush()
         after_commit(lambda: enqueue(JOB, file_id))
     log.info("import_undo", file=file_id)

@@ -166,6 +166,8 @@ def _judged(checker: Checker, described: Sequence[Description], checked: Checked
     needed = [one for one in described if one.need is Need.ALWAYS and not one.column.key]
     whole = not report.missing_others
     groups = groups_of(checker)
+    for group in groups:
+        group.prepare(checked.values)
     has_number = {"nir", "key"} <= checker.matrix.by_name.keys()
     blanks: Counter[str] = Counter()
     found: list[Finding] = []

@@ -72,7 +72,8 @@ def run(file_id: int) -> None:
     """Do what the file waits for.
 
     It is checked and applied within what the account that sent it sees now, whoever decides: that account reads the report.  When it is deleted, only
-    those who see the whole organisation see the file, and so does the work.  What is applied or undone is the act of who decided it.
+    those who see the whole organisation see the file, and so does the work.  It is undone within what the account that decided so sees now.  What is
+    applied or undone is the act of who decided it.
     """
     taken = _taken(file_id)
     if taken is None:
@@ -81,13 +82,14 @@ def run(file_id: int) -> None:
     try:
         whole = Scope.organisation(organisation_id)
         decided_by = decider_id if state in (FileState.APPLYING, FileState.UNDOING) else None
-        scope = whole if state is FileState.UNDOING else _view(organisation_id, account_id) or whole
-        still_decided = state is not FileState.APPLYING or _may_decide(organisation_id, decider_id, account_id)
+        still_decided = state not in (FileState.APPLYING, FileState.UNDOING) or _may_decide(organisation_id, decider_id, account_id)
+        seen_by = account_id if state is not FileState.UNDOING else decider_id if still_decided else None
+        scope = _view(organisation_id, seen_by) or whole
         may_apply = wish is not None and account_id is not None and _may_apply(file_id, account_id)
         with bound_scope(scope, actor_id=decided_by or account_id), uncollected():
             if not still_decided:
                 _hold(file_id)
-                state = FileState.CHECKING
+                state = FileState.CHECKING if state is FileState.APPLYING else FileState.APPLIED
             if state is FileState.RECEIVED:
                 confirmed = read(file_id, may_apply=may_apply)
             elif state is FileState.CHECKING:
@@ -413,7 +415,7 @@ def apply(file_id: int) -> None:
 
 
 def _hold(file_id: int) -> None:
-    """What was confirmed is not done: it is checked anew and shown again."""
+    """What was decided is not done: a file to apply is checked anew and shown again, one to undo stays applied."""
     with transaction():
         file = locked(file_id)
         move(file, FileEvent.HOLD)
@@ -454,8 +456,7 @@ def take_back(file_id: int) -> None:
         done = outcome.done_of(list(parts.items_of(file_id, PartKind.DONE)))
         if not done:
             raise NothingKept(file_id)
-        with tenancy.whole_organisation():  # whoever asked has the right, whatever became of the sender; only what this file did is touched
-            kept = importer.undo(done, Progress(file_id, Phase.UNDOING))
+        kept = importer.undo(done, Progress(file_id, Phase.UNDOING))
         file = locked(file_id)
         move(file, FileEvent.UNDONE)
         file.undone_at = clock.now()

@@ -6,7 +6,7 @@ Values are plain (numbers, text, days): they travel in the draft.  Only what a f
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
@@ -254,13 +254,25 @@ class ContactForm(VersionedForm, PortalBaseForm):
     email = StringField(_l("E-mail"), [REQUIRED, _email], filters=[clean_text], render_kw={"maxlength": 254, "inputmode": "email"})
     other_information = TextAreaField(_l("Other information"), [Optional(), Length(max=2000)], filters=[clean_text])
 
+    #: The towns of postal codes that were read beforehand; those of another one are read when it is met.
+    _read: Mapping[str, Sequence[reference.NamedTown]] = {}
+
+    def read_towns(self, postal_codes: Collection[str]) -> None:
+        """Read at once the towns of all the codes that this form is to judge."""
+        self._read = reference.towns_for_postal_codes(postal_codes)
+
+    def towns_of(self, postal_code: str) -> Sequence[reference.NamedTown | reference_models.Town]:
+        """The towns that a postal code serves."""
+        known = self._read.get(postal_code)
+        return reference.towns_for_postal_code(postal_code) if known is None else known
+
     def towns(self) -> list[str]:
         """The towns of the postal code typed so far, for the list offered; none for a CEDEX or a mistyped code."""
-        return [town.name for town in reference.towns_for_postal_code(self.postal_code.data or "")]
+        return [town.name for town in self.towns_of(self.postal_code.data or "")]
 
     def validate_town(self, field: Any) -> None:
         """A town of its postal code when the code is known; anything for a CEDEX, which belongs to no town."""
-        towns = reference.towns_for_postal_code(self.postal_code.data or "")
+        towns = self.towns_of(self.postal_code.data or "")
         found = [town for town in towns if fold(town.name) == fold(field.data or "")]
         if found:
             self.insee_code, field.data = found[0].insee_code, found[0].name

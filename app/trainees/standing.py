@@ -8,10 +8,10 @@ from contextvars import ContextVar
 from datetime import date
 from typing import Any
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, func, select
 
 from app.actions.models import Action
-from app.actions.queries import declaration_of
+from app.actions.queries import declarations_in_force
 from app.core.extensions import db
 from app.core.matrix.rows import among
 from app.partners.agora.port import FileStatus, Outcome
@@ -70,18 +70,23 @@ def outcome_of(enrolment: Enrolment) -> Outcome:
 
 def facts_of(enrolments: Sequence[Enrolment], action: Action, *, region: bool = False) -> dict[int, LifeFacts]:
     """What the acts on enrolments of one action depend on: two statements, whatever their number."""
+    return facts_on(enrolments, {action.id: action}, region=region)
+
+
+def facts_on(enrolments: Sequence[Enrolment], actions: Mapping[int, Action], *, region: bool = False) -> dict[int, LifeFacts]:
+    """The same on several actions."""
     if not enrolments:
         return {}
-    declared = declaration_of(action.id) is not None
-    alone = _only_entry(action.id, action.actual_start) if action.actual_start is not None else None
+    declared = {one.action_id for one in declarations_in_force(actions.keys())}
+    alone = _only_entries({one.id: one.actual_start for one in actions.values() if one.actual_start is not None})
     return {
         one.id: LifeFacts(
-            action_status=action.status,
-            declared=declared,
+            action_status=actions[one.action_id].status,
+            declared=one.action_id in declared,
             interruptions=len(one.interruptions),
             exit_undone=any(act.kind == EnrolmentEvent.UNDO_EXIT for act in one.acts),
             exit_mendable=may_mend_exit(one),
-            opens_action=action.actual_start if one.id == alone else None,
+            opens_action=actions[one.action_id].actual_start if one.id in alone else None,
             region=region,
         )
         for one in enrolments
@@ -105,16 +110,22 @@ def rehearsed_entries(entries: Mapping[int, date]) -> Iterator[None]:
         _rehearsed.reset(token)
 
 
-def _only_entry(action_id: int, actual_start: date) -> int | None:
-    """The enrolment by which the action is open, when no other entered as early: on the day of the opening, or first of all since."""
+def _only_entries(starts: Mapping[int, date]) -> set[int]:
+    """The enrolments by which actions (with their day of opening) are open, when no other entered as early: on that day, or first of all since."""
+    if not starts:
+        return set()
     rehearsed = _rehearsed.get()
-    earliest = select(Enrolment.planned_start, Enrolment.id).where(Enrolment.action_id == action_id, STANDING)
+    place = func.row_number().over(partition_by=Enrolment.action_id, order_by=(Enrolment.planned_start, Enrolment.id)).label("place")
+    standing = select(Enrolment.action_id, Enrolment.planned_start, Enrolment.id, place).where(among(Enrolment.action_id, starts), STANDING)
     if rehearsed:
-        earliest = earliest.where(~among(Enrolment.id, rehearsed))
-    rows = db.session.execute(earliest.order_by(Enrolment.planned_start, Enrolment.id).limit(2))
-    entries = sorted([*((row.planned_start, row.id) for row in rows), *((start, one) for one, start in rehearsed.items())])[:2]
-    alone = len(entries) == 1 or (len(entries) == 2 and entries[1][0] > max(entries[0][0], actual_start))
-    return entries[0][1] if alone else None
+        standing = standing.where(~among(Enrolment.id, rehearsed))
+    earliest = standing.subquery()
+    # What is rehearsed is all of one action.
+    entries: dict[int, list[tuple[date, int]]] = {one: [(day, enrolment) for enrolment, day in rehearsed.items()] for one in starts}
+    for row in db.session.execute(select(earliest).where(earliest.c.place <= 2)):
+        entries[row.action_id].append((row.planned_start, row.id))
+    first = {one: sorted(days)[:2] for one, days in entries.items()}
+    return {days[0][1] for one, days in first.items() if len(days) == 1 or (len(days) == 2 and days[1][0] > max(days[0][0], starts[one]))}
 
 
 def obstacles(enrolment: Enrolment, event: EnrolmentEvent, action: Action, facts: LifeFacts | None = None) -> tuple[Problem, ...]:

@@ -11,17 +11,19 @@ from app.accounts.models import Delegation, User
 from app.core import clock
 from app.core.extensions import db
 from app.core.tenancy import Scope, bound_scope
-from app.imports import services
+from app.imports import queries, services
 from app.imports.domain import FileState
 from app.imports.models import ImportFile
 from app.partners.agora.port import Outcome
 from app.trainees import labels
 from app.trainees.models import EnrolmentAct
 from tests.actions.helpers import leave, make_action, make_enrolment, make_nir, make_registration
-from tests.imports.enrolment_files import apply, day, enrolments_on, kept, limit, now, sent, who
-from tests.imports.helpers import csv_of, row_of, run, send
+from tests.imports.enrolment_files import apply, day, enrolments_on, kept, limit, now, sent, who, world
+from tests.imports.helpers import csv_of, file_now, row_of, run, send
+from tests.imports.test_undo_rules import MATRICES, applied, foreseen
 
 if TYPE_CHECKING:
+    from flask.testing import FlaskClient
     from sqlalchemy.orm import Session
 
 PLAN = {"planned_start": day(-4), "planned_end": day(100), "hours_centre": "70", "hours_company": "30,5"}
@@ -181,3 +183,56 @@ def test_what_the_sender_applies_is_the_act_of_the_sender(secondary: User) -> No
     leave(enrolment_id)
     file = apply(sent(secondary, "realisations", who(action, nir, outcome=str(labels.OUTCOME_LABELS[Outcome.FULL]), reason="Rattrapage en soirée")))
     assert (file.decided_by_id, acts_of(enrolment_id)) == (secondary.id, [secondary.id])
+
+
+# ---- undone within what the one who asks sees -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("matrix", MATRICES)
+def test_who_sees_an_action_no_more_undoes_nothing_there(secondary: User, matrix: str) -> None:
+    action = make_action()
+    file = applied(secondary, matrix, action)
+    limit(secondary, make_action())
+    before, expected = world(), foreseen(secondary, file)
+    file = undone_by(secondary, file_now(file.id))
+    assert (file.state, file.kept) == (FileState.UNDONE, 2)
+    assert queries.kept_of(file.id) == expected
+    assert all("given to the account" in why or "confiées au compte" in why for _line, why in kept(file))
+    assert world() == before
+
+
+@pytest.mark.parametrize("matrix", MATRICES)
+def test_who_sees_some_actions_only_undoes_there(secondary: User, matrix: str) -> None:
+    action = make_action()
+    limit(secondary, action)
+    file = applied(secondary, matrix, action)
+    assert foreseen(secondary, file) == []
+    file = undone_by(secondary, file_now(file.id))
+    assert (file.state, kept(file)) == (FileState.UNDONE, [])
+
+
+@pytest.mark.parametrize("matrix", MATRICES)
+def test_the_principal_undoes_what_the_sender_sees_no_more(account: User, secondary: User, matrix: str) -> None:
+    action = make_action()
+    file = applied(secondary, matrix, action)
+    limit(secondary)
+    file = undone_by(account, file_now(file.id))
+    assert (file.state, kept(file)) == (FileState.UNDONE, [])
+
+
+@pytest.mark.parametrize("gone", ["closed", "limited"])
+def test_what_somebody_wanted_undone_who_may_not_any_more_stays_applied(account: User, secondary: User, principal: FlaskClient, gone: str) -> None:
+    action = make_action()
+    file = applied(account, "stagiaires", action)
+    with bound_scope(Scope.organisation(file.organisation_id), actor_id=secondary.id):
+        services.undo(file.id)
+    if gone == "closed":
+        leaves(secondary)
+    else:
+        limit(secondary)
+    before = world()
+    file = run(file.id)
+    assert (file.state, file.held, world()) == (FileState.APPLIED, True, before)
+    assert "L’import n’a pas été annulé" in principal.get(f"/imports/fichier/{file.id}").get_data(as_text=True)
+    file = undone_by(account, file_now(file.id))
+    assert (file.state, file.held, kept(file)) == (FileState.UNDONE, False, [])

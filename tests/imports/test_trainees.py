@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from sqlalchemy import func, select, text
 
 from app.accounts.models import User
 from app.core.extensions import db
 from app.core.matrix.plan import Act
 from app.core.tenancy import Scope, bound_scope
+from app.imports import validator
 from app.imports.domain import FileState
 from app.imports.models import ImportFinding
+from app.reference.models import Town
+from app.trainees.matrices import trainees
 from app.trainees.models import Registration, Trainee
-from tests.actions.helpers import make_action, make_nir, make_registration
+from tests.actions.helpers import make_action, make_nir, make_registration, statements
 from tests.imports.helpers import apply, csv_of, row_of, send, undo
 
 if TYPE_CHECKING:
@@ -90,3 +94,73 @@ def test_an_account_limited_to_some_actions_sees_its_own_files_only(account: Use
             for table in ("import_file", "import_part", "import_finding"):
                 found = db.session.scalar(text(f"SELECT count(*) > 0 FROM {table}"))
                 assert bool(found) is bool(seen), table
+
+
+CONTRADICTIONS = [
+    ({"first_name": "Gérard"}, ["nir"]), ({"birth_name": "Autre"}, ["nir"]), ({"birth_date": "03/06/1985"}, ["nir"]), ({"usual_name": "Durand"}, ["usual_name"]),
+    ({"civility": "Madame", "gender": "Féminin"}, ["civility", "gender"]), ({"civility": "Madame"}, ["civility"]), ({"birth_name": "ESSAI", "first_name": "PAUL"}, []),
+    ({"usual_name": "Essai"}, []),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("cells", "columns"), CONTRADICTIONS)
+def test_two_lines_about_one_newcomer_say_the_same_of_who_it_is(account: User, cells: dict[str, str], columns: list[str]) -> None:
+    """One person is made of both: what one of them says would be lost without a word."""
+    first, second, nir = make_action(), make_action(), make_nir()
+    sure = {"identity_confirmed": "oui"}
+    file = send(account, csv_of([row_of(first, nir, **sure), row_of(second, nir, **sure | cells)]))
+    assert [(line, column) for line, column, _message in said(file)] == [(3, column) for column in columns]
+    assert (file.counts or {})["create"] == (2 if not columns else 1)
+
+
+@pytest.mark.parametrize(("cells", "columns"), [({"civility": "Madame"}, ["civility"]), ({"birth_name": "Autre", "usual_name": "Essai"}, ["birth_name"]), ({}, [])])
+def test_so_do_those_about_one_without_number(account: User, cells: dict[str, str], columns: list[str]) -> None:
+    first, second = make_action(programme="AVENIR"), make_action(programme="AVENIR")
+    sure = {"identity_confirmed": "oui"}
+    file = send(account, csv_of([row_of(first, None, **sure), row_of(second, None, **sure | cells)]))
+    assert [(line, column) for line, column, _message in said(file)] == [(3, column) for column in columns]
+
+
+def test_the_usual_name_of_somebody_known_is_compared_too(account: User) -> None:
+    """An identity is compared, never changed: what the file says else is not passed over."""
+    action, nir = make_action(), make_nir()
+    person = db.session.get_one(Registration, make_registration(action, nir=nir)).trainee
+    person.usual_name = "Martin"
+    db.session.flush()
+    columns = ["action_number", "nir", "key", "birth_name", "usual_name", "first_name", "birth_date", "email"]
+    rows = [row_of(action, nir, birth_name="ESSAI", usual_name=name, email="neuf@exemple.fr") for name in ("Durand", "MARTIN", "")]
+    found = [said(send(account, csv_of([row], columns=columns), name=f"{place}.csv")) for place, row in enumerate(rows)]
+    assert [[column for _line, column, _message in one] for one in found] == [["usual_name"], [], []]
+
+
+def towns(count: int) -> list[tuple[str, str]]:
+    """As many towns, each of a postal code of its own."""
+    served = select(func.min(Town.id)).where(~Town.cedex).group_by(Town.postal_code).order_by(func.min(Town.id)).limit(count)
+    return [(row.postal_code, row.name) for row in db.session.execute(select(Town.postal_code, Town.name).where(Town.id.in_(served)))]
+
+
+def test_towns_are_read_at_once_however_many_a_file_names(account: User) -> None:
+    """When it is checked dry, when it is applied, and when anybody has it checked; of new sheets, and of those of which it says half an address."""
+    found = []
+    for size in (3, 60):
+        action, served = make_action(), towns(size)
+        assert len(served) == size
+        rows = [row_of(action, make_nir(), postal_code=code, town=name) for code, name in served]
+        for code, name in towns(size)[1:]:
+            nir = make_nir()
+            held = db.session.get_one(Registration, make_registration(action, nir=nir))
+            held.postal_code = code
+            rows.append(row_of(action, nir, birth_name="ESSAI", postal_code="", town=name))
+        db.session.flush()
+        content = csv_of(rows)
+        with statements() as dry:
+            file = send(account, content, name=f"{size}.csv")
+        assert said(file) == []
+        with statements() as real:
+            assert apply(file).state == FileState.APPLIED
+        with statements() as public:
+            assert validator.check_file(trainees.MATRIX, content).total == 0
+        found.append(tuple(len([one for one in asked if "FROM town" in one.replace("\n", " ")]) for asked in (dry, real, public)))
+        found.append((len(dry), len(real), len(public)))
+    assert found[0] == found[2] == (1, 1, 1)
+    assert all(many <= few for many, few in zip(found[3], found[1], strict=True)), found

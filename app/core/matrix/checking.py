@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final, NamedTuple
@@ -20,7 +20,7 @@ from app.core.textsearch import fold
 from app.core.ui.kept_text import no_number
 
 from . import findings
-from .definition import UNREAD, Choice, Column, FieldKind, Matrix, choices_of, describe, is_required, kind_of, span_of
+from .definition import UNREAD, Choice, Column, FieldKind, Group, Matrix, choices_of, describe, is_required, kind_of, span_of
 from .findings import Finding
 
 #: What people write for yes and no.
@@ -260,12 +260,17 @@ class Checker:
 class GroupJudge:
     """Judges combinations of values by the form they belong to; each distinct combination once."""
 
-    def __init__(self, checker: Checker, columns: tuple[str, ...], judge: Callable[[Any], None]) -> None:
-        self.columns = columns
-        self._judge = judge
+    def __init__(self, checker: Checker, group: Group) -> None:
+        self.columns = columns = group.columns
+        self._judge, self._prepare = group.judge, group.prepare
         form_of = checker.matrix.by_name[columns[0]].form
         self._form = checker.forms[form_of]
         self._known: dict[tuple[Any, ...], tuple[tuple[Any, ...], tuple[tuple[str, str], ...]]] = {}
+
+    def prepare(self, values: Mapping[str, Iterable[Any]]) -> None:
+        """Read what judging these values looks up, by column and whatever their number in a few statements."""
+        if self._prepare is not None:
+            self._prepare(self._form, {name: set(values.get(name, ())) - {None} for name in self.columns})
 
     def judge(self, values: tuple[Any, ...]) -> tuple[tuple[Any, ...], tuple[tuple[str, str], ...]]:
         """The values as the form leaves them, and what is wrong: (column, sentence) pairs."""
@@ -287,7 +292,7 @@ class GroupJudge:
 
 def groups_of(checker: Checker) -> list[GroupJudge]:
     """The rules over several columns."""
-    return [GroupJudge(checker, group.columns, group.judge) for group in checker.matrix.groups]
+    return [GroupJudge(checker, group) for group in checker.matrix.groups]
 
 
 __all__ = ["BLANK", "Checked", "Checker", "Figure", "GroupJudge", "Read", "Reader", "groups_of", "impersonal", "not_in_list"]

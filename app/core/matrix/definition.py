@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
@@ -85,6 +85,8 @@ class Group:
 
     columns: tuple[str, ...]
     judge: Callable[[Any], None]
+    #: Reads at once what ``judge`` looks up: given the form, and by column the values that are to be judged.
+    prepare: Callable[[Any, Mapping[str, Collection[Any]]], None] | None = None
 
 
 #: Values that are told one by one, even if they are numbers in a row.

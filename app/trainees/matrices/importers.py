@@ -10,7 +10,7 @@ from app.core.matrix.checking import Checked, Checker
 from app.core.matrix.plan import About, Done, Kept, Plan, Progress
 from app.core.tabular.table import Cell
 
-from . import inscriptions, realisations, sorties, trainees, trainees_apply, trainees_plan
+from . import inscriptions, realisations, sorties, trainees, trainees_apply, trainees_plan, trainees_undo
 from .about import about
 
 
@@ -30,10 +30,10 @@ class _Trainees:
         return trainees_apply.apply(plan, progress)
 
     def undo(self, done: list[Done], progress: Progress) -> list[Kept]:
-        return trainees_apply.undo(done, progress)
+        return trainees_undo.undo(done, progress)
 
     def foresee(self, pieces: Iterable[Sequence[Done]]) -> list[Kept]:
-        return trainees_apply.foresee(pieces)
+        return trainees_undo.foresee(pieces)
 
     def about(self, subjects: Collection[tuple[str, int]]) -> dict[tuple[str, int], About]:
         return about(subjects)

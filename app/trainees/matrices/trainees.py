@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from flask_babel import lazy_gettext as _l
@@ -26,6 +27,10 @@ def _judge_town(form: Any) -> None:
         form.validate_town(form.town)
     except ValidationError as error:
         form.town.errors = [str(error)]
+
+
+def _read_towns(form: Any, values: Mapping[str, Collection[Any]]) -> None:
+    form.read_towns(values["postal_code"])
 
 
 _WITH_NUMBER = _l("for a trainee who is not on the action yet, if the programme asks for the NIR")
@@ -101,7 +106,7 @@ MATRIX: Final = Matrix(
         Column("esf_homeless", SituationForm, when=_COMPLETE, example=""),
     ),
     groups=(
-        Group(TOWN, _judge_town),
+        Group(TOWN, _judge_town, _read_towns),
         Group(JOBSEEKER, lambda form: form.judge_jobseeker()),
         Group(ESF, lambda form: form.judge_esf()),
     ),

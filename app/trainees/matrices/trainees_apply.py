@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 from uuid import uuid4
 
-from flask_babel import gettext as _
-from sqlalchemy import delete, select
+from sqlalchemy import select
 
 from app.actions.services import recheck_declarations
 from app.core import clock, crypto
 from app.core.extensions import db
-from app.core.matrix.plan import Act, Done, Kept, Outdated, Plan, Progress, Step
+from app.core.matrix.plan import Act, Done, Outdated, Plan, Progress, Step
 from app.core.matrix.rows import among, insert_made, new_ids, pieces, plain, update_rows
 from app.core.nir import Nir
 from app.core.nir.storage import nir_aad, nir_index
@@ -29,13 +28,13 @@ from .trainees_plan import COLUMNS, Change, Sheet
 
 TRAINEE, REGISTRATION = "trainee", "registration"
 #: Columns that say one thing together: taken back together, or not at all.
-_TOGETHER: Final = (
+TOGETHER: Final = (
     frozenset({"postal_code", "town", "insee_code", "cedex"}),
     frozenset({"ft_registered", "ft_number", "ft_registered_on", "ft_agency_code"}),
     frozenset({"esf_state", "esf_parent_abroad", "esf_birth_postal_code", "esf_homeless"}),
 )
 #: What tells whether somebody changed who a person is; the check with AGORA changes none of it.
-_WHO: Final = (*CIVIL, "nir_kind", "nir_masked")
+WHO: Final = (*CIVIL, "nir_kind", "nir_masked")
 
 
 def apply(plan: Plan, progress: Progress) -> list[Done]:
@@ -67,7 +66,7 @@ def _people(newcomers: Sequence[Step], progress: Callable[[int], None]) -> tuple
             for some in pieces(list(first.values())):
                 rows = [_trainee_row(step.data, now) for step in some]
                 yield rows
-                done.extend(Done(step.line, TRAINEE, row["id"], 1, {"who": (None, _who(row))}) for step, row in zip(some, rows, strict=True))
+                done.extend(Done(step.line, TRAINEE, row["id"], 1, {"who": (None, who_digest(row))}) for step, row in zip(some, rows, strict=True))
                 names.update((row["id"], row["sort_name"]) for row in rows)
 
         insert_made(Trainee, made(), progress)
@@ -76,9 +75,9 @@ def _people(newcomers: Sequence[Step], progress: Callable[[int], None]) -> tuple
     return done, names
 
 
-def _who(row: Mapping[str, Any]) -> str:
+def who_digest(row: Mapping[str, Any]) -> str:
     """A digest of who a person is, to be compared later."""
-    return hashlib.sha256("\x1f".join(str(plain(row[name]) or "") for name in _WHO).encode()).hexdigest()
+    return hashlib.sha256("\x1f".join(str(plain(row[name]) or "") for name in WHO).encode()).hexdigest()
 
 
 def _sheets(steps: Sequence[Step], names: dict[int, str], progress: Callable[[int], None]) -> list[Done]:
@@ -163,152 +162,8 @@ def _change(steps: Sequence[Step]) -> list[Done]:
 
 def _pairs(change: Change) -> dict[str, tuple[Any, Any]]:
     """Before and after, of what changes and of what goes with it."""
-    names = set(change.values).union(*(together for together in _TOGETHER if together & change.values.keys()))
+    names = set(change.values).union(*(together for together in TOGETHER if together & change.values.keys()))
     return {name: (change.before[name] if name in change.before else change.whole[name], change.whole[name]) for name in sorted(names)}
 
 
-# ---- undoing -----------------------------------------------------------------------------------------------------------
-
-
-def undo(done: list[Done], progress: Progress) -> list[Kept]:
-    """See ``core.matrix.plan.Importer``.
-
-    A sheet goes if nothing was built on it and nobody changed it, nor who the person is; a changed field, if it still says what the file said,
-    and so do those that go with it.
-    """
-    kept: list[Kept] = []
-    newcomers = [one for one in done if one.subject == TRAINEE]
-    others = {number for some in pieces(newcomers) for number in _become_others(some, lock=True)}
-    sheets = [one for one in done if one.subject == REGISTRATION]
-    made = [one for one in sheets if one.fields is None]
-    changed = [one for one in sheets if one.fields is not None]
-    total, ended = len(done), 0
-    actions: set[int] = set()
-    for some in pieces(made):
-        kept += _take_away(some, actions, others)
-        ended += len(some)
-        progress(ended, total)
-    for one in pieces(changed):
-        kept += _take_back(one, actions)
-        ended += len(one)
-        progress(ended, total)
-    for people in pieces(newcomers):
-        _forget(people)
-        ended += len(people)
-        progress(ended, total)
-    recheck_declarations(actions)
-    return kept
-
-
-def foresee(some_at_once: Iterable[Sequence[Done]]) -> list[Kept]:
-    """See ``core.matrix.plan.Importer``."""
-    kept: list[Kept] = []
-    others: set[int] = set()
-    for some in some_at_once:  # the people whom a file made come before the sheets
-        others.update(_become_others([one for one in some if one.subject == TRAINEE], lock=False))
-        sheets = [one for one in some if one.subject == REGISTRATION]
-        made = [one for one in sheets if one.fields is None]
-        there, used = _made_sheets(made, lock=False)
-        kept += [Kept(one.line, one.subject, one.subject_id, why) for one in made if (why := _why_it_stays(one, there.get(one.subject_id), used, others))]
-        changed = [one for one in sheets if one.fields is not None]
-        rows = _changed_sheets(changed, lock=False)
-        kept += [_partly(one) for one in changed if one.subject_id in rows and _edited(one, rows[one.subject_id])]
-    return kept
-
-
-def _become_others(newcomers: Sequence[Done], *, lock: bool) -> list[int]:
-    """The people whose civil status or number somebody corrected since."""
-    after = {one.subject_id: one.fields["who"][1] for one in newcomers if one.fields is not None}
-    statement = select(Trainee.id, *(getattr(Trainee, name) for name in _WHO)).where(among(Trainee.id, list(after)))
-    if lock:
-        statement = statement.with_for_update()
-    with whole_organisation():
-        return [row.id for row in db.session.execute(statement) if _who(row._asdict()) != after[row.id]]
-
-
-def _made_sheets(made: Sequence[Done], *, lock: bool) -> tuple[dict[int, Any], set[int]]:
-    """The sheets that the file made, as far as they are there, and those on which somebody was enrolled."""
-    ids = [one.subject_id for one in made]
-    statement = select(Registration.id, Registration.action_id, Registration.trainee_id, Registration.version).where(among(Registration.id, ids))
-    there = {row.id: row for row in db.session.execute(statement.with_for_update() if lock else statement)}
-    return there, set(db.session.scalars(select(Enrolment.registration_id).where(among(Enrolment.registration_id, ids)).distinct()))
-
-
-def _why_it_stays(one: Done, row: Any, used: Collection[int], others: Collection[int]) -> str:
-    """Why a sheet that the file made is not taken away; nothing when it is, or is gone already."""
-    if row is None:
-        return ""
-    if one.subject_id in used:
-        return _("The trainee has been enrolled on a component since: the sheet stays.")
-    if row.trainee_id in others:
-        return _("The identity of the trainee has been corrected since: the sheet stays.")
-    return _("The sheet has been changed since: it stays.") if row.version != one.version else ""
-
-
-def _take_away(made: Sequence[Done], actions: set[int], others: set[int]) -> list[Kept]:
-    there, used = _made_sheets(made, lock=True)
-    kept, gone = [], []
-    for one in made:
-        row = there.get(one.subject_id)
-        why = _why_it_stays(one, row, used, others)
-        if why:
-            kept.append(Kept(one.line, one.subject, one.subject_id, why))
-        elif row is not None:
-            gone.append(one.subject_id)
-            actions.add(row.action_id)
-    if gone:
-        db.session.execute(delete(Registration).where(among(Registration.id, gone)).execution_options(synchronize_session=False))
-    return kept
-
-
-def _changed_sheets(changed: Sequence[Done], *, lock: bool) -> dict[int, Any]:
-    """The sheets that the file changed, as they are now."""
-    columns = [getattr(Registration, name) for name in COLUMNS]
-    statement = select(Registration.id, Registration.action_id, *columns).where(among(Registration.id, [one.subject_id for one in changed]))
-    return {row.id: row for row in db.session.execute(statement.with_for_update() if lock else statement)}
-
-
-def _edited(one: Done, row: Any) -> set[str]:
-    """The fields that say something else than the file did, and those that go with them."""
-    edited = {name for name, (_before, after) in (one.fields or {}).items() if plain(getattr(row, name)) != after}
-    return edited.union(*(together for together in _TOGETHER if together & edited))
-
-
-def _partly(one: Done) -> Kept:
-    return Kept(one.line, one.subject, one.subject_id, _("Some of the fields have been changed since: these stay."))
-
-
-def _take_back(changed: Sequence[Done], actions: set[int]) -> list[Kept]:
-    ids = [one.subject_id for one in changed]
-    enrolments = db.session.scalars(select(Enrolment.id).where(among(Enrolment.registration_id, ids))).all()
-    messages = hold_messages(*enrolments) if enrolments else []
-    there = _changed_sheets(changed, lock=True)
-    kept, rows, now = [], [], clock.now()
-    for one in changed:
-        row = there.get(one.subject_id)
-        if row is None or one.fields is None:
-            continue
-        edited = _edited(one, row)
-        back = {name: before for name, (before, _after) in one.fields.items() if name not in edited}
-        if len(back) < len(one.fields):
-            kept.append(_partly(one))
-        if back:
-            rows.append({"id": row.id, "updated_at": now, **{name: getattr(row, name) for name in COLUMNS}, **back})
-            actions.add(row.action_id)
-    update_rows(Registration, rows)
-    tell_sheets(messages)
-    resend_refused(*(row["id"] for row in rows))
-    return kept
-
-
-def _forget(people: Sequence[Done]) -> None:
-    """The people that the file made, unless a sheet speaks of them."""
-    with whole_organisation():
-        ids = [one.subject_id for one in people]
-        used = set(db.session.scalars(select(Registration.trainee_id).where(among(Registration.trainee_id, ids)).distinct()))
-        gone = [one.subject_id for one in people if one.subject_id not in used]
-        if gone:
-            db.session.execute(delete(Trainee).where(among(Trainee.id, gone)).execution_options(synchronize_session=False))
-
-
-__all__ = ["apply", "foresee", "undo"]
+__all__ = ["TOGETHER", "WHO", "apply", "who_digest"]

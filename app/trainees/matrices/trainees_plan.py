@@ -21,19 +21,21 @@ from app.core.tenancy import whole_organisation
 from app.core.textsearch import fold
 from app.core.ui.format import fr_date
 from app.partners.agora.port import Civility, Gender
-from app.reference.queries import named_town
 
 from .. import labels
 from ..domain import birth_date_problem, ft_date_problem, schooling_problems
+from ..forms import ContactForm
 from ..models import Registration, Trainee
 from ..services.identity import Person
 from ..services.registration import DETAIL_COLUMNS, emptied
-from .lines import BATCH, Lines, Where, batches, essence
+from .lines import BATCH, Lines, Where, bare, batches, essence
 from .trainees import CIVIL, ESF
 
 _SHEET = tuple(sorted(DETAIL_COLUMNS - {"insee_code"}))
 #: The columns of a sheet, in the order of ``Sheet.new``.
 COLUMNS: Final = tuple(sorted(DETAIL_COLUMNS))
+#: What may be said in two ways of one person; a difference in the rest of the civil status is another person.
+_SAME_PERSON: Final = frozenset({"civility", "usual_name", "gender"})
 
 
 class Known(NamedTuple):
@@ -45,6 +47,10 @@ class Known(NamedTuple):
     birth_date: date
     gender: str
     civility: str
+    usual_name: str | None
+
+
+_KNOWN: Final = tuple(getattr(Trainee, name) for name in Known._fields)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +110,8 @@ class _Planner(Lines):
         self.by_names = self.unnumbered(wheres, numbers)
         people = self._people(wheres, numbers)
         sheets = self._sheets(wheres, people)
+        for group in self.groups:  # a line that changes a sheet is judged with what stands there
+            group.prepare({name: {*self.values.get(name, ()), *(getattr(sheet, name) for sheet in sheets.values())} for name in group.columns})
         result, seen = Plan(), _Seen()
         for place, (line, where) in enumerate(zip(self.lines, wheres, strict=True)):
             if place % BATCH == 0:
@@ -124,7 +132,7 @@ class _Planner(Lines):
         """Who is known already in the organisation, whatever actions the account is limited to."""
         by_hash: dict[bytes, Known] = {}
         hashes = [nir_candidates(nir) if nir is not None else () for nir in numbers]
-        columns = (Trainee.id, Trainee.birth_name, Trainee.first_name, Trainee.birth_date, Trainee.gender, Trainee.civility)
+        columns = _KNOWN
         with whole_organisation():
             for some in batches(sorted({one for candidates in hashes for one in candidates})):
                 for row in db.session.execute(select(Trainee.nir_hash, *columns).where(among(Trainee.nir_hash, some))):
@@ -153,7 +161,7 @@ class _Planner(Lines):
         found: dict[tuple[int, Any], list[Known]] = {}
         about = [(where.id, self.at("birth_date", place)) for place, where in enumerate(wheres) if where is not None and self.by_names[place]]
         actions = sorted({action for action, _born in about})
-        columns = (Trainee.id, Trainee.birth_name, Trainee.first_name, Trainee.birth_date, Trainee.gender, Trainee.civility)
+        columns = _KNOWN
         statement = select(Registration.action_id, *columns).join(Registration, Registration.trainee_id == Trainee.id)
         for days in batches(sorted({born for _action, born in about if born is not None})):
             for action_id, *row in db.session.execute(statement.where(among(Trainee.birth_date, days), among(Registration.action_id, actions))):
@@ -202,7 +210,7 @@ class _Planner(Lines):
         self._keys(place, line, new=sheet is None)
         who = known.id if known is not None else nir.value if nir is not None else self._essence(place)
         if who is not None and not self.has(line, "nir", "key"):
-            self._twice(place, line, where, who, seen)
+            self._twice(place, where, who, seen)
         if known is not None:
             self._compare(place, line, known)
         if sheet is not None:
@@ -220,24 +228,39 @@ class _Planner(Lines):
             if column[place] is None and not self.has(line, name):
                 self.wrong(line, name, self.blank(name))
 
-    def _twice(self, place: int, line: int, where: Where, who: Any, seen: _Seen) -> None:
-        """The same person twice on one action, or under two identities."""
+    def _twice(self, place: int, where: Where, who: Any, seen: _Seen) -> None:
+        """The same person twice on one action, or said to be somebody else on another line: one person is made of both, all of whose civil status counts."""
+        line = self.lines[place]
         first = seen.places.setdefault((where.id, who), line)
         if first != line:
             self.wrong(line, "", _("The same trainee is already on line %(line)s for this action: keep one of the two lines.", line=first), other=first)
             return
-        name, born = fold(self.at("birth_name", place) or ""), self.at("birth_date", place)
-        other = seen.people.setdefault(who, (line, name, born))
-        if other[1:] != (name, born) and name and born:
-            message = _("Line %(line)s gives this number to somebody else (name or date of birth): mend the one that is wrong.", line=other[0])
-            self.wrong(line, "nir", message, other=other[0])
+        before = seen.people.setdefault(who, place)
+        if before == place or isinstance(who, int):  # of somebody who is known, each line is compared with what is held
+            return
+        other = self.lines[before]
+        differs = [name for name in CIVIL if not (self.has(line, name) or self.has(other, name)) and not self._says_alike(name, before, place)]
+        if not differs:
+            return
+        if isinstance(who, str) and not _SAME_PERSON.issuperset(differs):
+            message = _("Line %(line)s gives this number to somebody else (name, first name or date of birth): mend the one that is wrong.", line=other)
+            self.wrong(line, "nir", message, other=other)
+            return
+        for name in differs:
+            self.wrong(line, name, _("Line %(line)s says something else of the same person: mend the one that is wrong.", line=other), other=other)
+
+    def _says_alike(self, name: str, *places: int) -> bool:
+        """Whether two lines say the same of a person, as names are compared."""
+        spare = "birth_name" if name == "usual_name" else name
+        first, second = (self.at(name, place) or self.at(spare, place) for place in places)
+        return first == second or (isinstance(first, str) and isinstance(second, str) and bare(first) == bare(second))
 
     def _compare(self, place: int, line: int, known: Known) -> None:
         """Names as AGORA would compare them; an identity is never changed by a file."""
         differs = [
             name
-            for name, held in (("birth_name", known.birth_name), ("first_name", known.first_name))
-            if self.at(name, place) and fold(self.at(name, place)).replace(" ", "") != fold(held).replace(" ", "")
+            for name, held in (("birth_name", known.birth_name), ("first_name", known.first_name), ("usual_name", known.usual_name or known.birth_name))
+            if self.at(name, place) and bare(self.at(name, place)) != bare(held)
         ]
         differs += [
             name
@@ -344,8 +367,9 @@ class _Planner(Lines):
     def _insee(self, values: dict[str, Any]) -> str | None:
         key = (values.get("postal_code") or "", values.get("town") or "")
         if key not in self.towns:
-            found = named_town(*key)
-            self.towns[key] = found.insee_code if found is not None else None
+            postal_code, town = key[0], fold(key[1])
+            towns = self.checker.forms[ContactForm].towns_of(postal_code)
+            self.towns[key] = next((one.insee_code for one in towns if fold(one.name) == town), None)
         return self.towns[key]
 
     def _shown(self, name: str, value: Any) -> str:
@@ -372,8 +396,9 @@ def _alike(value: Any, held: Any) -> bool:
 class _Seen:
     """The people that the lines before spoke of."""
 
+    #: The line of each on each action, and the place of the first line about each.
     places: dict[tuple[int, Any], int] = field(default_factory=dict)
-    people: dict[Any, tuple[int, str, date | None]] = field(default_factory=dict)
+    people: dict[Any, int] = field(default_factory=dict)
 
 
 __all__ = ["COLUMNS", "Change", "Sheet", "plan"]

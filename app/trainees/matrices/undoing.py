@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
-from decimal import Decimal
 from typing import Any, Final
 
 from flask_babel import gettext as _
@@ -17,16 +16,19 @@ from app.core.extensions import db
 from app.core.matrix.plan import Done, Kept, Progress
 from app.core.matrix.rows import among
 from app.core.outbox.publishing import subjects_held
+from app.core.tenancy import whole_organisation
 from app.core.transaction import part
 from app.partners.agora.port import Outcome
 
 from .. import labels
-from ..domain import EnrolmentPlan, Refused
+from ..domain import Refused
 from ..models import Enrolment, Registration
 from ..services import life
-from ..services.enrolment import PLAN_FIELDS, hold_messages, record_exit
+from ..services.enrolment import hold_messages, record_exit
 from .deeds import ChangePlan, Enrol, Interrupt, JudgeOutcome, Leave, Resume, change_plan, version_of
+from .ground import Ground, ground_of
 from .lines import batches
+from .prospects import plan_before, prospects_of
 
 #: What a Kept is about: the sheet, on which the enrolment is.
 _SHEET: Final = "registration"
@@ -34,7 +36,8 @@ _SHEET: Final = "registration"
 
 def undo(done: list[Done], progress: Progress) -> list[Kept]:
     """The last act first.  Kept: what somebody changed since, what the rules of the day refuse, and what nothing takes back."""
-    rows = _held(done)
+    ground = _hold(done)
+    rows = _rows(done)
     kept: list[Kept] = []
     with subjects_held():
         for count, one in enumerate(reversed(done)):
@@ -42,7 +45,7 @@ def undo(done: list[Done], progress: Progress) -> list[Kept]:
             row = rows.get(one.subject_id)
             if row is None:  # gone meanwhile
                 continue
-            why = _why_it_stays(one, row) or _take_back(one)
+            why = _why_it_stays(one, row, ground) or _take_back(one)
             if why:
                 kept.append(Kept(one.line, _SHEET, row.registration_id, why))
     progress(len(done), len(done))
@@ -50,23 +53,26 @@ def undo(done: list[Done], progress: Progress) -> list[Kept]:
 
 
 def foresee(pieces: Iterable[Sequence[Done]]) -> list[Kept]:
-    """What somebody changed since, and what nothing takes back; the rules of the day are asked when it is undone."""
+    """The same without doing it: the rules are asked as the acts would, one after the other."""
+    done = [one for some in pieces for one in some]
+    ground = ground_of(Enrolment, {one.subject_id for one in done}, lock=False)
+    rows = _rows(done)
+    prospects = prospects_of({one.subject_id for one in done if one.subject_id in rows and not _why_it_stays(one, rows[one.subject_id], ground)})
     kept: list[Kept] = []
-    for some in pieces:
-        statement = select(Enrolment.id, Enrolment.registration_id, Enrolment.version).where(among(Enrolment.id, {one.subject_id for one in some}))
-        rows = {row.id: row for row in db.session.execute(statement)}
-        for one in some:
-            row = rows.get(one.subject_id)
-            if row is None:
-                continue
-            why = _why_it_stays(one, row)
-            if why:
-                kept.append(Kept(one.line, _SHEET, row.registration_id, why))
-    return kept
+    for one in reversed(done):
+        row = rows.get(one.subject_id)
+        if row is None:
+            continue
+        why = _why_it_stays(one, row, ground) or prospects[one.subject_id].why_not(one)
+        if why:
+            kept.append(Kept(one.line, _SHEET, row.registration_id, why))
+    return sorted(kept, key=lambda one: one.line)
 
 
-def _why_it_stays(one: Done, row: Any) -> str:
+def _why_it_stays(one: Done, row: Any, ground: Ground) -> str:
     """Why an act is not even tried to be taken back; nothing when it is."""
+    if refused := ground.refuses(one.subject_id):
+        return refused
     if row.version != one.version:
         return _("The enrolment has been changed since: it stays as it is.")
     if one.subject in _FOR_GOOD:
@@ -74,26 +80,34 @@ def _why_it_stays(one: Done, row: Any) -> str:
     return ""
 
 
-def _held(done: list[Done]) -> dict[int, Any]:
-    """The enrolments as they are, with all they depend on, locked in the order in which the use cases lock."""
-    ids = sorted({one.subject_id for one in done})
-    alone = {one.subject_id for one in done if one.subject in (Enrol.subject, ChangePlan.subject)}
-    actions: dict[int, bool] = {}
-    for some in batches(ids):
-        for enrolment_id, action_id in db.session.execute(select(Enrolment.id, Enrolment.action_id).where(Enrolment.id.in_(some))):
-            actions[action_id] = actions.get(action_id, False) or enrolment_id in alone
-    for action_id, exclusive in sorted(actions.items()):
-        lock_action(action_id, share=not exclusive)
+def _rows(done: Sequence[Done]) -> dict[int, Any]:
+    """The enrolments that are there, also those that the account does not see: it is said of them that they stay."""
     rows: dict[int, Any] = {}
-    for some in batches(ids):
+    with whole_organisation():
+        for some in batches(sorted({one.subject_id for one in done})):
+            statement = select(Enrolment.id, Enrolment.registration_id, Enrolment.version).where(among(Enrolment.id, some))
+            rows |= {row.id: row for row in db.session.execute(statement)}
+    return rows
+
+
+def _hold(done: list[Done]) -> Ground:
+    """Lock the enrolments that may be touched, with all they depend on, in the order in which the use cases lock."""
+    ids = {one.subject_id for one in done}
+    alone = {one.subject_id for one in done if one.subject in (Enrol.subject, ChangePlan.subject)}
+    seen = ground_of(Enrolment, ids, lock=False)
+    exclusive = {seen.actions[number] for number in alone if number in seen.actions}
+    for action_id in sorted(seen.statuses):
+        lock_action(action_id, share=action_id not in exclusive)
+    ground = ground_of(Enrolment, ids, lock=False)
+    free = sorted(number for number in ground.actions if not ground.refuses(number))
+    for some in batches(free):
         hold_messages(*some)
-    sheets = {one for some in batches(ids) for one in db.session.scalars(select(Enrolment.registration_id).where(among(Enrolment.id, some)))}
+    sheets = {one for some in batches(free) for one in db.session.scalars(select(Enrolment.registration_id).where(among(Enrolment.id, some)))}
     for some in batches(sorted(sheets)):
         db.session.execute(select(Registration.id).where(among(Registration.id, some)).order_by(Registration.id).with_for_update()).all()
-    for some in batches(ids):
-        statement = select(Enrolment.id, Enrolment.registration_id, Enrolment.version).where(Enrolment.id.in_(some)).order_by(Enrolment.id)
-        rows |= {row.id: row for row in db.session.execute(statement.with_for_update())}
-    return rows
+    for some in batches(free):
+        db.session.execute(select(Enrolment.id).where(among(Enrolment.id, some)).order_by(Enrolment.id).with_for_update()).all()
+    return ground
 
 
 def _take_back(one: Done) -> str:
@@ -118,8 +132,7 @@ def _new(enrolment_id: int, _fields: Mapping[str, Any]) -> None:
 
 def _plan(enrolment_id: int, fields: Mapping[str, Any]) -> None:
     held = db.session.get_one(Enrolment, enrolment_id, populate_existing=True)
-    values = {name: _BEFORE[name](fields[name][0]) if name in fields else getattr(held, name) for name in PLAN_FIELDS}
-    change_plan(enrolment_id, EnrolmentPlan(**values), held.version)
+    change_plan(enrolment_id, plan_before(held, fields), held.version)
 
 
 def _exit(enrolment_id: int, fields: Mapping[str, Any]) -> None:
@@ -144,9 +157,5 @@ _BACK: Final = {
 }
 #: What the exchange does not let take back.
 _FOR_GOOD: Final = frozenset({Interrupt.subject, Resume.subject})
-#: Values of the plan as they were, from JSON.
-_BEFORE: Final[Mapping[str, Any]] = {
-    "planned_start": date.fromisoformat, "planned_end": date.fromisoformat, "site_id": int, "hours_centre": Decimal, "hours_company": Decimal,
-}  # fmt: skip
 
 __all__ = ["foresee", "undo"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date
 from typing import Any, NamedTuple
 from uuid import uuid4
@@ -37,7 +37,7 @@ from ..domain import (
     initial_agora_state,
     is_early,
 )
-from ..life import KNOWN_TO_AGORA, EnrolmentEvent, exit_after_pauses, plan_around_pauses
+from ..life import KNOWN_TO_AGORA, EnrolmentEvent, LifeFacts, exit_after_pauses, plan_around_pauses
 from ..models import Enrolment, Registration
 from ..standing import may_mend_exit
 from .awaiting import say_again
@@ -69,7 +69,7 @@ def enrol(registration_id: int, component_id: int, plan: EnrolmentPlan) -> int:
         registration = locked(Registration, registration_id)  # a second click waits here, then sees what the first did
         component = component_of(action, component_id)
         _check_open(action)
-        problems = _problems(plan, component, action)
+        problems = _problems(plan, component, _sites_of(component), action)
         if is_current(registration_id, component_id):
             problems = (Problem("component_id", ProblemCode.ALREADY_ENROLLED), *problems)
         if problems:
@@ -116,12 +116,8 @@ def change_plan(enrolment_id: int, form: Any) -> set[str]:
             raise Refused(*obstacles)
         changed = save_versioned(enrolment, form, PLAN_FIELDS)
         plan = EnrolmentPlan(enrolment.planned_start, enrolment.planned_end, enrolment.site_id, enrolment.hours_centre, enrolment.hours_company)
-        problems = (
-            *_problems(plan, component_of(action, enrolment.component_id), action),
-            *plan_around_pauses(plan.planned_start, plan.planned_end, standing.path_of(enrolment).pauses),
-        )
-        if facts.opens_action is not None and plan.planned_start > clock.today():  # nobody would have entered any more
-            problems = (*problems, Problem("planned_start", ProblemCode.OPENS_ACTION, {"date": facts.opens_action}))
+        component = component_of(action, enrolment.component_id)
+        problems = changed_plan_problems(plan, enrolment, component=component, site_ids=_sites_of(component), action=action, facts=facts)
         if problems:
             raise Refused(*problems)
         if changed:
@@ -132,6 +128,17 @@ def change_plan(enrolment_id: int, form: Any) -> set[str]:
         if changed and not underway and enrolment.agora_number is not None and not carried:
             tell(enrolment, CHANGE, change_params())
     return changed
+
+
+def changed_plan_problems(
+    plan: EnrolmentPlan, enrolment: Enrolment, *, component: Component, site_ids: frozenset[int], action: Action, facts: LifeFacts
+) -> tuple[Problem, ...]:
+    """What is wrong with another plan for an enrolment."""
+    pauses = standing.path_of(enrolment).pauses
+    problems = (*_problems(plan, component, site_ids, action), *plan_around_pauses(plan.planned_start, plan.planned_end, pauses))
+    if facts.opens_action is not None and plan.planned_start > clock.today():  # nobody would have entered any more
+        problems = (*problems, Problem("planned_start", ProblemCode.OPENS_ACTION, {"date": facts.opens_action}))
+    return problems
 
 
 def change_params() -> dict[str, str]:
@@ -327,6 +334,13 @@ def _closings_awaited(messages: Sequence[Held]) -> frozenset[int]:
     return frozenset(one.enrolment_id for one in messages if one.operation == CLOSE and not one.not_taken)
 
 
+def closings_awaited(enrolment_ids: Collection[int]) -> set[int]:
+    """The enrolments whose closing left, with its answer awaited; nothing is held."""
+    with bound_scope(Scope.system()):
+        left = _closings().where(among(OutboxMessage.subject_id, enrolment_ids), OutboxMessage.state.in_(UNFINISHED), ~not_taken())
+        return set(db.session.scalars(left.with_only_columns(OutboxMessage.subject_id)))
+
+
 def closing_awaited(trainee_id: int) -> bool:
     """Whether a closing of this trainee left and its answer is awaited: a change made now is not told for its file (``tell_changes``)."""
     of_trainee = select(Enrolment.id).join(Registration, Registration.id == Enrolment.registration_id).where(Registration.trainee_id == trainee_id)
@@ -416,13 +430,16 @@ def component_of(action: Action, component_id: int) -> Component:
     return component
 
 
-def _problems(plan: EnrolmentPlan, component: Component, action: Action) -> tuple[Problem, ...]:
-    sites = db.session.scalars(select(ComponentSite.site_id).where(ComponentSite.component_id == component.id))
+def _sites_of(component: Component) -> frozenset[int]:
+    return frozenset(db.session.scalars(select(ComponentSite.site_id).where(ComponentSite.component_id == component.id)))
+
+
+def _problems(plan: EnrolmentPlan, component: Component, site_ids: frozenset[int], action: Action) -> tuple[Problem, ...]:
     return enrolment_problems(
         plan,
         component_start=component.planned_start,
         component_end=component.planned_end,
-        site_ids=frozenset(sites),
+        site_ids=site_ids,
         actual_start=action.actual_start,
     )
 

@@ -68,7 +68,8 @@ def undo_exit(enrolment_id: int, *, reason: str, version: int) -> None:
     """
     with transaction() as session:
         action, enrolment, messages = _begin(enrolment_id, EnrolmentEvent.UNDO_EXIT, version, reason=reason)
-        _refuse(_going_on_problems(action, enrolment))
+        component = services.component_of(action, enrolment.component_id)
+        _refuse(going_on_problems(enrolment, component.planned_end, current=services.is_current(enrolment.registration_id, component.id)))
         left_on = enrolment.actual_end
         enrolment.actual_end = enrolment.exit_reason_id = enrolment.early_exit = None
         enrolment.outcome, enrolment.outcome_corrected = None, False
@@ -84,13 +85,12 @@ def undo_exit(enrolment_id: int, *, reason: str, version: int) -> None:
             services.tell(enrolment, UNDO_EXIT, {"date": clock.today().isoformat(), "planned_end": enrolment.planned_end.isoformat()})
 
 
-def _going_on_problems(action: Action, enrolment: Enrolment) -> tuple[Problem, ...]:
-    """Meanwhile the component may have become shorter, or the trainee been enrolled on it again."""
-    component = services.component_of(action, enrolment.component_id)
-    if services.is_current(enrolment.registration_id, enrolment.component_id):
+def going_on_problems(enrolment: Enrolment, component_end: date, *, current: bool) -> tuple[Problem, ...]:
+    """Why who left does not go on: meanwhile the component may have become shorter, or the trainee been enrolled on it again (``current``)."""
+    if current:
         return (Problem("", ProblemCode.ALREADY_ENROLLED),)
-    if enrolment.planned_end > component.planned_end:
-        return (Problem("", ProblemCode.ENDS_AFTER_COMPONENT, {"date": component.planned_end, "planned": enrolment.planned_end}),)
+    if enrolment.planned_end > component_end:
+        return (Problem("", ProblemCode.ENDS_AFTER_COMPONENT, {"date": component_end, "planned": enrolment.planned_end}),)
     return ()
 
 
