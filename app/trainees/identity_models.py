@@ -50,6 +50,7 @@ class IdentityCorrection(TenantMixin, VersionedMixin, Model):
         CheckConstraint("state = 'pending' OR nir_ciphertext IS NULL", name="nir_dropped"),
         CheckConstraint(one_of("gender", Gender), name="gender"),
         CheckConstraint(one_of("civility", Civility), name="civility"),
+        Index("ix_identity_correction_trainee", "organisation_id", "trainee_id"),
         Index("uq_identity_correction_pending", "trainee_id", unique=True, postgresql_where="state = 'pending'"),
         Index("ix_identity_correction_queue", "asked_at", "id", postgresql_where="state = 'pending'"),
         Index("ix_identity_correction_decided", "decided_at", "id", postgresql_where="state <> 'pending'"),

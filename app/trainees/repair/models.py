@@ -89,6 +89,7 @@ class NumberRepairLine(TenantMixin, Model):
         CheckConstraint(one_of("problem", Problem), name="problem"),
         CheckConstraint("(problem IS NOT NULL) = (outcome IN ('wrong', 'refused'))", name="problem_said"),
         CheckConstraint("outcome NOT IN ('pending', 'saved') OR trainee_id IS NOT NULL", name="trainee"),
+        Index("ix_number_repair_line_trainee", "organisation_id", "trainee_id", postgresql_where="trainee_id IS NOT NULL"),
         Index("uq_number_repair_line_trainee", "repair_id", "trainee_id", unique=True, postgresql_where="outcome IN ('pending', 'saved')"),
         Index("ix_number_repair_line_pending", "repair_id", "number", postgresql_where="outcome = 'pending'"),
     )
