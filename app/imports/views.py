@@ -134,11 +134,13 @@ class ImportsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only p
             return Response(status=200, headers={"HX-Refresh": "true"})
         return self.render_template("imports/_progress.html", file=file, labels=labels)
 
-    @expose("/fichier/<int:import_id>/colonnes", methods=("POST",))
+    @expose("/fichier/<int:import_id>/colonnes", methods=("GET", "POST"))
     @has_access
     @permission_name("write")
     def columns(self, import_id: int) -> ResponseReturnValue:
-        """Say what each heading stands for."""
+        """Say what each heading stands for; the address alone leads to the file."""
+        if request.method == "GET":
+            return redirect(url_for(".show", import_id=file_or_404(import_id).id), 303)
         said = {place: request.form.get(f"colonne-{place}", "") for place in range(services.LIMITS.columns) if f"colonne-{place}" in request.form}
         try:
             services.name_columns(import_id, said)

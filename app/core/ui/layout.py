@@ -12,6 +12,7 @@ from typing import Any
 
 from flask import Flask, current_app, url_for
 from flask_babel import get_locale, gettext
+from flask_babel.speaklater import LazyString
 from flask_login import current_user
 from jinja2 import ChoiceLoader, FileSystemLoader
 
@@ -183,6 +184,7 @@ def init_templates(app: Flask) -> None:
     app.jinja_loader = ChoiceLoader([FileSystemLoader(folder) for folder in _template_folders()])
     app.jinja_env.add_extension("jinja2.ext.do")
     app.jinja_env.filters.update(FILTERS)
+    app.jinja_env.tests["text"] = lambda value: isinstance(value, str | LazyString)  # to Jinja itself, a lazy string is a list of letters
     app.jinja_env.globals.update(
         account_items=account_items,
         account_url=paths.account_url,
