@@ -7,11 +7,13 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from markupsafe import escape
 
 from app.accounts.models import User
 from app.core.tenancy import Scope, bound_scope
 from app.imports import mending, queries
 from app.imports.domain import FileState
+from app.imports.matrices import IMPORTERS
 from app.imports.models import ImportFile
 from tests.accounts.helpers import post, token
 from tests.actions.helpers import leave, make_action, make_enrolment, make_nir, make_registration
@@ -150,7 +152,7 @@ def test_a_file_is_sent_mended_applied_and_undone_through_the_pages(as_user: Any
     assert post(browser, f"{address}/appliquer", said).status_code == 303
     assert run(number).state == FileState.APPLIED
     page = browser.get(f"{address}/annuler").text
-    assert list(problems(page)) == []
+    assert list(problems(page)) == [] and f"<p>{escape(str(IMPORTERS[matrix].matrix.undoing))}</p>" in page
     assert post(browser, f"{address}/annuler").status_code == 303
     file = run(number)
     assert (file.state, kept(file)) == (FileState.UNDONE, [])

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from flask import Flask, render_template_string
+from flask_babel import lazy_gettext
 from flask_wtf import FlaskForm
 from werkzeug.datastructures import MultiDict
 from wtforms import DateField, DateTimeField, RadioField, SelectField, SelectMultipleField, StringField
@@ -202,6 +203,14 @@ def test_conflict_offers_one_choice_per_field(ui_app: Flask) -> None:
     assert "14:02" in page
     assert page.count('name="choice-places"') == 2
     assert re.search(r'value="theirs" checked', page)
+
+
+@pytest.mark.parametrize("sentence", ["Tout est perdu.", lazy_gettext("Tout est perdu.")])
+def test_the_text_of_a_message_is_a_sentence_or_several(ui_app: Flask, sentence: Any) -> None:
+    """To Jinja, a lazy string is a list of letters."""
+    source = '{{ m.alert("warning", "Titre", body) }}'
+    assert render(ui_app, source, body=sentence).count("<p>Tout est perdu.</p>") == 1
+    assert render(ui_app, source, body=[sentence, "Vraiment."]).count("<p>") == 2
 
 
 def test_dialog_without_script_is_a_link_to_a_page(ui_app: Flask) -> None:
