@@ -276,7 +276,7 @@ def test_no_exempt_route_takes_a_cookie(app: Flask, as_user: AsUser) -> None:
     assert exempt == {"api_v1"}
     assert csrf._exempt_views == {"app.core.ui.security_headers.report"}
     browser = as_user("admin")
-    writes = {"edit_account": "PATCH"} | dict.fromkeys(("send_import", "name_import_columns", "apply_import", "undo_import", "retry_import"), "POST")
+    writes = {"edit_account": "PATCH"} | dict.fromkeys(("send_import", "name_import_columns", "apply_import", "undo_import", "retry_import", "check_import_aside"), "POST")
     for rule in app.url_map.iter_rules():
         if rule.endpoint.startswith("api_v1.") and rule.endpoint != "api_v1.describe":
             written = writes.get(rule.endpoint.removeprefix("api_v1."))

@@ -128,7 +128,7 @@ def _all() -> dict[str, Route]:
         **{f"api_v1.{name}": Route(frozenset(), bearer=True) for name in ("account", "organisation", "accounts", "one_account", "edit_account")},
         **{
             f"api_v1.{name}": Route(frozenset(), bearer=True)
-            for name in ("send_import", "imports", "one_import", "import_errors", "import_report", "name_import_columns", "apply_import", "undo_import", "retry_import")
+            for name in ("send_import", "imports", "one_import", "import_errors", "import_report", "name_import_columns", "apply_import", "undo_import", "retry_import", "check_import_aside")
         },
         "OrganisationTokensView.list": Route(PRINCIPALS),
         "OrganisationTokensView.revoke": Route(PRINCIPALS, owner=True),
@@ -240,7 +240,7 @@ def _all() -> dict[str, Route]:
         "ImportsView.send": Route(WRITERS),
         **{
             f"ImportsView.{name}": Route(WRITERS, owner=True)
-            for name in ("show", "progress", "columns", "columns_again", "check_again", "retry", "confirm", "undo", "give_up", "line", "leave_out", "put_back", "annotated")
+            for name in ("show", "progress", "columns", "columns_again", "check_again", "check_aside", "retry", "confirm", "undo", "give_up", "line", "leave_out", "put_back", "annotated")
         },
         **{f"ImportDocumentsView.{name}": PUBLIC for name in ("specification", "specification_pdf", "template", "example")},
         "FileCheckView.check": PUBLIC,

@@ -110,7 +110,7 @@ NOT_EDITS: dict[str, str] = {
     **dict.fromkeys(("ui.page_draft", "ui.drop_page_draft"), _DRAFT),
     "api_v1.edit_account": "If-Match, in tests/accounts/test_tokens.py",
     **dict.fromkeys(("api_v1.name_import_columns", "api_v1.apply_import", "api_v1.undo_import", "api_v1.retry_import"), "If-Match, in tests/imports/test_api.py"),
-    "api_v1.send_import": _NEW,
+    **dict.fromkeys(("api_v1.send_import", "api_v1.check_import_aside", "ImportsView.check_aside"), _NEW),
     "OrganisationTokensView.revoke": _STATE,
 }  # fmt: skip
 #: Forms in which only one field can be changed: two people can only meet on it.
