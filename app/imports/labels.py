@@ -44,11 +44,16 @@ FAILED_LABELS: Final[dict[str, Any]] = {
     FileState.UNDOING: _l("Undoing"),
 }
 _UNDOING_FAILED: Final = (_l("Applied: the undoing failed"), "danger")
+_NOTHING_TO_DO: Final = (_l("Checked: nothing to do"), "neutral")
 
 
 def state_of(file: ImportFile) -> tuple[Any, str]:
     """Where a file stands, and the tone of its badge; an undoing that failed left what was applied as it is."""
-    return _UNDOING_FAILED if file.state == FileState.APPLIED and file.failed_in else STATE_LABELS[file.state]
+    if file.state == FileState.APPLIED and file.failed_in:
+        return _UNDOING_FAILED
+    if file.state == FileState.READY and not any((file.counts or {}).get(act) for act in (Act.CREATE, Act.CHANGE, Act.WRONG)):
+        return _NOTHING_TO_DO
+    return STATE_LABELS[file.state]
 
 
 def why_refused(file: ImportFile) -> Any:

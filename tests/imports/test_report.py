@@ -360,3 +360,13 @@ def test_a_number_in_another_column_is_masked_in_the_grid_and_kept_as_it_is(acco
 def test_an_address_with_no_such_kind_of_error_shows_them_all(account: User, principal: FlaskClient, asked: str) -> None:
     file = send(account, csv_of([row_of(make_action(), make_nir(), town="PARIS")]))
     assert principal.get(f"/imports/fichier/{file.id}?voir=wrong&erreur={asked}").status_code == 200
+
+
+def test_a_file_that_says_what_is_there_waits_for_nobody(account: User, principal: FlaskClient) -> None:
+    action, nir = make_action(), make_nir()
+    row = row_of(action, nir)
+    apply(send(account, csv_of([row])))
+    file = send(account, csv_of([row], columns=list(reversed(row))))
+    assert counts(file) == {"same": 1}
+    page = without_tags(page_of(principal, file))
+    assert "Contrôlé : rien à faire" in page and "à décider" not in page
