@@ -100,6 +100,10 @@ def _sentence(error: Refused) -> str:
             " matrix, or start from the template.",
             value=value,
         ),
+        Fault.HEADER_BELOW: _(
+            "this line looks like the headings of the table, and the first line of the file has to be that one. Remove the lines above it (title, date,"
+            " logo), then send the file again."
+        ),
         Fault.SAME_HEADER_TWICE: _("The column « %(value)s » is there twice: remove one.", value=value),
         Fault.TOO_MUCH_WRONG: _(
             "Too many cells are to be mended to show them all, most of them in the columns %(value)s. Check a few lines against the specification,"
