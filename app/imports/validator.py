@@ -15,7 +15,7 @@ from typing import Any, Final
 from app.core.matrix import Finding, Matrix, Need
 from app.core.matrix.checking import Checked, Checker, groups_of
 from app.core.matrix.definition import Description, describe
-from app.core.nir import NirError, parse
+from app.core.nir import NirError, faulty_box, parse
 from app.core.nir.messages import problem_message
 from app.core.tabular import Cell, Fault, Limits, Refused, as_named, read_table, sheet_ending
 from app.core.tabular.labels import lettered
@@ -216,7 +216,7 @@ def _number(line: int, values: dict[str, Any], bad: set[str]) -> list[Finding]:
     try:
         parse(typed, key)
     except NirError as error:
-        return [Finding(line, "key" if error.problem.field == "key" else "nir", str(problem_message(error.problem)))]
+        return [Finding(line, "key" if faulty_box(error.problem, typed, key) == "key" else "nir", str(problem_message(error.problem)))]
     return []
 
 

@@ -27,6 +27,9 @@ from .findings import Finding
 _YES: Final = frozenset({"oui", "o", "yes", "vrai", "1", "x"})
 _NO: Final = frozenset({"non", "n", "no", "faux", "0"})
 
+#: After a day, the time that databases and programs write where there is none.
+_MIDNIGHT: Final = re.compile(r"(?<=[0-9])[T ]00?:00(?::00(?:[.,]0+)?)?(?:Z|[+-]00:?00)?\Z")
+
 
 class Read(NamedTuple):
     """What a cell gives: its value, or the sentence that says why it gives none."""
@@ -99,7 +102,7 @@ class Reader:
                 return Read(None, damaged(damage, "", *self.column.digits))
         elif cell.kind is CellKind.DATE and self._kind is not FieldKind.DATE:
             return Read(None, _("A spreadsheet made a date of it: give the column the format “Text”, then write it again."))
-        read = self._judge(cell.text)
+        read = self._judge(_MIDNIGHT.sub("", cell.text) if self._kind is FieldKind.DATE else cell.text)
         figure = self.column.figures and cell.kind is CellKind.NUMBER and isinstance(read.value, str)
         return Read(Figure(read.value)) if figure else read
 
