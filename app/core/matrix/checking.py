@@ -129,6 +129,9 @@ def impersonal(message: str, *typed: Any) -> str:
     for words in typed:
         if isinstance(words, str) and words:
             quoted = re.compile(rf"[«“]\s*{re.escape(words[:60])}\s*[»”]")
+            begun = re.match(rf"{quoted.pattern}\s*:\s*", message)
+            if begun is not None:
+                message = message[begun.end() : begun.end() + 1].upper() + message[begun.end() + 1 :]
             message = quoted.sub(lambda found: str(_("This value") if found.start() == 0 else _("this value")), message)
     return message
 
@@ -141,7 +144,7 @@ def not_in_list(control: Field) -> str:
         return str(_("Not one of the values allowed: write a whole number from %(first)s to %(last)s.", first=span[0], last=span[1]))
     words = [choice.words for choice in choices]
     if len(words) <= 6:
-        return str(_("Not one of the values allowed: %(values)s.", values=", ".join(words).removesuffix(".")))
+        return str(_("Not one of the values allowed. Write one of these: %(values)s.", values=", ".join(words).removesuffix(".")))
     return str(_("Not one of the values allowed: take one of the list that the specification gives."))
 
 

@@ -116,29 +116,24 @@ def _sentence(error: Refused) -> str:
 
 def damaged(damage: Damage, shown: str, *lengths: int) -> str:
     """What a spreadsheet did to a code, of so many characters, and the cure. ``shown`` is what of it may be repeated."""
-    value = f"« {shown} »" if shown else _("This value")
     length = str(_(" or ")).join(str(one) for one in lengths)
     sentences = {
         Damage.SCIENTIFIC: _(
-            "%(value)s: the spreadsheet replaced the code by a power of ten, and its last figures are lost. Give the column the Text format, then type"
-            " the code again or copy it from its source.",
-            value=value,
+            "The spreadsheet replaced the code by a power of ten, and its last figures are lost. Give the column the Text format, then type the code again"
+            " or copy it from its source."
         ),
-        Damage.DECIMAL: _(
-            "%(value)s: the spreadsheet turned the code into a decimal figure. Give the column the Text format, then type the code again.", value=value
-        ),
+        Damage.DECIMAL: _("The spreadsheet turned the code into a decimal figure. Give the column the Text format, then type the code again."),
         Damage.FIGURE: _(
-            "%(value)s is held as a figure, in which zeros and last figures get lost: %(length)s characters are expected. Give the column the Text format,"
-            " then type the code again.",
-            value=value,
+            "The spreadsheet holds the code as a figure, in which zeros and last figures get lost: %(length)s characters are expected. Give the column the"
+            " Text format, then type the code again.",
             length=length,
         ),
         Damage.LOST_ZERO: _(
-            "%(value)s: %(length)s characters are expected, and the spreadsheet probably dropped zeros at the beginning. Give the column the Text format,"
-            " then type the code again with its zeros.",
-            value=value,
+            "The spreadsheet probably dropped zeros at the beginning of the code: %(length)s characters are expected. Give the column the Text format, then"
+            " type the code again with its zeros.",
             length=length,
         ),
-        Damage.DATE: _("%(value)s: the spreadsheet turned the code into a date. Give the column the Text format, then type the code again.", value=value),
+        Damage.DATE: _("The spreadsheet turned the code into a date. Give the column the Text format, then type the code again."),
     }
-    return str(sentences[damage])
+    words = str(sentences[damage])
+    return str(_("« %(value)s »: %(words)s", value=shown, words=words[:1].lower() + words[1:])) if shown else words
