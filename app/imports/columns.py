@@ -16,8 +16,10 @@ from app.core.matrix.definition import Description, Need, describe, header_of
 from app.core.nir import normalise
 from app.core.nir.text import holds_number
 from app.core.tabular import Fault, Limits, Refused, as_named, header_of_text, is_text
+from app.core.tabular.table import Row
 from app.core.textsearch import fold
 
+from .beyond import SPILLED, is_untitled
 from .matrices import IMPORTERS
 from .models import ImportHeading
 
@@ -65,7 +67,7 @@ def map_headings(heading: Sequence[str], matrix: Matrix, remembered: Mapping[str
     mapped = Mapped([])
     for place, words in enumerate(heading):
         folded = fold(words)
-        column = "" if folded in ("", fold(TO_MEND)) else names.get(folded, remembered.get(folded))
+        column = "" if folded in ("", fold(TO_MEND), fold(SPILLED)) else names.get(folded, remembered.get(folded))
         if column is None:
             mapped.undecided.append(place)
             column = ""
@@ -87,6 +89,23 @@ def is_data(heading: Sequence[str], mapped: Mapped) -> bool:
     return not any(mapped.columns) and any(_FIGURES.fullmatch(words) for words in heading)
 
 
+#: How many headings a line names at least, to be taken for that of the headings.
+_HEADINGS: Final = 3
+
+
+def header_below(heading: Sequence[str], top: Sequence[Row], matrix: Matrix, remembered: Mapping[str, str]) -> Refused | None:
+    """What refuses a file whose headings stand under a title: the line where they are; those of another matrix are told as well."""
+    known = max(_known_by_any(heading, matrix, remembered), 1)
+    for row in top:
+        if _known_by_any([cell.text for cell in row.cells], matrix, remembered) >= max(_HEADINGS, 2 * known):
+            return Refused(Fault.HEADER_BELOW, line=row.number)
+    return None
+
+
+def _known_by_any(heading: Sequence[str], chosen: Matrix, remembered: Mapping[str, str]) -> int:
+    return max(_fit(heading, one.matrix, remembered if one.matrix is chosen else {})[0] for one in IMPORTERS.values())
+
+
 #: Said of a file whose headings may be right; of one whose headings are not, this is no help.
 _OF_SIZE: Final = (
     Fault.TOO_LARGE, Fault.TOO_LARGE_UNPACKED, Fault.TOO_MUCH_TEXT, Fault.TOO_MANY_LINES, Fault.TOO_MANY_COLUMNS, Fault.CELL_TOO_LONG,
@@ -94,12 +113,15 @@ _OF_SIZE: Final = (
 
 
 def headings_first(refused: Refused, matrix: Matrix, remembered: Mapping[str, str]) -> Refused:
-    """Why a file is refused: its headings come before its size, when they are no headings, or none that this matrix knows.
+    """Why a file is refused: its headings come before its size, when they stand lower, are no headings, or none that this matrix knows.
 
     What is left of the fault may name the heading of a column, but for a first line that is one of data.
     """
     if refused.header is None:
         return refused
+    below = header_below(refused.header, refused.top, matrix, remembered)
+    if below is not None:
+        return below
     mapped = map_headings(refused.header, matrix, remembered)
     data = is_data(refused.header, mapped)
     if data and refused.fault in (*_OF_SIZE, Fault.SAME_HEADER_TWICE):
@@ -159,9 +181,9 @@ def remembered_for(matrix: Matrix) -> dict[str, str]:
 
 
 def remember(matrix: Matrix, organisation_id: int, said: Mapping[str, str]) -> None:
-    """Keep what was said of headings, for the next file; those that are known by name need no keeping."""
+    """Keep what was said of headings, for the next file; those that are known by name need no keeping, a column without any gets none."""
     names = known_names(matrix)
-    told = {fold(words)[:200]: column for words, column in said.items() if fold(words) not in names}
+    told = {fold(words)[:200]: column for words, column in said.items() if fold(words) not in names and not is_untitled(words)}
     statement = select(ImportHeading).where(ImportHeading.matrix == matrix.name, ImportHeading.heading.in_(told))
     held = {one.heading: one for one in db.session.scalars(statement)}
     for words, column in told.items():
@@ -179,6 +201,6 @@ def forget(matrix: Matrix, heading: Sequence[str]) -> None:
 
 
 __all__ = [
-    "TO_MEND", "Mapped", "better_matrix", "describe", "forget", "headings_first", "is_data", "known_names", "map_headings", "missing", "only_known",
-    "remember", "remembered_for", "too_large", "why_not_read",
+    "TO_MEND", "Mapped", "better_matrix", "describe", "forget", "header_below", "headings_first", "is_data", "known_names", "map_headings", "missing",
+    "only_known", "remember", "remembered_for", "too_large", "why_not_read",
 ]  # fmt: skip

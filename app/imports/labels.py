@@ -36,6 +36,23 @@ PHASE_LABELS: Final[dict[str, Any]] = {
     Phase.WRITING: _l("Saving"),
     Phase.UNDOING: _l("Undoing"),
 }
+
+
+def progress_words(file: ImportFile) -> str:
+    """How far the work is, and what is counted."""
+    if not file.total or not file.phase:
+        return ""
+    done, total = fr_number(file.done), fr_number(file.total)
+    words = {
+        Phase.READING: lambda: _("Lines read: %(count)s", count=total),
+        Phase.CHECKING: lambda: ngettext("%(done)s column of %(all)s", "%(done)s columns of %(all)s", file.done, done=done, all=total),
+        Phase.COMPARING: lambda: ngettext("%(done)s line of %(all)s", "%(done)s lines of %(all)s", file.done, done=done, all=total),
+        Phase.WRITING: lambda: ngettext("%(done)s step of %(all)s", "%(done)s steps of %(all)s", file.done, done=done, all=total),
+        Phase.UNDOING: lambda: ngettext("%(done)s step of %(all)s", "%(done)s steps of %(all)s", file.done, done=done, all=total),
+    }
+    return str(words[Phase(file.phase)]())
+
+
 #: At what a file failed.
 FAILED_LABELS: Final[dict[str, Any]] = {
     FileState.RECEIVED: _l("Reading the file"),
@@ -103,4 +120,4 @@ ACT_LABELS: Final[dict[str, tuple[Any, str]]] = {
     Act.WRONG: (_l("To mend"), "danger"),
 }
 
-__all__ = ["ACT_LABELS", "FAILED_LABELS", "PHASE_LABELS", "STATE_LABELS", "Said", "read_as_text", "state_of", "undone", "why_refused"]
+__all__ = ["ACT_LABELS", "FAILED_LABELS", "PHASE_LABELS", "STATE_LABELS", "Said", "progress_words", "read_as_text", "state_of", "undone", "why_refused"]

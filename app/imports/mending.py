@@ -12,7 +12,7 @@ from app.core.matrix.plan import Act, Importer, Plan
 from app.core.tabular import Cell
 from app.core.transaction import after_commit, transaction
 
-from . import packed_lines, parts, queries, work
+from . import beyond, packed_lines, parts, queries, work
 from .domain import FileEvent, FileState, PartKind
 from .matrices import IMPORTERS
 from .models import ImportFile
@@ -64,10 +64,11 @@ def wrong_lines(file: ImportFile, numbers: Sequence[int]) -> list[ShownLine]:
     rows = queries.rows_of(file.id, numbers)
     found = queries.findings_of(file.id, numbers)
     headers = headers_of(file)
-    return [_line(file, number, cells_of(file, rows.get(number, ())), found.get(number, ()), headers) for number in numbers]
+    return [_line(file, number, rows.get(number, ()), found.get(number, ()), headers) for number in numbers]
 
 
-def _line(file: ImportFile, number: int, cells: Mapping[str, Cell], findings: Sequence[Any], headers: Mapping[str, str]) -> ShownLine:
+def _line(file: ImportFile, number: int, row: Sequence[Any], findings: Sequence[Any], headers: Mapping[str, str]) -> ShownLine:
+    cells = cells_of(file, row)
     matrix = IMPORTERS[file.matrix].matrix
     said: dict[str, str] = {}
     for one in findings:
@@ -80,7 +81,16 @@ def _line(file: ImportFile, number: int, cells: Mapping[str, Cell], findings: Se
         for name in matrix.by_name
         if name in cells or name in said
     )  # fmt: skip
+    spilled = beyond.spilled_of(file, row)
+    if spilled is not None:  # what is said of the line is said of these, if there are any
+        message = said.pop("", "") if spilled else ""
+        shown = (*shown, ShownCell(beyond.NAME, beyond.SPILLED, shown_value(spilled, secret=False), message))
     return ShownLine(number, who_of(cells), shown, tuple(said[""].split("\n")) if "" in said else ())
+
+
+def typed_names(file: ImportFile) -> list[str]:
+    """The cells of a line that the grid shows."""
+    return [*(name for name in file.columns or () if name), *([beyond.NAME] if beyond.has_spilled(file) else ())]
 
 
 def samples_of(file: ImportFile) -> list[str]:
@@ -103,14 +113,13 @@ def line_of(file: ImportFile, number: int, typed: Mapping[str, str] | None = Non
     rows = queries.rows_of(file.id, [number])
     if number not in rows:
         return None
-    cells = cells_of(file, rows[number])
-    shown = _line(file, number, cells, queries.findings_of(file.id, [number]).get(number, ()), headers_of(file))
+    shown = _line(file, number, rows[number], queries.findings_of(file.id, [number]).get(number, ()), headers_of(file))
     matrix = IMPORTERS[file.matrix].matrix
     forms = matrix.forms()
     out = []
     for cell in shown.cells:
-        column = matrix.by_name[cell.name]
-        choices = tuple(choice.words for choice in choices_of(column.field(forms[column.form])))
+        column = matrix.by_name.get(cell.name)
+        choices = tuple(choice.words for choice in choices_of(column.field(forms[column.form]))) if column is not None else ()
         value = cell.value
         if typed is not None and cell.name in typed:
             value = typed[cell.name]
@@ -134,11 +143,14 @@ def mend(file_id: int, number: int, typed: Mapping[str, str], *, revision: int) 
         named = list(file.columns or ())
         row += [""] * (len(named) - len(row))
         for name, words in typed.items():
+            if name == beyond.NAME:
+                _respill(file, row, words)
+                continue
             if name not in named:
                 continue
             at = named.index(name)
             held = packed_lines.cell_of(row[at])
-            clean = " ".join(words.replace("\x00", "").split())[:2_000]
+            clean = _clean(words)
             if clean in (held.text, shown_value(held.text, secret=matrix.by_name[name].secret)):
                 continue
             row[at] = clean  # typed by hand: a text, whatever the spreadsheet had made of it
@@ -152,6 +164,19 @@ def mend(file_id: int, number: int, typed: Mapping[str, str], *, revision: int) 
         lines = _sharing(file, importer, shared - {None}) or {number: cells_of(file, row)}
         plan = _judged(file, lines, number)
         return sum(finding.line == number for finding in plan.findings)
+
+
+def _clean(words: str) -> str:
+    return " ".join(words.replace("\x00", "").split())[:2_000]
+
+
+def _respill(file: ImportFile, row: list[Any], words: str) -> None:
+    """Write other cells too many into a line, or none."""
+    clean, held = _clean(words), beyond.spilled_of(file, row)
+    if held is None or clean in (held, shown_value(held, secret=False)):
+        return
+    for place in beyond.spilled_places(file.heading or (), file.columns or ()):
+        row[place], clean = clean, ""
 
 
 def leave_out(file_id: int, number: int, *, revision: int) -> None:
@@ -218,7 +243,8 @@ def _judged(file: ImportFile, lines: Mapping[int, Mapping[str, Cell]], number: i
     matrix = IMPORTERS[file.matrix].matrix
     wrong_before = set(queries.findings_of(file.id, list(lines)))
     cells = {name: [of_line[name] for of_line in lines.values()] for name in next(iter(lines.values()))}
-    plan = work.plan_of_lines(matrix, list(lines), cells)
+    spilled = beyond.findings_of(file, queries.rows_of(file.id, list(lines)) if beyond.has_spilled(file) else {})
+    plan = work.plan_of_lines(matrix, list(lines), cells, spilled)
     work.keep_findings(file, plan.findings, lines=list(lines))
     wrong_now, acts = {finding.line for finding in plan.findings}, {step.line: step.act for step in plan.steps}
     right_before = lines.keys() - wrong_before
@@ -258,4 +284,4 @@ def _find(file: ImportFile, number: int) -> tuple[Any, list[Any], int]:
     raise LookupError(number)
 
 
-__all__ = ["ShownCell", "ShownLine", "Stale", "leave_out", "line_of", "mend", "put_back", "samples_of", "wrong_lines"]
+__all__ = ["ShownCell", "ShownLine", "Stale", "leave_out", "line_of", "mend", "put_back", "samples_of", "typed_names", "wrong_lines"]

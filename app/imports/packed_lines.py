@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
+from app.core.matrix import Finding
 from app.core.tabular import Cell, CellKind, Fault, Limits, OpenTable, Refused, open_table
 from app.core.tabular.cells import Purse
 from app.core.tabular.table import EMPTY
 
-from . import parts
+from . import beyond, parts
+from .beyond import Beyond
 from .domain import PartKind
 from .models import ImportFile
 from .services import LIMITS
@@ -18,8 +20,20 @@ from .services import LIMITS
 _MOST_CELLS: Final = 5_000
 
 
-def read_packed(content: bytes, limits: Limits, name: str, progress: Callable[[int], None]) -> tuple[OpenTable, int, list[bytes]]:
-    """The table at its end, how many lines it has, and these as parts keep them: never all of them as they are.  Raises Refused."""
+class Packed(NamedTuple):
+    """A file that was read."""
+
+    #: At its end.
+    table: OpenTable
+    #: Its headings, those of the columns that have none and of the cells too many among them (``beyond``).
+    heading: list[str]
+    total: int
+    #: Its lines, as parts keep them.
+    lines: list[bytes]
+
+
+def read_packed(content: bytes, limits: Limits, name: str, progress: Callable[[int], None]) -> Packed:
+    """A file, whose lines are never all held as they are.  Raises Refused."""
     purse, lines = Purse(limits), 0
 
     def rows() -> Iterator[list[Any]]:
@@ -28,11 +42,12 @@ def read_packed(content: bytes, limits: Limits, name: str, progress: Callable[[i
             if purse.is_empty():  # the columns that are known will be held, and every line is written
                 raise Refused(Fault.TOO_MUCH_TEXT).under(table.header)
             lines += 1
-            yield [row.number, _row(row.cells)]
+            yield [row.number, _row(outside.row(row.cells))]
 
     with open_table(content, limits, name=name, progress=progress, purse=purse) as table:
+        outside = Beyond(table.header, table.width)
         made = list(parts.packed(rows(), purse.write))
-    return table, lines, made
+    return Packed(table, outside.heading(), lines, made)
 
 
 def _row(cells: Sequence[Cell]) -> list[Any]:
@@ -69,8 +84,12 @@ class _Cells(dict[Any, Cell]):
             return [self[tuple(one) if isinstance(one, list) else one] for one in kept]
 
 
-def lines_of(file: ImportFile) -> tuple[list[int], dict[str, list[Cell]]]:
-    """The lines of a file that were not left out, and the cells of each column that the matrix knows.  Raises Refused when these take too much memory."""
+def lines_of(file: ImportFile) -> tuple[list[int], dict[str, list[Cell]], list[Finding]]:
+    """The lines of a file that were not left out, the cells of each column that the matrix knows, and what is said of lines with cells too many.
+
+    Raises Refused when these take too much memory.
+    """
+    spilled: list[Finding] = []
     places = {place: name for place, name in enumerate(file.columns or ()) if name}
     cells: dict[str, list[Cell]] = {name: [] for name in places.values()}
     width = max(places, default=-1) + 1
@@ -82,13 +101,14 @@ def lines_of(file: ImportFile) -> tuple[list[int], dict[str, list[Cell]]]:
         if left_out:
             items = [item for item in items if item[0] not in left_out]  # noqa: PLW2901 - what is left out is as if it were not there
         numbers += [number for number, _row in items]
+        spilled += beyond.findings_of(file, dict(items))
         rows = [row if len(row) >= width else [*row, *[""] * (width - len(row))] for _number, row in items]
         for place, kept in enumerate(zip(*rows, strict=False)):  # a row may be longer than what is known of it
             if place in places:
                 cells[places[place]] += known[places[place]].column(kept)
         if purse.is_empty():
             raise Refused(Fault.TOO_MUCH_TEXT)
-    return numbers, cells
+    return numbers, cells, spilled
 
 
-__all__ = ["cell_of", "lines_of", "read_packed"]
+__all__ = ["Packed", "cell_of", "lines_of", "read_packed"]

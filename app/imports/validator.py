@@ -15,12 +15,14 @@ from typing import Any, Final
 from app.core.matrix import Finding, Matrix, Need
 from app.core.matrix.checking import Checked, Checker, groups_of
 from app.core.matrix.definition import Description, describe
-from app.core.nir import NirError, parse
+from app.core.nir import NirError, faulty_box, parse
 from app.core.nir.messages import problem_message
-from app.core.tabular import Cell, Fault, Limits, Refused, Table, as_named, read_table, sheet_ending
+from app.core.tabular import Cell, Fault, Limits, Refused, as_named, read_table, sheet_ending
 from app.core.tabular.labels import lettered
+from app.core.tabular.table import TOP, Row
 
-from .columns import better_matrix, is_data, map_headings, missing, why_not_read
+from .beyond import Beyond, finding, is_untitled, only, spilled_places
+from .columns import better_matrix, header_below, is_data, map_headings, missing, why_not_read
 from .specification import MEGABYTE, letter_of
 
 LIMITS: Final = Limits(size=5 * MEGABYTE, unpacked=60 * MEGABYTE, lines=5_000, columns=120, held=64 * MEGABYTE)
@@ -70,6 +72,8 @@ class Report:
     checked: int
     #: Columns that the matrix does not know: their place as it is shown, and the heading that may be meant.
     unknown: list[tuple[str, str]] = field(default_factory=list)
+    #: Columns that hold something and have no heading.
+    untitled: list[str] = field(default_factory=list)
     #: Columns that stand for the same as another one: their place as it is shown, and the heading of the matrix.
     twice: list[tuple[str, str]] = field(default_factory=list)
     #: Columns without which no line can be told, and those that a new line needs.
@@ -90,7 +94,7 @@ class Report:
     @property
     def is_right(self) -> bool:
         """Whether nothing has to be mended."""
-        return not (self.total or self.unknown or self.twice or self.missing_keys)
+        return not (self.total or self.unknown or self.untitled or self.twice or self.missing_keys)
 
 
 class _Clock:
@@ -114,7 +118,13 @@ def check_file(matrix: Matrix, content: bytes, *, name: str = "", longest: float
     watch()
     checker = Checker(matrix)
     described = describe(matrix, checker.forms)
-    mapped = map_headings(table.header, matrix, {})
+    below = header_below(table.header, table.rows[:TOP], matrix, {})
+    if below is not None:
+        raise below
+    outside = Beyond(table.header, table.width)
+    rows = [Row(row.number, outside.row(row.cells)) for row in table.rows]
+    heading = outside.heading()
+    mapped = map_headings(heading, matrix, {})
     if is_data(table.header, mapped):
         raise as_named(Refused(Fault.NO_HEADER), name, is_text=table.is_text)
     headers = {one.column.name: one.header for one in described}
@@ -123,18 +133,23 @@ def check_file(matrix: Matrix, content: bytes, *, name: str = "", longest: float
     report = Report(
         len(table.rows),
         len(places),
-        unknown=[(_shown_column(place, table), headers.get(mapped.proposed.get(place, ""), "")) for place in mapped.undecided],
-        twice=[(_shown_column(place, table), headers[mapped.columns[place]]) for place in mapped.twice],
+        unknown=[
+            (_shown_column(place, heading), headers.get(mapped.proposed.get(place, ""), "")) for place in mapped.undecided if not is_untitled(heading[place])
+        ],
+        untitled=[letter_of(place) for place in mapped.undecided if is_untitled(heading[place])],
+        twice=[(_shown_column(place, heading), headers[mapped.columns[place]]) for place in mapped.twice],
         missing_keys=[one.header for one in keys],
         missing_others=[one.header for one in others],
         others=table.others,
         fits=better_matrix(table.header, matrix, {}),
         as_text=sheet_ending(name) if table.is_text else "",
     )
-    lines, cells = _columns(table, places)
+    lines, cells = _columns(rows, places)
+    shifts = spilled_places(heading, mapped.columns)
+    spilled = [finding(row.number, words, heading) for row in rows for place in shifts if place < len(row.cells) and (words := row.cells[place].text)]
     watch()
     checked = checker.check(lines, cells, progress=watch)
-    found = [*checked.findings, *_judged(checker, described, checked, report, watch)]
+    found = only([*spilled, *checked.findings, *_judged(checker, described, checked, report, watch)], spilled)
     order = {one.column.name: place for place, one in enumerate(described)}
     found.sort(key=lambda one: (one.line, order.get(one.column, -1)))
     report.total, report.wrong_lines = len(found), len({one.line for one in found})
@@ -145,16 +160,16 @@ def check_file(matrix: Matrix, content: bytes, *, name: str = "", longest: float
     return report
 
 
-def _shown_column(place: int, table: Table) -> str:
+def _shown_column(place: int, heading: Sequence[str]) -> str:
     """Letter and heading of a column, as whoever has the file finds it; in no heading a number of a person can be read."""
-    return lettered(place + 1, table.header[place][:60])
+    return lettered(place + 1, heading[place][:60])
 
 
-def _columns(table: Table, places: dict[str, int]) -> tuple[list[int], dict[str, list[Cell]]]:
+def _columns(rows: Sequence[Row], places: dict[str, int]) -> tuple[list[int], dict[str, list[Cell]]]:
     """The numbers of the lines, and the cells of each known column."""
     blank = Cell()
-    cells = {name: [row.cells[place] if place < len(row.cells) else blank for row in table.rows] for name, place in places.items()}
-    return [row.number for row in table.rows], cells
+    cells = {name: [row.cells[place] if place < len(row.cells) else blank for row in rows] for name, place in places.items()}
+    return [row.number for row in rows], cells
 
 
 def _judged(checker: Checker, described: Sequence[Description], checked: Checked, report: Report, watch: _Clock) -> list[Finding]:
@@ -201,7 +216,7 @@ def _number(line: int, values: dict[str, Any], bad: set[str]) -> list[Finding]:
     try:
         parse(typed, key)
     except NirError as error:
-        return [Finding(line, "key" if error.problem.field == "key" else "nir", str(problem_message(error.problem)))]
+        return [Finding(line, "key" if faulty_box(error.problem, typed, key) == "key" else "nir", str(problem_message(error.problem)))]
     return []
 
 

@@ -264,7 +264,7 @@ class ImportsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only p
             return elsewhere(import_id, services.FileElsewhere(import_id))
         given: dict[str, str] | None = None
         if request.method == "POST":
-            given = {name: request.form.get(f"cellule-{name}", "") for name in file.columns or () if name and f"cellule-{name}" in request.form}
+            given = {name: request.form.get(f"cellule-{name}", "") for name in mending.typed_names(file) if f"cellule-{name}" in request.form}
             try:
                 left = mending.mend(import_id, line, given, revision=row_number(request.form.get("revision")) or 0)
             except mending.Stale:

@@ -41,7 +41,7 @@ from app.core.tabular import Cell, Fault, Refused, as_named
 from app.core.tenancy import Scope, bound_scope
 from app.core.transaction import transaction
 
-from . import columns, outcome, packed_lines, parts
+from . import beyond, columns, outcome, packed_lines, parts
 from .domain import AT_WORK, MOST_DEATHS, MOST_TRIES, FileEvent, FileState, PartKind, Phase, Wish
 from .matrices import IMPORTERS
 from .models import ImportFile, ImportFinding
@@ -264,7 +264,7 @@ def read(file_id: int, *, may_apply: bool = False) -> bool:
     db.session.rollback()  # nothing is held while a file is read
     progress = Progress(file_id, Phase.READING)
     try:
-        table, count, packed = packed_lines.read_packed(content, limits, sent.file_name, lambda done: progress(0, done))
+        table, heading, count, packed = packed_lines.read_packed(content, limits, sent.file_name, lambda done: progress(0, done))
     except Refused as refused:
         with transaction():
             file = locked(file_id)
@@ -279,14 +279,19 @@ def read(file_id: int, *, may_apply: bool = False) -> bool:
     with transaction():
         file = locked(file_id)
         matrix = IMPORTERS[file.matrix].matrix
-        mapped = columns.map_headings(table.header, matrix, columns.remembered_for(matrix))
+        remembered = columns.remembered_for(matrix)
+        below = columns.header_below(table.header, table.top, matrix, remembered)
+        if below is not None:
+            _refuse(file, below)
+            return False
+        mapped = columns.map_headings(heading, matrix, remembered)
         if columns.is_data(table.header, mapped):
             _refuse(file, as_named(Refused(Fault.NO_HEADER), file.file_name, is_text=table.is_text))
             return False
         keys, _others = columns.missing(mapped.columns, describe(matrix))
         asked = not mapped.settled or bool(keys)
         move(file, FileEvent.ASK_COLUMNS if asked else FileEvent.READ)
-        file.heading, file.columns, file.lines = [_masked(words) for words in table.header], mapped.columns, count
+        file.heading, file.columns, file.lines = [_masked(words) for words in heading], mapped.columns, count
         file.sheet = {"sheet": _masked(table.sheet)[:60], "others": table.others} if table.sheet else None
         parts.keep_packed(file, PartKind.ROWS, packed)
         parts.drop(file_id, PartKind.FILE)
@@ -358,16 +363,18 @@ def plan_of(file: ImportFile, *, lock: bool) -> Plan:
     importer = IMPORTERS[file.matrix]
     checker = Checker(importer.matrix)
     file_id = file.id
-    numbers, cells = packed_lines.lines_of(file)
+    numbers, cells, spilled = packed_lines.lines_of(file)
     checked = checker.check(numbers, cells, progress=Progress(file_id, Phase.CHECKING))
-    return importer.plan(checker, checked, Progress(file_id, Phase.COMPARING), lock=lock)
+    checked.findings += spilled
+    return beyond.without_consequences(importer.plan(checker, checked, Progress(file_id, Phase.COMPARING), lock=lock), spilled)
 
 
-def plan_of_lines(matrix: Matrix, lines: Sequence[int], cells: dict[str, list[Cell]]) -> Plan:
-    """What some lines do, without the others."""
+def plan_of_lines(matrix: Matrix, lines: Sequence[int], cells: dict[str, list[Cell]], spilled: Sequence[Finding]) -> Plan:
+    """What some lines do, without the others; ``spilled``: what is said of those that have cells too many."""
     checker = Checker(matrix)
     checked: Checked = checker.check(lines, cells)
-    return IMPORTERS[matrix.name].plan(checker, checked, lambda _done, _total: None, lock=False)
+    checked.findings += spilled
+    return beyond.without_consequences(IMPORTERS[matrix.name].plan(checker, checked, lambda _done, _total: None, lock=False), spilled)
 
 
 def keep_findings(file: ImportFile, findings: Sequence[Finding], *, lines: Collection[int] | None = None) -> None:

@@ -271,7 +271,8 @@ def test_the_place_of_a_character_far_in_a_text(place: int, end: str, bad: str) 
         ("1,62071E+12", CellKind.TEXT, (13, 15), {"zeros": False, "figures": False}, Damage.SCIENTIFIC), ("162071315508982", CellKind.NUMBER, (13, 15), {"zeros": False, "figures": False}, Damage.FIGURE),
         ("1620713155089", CellKind.TEXT, (13, 15), {"zeros": False}, None), ("162071315508", CellKind.TEXT, (13, 15), {"zeros": False}, None), ("5", CellKind.TEXT, (2,), {}, Damage.LOST_ZERO),
         ("2345678913000", CellKind.NUMBER, (14,), {}, Damage.LOST_ZERO), ("2345678913000", CellKind.TEXT, (14,), {}, None), ("12345678913000", CellKind.NUMBER, (14,), {}, None),
-        ("123456789130001", CellKind.NUMBER, (14,), {}, Damage.FIGURE), ("12345678901234567", CellKind.NUMBER, (17,), {}, Damage.FIGURE), ("", CellKind.EMPTY, (5,), {}, None), ("2A004", CellKind.TEXT, (5,), {}, None),
+        ("123456789130001", CellKind.NUMBER, (14,), {}, Damage.FIGURE), ("12345678901234567", CellKind.NUMBER, (17,), {}, Damage.FIGURE), ("", CellKind.EMPTY, (5,), {}, None),
+        ("184073000000000", CellKind.NUMBER, (13, 15), {}, Damage.SCIENTIFIC), ("184073000000000", CellKind.TEXT, (13, 15), {}, None), ("184073100000312", CellKind.NUMBER, (13, 15), {}, None), ("2A004", CellKind.TEXT, (5,), {}, None),
     ],
 )  # fmt: skip
 def test_damage_is_named(words: str, kind: CellKind, lengths: tuple[int, ...], more: dict[str, bool], damage: Damage | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import TYPE_CHECKING
 
 import phonenumbers
@@ -13,12 +14,19 @@ from werkzeug.datastructures import MultiDict
 from wtforms import StringField
 
 from app.core.matrix.checking import BLANK, Checker, impersonal
+from app.core.matrix.definition import header_of
 from app.core.tabular import Cell, CellKind
 from app.imports.matrices import IMPORTERS
+from app.imports.validator import check_file
+from app.imports.work import plan_of_lines
 from app.trainees.forms import _PLAIN_MOBILE, ContactForm
+from tests.actions.helpers import make_action
+from tests.imports.helpers import csv_of, row_of
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
+
+    from app.accounts.models import User
 
 _WORDS = st.one_of(
     st.text(alphabet="abcDEÉœ '’-.0123456789@<>/;,&()", min_size=1, max_size=140),
@@ -93,3 +101,33 @@ def test_a_year_that_is_not_in_the_list_says_the_first_and_the_last(db_session: 
     reader = Checker(IMPORTERS["stagiaires"].matrix).readers["last_class_year"]
     years = sorted(int(one.words) for one in reader.choices())
     assert str(reader.read(Cell("1850", CellKind.TEXT)).message) == f"Valeur inconnue : écrivez un nombre entier de {years[0]} à {years[-1]}."
+
+
+@pytest.mark.parametrize(
+    ("words", "is_read"),
+    [
+        ("1981-02-01 00:00:00", True), ("1981-02-01T00:00:00", True), ("1981-02-01T00:00:00.000Z", True), ("1981-02-01 00:00:00+00:00", True),
+        ("01/02/1981 00:00", True), ("1981-02-01 08:30:00", False), ("1981-02-01 00:00:01", False), ("1981-02-01T", False), ("00:00:00", False),
+    ],
+)  # fmt: skip
+def test_a_day_with_the_time_zero_is_a_day(db_session: Session, words: str, is_read: bool) -> None:
+    read = Checker(IMPORTERS["stagiaires"].matrix).readers["birth_date"].read(Cell(words, CellKind.TEXT))
+    assert (read.value, read.message is None) == (date(1981, 2, 1) if is_read else None, is_read)
+
+
+@pytest.mark.parametrize(
+    ("typed", "key", "column"),
+    [
+        (Cell("184073155512399", CellKind.TEXT), "", "nir"), (Cell("184073155512399", CellKind.NUMBER), "", "nir"),
+        (Cell("184073000000000", CellKind.NUMBER), "", "nir"), (Cell("1840731555123", CellKind.TEXT), "", "key"), (Cell("1840731555123", CellKind.TEXT), "99", "key"),
+    ],
+)  # fmt: skip
+def test_a_wrong_key_is_said_where_it_stands(account: User, typed: Cell, key: str, column: str) -> None:
+    action = make_action()
+    words = row_of(action, None)
+    cells = {name: [Cell(text, CellKind.TEXT) if text else Cell()] for name, text in words.items()} | {"nir": [typed], "key": [Cell(key, CellKind.TEXT) if key else Cell()]}
+    found = [one for one in plan_of_lines(IMPORTERS["stagiaires"].matrix, [2], cells, []).findings if one.column in ("nir", "key")]
+    assert [one.column for one in found] == [column]
+    assert ("format Texte" in found[0].message) == (typed.text.endswith("00000")), "what a spreadsheet rounded has its cure said"
+    content = csv_of([words | {"nir": typed.text, "key": key}])
+    assert [one.heading for one in check_file(IMPORTERS["stagiaires"].matrix, content).findings] == [str(header_of(IMPORTERS["stagiaires"].matrix.by_name[column]))]

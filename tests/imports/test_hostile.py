@@ -62,7 +62,7 @@ FILES: dict[str, tuple[Callable[[], bytes], Fault | None]] = {
 
 def _read(content: bytes) -> tuple[Fault | None, list[bytes]]:
     try:
-        return None, packed_lines.read_packed(content, BULK, "x", lambda _done: None)[2]
+        return None, packed_lines.read_packed(content, BULK, "x", lambda _done: None).lines
     except Refused as refused:
         return refused.fault, []
 

@@ -16,8 +16,11 @@ from app.accounts.models import User
 from app.core import clock
 from app.core.exports.models import ListExport
 from app.core.extensions import db
+from app.core.matrix.checking import impersonal
 from app.core.nir.storage import open_unjournaled
 from app.core.tabular import read_table
+from app.core.tabular.damage import Damage
+from app.core.tabular.labels import damaged
 from app.core.tenancy import Scope, bound_scope
 from app.imports import mending, outcome, parts, queries, services
 from app.imports.domain import UNDECIDED_KEPT, FileState, PartKind
@@ -370,3 +373,39 @@ def test_a_file_that_says_what_is_there_waits_for_nobody(account: User, principa
     assert counts(file) == {"same": 1}
     page = without_tags(page_of(principal, file))
     assert "Contrôlé : rien à faire" in page and "à décider" not in page
+
+
+def test_what_is_said_of_a_cell_names_the_rule_once(account: User, principal: FlaskClient) -> None:
+    """Beside its cell: no « Cette valeur : », no list that a file does not show, no second colon."""
+    row = row_of(make_action(), make_nir(), town="PARIS", gender="neutre", nationality_id="Martienne") | {"nir": "1,84073E+14", "key": ""}
+    file = send(account, csv_of([row, row | {"postal_code": "1000", "town": "", "nir": make_nir().number}]))
+    page = html.unescape(page_of(principal, file, "?voir=wrong"))
+    for words in (
+        "Cette ville n’a pas ce code postal, qui est celui de Toulouse : corrigez l’un ou l’autre.", "Valeur inconnue. Valeurs admises : Féminin, Masculin.",
+        "Le tableur a remplacé le code par une puissance de dix", "Le tableur a sans doute supprimé des zéros au début du code : 5 caractères sont attendus.",
+        "aucun (envoyé depuis le portail)", "Spécifications de cette matrice",
+    ):  # fmt: skip
+        assert words in page, words
+    assert "Cette valeur" not in page and "de la liste" not in page and "/imports/stagiaires/specifications" in page
+    assert "Date d’envoi" in principal.get("/imports/").text
+    assert impersonal("« x » : écrivez oui.", "x") == "Écrivez oui."
+    assert damaged(Damage.DATE, "3-4", 5).startswith("« 3-4 » : le tableur a fait du code une date.")
+
+
+def test_a_component_that_is_unknown_names_those_of_the_action(account: User) -> None:
+    action, nir = make_action(), make_nir()
+    make_registration(action, nir=nir)
+    file = sent(account, "inscriptions", who(action, nir, **PLAN) | {"component_number": "07"})
+    assert [one.message for one in queries.findings_of(file.id, [2])[2]] == ["Composante inconnue : cette action n’en a qu’une, 01."]
+
+
+@pytest.mark.parametrize(
+    ("phase", "words"),
+    [("reading", "Lignes lues : 27 000"), ("checking", "2 000 colonnes sur 27 000"), ("comparing", "2 000 lignes sur 27 000"), ("writing", "2 000 étapes sur 27 000")],
+)
+def test_how_far_the_work_is_says_what_is_counted(principal: FlaskClient, account: User, phase: str, words: str) -> None:
+    file = send(account, csv_of([row_of(make_action(), make_nir())]))
+    file.state, file.phase, file.done, file.total = FileState.APPLYING, phase, 2_000, 27_000
+    db.session.flush()
+    page = re.sub(r"[\u202f\u00a0]", " ", principal.get(f"/imports/fichier/{file.id}/avancement").text)
+    assert words in page and "2000" not in re.sub(r'value="2000"', "", page)

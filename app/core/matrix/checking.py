@@ -27,6 +27,9 @@ from .findings import Finding
 _YES: Final = frozenset({"oui", "o", "yes", "vrai", "1", "x"})
 _NO: Final = frozenset({"non", "n", "no", "faux", "0"})
 
+#: After a day, the time that databases and programs write where there is none.
+_MIDNIGHT: Final = re.compile(r"(?<=[0-9])[T ]00?:00(?::00(?:[.,]0+)?)?(?:Z|[+-]00:?00)?\Z")
+
 
 class Read(NamedTuple):
     """What a cell gives: its value, or the sentence that says why it gives none."""
@@ -99,7 +102,7 @@ class Reader:
                 return Read(None, damaged(damage, "", *self.column.digits))
         elif cell.kind is CellKind.DATE and self._kind is not FieldKind.DATE:
             return Read(None, _("A spreadsheet made a date of it: give the column the format “Text”, then write it again."))
-        read = self._judge(cell.text)
+        read = self._judge(_MIDNIGHT.sub("", cell.text) if self._kind is FieldKind.DATE else cell.text)
         figure = self.column.figures and cell.kind is CellKind.NUMBER and isinstance(read.value, str)
         return Read(Figure(read.value)) if figure else read
 
@@ -126,6 +129,9 @@ def impersonal(message: str, *typed: Any) -> str:
     for words in typed:
         if isinstance(words, str) and words:
             quoted = re.compile(rf"[«“]\s*{re.escape(words[:60])}\s*[»”]")
+            begun = re.match(rf"{quoted.pattern}\s*:\s*", message)
+            if begun is not None:
+                message = message[begun.end() : begun.end() + 1].upper() + message[begun.end() + 1 :]
             message = quoted.sub(lambda found: str(_("This value") if found.start() == 0 else _("this value")), message)
     return message
 
@@ -138,7 +144,7 @@ def not_in_list(control: Field) -> str:
         return str(_("Not one of the values allowed: write a whole number from %(first)s to %(last)s.", first=span[0], last=span[1]))
     words = [choice.words for choice in choices]
     if len(words) <= 6:
-        return str(_("Not one of the values allowed: %(values)s.", values=", ".join(words).removesuffix(".")))
+        return str(_("Not one of the values allowed. Write one of these: %(values)s.", values=", ".join(words).removesuffix(".")))
     return str(_("Not one of the values allowed: take one of the list that the specification gives."))
 
 

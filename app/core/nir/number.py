@@ -193,6 +193,12 @@ def parse(number: str | None, key: str | None = None) -> Nir:
     return Nir(number=body, key=given_key, kind=kind)
 
 
+def faulty_box(problem: NirProblem, number: str | None, key: str | None = None) -> str:
+    """Which of two cells is wrong, ``number`` or ``key``: a key typed with the number, in one cell, is wrong there."""
+    together = not normalise(key) and len(normalise(number)) == NUMBER_LENGTH + KEY_LENGTH
+    return "number" if together else problem.field
+
+
 def check(number: str | None, key: str | None = None) -> NirProblem | None:
     """Return why the number would be refused, or ``None``."""
     try:

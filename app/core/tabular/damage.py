@@ -19,6 +19,10 @@ _SHORT: Final = 5
 #: How many figures a decimal lacks at most, to be a code that was damaged and not another number.
 _SLACK: Final = 3
 
+#: A figure so long that ends so is what is left of a power of ten (1,84073E+14) that somebody had shown in full: no code is so round.
+_LONG: Final = 13
+_ROUNDED: Final = "00000"
+
 
 class Damage(StrEnum):
     """What was done to a code."""
@@ -34,7 +38,7 @@ def damage_of(text: str, kind: CellKind, *lengths: int, zeros: bool = True, figu
     """What a spreadsheet did to a code that has one of these ``lengths``.
 
     ``zeros`` tells whether such a code may begin with one; ``figures`` whether one of full length may be held as a number: it then lacks
-    nothing, if it has 15 figures at most.
+    nothing, if it has 15 figures at most and is not a round one.
     """
     compact = "".join(text.split())
     if not compact:
@@ -48,6 +52,8 @@ def damage_of(text: str, kind: CellKind, *lengths: int, zeros: bool = True, figu
     if decimal is not None and len(decimal[1]) >= max(shortest - _SLACK, 1):
         return Damage.DECIMAL
     is_number = kind is CellKind.NUMBER
+    if is_number and len(compact) in lengths and len(compact) >= _LONG and compact.endswith(_ROUNDED):
+        return Damage.SCIENTIFIC
     is_short = compact.isascii() and compact.isdecimal() and len(compact) < shortest
     if zeros and is_short and (is_number or (shortest <= _SHORT and len(compact) == shortest - 1)):
         return Damage.LOST_ZERO

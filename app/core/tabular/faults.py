@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from app.core.tabular.table import Row
 
 
 class Fault(StrEnum):
@@ -38,6 +42,7 @@ class Fault(StrEnum):
     BAD_QUOTES = "bad_quotes"
     NO_HEADER = "no_header"
     UNKNOWN_HEADER = "unknown_header"  # said by what knows the headings
+    HEADER_BELOW = "header_below"  # said by what knows the headings, of the line where they stand
     SAME_HEADER_TWICE = "same_header_twice"
     TOO_MUCH_WRONG = "too_much_wrong"  # said by what judges the cells, not by what reads them
 
@@ -60,6 +65,8 @@ class Refused(Exception):
         self.value = value
         self.in_text = in_text
         self.header: tuple[str, ...] | None = None
+        #: The first lines under it, as far as they were read.
+        self.top: tuple[Row, ...] = ()
         self._heading = heading
 
     @property

@@ -100,6 +100,10 @@ def _sentence(error: Refused) -> str:
             " matrix, or start from the template.",
             value=value,
         ),
+        Fault.HEADER_BELOW: _(
+            "this line looks like the headings of the table, and the first line of the file has to be that one. Remove the lines above it (title, date,"
+            " logo), then send the file again."
+        ),
         Fault.SAME_HEADER_TWICE: _("The column « %(value)s » is there twice: remove one.", value=value),
         Fault.TOO_MUCH_WRONG: _(
             "Too many cells are to be mended to show them all, most of them in the columns %(value)s. Check a few lines against the specification,"
@@ -112,29 +116,24 @@ def _sentence(error: Refused) -> str:
 
 def damaged(damage: Damage, shown: str, *lengths: int) -> str:
     """What a spreadsheet did to a code, of so many characters, and the cure. ``shown`` is what of it may be repeated."""
-    value = f"« {shown} »" if shown else _("This value")
     length = str(_(" or ")).join(str(one) for one in lengths)
     sentences = {
         Damage.SCIENTIFIC: _(
-            "%(value)s: the spreadsheet replaced the code by a power of ten, and its last figures are lost. Give the column the Text format, then type"
-            " the code again or copy it from its source.",
-            value=value,
+            "The spreadsheet replaced the code by a power of ten, and its last figures are lost. Give the column the Text format, then type the code again"
+            " or copy it from its source."
         ),
-        Damage.DECIMAL: _(
-            "%(value)s: the spreadsheet turned the code into a decimal figure. Give the column the Text format, then type the code again.", value=value
-        ),
+        Damage.DECIMAL: _("The spreadsheet turned the code into a decimal figure. Give the column the Text format, then type the code again."),
         Damage.FIGURE: _(
-            "%(value)s is held as a figure, in which zeros and last figures get lost: %(length)s characters are expected. Give the column the Text format,"
-            " then type the code again.",
-            value=value,
+            "The spreadsheet holds the code as a figure, in which zeros and last figures get lost: %(length)s characters are expected. Give the column the"
+            " Text format, then type the code again.",
             length=length,
         ),
         Damage.LOST_ZERO: _(
-            "%(value)s: %(length)s characters are expected, and the spreadsheet probably dropped zeros at the beginning. Give the column the Text format,"
-            " then type the code again with its zeros.",
-            value=value,
+            "The spreadsheet probably dropped zeros at the beginning of the code: %(length)s characters are expected. Give the column the Text format, then"
+            " type the code again with its zeros.",
             length=length,
         ),
-        Damage.DATE: _("%(value)s: the spreadsheet turned the code into a date. Give the column the Text format, then type the code again.", value=value),
+        Damage.DATE: _("The spreadsheet turned the code into a date. Give the column the Text format, then type the code again."),
     }
-    return str(sentences[damage])
+    words = str(sentences[damage])
+    return str(_("« %(value)s »: %(words)s", value=shown, words=words[:1].lower() + words[1:])) if shown else words

@@ -161,7 +161,7 @@ class _Table(Sheet):
             raise Refused(Fault.FORMULA, line=self.line + 1, column=column)
         spanned = [attributes[one] for one in _SPANS if one in attributes]
         if name == "covered-table-cell" or any(times(one, 1) > 1 for one in spanned):
-            raise Refused(Fault.MERGED_CELLS, line=self.line + 1, column=column)
+            self.merged = self.merged or Refused(Fault.MERGED_CELLS, line=self.line + 1, column=column)
         self._cell, self._cell_depth = attributes, self.depth
         self._words, self._length, self._aside, self._paragraph = [], 0, 0, 0
 

@@ -11,7 +11,7 @@ from app.core.tabular import archive, ods, text, xlsx
 from app.core.tabular.archive import Archive
 from app.core.tabular.cells import Purse
 from app.core.tabular.faults import Fault, Refused
-from app.core.tabular.table import EMPTY, Cell, Limits, OpenTable, Row, Table
+from app.core.tabular.table import EMPTY, TOP, Cell, Limits, OpenTable, Row, Table
 
 #: Told how many lines were read, now and then and at the end.
 Progress = Callable[[int], None]
@@ -50,7 +50,7 @@ def read_table(content: bytes, limits: Limits | None = None, *, name: str = "", 
             rows.append(row)
             if purse.is_empty():
                 raise Refused(Fault.TOO_MUCH_TEXT).under(table.header)
-        return Table(table.header, rows, table.sheet, table.others, table.is_text)
+        return Table(table.header, rows, table.sheet, table.others, table.is_text, table.width)
 
 
 @contextmanager
@@ -102,9 +102,7 @@ def _opened(content: bytes, limits: Limits, stack: ExitStack, purse: Purse, prog
     if not archive.is_archive(content):
         if not is_text(content):
             raise Refused(Fault.UNKNOWN_FORMAT)
-        table = _begun(text.lines_of(content, limits, purse), limits, progress)
-        table.is_text = True
-        return table
+        return _begun(text.lines_of(content, limits, purse), limits, progress, is_text=True)
     entries = stack.enter_context(archive.opened(content, limits))
     if "xl/workbook.bin" in entries:
         raise Refused(Fault.BINARY_WORKBOOK)
@@ -169,20 +167,28 @@ def as_named(error: Refused, name: str, *, is_text: bool) -> Refused:
     return error
 
 
-def _begun(lines: Iterable[tuple[int, list[Cell]]], limits: Limits, progress: Progress | None) -> OpenTable:
+def _begun(lines: Iterable[tuple[int, list[Cell]]], limits: Limits, progress: Progress | None, *, is_text: bool = False) -> OpenTable:
     """The header, and the lines that follow."""
     remaining = iter(lines)
     for number, cells in remaining:
+        width = len(cells) if is_text else None
+        while cells[-1] is EMPTY:
+            cells.pop()
         header = _header(cells, number)
-        return OpenTable(header, _under(header, _rows(remaining, len(header), limits, progress)))
+        top: list[Row] = []
+        return OpenTable(header, _under(header, top, _rows(remaining, len(header), limits, progress)), is_text=is_text, width=width, top=top)
     raise Refused(Fault.EMPTY)
 
 
-def _under(header: tuple[str, ...], rows: Iterator[Row]) -> Iterator[Row]:
-    """The lines; what is refused of them knows their headings."""
+def _under(header: tuple[str, ...], top: list[Row], rows: Iterator[Row]) -> Iterator[Row]:
+    """The lines; what is refused of them knows their headings, and the first of them."""
     try:
-        yield from rows
+        for row in rows:
+            if len(top) < TOP:
+                top.append(row)
+            yield row
     except Refused as error:
+        error.top = error.top or tuple(top)
         raise error.under(header) from None
 
 

@@ -8,7 +8,7 @@ from typing import Final
 from app.core.tabular.cells import Purse, clean
 from app.core.tabular.faults import Fault, Refused
 from app.core.tabular.parts import Part
-from app.core.tabular.table import EMPTY, Cell, CellKind, Limits
+from app.core.tabular.table import EMPTY, TOP, Cell, CellKind, Limits, Row
 
 #: How far down a line may stand, blank ones included, for each line that is accepted.
 LINES_READ: Final = 4
@@ -28,6 +28,10 @@ class Sheet(Part):
         super().__init__(limits, purse)
         #: The first line that holds something, once it was met.
         self.first: tuple[str, ...] | None = None
+        #: The lines that follow it, some of them: a header may stand there, under a title.
+        self.top: list[Row] = []
+        #: Why the file is refused for its merged cells, said once these lines are known: most titles are merged.
+        self.merged: Refused | None = None
         #: The last line that was begun.
         self.line = 0
         self.hidden_columns: set[int] = set()
@@ -43,6 +47,8 @@ class Sheet(Part):
         self.too_far(number)
         if self.first is None:
             self.first = tuple(cell.text for cell in line[: self.limits.columns])
+        elif len(self.top) < TOP:
+            self.top.append(Row(number, tuple(line)))
         if len(line) > self.limits.columns:
             raise Refused(Fault.TOO_MANY_COLUMNS, line=number, value=self.limits.columns)
         if hidden:
@@ -52,6 +58,8 @@ class Sheet(Part):
             unseen = [column for column, cell in enumerate(line) if cell is not EMPTY and column in self.hidden_columns]
             if unseen:
                 raise Refused(Fault.HIDDEN_COLUMN, column=unseen[0] + 1)
+        if self.merged is not None and len(self.top) == TOP:
+            raise self.merged
         self.found.append((number, line, repeat))
 
     def too_far(self, number: int) -> None:
@@ -68,11 +76,13 @@ class Sheet(Part):
                     for more in range(number + 1, number + repeat):
                         self.too_far(more)
                         yield more, list(line)
+            if self.merged is not None:
+                raise self.merged
             if self._hidden_line is not None:
                 raise Refused(Fault.FILTERED_LINES if self.filtered else Fault.HIDDEN_LINE, line=self._hidden_line)
         except Refused as error:
             if self.first is not None:
-                error.under(self.first)
+                error.under(self.first).top = tuple(self.top)
             raise
 
     def _text(self, text: str) -> Cell:

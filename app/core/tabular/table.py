@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, NamedTuple
 
+#: How many lines under the first one may be the headings, below a title.
+TOP: Final = 10
+
 
 class CellKind(StrEnum):
     """How a spreadsheet holds a cell; every cell of a CSV file is text."""
@@ -42,7 +45,8 @@ class Table:
     """The header and the lines under it. Rows have as many cells as the header, at least.
 
     ``sheet`` is the name of the sheet they come from (none for a CSV file, which ``is_text``), ``others`` how many other sheets that can be
-    seen hold something: they are not read, and a page tells it.
+    seen hold something: they are not read, and a page tells it. ``width``: how many cells the first line of a text has, blank ones included; a line
+    with more of them has a separator too many. None of a sheet, where every cell stands under a column.
     """
 
     header: tuple[str, ...]
@@ -50,6 +54,7 @@ class Table:
     sheet: str = ""
     others: int = 0
     is_text: bool = False
+    width: int | None = None
 
 
 @dataclass(slots=True)
@@ -65,6 +70,9 @@ class OpenTable:
     sheet: str = ""
     others: int = 0
     is_text: bool = False
+    width: int | None = None
+    #: The first lines under the header, once they were read: a header may stand among them, under a title.
+    top: list[Row] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ import csv
 import io
 import re
 from collections.abc import Iterator
+from itertools import islice
 from typing import Final
 
 from app.core.tabular import cells
@@ -20,6 +21,9 @@ _SEPARATORS: Final = (";", "\t", ",", "|")
 _BOMS: Final = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 #: What some spreadsheets write before the first line, to tell the separator.
 _TOLD: Final = re.compile(r'\s*"?sep=([;,|\t])"?[ \t]*[;,|\t]*(?:\r\n|\r|\n)', re.IGNORECASE)
+#: Under a first line with one separator at most, how many lines may be its table's, and how many separators one of them has at least.
+_TITLE_LINES: Final = 10
+_MANY: Final = 5
 _PIECE: Final = 1024 * 1024
 #: The most characters of one line, whose cells are told apart all at once: many times what the longest columns of the largest table hold.
 _LINE: Final = 2_000_000
@@ -100,7 +104,20 @@ def _check(content: bytes, encoding: str, start: int) -> None:
 
 
 def separator_of(text: str) -> str:
-    """The separator of the first line that holds something: the one found most often outside quotes."""
+    """The separator of the first line that holds something: the one found most often outside quotes; of a title, that of the table below."""
+    lines = _counted(text)
+    first = next(lines)
+    found = max(_SEPARATORS, key=first.__getitem__)
+    if first[found] <= 1:
+        for below in islice(lines, _TITLE_LINES):
+            other = max(_SEPARATORS, key=below.__getitem__)
+            if below[other] >= _MANY and not (first[found] and below[found]):
+                return other
+    return found
+
+
+def _counted(text: str) -> Iterator[dict[str, int]]:
+    """How often each separator stands outside quotes, in each line that holds something; of one at least."""
     counts = dict.fromkeys(_SEPARATORS, 0)
     quoted = seen = False
     for character in text[:20_000]:
@@ -110,14 +127,18 @@ def separator_of(text: str) -> str:
             counts[character] += 1
         elif not quoted and character in "\r\n":
             if seen:
-                break
+                yield counts
             counts = dict.fromkeys(_SEPARATORS, 0)
+            seen = False
         seen = seen or not character.isspace()
-    return max(_SEPARATORS, key=lambda separator: counts[separator])
+    yield counts
 
 
 def lines_of(content: bytes, limits: Limits, purse: Purse) -> Iterator[tuple[int, list[Cell]]]:
-    """The lines of a CSV file that hold something, with the number each begins at; quoted cells may hold line ends. Raises Refused."""
+    """The lines of a CSV file that hold something, with the number each begins at; quoted cells may hold line ends. Raises Refused.
+
+    Blank cells at the end of a line are left out, but for those of the first one: they tell how many separators a line has.
+    """
     encoding, mark = encoding_of(content)
 
     def cell_of(words: str) -> Cell:
@@ -142,11 +163,12 @@ def lines_of(content: bytes, limits: Limits, purse: Purse) -> Iterator[tuple[int
             if not begun:
                 error.under(" ".join(cell.split())[: limits.cell] for cell in found[: limits.columns])
             raise
+        whole = len(line)
         while line and line[-1] is EMPTY:
             line.pop()
         if line:
+            yield number, line if begun else [*line, *[EMPTY] * (whole - len(line))]
             begun = True
-            yield number, line
 
 
 class _Lines:

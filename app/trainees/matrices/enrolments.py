@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple, cast
 
 from flask_babel import gettext as _
+from flask_babel import ngettext
 from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 
@@ -244,7 +245,10 @@ class EnrolmentLines(Lines):
                 "Several components fit (%(numbers)s): give the cell the format “Text”, then write the number again.", numbers=numbers
             ))
         elif len(offered) <= 6 and offered:
-            self.wrong(line, "component_number", _("Unknown component: this action has %(numbers)s.", numbers=numbers))
+            self.wrong(line, "component_number", ngettext(
+                "Unknown component: this action has one, %(numbers)s.", "Unknown component: those of this action are %(numbers)s.", len(offered),
+                numbers=numbers,
+            ))
         else:
             self.wrong(line, "component_number", _("Unknown component: check the number on the page of the action."))
         return None

@@ -17,7 +17,7 @@ from app.core.extensions import db
 from app.core.matrix import Finding, findings
 from app.core.matrix.checking import Checked, Checker
 from app.core.matrix.rows import among
-from app.core.nir import Nir, NirError, parse
+from app.core.nir import Nir, NirError, faulty_box, parse
 from app.core.nir.messages import problem_message
 from app.core.textsearch import fold
 
@@ -118,7 +118,7 @@ class Lines:
                 try:
                     nir = parse(typed, key)
                 except NirError as error:
-                    self.wrong(line, "key" if error.problem.field == "key" else "nir", str(problem_message(error.problem)))
+                    self.wrong(line, "key" if faulty_box(error.problem, typed, key) == "key" else "nir", str(problem_message(error.problem)))
             elif typed or key:
                 self.wrong(line, "nir" if typed else "key", _("The programme of this action asks for no number: leave this cell blank."))
             out.append(nir)

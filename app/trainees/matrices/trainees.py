@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any, Final
 
+from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from wtforms import ValidationError
 
@@ -19,14 +20,18 @@ NAME: Final = "stagiaires"
 CIVIL: Final = ("civility", "birth_name", "usual_name", "first_name", "birth_date", "gender")
 ESF: Final = ("esf_state", "esf_parent_abroad", "esf_birth_postal_code", "esf_homeless")
 JOBSEEKER: Final = ("ft_registered", "ft_number", "ft_registered_on")
+_TOWNS_NAMED: Final = 5
 TOWN: Final = ("postal_code", "town", "cedex")
 
 
 def _judge_town(form: Any) -> None:
+    """As the form does; where it offers a list, the towns are named."""
     try:
         form.validate_town(form.town)
-    except ValidationError as error:
-        form.town.errors = [str(error)]
+    except ValidationError:
+        towns = form.towns()
+        listed = ", ".join(towns[:_TOWNS_NAMED]) + ("…" if len(towns) > _TOWNS_NAMED else "")
+        form.town.errors = [_("This town does not have this postal code, which is that of %(towns)s: mend one or the other.", towns=listed)]
 
 
 def _read_towns(form: Any, values: Mapping[str, Collection[Any]]) -> None:

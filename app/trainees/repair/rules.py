@@ -13,7 +13,7 @@ from datetime import date
 from enum import StrEnum
 from typing import Final
 
-from app.core.nir import Nir, NirError, NirKind, incoherences, parse
+from app.core.nir import Nir, NirError, NirKind, faulty_box, incoherences, parse
 from app.core.tabular import CellKind
 from app.core.tabular.columns import columns_of as _columns_of
 from app.core.tabular.damage import damage_of
@@ -199,7 +199,7 @@ def _number(line: int, nir: Typed, key: Typed) -> tuple[Nir | None, Finding | No
     try:
         number = parse(nir.text, key.text)
     except NirError as error:
-        column = Column.KEY if error.problem.field == "key" else Column.NIR
+        column = Column.KEY if faulty_box(error.problem, nir.text, key.text) == "key" else Column.NIR
         return None, Finding(line, column, Problem.NUMBER, detail=error.problem.value)
     if number.kind is not NirKind.NIR:
         return None, Finding(line, Column.NIR, Problem.NIA, number.masked)
