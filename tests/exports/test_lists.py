@@ -203,6 +203,7 @@ def test_the_columns_chosen_last_are_proposed_again_to_that_account_alone(as_use
     page = browser.get(page_of("stagiaires")).get_data(as_text=True)
     assert set(re.findall(r'name="colonnes" value="([^"]+)" checked', page)) == {"prenom", "nom_naissance"}
     assert 'value="ods" checked' in page and "Cocher toutes les colonnes" in page
+    assert page.index("Décocher toutes les colonnes") < page.index('<div class="choices choices-columns"') < page.index('name="colonnes"')
     nothing = browser.get(page_of("stagiaires"), query_string={"colonnes": "aucune"}).get_data(as_text=True)
     assert not re.search(r'name="colonnes" value="[^"]+" checked', nothing) and "Décocher toutes les colonnes" in nothing
     everything = browser.get(page_of("stagiaires"), query_string={"colonnes": "toutes"}).get_data(as_text=True)
