@@ -11,17 +11,21 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_login import current_user
 from sqlalchemy import Select, select
-from sqlalchemy.orm import joinedload, selectinload
+from sqlalchemy.orm import defer, joinedload, selectinload
 from werkzeug.datastructures import MultiDict
 
-from app.accounts import labels, mandates, queries
-from app.accounts.models import Organisation, User
+from app.accounts import exports_history, labels, mandates, queries
+from app.accounts.access import queries as access_queries
+from app.accounts.domain import delegation_state
+from app.accounts.models import ApiToken, Organisation, User
 from app.accounts.queries import Shown
 from app.core import clock
 from app.core.exports.registry import Asked, ListColumn, RowList, of_row, words
+from app.core.exports.rows import Rows
 from app.core.extensions import db
 from app.core.requests import row_number
-from app.core.tenancy import Scope
+from app.core.tabular.writing import ColumnKind
+from app.core.tenancy import Scope, bound_scope
 
 _STATE: Final = (
     of_row("statut", _l("Account status"), lambda user: labels.status(user)[0], width=14),
@@ -127,7 +131,115 @@ class SecondaryList(_Accounts):
         return queries.secondary_statement(organisation_id, typed=typed, sort=sort, descending=descending)
 
 
-LISTS: Final = (ConsoleList(), SecondaryList())
+class TokenList(RowList):
+    """« Jetons d'API »: what the page shows of the live tokens; neither a token nor its digest is ever read."""
+
+    key = "jetons"
+    title = _l("Export of the tokens of the interface")
+    permission = ("can_read", "OrganisationTokens")
+    personal = True
+    menu = "OrganisationTokensView.list"
+    lead = _l("One line for each token that opens something today, the newest first; no token can be read from the file.")
+
+    def read(self, args: MultiDict[str, str]) -> Asked:
+        """Nothing narrows this list but whose it is, which is its wall: tokens are read in the system's scope."""
+        return Asked(_own_organisation_id(), back=url_for("OrganisationTokensView.list"))
+
+    def path(self, asked: Asked) -> list[tuple[Any, str | None]]:
+        """As the list."""
+        return [(_("Organisation management"), None), (_("Tokens of the interface (API)"), asked.back)]
+
+    def columns(self, asked: Asked) -> Sequence[ListColumn]:
+        """Those of the list."""
+        from app.accounts.views.tokens import scope_labels
+
+        scopes = scope_labels()
+        return (
+            of_row("nom", _l("Name"), lambda one: one.line.name, width=30),
+            of_row("compte", _l("Account"), lambda one: one.holder, width=30),
+            of_row("debut", _l("Begins with"), lambda one: one.line.prefix, width=14),
+            of_row("portees", _l("Scopes"), lambda one: " ; ".join(scopes.get(name, name) for name in one.line.scopes), width=40),
+            of_row("reseaux", _l("Networks"), lambda one: " ; ".join(one.line.networks) or _("from anywhere"), width=24),
+            of_row("expire_le", _l("Expires on"), lambda one: one.line.expires_at, ColumnKind.DATE),
+            of_row("dernier_usage", _l("Last use"), lambda one: one.line.last_used_at, width=18),
+            of_row("dernier_reseau", _l("Address of the last use"), lambda one: one.line.last_used_ip, width=18),
+        )
+
+    def entities(self, asked: Asked, today: date) -> Select[Any]:
+        """The newest first, as the list."""
+        return access_queries.tokens_statement(asked.narrowed)
+
+    def loads(self) -> Sequence[Any]:
+        """The digests stay where they are."""
+        return (defer(ApiToken.token_hash, raiseload=True),)
+
+    def prepared(self, rows: Sequence[Any], asked: Asked) -> Sequence[Any]:
+        """With whose they are."""
+        with bound_scope(Scope.system()):
+            return access_queries.with_holders(rows)
+
+    def rows(self, asked: Asked, columns: Sequence[ListColumn], *, reason: str | None = None) -> Rows:
+        """Begun in the system's scope."""
+        with bound_scope(Scope.system()):
+            return super().rows(asked, columns, reason=reason)
+
+    def count(self, asked: Asked, most: int) -> int:
+        """In the same scope."""
+        with bound_scope(Scope.system()):
+            return super().count(asked, most)
+
+
+class DelegationList(RowList):
+    """« Délégations de l'organisme »."""
+
+    key = "delegations"
+    title = _l("Export of the delegations")
+    permission = ("can_manage", "Delegations")
+    personal = True
+    menu = "DelegationsView.list"
+    lead = _l("One line for each delegation of your organisation: those of now, to come and past.")
+
+    def read(self, args: MultiDict[str, str]) -> Asked:
+        """Nothing narrows this list."""
+        return Asked(_own_organisation_id(), back=url_for("DelegationsView.list"))
+
+    def path(self, asked: Asked) -> list[tuple[Any, str | None]]:
+        """As the list."""
+        return [(_("Organisation management"), None), (_("Delegation"), asked.back)]
+
+    def columns(self, asked: Asked) -> Sequence[ListColumn]:
+        """Those of the list, and when it ended before its last day."""
+        today = clock.today()
+
+        def state(found: Any) -> str:
+            one = found[0]
+            return labels.delegation_state(delegation_state(starts_on=one.starts_on, ends_on=one.ends_on, ended_at=one.ended_at, today=today))[0]
+
+        return (
+            of_row("donnee_a", _l("Delegated to"), lambda found: labels.manager(found[2]), width=30),
+            of_row("par", _l("By"), lambda found: labels.manager(found[1]), width=30),
+            of_row("du", _l("From"), lambda found: found[0].starts_on, ColumnKind.DATE),
+            of_row("au", _l("Until (included)"), lambda found: found[0].ends_on, ColumnKind.DATE),
+            of_row("etat", _l("State"), state),
+            of_row("fin", _l("Ended on"), lambda found: found[0].ended_at, width=18),
+        )
+
+    def entities(self, asked: Asked, today: date) -> Select[Any]:
+        """In the order of the list."""
+        return queries.delegations_statement(asked.narrowed)
+
+    def prepared(self, rows: Sequence[Any], asked: Asked) -> Sequence[Any]:
+        """With who gave and who received."""
+        return queries.with_parties(rows)
+
+
+def _own_organisation_id() -> int:
+    if current_user.organisation_id is None:
+        abort(404)
+    return int(current_user.organisation_id)
+
+
+LISTS: Final = (ConsoleList(), SecondaryList(), TokenList(), DelegationList(), *exports_history.LISTS)
 
 
 def read_account(user_id: int) -> tuple[User, Scope] | None:

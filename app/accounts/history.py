@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any, Final
@@ -68,10 +68,21 @@ def read(asked: Asked, *, before_id: int | None, size: int, with_organisation: b
         return Found(lines, shown[-1].id if len(entries) > size else None)
 
 
+def entries(asked: Asked) -> Select[Any]:
+    """All the entries, the newest first; to be read in the system's scope, as ``read`` does."""
+    return _statement(asked, None, None)
+
+
+def told(found: Sequence[AuditEntry]) -> list[Line]:
+    """What entries say, each a line, in the system's scope."""
+    words = _Words(list(found))
+    return [_line(entry, words, with_organisation=True) for entry in found]
+
+
 # ---- which entries ---------------------------------------------------------------------------------------------------
 
 
-def _statement(asked: Asked, before_id: int | None, limit: int) -> Select[Any]:
+def _statement(asked: Asked, before_id: int | None, limit: int | None) -> Select[Any]:
     conditions: list[ColumnElement[bool]] = [AuditEntry.table_name.in_(chronicle.TABLES)]
     if before_id is not None:
         conditions.append(AuditEntry.id < before_id)

@@ -222,18 +222,22 @@ def editors_of(user_ids: Iterable[int]) -> dict[int, str]:
 
 def delegations(organisation_id: int, *, page: int, size: int) -> tuple[list[tuple[Delegation, User, User]], int]:
     """A page of the delegations of an organisation with who gave and who received, the latest first day on top; and their number."""
-    condition = Delegation.organisation_id == organisation_id
-    total = int(db.session.scalar(select(func.count()).select_from(Delegation).where(condition)) or 0)
-    statement = select(Delegation).where(condition).order_by(Delegation.starts_on.desc(), Delegation.id.desc())
-    return _with_parties(db.session.scalars(statement.limit(size).offset((max(page, 1) - 1) * size)).all()), total
+    statement = delegations_statement(organisation_id)
+    total = int(db.session.scalar(statement.order_by(None).with_only_columns(func.count())) or 0)
+    return with_parties(db.session.scalars(statement.limit(size).offset((max(page, 1) - 1) * size)).all()), total
+
+
+def delegations_statement(organisation_id: int) -> Select[Any]:
+    """All of them, in the order of the list."""
+    return select(Delegation).where(Delegation.organisation_id == organisation_id).order_by(Delegation.starts_on.desc(), Delegation.id.desc())
 
 
 def delegation(delegation_id: int) -> tuple[Delegation, User, User] | None:
     """One delegation with who gave and who received; None outside the scope."""
-    return next(iter(_with_parties(db.session.scalars(select(Delegation).where(Delegation.id == delegation_id)).all())), None)
+    return next(iter(with_parties(db.session.scalars(select(Delegation).where(Delegation.id == delegation_id)).all())), None)
 
 
-def _with_parties(rows: Sequence[Delegation]) -> list[tuple[Delegation, User, User]]:
+def with_parties(rows: Sequence[Delegation]) -> list[tuple[Delegation, User, User]]:
     """The accounts are read apart: the session's criteria do not follow two aliases of one table in one statement."""
     ids = {number for row in rows for number in (row.delegator_id, row.delegate_id)}
     people = {user.id: user for user in db.session.scalars(select(User).where(User.id.in_(ids))).unique()} if ids else {}

@@ -21,7 +21,8 @@ from app.core.ui.search import private_answer
 
 from . import labels, presenters, queries
 from .catalogue import catalogue
-from .domain import Show
+from .domain import DifferenceKind, DifferenceState, Show
+from .models import ReconciliationDifference
 from .permissions import OWN, SUPERVISE
 from .queries import ExchangeFilter
 
@@ -117,4 +118,55 @@ class OwnList(_Exchanges):
         return [(_("Follow-up of the exchanges with AGORA"), asked.back)]
 
 
-LISTS: Final = (ConsoleList(), OwnList())
+class DifferenceList(RowList):
+    """« Rapprochement avec AGORA »: what the portal and AGORA do not say alike, narrowed as it is; without the names."""
+
+    key = "ecarts-agora"
+    title = _l("Export of the differences with AGORA")
+    permission = SUPERVISE
+    menu = "ExchangesView.index"
+    lead = _l("One line for each difference, the latest first; the names of people are not in the file.")
+
+    def read(self, args: MultiDict[str, str]) -> Asked:
+        """The filter of the page."""
+        from .reconciliation_views import kind_of, state_of
+
+        kind, state = kind_of(args), state_of(args)
+        kept: dict[str, Any] = {"type": kind or None, "etat": state or "tous"}
+        said: list[tuple[Any, Any]] = [(_("Kind"), labels.KINDS[DifferenceKind(kind)])] if kind else []
+        said += [(_("State"), labels.DIFFERENCE_STATES[DifferenceState(state)][0])] if state else []
+        return Asked({"kind": kind, "state": state}, words(**kept), said, url_for("ReconciliationView.index", **kept))
+
+    def path(self, asked: Asked) -> list[tuple[Any, str | None]]:
+        """As the page."""
+        return [(_("Exchanges with partners"), url_for("ExchangesView.index")), (_("Comparison with AGORA"), asked.back)]
+
+    def columns(self, asked: Asked) -> Sequence[ListColumn]:
+        """Those of the page, the action in the place of the person."""
+        return (
+            of_row("ecart", _l("Difference (number)"), lambda line: line["difference"].id, ColumnKind.NUMBER),
+            of_row("trouve_le", _l("Found on"), lambda line: line["difference"].found_at, width=18),
+            of_row("action", _l("N° Action"), lambda line: line["action"], width=18),
+            of_row("organisme", _l("Training organisation"), lambda line: line["organisation"], width=30),
+            of_row("type", _l("Kind"), lambda line: str(line["kind"]), width=30),
+            of_row("portail", _l("In the portal"), lambda line: line["ours"], width=40),
+            of_row("agora", _l("At AGORA"), lambda line: line["theirs"], width=40),
+            of_row("etat", _l("State"), lambda line: str(line["state"][0]), width=18),
+            of_row("motif", _l("Reason"), lambda line: line["difference"].reason, width=30),
+            of_row("qui", _l("Who looks at it"), lambda line: str(line["assignee"]) if line["assignee"] else None, width=24),
+            of_row("avant_le", _l("To be looked at before"), lambda line: line["difference"].due_on, ColumnKind.DATE),
+            of_row("en_retard", _l("Late"), lambda line: line["late"], width=10),
+        )
+
+    def entities(self, asked: Asked, today: date) -> Select[Any]:
+        """The latest first, as the page."""
+        return select(ReconciliationDifference).where(*queries.differences_where(**asked.narrowed)).order_by(ReconciliationDifference.id.desc())
+
+    def prepared(self, rows: Sequence[Any], asked: Asked) -> Sequence[Any]:
+        """The lines of the page."""
+        from .reconciliation_views import difference_lines
+
+        return difference_lines(rows)
+
+
+LISTS: Final = (ConsoleList(), OwnList(), DifferenceList())

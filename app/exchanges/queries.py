@@ -298,6 +298,14 @@ def list_differences(
 ) -> Page:
     """Differences in scope, the latest first."""
     difference = ReconciliationDifference
+    where = differences_where(run_id=run_id, kind=kind, state=state)
+    statement = select(difference).where(*where)
+    return keyset_page(statement, (), difference.id, cursor=cursor, size=size, counted=select(difference.id).where(*where), descending=True)
+
+
+def differences_where(*, run_id: int | None = None, kind: str = "", state: str = "") -> list[ColumnElement[bool]]:
+    """What narrows the differences: a comparison, a kind, a state."""
+    difference = ReconciliationDifference
     where: list[ColumnElement[bool]] = []
     if run_id is not None:
         where.append(difference.run_id == run_id)
@@ -305,8 +313,7 @@ def list_differences(
         where.append(difference.kind == kind)
     if state:
         where.append(difference.state == state)
-    statement = select(difference).where(*where)
-    return keyset_page(statement, (), difference.id, cursor=cursor, size=size, counted=select(difference.id).where(*where), descending=True)
+    return where
 
 
 def get_difference(difference_id: int) -> ReconciliationDifference | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flask import abort, flash, redirect, request, url_for
@@ -46,7 +46,7 @@ class ReconciliationView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is
     @permission_name("supervise")
     def index(self) -> ResponseReturnValue:
         """The last comparisons, and the differences to look at."""
-        kind, state = _kind(), _state()
+        kind, state = kind_of(request.args), state_of(request.args)
         page = queries.list_differences(kind=kind, state=state, cursor=_cursor(), size=page_size())
         runs = queries.last_runs()
         return self.render_template(
@@ -75,7 +75,7 @@ class ReconciliationView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is
         names = account_names([run.actor_id])
         if request.headers.get("HX-Request"):
             return self.render_template("exchanges/_run.html", line=run_line(run), labels=labels, names=names)
-        page = queries.list_differences(run_id=run_id, kind=_kind(), state="", cursor=_cursor(), size=page_size())
+        page = queries.list_differences(run_id=run_id, kind=kind_of(request.args), state="", cursor=_cursor(), size=page_size())
         return self.render_template(
             "exchanges/run.html",
             breadcrumb=_path((_("Comparison of %(date)s", date=_when(run)), None)),
@@ -158,13 +158,15 @@ def _cursor() -> Cursor | None:
     return Cursor.of(request.args.get("after"), request.args.get("before"))
 
 
-def _kind() -> str:
-    asked = request.args.get("type", "")
+def kind_of(args: Mapping[str, str]) -> str:
+    """The kind of differences of an address; "" for all."""
+    asked = args.get("type", "")
     return asked if asked in set(DifferenceKind) else ""
 
 
-def _state() -> str:
-    asked = request.args.get("etat", DifferenceState.OPEN.value)
+def state_of(args: Mapping[str, str]) -> str:
+    """Their state; "" for all, those that wait unless told otherwise."""
+    asked = args.get("etat", DifferenceState.OPEN.value)
     return asked if asked in set(DifferenceState) else ""
 
 
@@ -212,6 +214,7 @@ def difference_lines(differences: Sequence[ReconciliationDifference]) -> list[di
                 "who": who,
                 "href": url_for("RegistrationPages.show", registration_id=enrolment.registration_id) if enrolment is not None and names else None,
                 "mend_href": url_for("EnrolmentView.leave", enrolment_id=enrolment.id) if leaves and enrolment is not None else None,
+                "action": enrolment.action.number if enrolment is not None else None,
                 "organisation": str(enrolment.action.organisation) if enrolment is not None else None,
                 "kind": labels.KINDS[DifferenceKind(one.kind)],
                 "state": labels.DIFFERENCE_STATES[DifferenceState(one.state)],

@@ -12,13 +12,14 @@ def register(appbuilder: AppBuilder) -> None:
     """Add the pages, the periodic job and the menu."""
     from flask_babel import lazy_gettext as _l
 
+    from app.core.exports.registry import register_list
     from app.core.jobs import register_periodic
     from app.core.metrics import register_gauge
     from app.core.requests import allow_body
     from app.core.rotation import register_encrypted_column
     from app.core.ui import register_menu
 
-    from . import api, gate, names, queries, views
+    from . import api, exports, gate, names, queries, views
     from .document_views import FileCheckView, ImportDocumentsView, is_free_of_brake
     from .models import ImportPart
     from .parts import part_aad
@@ -38,6 +39,7 @@ def register(appbuilder: AppBuilder) -> None:
     allow_body("ImportsView.send", LIMITS.size + 64 * 1024)  # the file, and what goes with it in the form
     allow_body(f"api_v1.{api.send_import.__name__}", LIMITS.size + 64 * 1024)
     register_encrypted_column(ImportPart, "content", lambda row: part_aad(row["seal_uid"]))
+    register_list(exports.LIST)
     register_periodic(name="sweep-imports", func="app.imports.jobs:sweep", every=60, label=_l("Imported files to work on"))
     register_gauge("portal_imports_failed", "Imports that a defect ended, and that nobody took up again", queries.count_failed)
     register_menu(group="Imports", label=_l("Imports"), endpoint="ImportsView.index", permission=READ, order=10)

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from itertools import islice, takewhile
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, case, exists, func, select
+from sqlalchemy import ColumnElement, Select, case, exists, func, select
 
+from app.actions.queries import Cursor, Page, keyset_page
 from app.core.extensions import db
 from app.core.matrix.plan import Difference
 
@@ -25,20 +26,25 @@ def get_file(file_id: int) -> ImportFile | None:
     return db.session.get(ImportFile, file_id, populate_existing=True)
 
 
-def list_files(limit: int = 50) -> Sequence[ImportFile]:
-    """The files of the scope, latest first."""
-    return db.session.scalars(select(ImportFile).order_by(ImportFile.id.desc()).limit(limit)).all()
+def files_statement(matrix: str | None, states: Sequence[str] | None) -> Select[Any]:
+    """The files of the scope; of one matrix, in some states, when these are named."""
+    statement = select(ImportFile)
+    if matrix is not None:
+        statement = statement.where(ImportFile.matrix == matrix)
+    return statement if states is None else statement.where(ImportFile.state.in_(states))
+
+
+def list_files(matrix: str | None, states: Sequence[str] | None, *, cursor: Cursor | None, size: int) -> Page:
+    """A page of them, latest first."""
+    statement = files_statement(matrix, states)
+    return keyset_page(statement, (), ImportFile.id, cursor=cursor, size=size, counted=statement.with_only_columns(ImportFile.id), descending=True)
 
 
 def files_before(before: int | None, *, size: int, matrix: str | None, states: Sequence[str] | None) -> Sequence[ImportFile]:
     """The files of the scope, latest first, from before one of them; of one matrix, in some states, when these are named."""
-    statement = select(ImportFile).order_by(ImportFile.id.desc()).limit(size)
+    statement = files_statement(matrix, states).order_by(ImportFile.id.desc()).limit(size)
     if before is not None:
         statement = statement.where(ImportFile.id < before)
-    if matrix is not None:
-        statement = statement.where(ImportFile.matrix == matrix)
-    if states is not None:
-        statement = statement.where(ImportFile.state.in_(states))
     return db.session.scalars(statement).all()
 
 
@@ -173,6 +179,6 @@ def part_of(file_id: int, line: int) -> int:
 
 
 __all__ = [
-    "PAGE", "Kind", "ShownStep", "count_failed", "files_before", "findings_between", "findings_of", "get_file", "is_named", "kept_of", "kept_of_lines",
-    "kinds_of", "list_files", "part_of", "rows_of", "steps_of", "wrong_lines",
+    "PAGE", "Kind", "ShownStep", "count_failed", "files_before", "files_statement", "findings_between", "findings_of", "get_file", "is_named",
+    "kept_of", "kept_of_lines", "kinds_of", "list_files", "part_of", "rows_of", "steps_of", "wrong_lines",
 ]  # fmt: skip

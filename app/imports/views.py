@@ -22,7 +22,7 @@ from app.core.tabular.labels import refused as refused_file
 from app.core.ui.format import fr_number
 from app.core.ui.kept_text import KeptTextForm
 
-from . import annotated, columns, labels, mending, outcome, queries, services
+from . import annotated, columns, exports, labels, mending, outcome, queries, services
 from .document_views import FileCheckView, ImportDocumentsView
 from .domain import AT_WORK, FORGETTABLE, FileState
 from .matrices import IMPORTERS
@@ -52,12 +52,12 @@ class ImportsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only p
     @has_access
     @permission_name("read")
     def index(self) -> ResponseReturnValue:
-        """The matrices, their documents, and the history."""
+        """The matrices, their documents, and the history; narrowed, or beyond its first page, the history alone."""
         return self.render_template(
             "imports/index.html",
             breadcrumb=[(_("Imports"), None)],
             matrices=[importer.matrix for importer in IMPORTERS.values()],
-            files=queries.list_files(),
+            **exports.listed(request.args),
             titles={name: importer.matrix.title for name, importer in IMPORTERS.items()},
             labels=labels,
         )

@@ -30,6 +30,12 @@ LISTS: dict[str, str] = {
     "echanges-a-suivre": "principal",
     "comptes": "admin",
     "comptes-secondaires": "principal",
+    "historique-comptes": "admin",
+    "historique-organisme": "principal",
+    "jetons": "principal",
+    "delegations": "principal",
+    "ecarts-agora": "admin",
+    "imports": "principal",
 }
 
 

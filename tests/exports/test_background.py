@@ -144,6 +144,26 @@ def test_told_once_on_every_page_and_by_mail_without_a_name(site: Flask) -> None
     assert len(mails(site)) == 1 and only_file(site).attempt == 1
 
 
+def test_the_notice_goes_with_the_download_or_with_the_list_that_shows_it(site: Flask) -> None:
+    """However one gets there: a file that was taken is no news, and the page of the files says itself that it is shown."""
+    browser = browser_of(site, "principal")
+    for columns in (["prenom"], ["nom_naissance"]):
+        ask(browser, columns=columns)
+    work(site)
+    last = only_file(site).id
+    post(browser, f"/exports/{last}/fichier", buffered=True).close()
+    assert "Voir mes exports" in browser.get("/").get_data(as_text=True), "the other one was not looked at"
+    post(browser, f"/exports/{last - 1}/fichier", buffered=True).close()
+    assert "Voir mes exports" not in browser.get("/").get_data(as_text=True)
+    assert "hx-post" not in browser.get("/exports/").get_data(as_text=True), "there is no news"
+    ask(browser, columns=["prenom"])
+    work(site)
+    assert 'hx-post="/exports/vus" hx-trigger="load"' in browser.get("/exports/").get_data(as_text=True)
+    assert "Voir mes exports" in browser.get("/").get_data(as_text=True), "a visit by itself writes nothing"
+    assert post(browser, "/exports/vus", headers={"HX-Request": "true"}).status_code == 204
+    assert "Voir mes exports" not in browser.get("/").get_data(as_text=True)
+
+
 def test_each_download_is_a_line_of_the_journal(site: Flask) -> None:
     browser = browser_of(site, "principal")
     ask(browser, texte="dur")

@@ -35,7 +35,36 @@ if TYPE_CHECKING:
 
     AsUser = Callable[[str], FlaskClient]
 
-BOTH = [name for name, account in LISTS.items() if account == "principal" and name not in ("comptes-secondaires", "suivi-des-demandes", "echanges-a-suivre")]
+#: Lists that an organisation alone has → the column that tells two lines apart.
+OWN = {
+    "comptes-secondaires": "Identifiant", "echanges-a-suivre": "Échange", "historique-organisme": "Ligne du journal", "jetons": "Commence par",
+    "delegations": "Du", "imports": "N° d’envoi",
+}  # fmt: skip
+BOTH = [name for name, account in LISTS.items() if account == "principal" and name not in (*OWN, "suivi-des-demandes")]
+#: What an organisation's account has beside: a token, a file sent, and a difference with AGORA.
+_TOKEN = (
+    "INSERT INTO api_token (user_id, organisation_id, name, prefix, token_hash, scopes, created_at, expires_at) "
+    "SELECT id, organisation_id, 'Essai', 'pmf_' || username, repeat(md5(username), 2), '{compte:lecture}', now(), now() + interval '30 days' FROM ab_user "
+    "WHERE organisation_id = :organisation AND username IN ('principal', 'autre-of')"
+)
+_FILE = (
+    "INSERT INTO import_file (seal_uid, organisation_id, account_id, account_name, matrix, file_name, size, digest, state, lines, counts, applied_at, created_at) "
+    "SELECT gen_random_uuid(), organisation_id, id, last_name, 'stagiaires', 'essai.csv', 1, '\\x00', 'applied', 3, "
+    """'{"create": 1, "change": 0, "same": 0, "wrong": 2}', now(), now() FROM ab_user WHERE organisation_id = :organisation AND username IN ('principal', 'autre-of')"""
+)
+_RUN = (
+    "INSERT INTO reconciliation_run (partner, trigger, state, phase, started_at, finished_at, counts) VALUES ('agora', 'night', 'done', 'over', now(), now(), '{}')"
+)
+_DIFFERENCE = (
+    "INSERT INTO reconciliation_difference (run_id, last_run_id, partner, kind, organisation_id, enrolment_id, reference, ours, theirs, state, assignee, due_on, found_at) "
+    "SELECT r.id, r.id, 'agora', 'status', e.organisation_id, e.id, 'essai-' || e.id, '{}', '{}', 'open', 'region', current_date - 1, now() "
+    "FROM reconciliation_run r, enrolment e WHERE e.organisation_id = :organisation ORDER BY e.id LIMIT 1"
+)
+_DELEGATION = (
+    "INSERT INTO delegation (organisation_id, delegator_id, delegate_id, starts_on, ends_on, created_at, ended_at) "
+    "SELECT p.organisation_id, p.id, s.id, current_date + 50, current_date + 60, now(), now() FROM ab_user p JOIN ab_user s USING (organisation_id) "
+    "WHERE p.username = 'principal' AND s.username = 'secondaire'"
+)
 
 
 @pytest.fixture
@@ -50,6 +79,8 @@ def two_organisations(db_session: Session) -> dict[str, int]:
             leave(make_enrolment(other, name="SORTI"))
             ask(action)
             made[siret] = action.id
+        for statement in (_TOKEN, _FILE):
+            db_session.execute(text(statement), {"organisation": organisation(siret).id})
         db_session.execute(
             text(
                 "INSERT INTO identity_correction (seal_uid, organisation_id, trainee_id, state, reason, before, civility, birth_name, first_name, birth_date, gender, asked_at, version) "
@@ -58,6 +89,10 @@ def two_organisations(db_session: Session) -> dict[str, int]:
             ),
             {"action": made[siret]},
         )
+    db_session.execute(text(_RUN))
+    for siret in made:
+        db_session.execute(text(_DIFFERENCE), {"organisation": organisation(siret).id})
+    db_session.execute(text(_DELEGATION))
     db_session.commit()
     return made
 
@@ -111,11 +146,10 @@ def test_another_organisations_action_does_not_exist(as_user: AsUser, two_organi
         assert post(browser, page_of(list_name), {"format": "csv", "colonnes": "action"}, query_string={"action": action}).status_code == 404
 
 
-@pytest.mark.parametrize("list_name", ["comptes-secondaires", "echanges-a-suivre"])
+@pytest.mark.parametrize("list_name", OWN)
 def test_own_lists_hold_ones_own(as_user: AsUser, two_organisations: dict[str, int], list_name: str) -> None:
     query = {"etat": Show.WAITING.value} if list_name == "echanges-a-suivre" else {}
-    key = "Identifiant" if list_name == "comptes-secondaires" else "Échange"
-    files = [{str(line[key]) for line in lines_of(take_out(as_user(account), list_name, **query))} for account in ("principal", "autre-of")]
+    files = [{str(line[OWN[list_name]]) for line in lines_of(take_out(as_user(account), list_name, **query))} for account in ("principal", "autre-of")]
     assert files[0] and not files[0] & files[1]
 
 
@@ -123,7 +157,9 @@ def test_own_lists_hold_ones_own(as_user: AsUser, two_organisations: dict[str, i
     ("account", "list_name"),
     [
         ("support", "stagiaires"), ("support", "comptes"), ("principal", "comptes"), ("principal", "echanges"), ("principal", "demandes-de-modification"),
-        ("admin", "comptes-secondaires"), ("secondaire", "comptes-secondaires"),
+        ("admin", "comptes-secondaires"), ("secondaire", "comptes-secondaires"), ("support", "historique-comptes"), ("principal", "historique-comptes"),
+        ("secondaire", "historique-organisme"), ("admin", "historique-organisme"), ("secondaire", "jetons"), ("admin", "jetons"), ("secondaire", "delegations"),
+        ("principal", "ecarts-agora"), ("admin", "imports"),
     ],
 )  # fmt: skip
 def test_who_does_not_see_a_list_does_not_export_it(as_user: AsUser, db_session: Session, account: str, list_name: str) -> None:
@@ -141,6 +177,39 @@ def test_a_list_of_flask_appbuilder_by_its_name(as_user: AsUser) -> None:
     """By its own address, or by the one of all lists; under the permission it declares."""
     assert as_user("admin").get("/exports/liste/StreetTypeView").status_code == 200
     assert as_user("principal").get("/exports/liste/StreetTypeView").status_code == 403
+
+
+def test_another_organisations_journal_does_not_exist(as_user: AsUser, db_session: Session, two_organisations: dict[str, int]) -> None:
+    """What narrows the journal of accounts is its wall: it is read in the system's scope."""
+    theirs = {"organisme": organisation(ORGANISATION_B).id, "compte": db_session.scalar(select(User.id).where(User.username == "autre-of"))}
+    browser = as_user("principal")
+    for word, number in theirs.items():
+        assert browser.get(page_of("historique-organisme"), query_string={word: number}).status_code == 404
+        answer = post(browser, page_of("historique-organisme"), {"format": "csv", "colonnes": "fait"}, query_string={word: number})
+        assert answer.status_code == 404
+
+
+def test_no_file_holds_what_opens_a_door(as_user: AsUser, db_session: Session, two_organisations: dict[str, int]) -> None:
+    """Neither the digest of a token, nor what stands in the journal of it."""
+    digest = db_session.scalar(text("SELECT token_hash FROM api_token LIMIT 1"))
+    for list_name in ("jetons", "historique-organisme"):
+        content = take_out(as_user("principal"), list_name).get_data(as_text=True)
+        assert "Essai" in content and str(digest) not in content and "token_hash" not in content
+
+
+def test_the_history_of_accounts_is_that_of_its_page(as_user: AsUser, db_session: Session, two_organisations: dict[str, int]) -> None:
+    lines = lines_of(take_out(as_user("admin"), "historique-comptes", acte="jetons"))
+    page = as_user("admin").get("/comptes/historique/", query_string={"acte": "jetons"}).get_data(as_text=True)
+    assert len(lines) == 2 and all(str(line["Ce qui s’est passé"]) in page for line in lines)
+    assert {str(line["Organisme"]) for line in lines} == {str(organisation(siret).legal_name) for siret in (ORGANISATION_A, ORGANISATION_B)}
+    answer = as_user("admin").get(page_of("historique-comptes"), query_string={"du": "hier"})
+    assert answer.status_code == 303 and answer.headers["Location"].endswith("/comptes/historique/?du=hier")
+
+
+def test_the_history_of_imports_as_it_is_narrowed(as_user: AsUser, two_organisations: dict[str, int]) -> None:
+    (line,) = lines_of(take_out(as_user("principal"), "imports", etat="applied", matrice="stagiaires"))
+    assert (line["Fichier envoyé"], line["Lignes créées"], line["Lignes inchangées"], line["Lignes à corriger"]) == ("essai.csv", "1", "0", "2")
+    assert lines_of(take_out(as_user("principal"), "imports", etat="refused")) == []
 
 
 # ---- the filters and the order ------------------------------------------------------------------------------------------
@@ -203,6 +272,7 @@ def test_the_columns_chosen_last_are_proposed_again_to_that_account_alone(as_use
     page = browser.get(page_of("stagiaires")).get_data(as_text=True)
     assert set(re.findall(r'name="colonnes" value="([^"]+)" checked', page)) == {"prenom", "nom_naissance"}
     assert 'value="ods" checked' in page and "Cocher toutes les colonnes" in page
+    assert page.index("Décocher toutes les colonnes") < page.index('<div class="choices choices-columns"') < page.index('name="colonnes"')
     nothing = browser.get(page_of("stagiaires"), query_string={"colonnes": "aucune"}).get_data(as_text=True)
     assert not re.search(r'name="colonnes" value="[^"]+" checked', nothing) and "Décocher toutes les colonnes" in nothing
     everything = browser.get(page_of("stagiaires"), query_string={"colonnes": "toutes"}).get_data(as_text=True)

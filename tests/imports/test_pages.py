@@ -243,5 +243,23 @@ def test_the_latest_files_are_at_the_top(principal: FlaskClient, db_session: Ses
     assert 'href="#envois"' in top and 'id="envois"' in page
 
 
+def test_the_files_sent_are_listed_by_pages_and_narrowed(principal: FlaskClient, db_session: Session) -> None:
+    """25 at a time, the latest first; beyond the first page, or narrowed, the list stands alone."""
+    for number in range(27):
+        upload(principal, f"Nom\nESSAI{number}\n".encode(), f"liste {number:02}.csv")
+    first = principal.get("/imports/").text
+    assert list(problems(first)) == []
+    assert "liste 26.csv" in first and "liste 02.csv" in first and "liste 01.csv" not in first and 'id="matrice-' in first
+    (after,) = re.findall(r'rel="next" href="([^"]+)"', first)
+    second = principal.get(after.replace("&amp;", "&")).text
+    assert list(problems(second)) == []
+    assert "liste 01.csv" in second and "liste 00.csv" in second and "liste 02.csv" not in second and 'id="matrice-' not in second
+    narrowed = principal.get("/imports/?matrice=sorties&etat=received").text
+    assert "Aucun fichier ne correspond" in narrowed and ".csv</a>" not in narrowed
+    waiting = principal.get("/imports/?matrice=stagiaires&etat=received").text
+    assert 'href="/exports/liste/imports?matrice=stagiaires&amp;etat=received"' in waiting and "liste 26.csv" in waiting
+    assert "liste 26.csv" in principal.get("/imports/?matrice=rien&etat=rien").text
+
+
 def test_a_limit_is_said_with_its_thousands_apart(principal: FlaskClient, db_session: Session) -> None:
     assert refused(Refused(Fault.TOO_MANY_LINES, value=3000)) == f"Ce fichier a trop de lignes : {fr_number(3000)} au plus. Coupez-le en plusieurs."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -162,6 +163,17 @@ def token_of_organisation(organisation_id: int, token_id: int) -> OrganisationTo
     with bound_scope(Scope.system()):
         row = db.session.execute(_of_organisation(organisation_id).where(ApiToken.id == token_id)).one_or_none()
         return None if row is None else OrganisationToken(_line(row[0]), labels.manager(row[1]))
+
+
+def tokens_statement(organisation_id: int) -> Select[tuple[ApiToken]]:
+    """All of them, in the order of the list; to be read in the system's scope."""
+    return _of_organisation(organisation_id).with_only_columns(ApiToken).order_by(ApiToken.id.desc())
+
+
+def with_holders(found: Sequence[ApiToken]) -> list[OrganisationToken]:
+    """Tokens and whose they are; read in the system's scope."""
+    holders = {user.id: labels.manager(user) for user in db.session.scalars(select(User).where(User.id.in_({one.user_id for one in found})))}
+    return [OrganisationToken(_line(one), holders[one.user_id]) for one in found]
 
 
 def _of_organisation(organisation_id: int) -> Select[tuple[ApiToken, User]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
@@ -24,9 +26,72 @@ from app.core.ui.components import url_without
 from app.core.ui.forms import parse_fr_date
 
 
-def _number(name: str) -> int | None:
+@dataclass(frozen=True, slots=True)
+class Narrowed:
+    """What an address narrows the journal to, and what is wrong with its days."""
+
+    organisation: Organisation | None
+    account: User | None
+    group: Group | None
+    #: Days as they were typed.
+    typed: dict[str, str]
+    since: date | None
+    until: date | None
+    errors: dict[str, str | None]
+    staff: bool
+
+    @property
+    def asked(self) -> Asked:
+        """The same, for the journal."""
+        return Asked(
+            organisation_id=self.organisation.id if self.organisation is not None else None,
+            account_id=self.account.id if self.account is not None else None,
+            group=self.group,
+            since=self.since,
+            until=self.until,
+        )
+
+    @property
+    def address(self) -> dict[str, Any]:
+        """The same, as the words of an address."""
+        return {
+            "compte": self.account.id if self.account is not None else None,
+            "organisme": self.organisation.id if self.organisation is not None and self.staff else None,
+            "acte": self.group.value if self.group is not None else None,
+            **{name: typed or None for name, typed in self.typed.items()},
+        }
+
+    @property
+    def said(self) -> list[tuple[str, str, str]]:
+        """(name, value, word of the address) of all that narrows it by the reader's wish."""
+        shown = [
+            (_("Account"), labels.manager(self.account) if self.account is not None and self.staff else "", "compte"),
+            (_("Organisation"), self.organisation.legal_name if self.organisation is not None and self.staff else "", "organisme"),
+            (_("Kind of act"), str(dict(chronicle_labels.GROUPS)[self.group]) if self.group is not None else "", "acte"),
+            (_("From"), self.typed["du"], "du"),
+            (_("Up to"), self.typed["au"], "au"),
+        ]
+        return [one for one in shown if one[1]]
+
+
+def narrowed_of(args: Mapping[str, str], *, staff: bool) -> Narrowed:
+    """What an address asks for; 404 for an account or an organisation that the reader does not see."""
+    since, until = _day(args, "du"), _day(args, "au")
+    return Narrowed(
+        organisation=_organisation(args, staff),
+        account=_account(args),
+        group=next((item for item in Group if item == args.get("acte")), None),
+        typed={"du": since[0], "au": until[0]},
+        since=since[1],
+        until=until[1],
+        errors={"du": since[2], "au": until[2]},
+        staff=staff,
+    )
+
+
+def _number(args: Mapping[str, str], name: str) -> int | None:
     """A number of the address; None when it is absent, 404 when it cannot be a row's."""
-    text = request.args.get(name, "")
+    text = args.get(name, "")
     if not text:
         return None
     number = row_number(text)
@@ -35,9 +100,34 @@ def _number(name: str) -> int | None:
     return number
 
 
-def _day(name: str) -> tuple[str, date | None, str | None]:
+def _organisation(args: Mapping[str, str], staff: bool) -> Organisation | None:
+    asked = _number(args, "organisme")
+    if not staff:
+        if current_user.organisation_id is None or (asked is not None and asked != current_user.organisation_id):
+            abort(404)
+        asked = current_user.organisation_id
+    if asked is None:
+        return None
+    found = queries.organisation(asked)
+    if found is None:
+        abort(404)
+    return found
+
+
+def _account(args: Mapping[str, str]) -> User | None:
+    """The account asked for, deleted or not; 404 outside the scope."""
+    asked = _number(args, "compte")
+    if asked is None:
+        return None
+    found = queries.account(asked)
+    if found is None:
+        abort(404)
+    return found
+
+
+def _day(args: Mapping[str, str], name: str) -> tuple[str, date | None, str | None]:
     """A day of the address: as typed, read, and what is wrong with it."""
-    typed = request.args.get(name, "").replace("\x00", "").strip()[:20]
+    typed = args.get(name, "").replace("\x00", "").strip()[:20]
     if not typed:
         return "", None, None
     try:
@@ -54,6 +144,7 @@ class AccountHistoryView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is
     permission_label = _l("Account history")
     default_view = "list"
     staff = True
+    export_name = "historique-comptes"
 
     @expose("/")
     @has_access
@@ -61,20 +152,12 @@ class AccountHistoryView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is
     def list(self) -> ResponseReturnValue:
         """A page of sentences, the newest first."""
         staff = self.staff
-        organisation = self._organisation(staff)
-        account = self._account()
-        group = next((item for item in Group if item == request.args.get("acte")), None)
-        since, until = _day("du"), _day("au")
+        narrowed = narrowed_of(request.args, staff=staff)
+        organisation, account, group, errors = narrowed.organisation, narrowed.account, narrowed.group, narrowed.errors
         _number_asked, size = page_asked()
-        asked = Asked(
-            organisation_id=organisation.id if organisation is not None else None,
-            account_id=account.id if account is not None else None,
-            group=group,
-            since=since[1],
-            until=until[1],
+        found = history.read(
+            narrowed.asked, before_id=_number(request.args, "after"), size=size, with_organisation=staff and organisation is None and account is None
         )
-        found = history.read(asked, before_id=_number("after"), size=size, with_organisation=staff and organisation is None and account is None)
-        errors = {"du": since[2], "au": until[2]}
         page = self.render_template(
             "accounts/history.html",
             lines=found.lines,
@@ -85,11 +168,13 @@ class AccountHistoryView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is
             accounts=[] if staff else self._choices(),
             group=group.value if group is not None else "",
             groups=[("", _("All acts")), *((item.value, words) for item, words in chronicle_labels.GROUPS)],
-            typed={"du": since[0], "au": until[0]},
+            typed=narrowed.typed,
             errors=errors,
             problems=[(name, words) for name, words in errors.items() if words],
             here=url_for(".list"),
-            chips=self._chips(account if staff else None, organisation if staff else None, group, since[0], until[0]),
+            chips=[(name, value, url_without(key)) for name, value, key in narrowed.said],
+            export_name=self.export_name,
+            export_words=narrowed.address,
             labels=labels,
             breadcrumb=self._path(staff),
         )
@@ -105,42 +190,6 @@ class AccountHistoryView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is
     def _path(staff: bool) -> Any:
         return [(_("Security") if staff else _("Organisation management"), None), (_("Account history"), None)]
 
-    @staticmethod
-    def _organisation(staff: bool) -> Organisation | None:
-        asked = _number("organisme")
-        if not staff:
-            if asked is not None and asked != current_user.organisation_id:
-                abort(404)
-            asked = current_user.organisation_id
-        if asked is None:
-            return None
-        found = queries.organisation(asked)
-        if found is None:
-            abort(404)
-        return found
-
-    @staticmethod
-    def _account() -> User | None:
-        """The account asked for, deleted or not; 404 outside the scope."""
-        asked = _number("compte")
-        if asked is None:
-            return None
-        found = queries.account(asked)
-        if found is None:
-            abort(404)
-        return found
-
-    @staticmethod
-    def _chips(account: User | None, organisation: Organisation | None, group: Group | None, since: str, until: str) -> Any:
-        shown = [
-            (_("Account"), labels.manager(account) if account is not None else "", "compte"),
-            (_("Organisation"), organisation.legal_name if organisation is not None else "", "organisme"),
-            (_("Kind of act"), str(dict(chronicle_labels.GROUPS)[group]) if group is not None else "", "acte"),
-            (_("From"), since, "du"),
-            (_("Up to"), until, "au"),
-        ]
-        return [(name, value, url_without(key)) for name, value, key in shown if value]
-
 
 class OrganisationHistoryView(AccountHistoryView):
     """The journal of the accounts of one's own organisation, for its principal account."""
@@ -149,3 +198,4 @@ class OrganisationHistoryView(AccountHistoryView):
     class_permission_name = "OrganisationHistory"
     permission_label = _l("History of the organisation's accounts")
     staff = False
+    export_name = "historique-organisme"

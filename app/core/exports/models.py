@@ -192,6 +192,11 @@ class ExportFile(Model):
         """Nothing more happens to it."""
         return self.state in (FileState.READY, FileState.FAILED)
 
+    @property
+    def is_news(self) -> bool:
+        """It is over, and its account has not looked at it since."""
+        return self.is_over and self.seen_at is None
+
     def __str__(self) -> str:
         return f"{self.id} {self.list_name}"
 

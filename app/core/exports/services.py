@@ -166,11 +166,12 @@ def own_file(file_id: int) -> ExportFile:
     return found
 
 
-def see_files() -> None:
-    """The account has looked at its files: the notice of those that are ready goes."""
+def see_files(file_id: int | None = None) -> None:
+    """The account has looked at its files, or at one of them: the notice of those that are over goes."""
     with transaction() as session:
-        over = (ExportFile.state.in_((FileState.READY.value, FileState.FAILED.value)), ExportFile.seen_at.is_(None))
-        statement = update(ExportFile).where(ExportFile.user_id == context.actor_id(), *over).values(seen_at=clock.now())
+        which = () if file_id is None else (ExportFile.id == file_id,)
+        unseen = (ExportFile.state.in_((FileState.READY.value, FileState.FAILED.value)), ExportFile.seen_at.is_(None))
+        statement = update(ExportFile).where(ExportFile.user_id == context.actor_id(), *unseen, *which).values(seen_at=clock.now())
         session.execute(statement.execution_options(synchronize_session=False))
 
 
@@ -190,6 +191,7 @@ def fetch(file_id: int, wanted: Wanted) -> Response:
         raise FileNotFound
     if file.scope != scope_mark():
         raise RightsChanged
+    see_files(file.id)
     entry = entry_of(wanted, Way.FETCHED, file.id)
     pieces = _StoredFile(entry, file)
     made = Response(stream_with_context(kept_alive(pieces)), content_type=wanted.file_format.media_type)

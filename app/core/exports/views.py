@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import abort, flash, redirect, request, url_for
+from flask import Response, abort, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_appbuilder import BaseView, expose
 from flask_appbuilder.security.decorators import has_access, permission_name
@@ -214,6 +214,7 @@ class ExportsView(BaseView):
             "states": _STATES,
             "formats": FORMAT_LABELS,
             "under_way": any(not file.is_over for file in files),
+            "news": any(file.is_news for file in files),
             "hours": int(KEPT.total_seconds() // 3600),
         }
 
@@ -221,8 +222,10 @@ class ExportsView(BaseView):
     @has_access
     @permission_name("use")
     def seen(self) -> ResponseReturnValue:
-        """The notice has served."""
+        """The notice has served: its button was pressed, or the page says that it is shown (a visit alone writes nothing)."""
         services.see_files()
+        if request.headers.get("HX-Request"):
+            return Response(status=204)
         return redirect(url_for("ExportsView.index"), 303)
 
     @expose("/<int:file_id>/fichier", methods=("POST",))
