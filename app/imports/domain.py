@@ -89,6 +89,10 @@ UNDECIDED: Final = (S.REFUSED, S.TO_MAP, S.READY, S.FAILED)
 FORGETTABLE: Final = (*UNDECIDED, S.RECEIVED, S.CHECKING)
 #: What takes up a file that failed, by where it did (an undoing that failed leaves the file applied).
 AGAIN: Final = {S.RECEIVED: E.READ_AGAIN, S.CHECKING: E.CHECK_AGAIN, S.APPLYING: E.APPLY_AGAIN}
+#: How long a file is a worker's after each word of its progress, longer than any silence of a job at work; a dead one's is taken up after that.
+LEASE: Final = timedelta(seconds=120)
+#: After so long without a word, whoever waits is told how it goes on.
+QUIET: Final = timedelta(seconds=30)
 #: How often a work that ends by a defect is tried, a minute between two.
 MOST_TRIES: Final = 3
 #: How often a work is taken up from a worker that died at it (killed, or for want of memory), with none of its steps ended in between.  Workers die for
@@ -136,6 +140,6 @@ class Origin(StrEnum):
 
 
 __all__ = [
-    "AGAIN", "AT_WORK", "FORGETTABLE", "LIFE", "MOST_DEATHS", "MOST_TRIES", "UNDECIDED", "UNDECIDED_KEPT", "UNDO_KEPT", "FileEvent", "FileState", "Origin",
-    "PartKind", "Phase", "Wish",
+    "AGAIN", "AT_WORK", "FORGETTABLE", "LEASE", "LIFE", "MOST_DEATHS", "MOST_TRIES", "QUIET", "UNDECIDED", "UNDECIDED_KEPT", "UNDO_KEPT", "FileEvent",
+    "FileState", "Origin", "PartKind", "Phase", "Wish",
 ]  # fmt: skip

@@ -8,12 +8,13 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_babel import ngettext
 
+from app.core import clock
 from app.core.matrix.plan import Act
 from app.core.tabular import Fault, Refused, sheet_ending
 from app.core.tabular.labels import refused
 from app.core.ui.format import fr_number
 
-from .domain import FileState, Phase
+from .domain import LEASE, QUIET, FileState, Phase
 from .models import ImportFile
 
 #: Where a file stands, and the tone of its badge.
@@ -51,6 +52,15 @@ def progress_words(file: ImportFile) -> str:
         Phase.UNDOING: lambda: ngettext("%(done)s step of %(all)s", "%(done)s steps of %(all)s", file.done, done=done, all=total),
     }
     return str(words[Phase(file.phase)]())
+
+
+def progress_note(file: ImportFile) -> str:
+    """What whoever waits may do meanwhile; after a silence, how the work goes on by itself."""
+    if file.leased_until is not None and clock.now() > file.leased_until - LEASE + QUIET:
+        return str(
+            _("No sign of the work for a moment: if it was interrupted, it is taken up by itself within two minutes, and nothing is lost or done twice.")
+        )
+    return str(_("You may leave this page: the work goes on, and this page says where it stands when you come back."))
 
 
 #: At what a file failed.
@@ -120,4 +130,7 @@ ACT_LABELS: Final[dict[str, tuple[Any, str]]] = {
     Act.WRONG: (_l("To mend"), "danger"),
 }
 
-__all__ = ["ACT_LABELS", "FAILED_LABELS", "PHASE_LABELS", "STATE_LABELS", "Said", "progress_words", "read_as_text", "state_of", "undone", "why_refused"]
+__all__ = [
+    "ACT_LABELS", "FAILED_LABELS", "PHASE_LABELS", "STATE_LABELS", "Said", "progress_note", "progress_words", "read_as_text", "state_of", "undone",
+    "why_refused",
+]  # fmt: skip

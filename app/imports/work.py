@@ -8,7 +8,6 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
 from typing import Any, Final
 
 import structlog
@@ -42,7 +41,7 @@ from app.core.tenancy import Scope, bound_scope
 from app.core.transaction import transaction
 
 from . import beyond, columns, outcome, packed_lines, parts
-from .domain import AT_WORK, MOST_DEATHS, MOST_TRIES, FileEvent, FileState, PartKind, Phase, Wish
+from .domain import AT_WORK, LEASE, MOST_DEATHS, MOST_TRIES, FileEvent, FileState, PartKind, Phase, Wish
 from .matrices import IMPORTERS
 from .models import ImportFile, ImportFinding
 from .permissions import PROGRAM, WRITE
@@ -50,8 +49,6 @@ from .services import FileElsewhere, FileGone, applicable, decided, limits_of, l
 
 log = structlog.get_logger(__name__)
 
-#: Longer than any silence of a job at work; a dead one's file is taken up after that.
-LEASE: Final = timedelta(seconds=120)
 #: How often what is said of the progress is written down (seconds).
 _SAID_EVERY: Final = 0.7
 #: Findings that are kept; beyond, they are counted only.

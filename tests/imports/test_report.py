@@ -23,7 +23,7 @@ from app.core.tabular.damage import Damage
 from app.core.tabular.labels import damaged
 from app.core.tenancy import Scope, bound_scope
 from app.imports import mending, outcome, parts, queries, services
-from app.imports.domain import UNDECIDED_KEPT, FileState, PartKind
+from app.imports.domain import LEASE, UNDECIDED_KEPT, FileState, PartKind
 from app.imports.shown import cells_of
 from app.trainees.models import Enrolment, Registration
 from app.trainees.services import life
@@ -409,3 +409,12 @@ def test_how_far_the_work_is_says_what_is_counted(principal: FlaskClient, accoun
     db.session.flush()
     page = re.sub(r"[\u202f\u00a0]", " ", principal.get(f"/imports/fichier/{file.id}/avancement").text)
     assert words in page and "2000" not in re.sub(r'value="2000"', "", page)
+
+
+def test_after_a_silence_it_is_said_how_the_work_goes_on(principal: FlaskClient, account: User) -> None:
+    file = send(account, csv_of([row_of(make_action(), make_nir())]))
+    file.state, file.phase, file.done, file.total = FileState.APPLYING, "writing", 1, 3
+    for silent, words in ((5, "le travail continue"), (40, "il reprend de lui-même")):
+        file.leased_until = clock.now() + LEASE - timedelta(seconds=silent)
+        db.session.flush()
+        assert words in html.unescape(principal.get(f"/imports/fichier/{file.id}/avancement").text)
