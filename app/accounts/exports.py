@@ -20,12 +20,11 @@ from app.accounts.domain import delegation_state
 from app.accounts.models import ApiToken, Organisation, User
 from app.accounts.queries import Shown
 from app.core import clock
-from app.core.exports.registry import Asked, ListColumn, RowList, of_row, words
-from app.core.exports.rows import Rows
+from app.core.exports.registry import Asked, ListColumn, RowList, SystemList, of_row, words
 from app.core.extensions import db
 from app.core.requests import row_number
 from app.core.tabular.writing import ColumnKind
-from app.core.tenancy import Scope, bound_scope
+from app.core.tenancy import Scope
 
 _STATE: Final = (
     of_row("statut", _l("Account status"), lambda user: labels.status(user)[0], width=14),
@@ -131,7 +130,7 @@ class SecondaryList(_Accounts):
         return queries.secondary_statement(organisation_id, typed=typed, sort=sort, descending=descending)
 
 
-class TokenList(RowList):
+class TokenList(SystemList):
     """« Jetons d'API »: what the page shows of the live tokens; neither a token nor its digest is ever read."""
 
     key = "jetons"
@@ -173,20 +172,9 @@ class TokenList(RowList):
         """The digests stay where they are."""
         return (defer(ApiToken.token_hash, raiseload=True),)
 
-    def prepared(self, rows: Sequence[Any], asked: Asked) -> Sequence[Any]:
+    def told(self, rows: Sequence[Any]) -> Sequence[Any]:
         """With whose they are."""
-        with bound_scope(Scope.system()):
-            return access_queries.with_holders(rows)
-
-    def rows(self, asked: Asked, columns: Sequence[ListColumn], *, reason: str | None = None) -> Rows:
-        """Begun in the system's scope."""
-        with bound_scope(Scope.system()):
-            return super().rows(asked, columns, reason=reason)
-
-    def count(self, asked: Asked, most: int) -> int:
-        """In the same scope."""
-        with bound_scope(Scope.system()):
-            return super().count(asked, most)
+        return access_queries.with_holders(rows)
 
 
 class DelegationList(RowList):

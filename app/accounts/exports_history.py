@@ -13,10 +13,8 @@ from sqlalchemy import Select
 from werkzeug.datastructures import MultiDict
 
 from app.accounts import history
-from app.core.exports.registry import Asked, ListColumn, NotUnderstood, RowList, of_row, words
-from app.core.exports.rows import Rows
+from app.core.exports.registry import Asked, ListColumn, NotUnderstood, SystemList, of_row, words
 from app.core.tabular.writing import ColumnKind
-from app.core.tenancy import Scope, bound_scope
 
 
 def _changes(line: history.Line) -> str:
@@ -24,8 +22,8 @@ def _changes(line: history.Line) -> str:
     return " ; ".join(_("%(field)s: %(before)s → %(after)s", field=field, before=before or "—", after=after or "—") for field, before, after in line.details)
 
 
-class _History(RowList):
-    """The journal is read in the system's scope, as its page reads it: that of roles has no organisation of its own. ``read`` is the wall."""
+class _History(SystemList):
+    """The journal, of which that of roles has no organisation of its own."""
 
     personal = True
     lead = _l("One line for each entry of the journal, the newest first; what one act wrote several times has as many lines.")
@@ -60,20 +58,9 @@ class _History(RowList):
         """The newest first, as the page."""
         return history.entries(asked.narrowed)
 
-    def prepared(self, rows: Sequence[Any], asked: Asked) -> Sequence[Any]:
+    def told(self, rows: Sequence[Any]) -> Sequence[Any]:
         """Their sentences."""
-        with bound_scope(Scope.system()):
-            return history.told(rows)
-
-    def rows(self, asked: Asked, columns: Sequence[ListColumn], *, reason: str | None = None) -> Rows:
-        """Begun in the system's scope."""
-        with bound_scope(Scope.system()):
-            return super().rows(asked, columns, reason=reason)
-
-    def count(self, asked: Asked, most: int) -> int:
-        """In the same scope."""
-        with bound_scope(Scope.system()):
-            return super().count(asked, most)
+        return history.told(rows)
 
 
 class HistoryList(_History):

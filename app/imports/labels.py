@@ -44,14 +44,13 @@ def progress_words(file: ImportFile) -> str:
     if not file.total or not file.phase:
         return ""
     done, total = fr_number(file.done), fr_number(file.total)
-    words = {
-        Phase.READING: lambda: _("Lines read: %(count)s", count=total),
-        Phase.CHECKING: lambda: ngettext("%(done)s column of %(all)s", "%(done)s columns of %(all)s", file.done, done=done, all=total),
-        Phase.COMPARING: lambda: ngettext("%(done)s line of %(all)s", "%(done)s lines of %(all)s", file.done, done=done, all=total),
-        Phase.WRITING: lambda: ngettext("%(done)s step of %(all)s", "%(done)s steps of %(all)s", file.done, done=done, all=total),
-        Phase.UNDOING: lambda: ngettext("%(done)s step of %(all)s", "%(done)s steps of %(all)s", file.done, done=done, all=total),
-    }
-    return str(words[Phase(file.phase)]())
+    if file.phase == Phase.READING:
+        return str(_("Lines read: %(count)s", count=total))
+    if file.phase == Phase.CHECKING:
+        return str(ngettext("%(done)s column of %(all)s", "%(done)s columns of %(all)s", file.done, done=done, all=total))
+    if file.phase == Phase.COMPARING:
+        return str(ngettext("%(done)s line of %(all)s", "%(done)s lines of %(all)s", file.done, done=done, all=total))
+    return str(ngettext("%(done)s step of %(all)s", "%(done)s steps of %(all)s", file.done, done=done, all=total))
 
 
 def progress_note(file: ImportFile) -> str:

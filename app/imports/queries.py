@@ -165,6 +165,8 @@ def part_of(file_id: int, line: int) -> int:
     A file without empty lines nor very long ones has it at once (line 2 is the first one, and parts have as many); for the others some steps find it.
     """
     low, high = 0, parts.count_of(file_id, PartKind.ROWS) - 1
+    if high <= 0:  # most files: their only part is opened once
+        return 0
     at = min(max(line - 2, 0) // parts.LINES, high)
     while low <= high:
         items = parts.piece(file_id, PartKind.ROWS, at)

@@ -113,6 +113,7 @@ class ImportsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only p
             "file": file,
             "matrix": IMPORTERS[file.matrix].matrix,
             "labels": labels,
+            "forgettable": file.state in FORGETTABLE,
         }
         if file.state in AT_WORK:
             return self.render_template("imports/working.html", **context)

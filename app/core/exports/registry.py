@@ -21,6 +21,7 @@ from app.core import clock
 from app.core.copying import CopiedRows
 from app.core.extensions import db
 from app.core.tabular.writing import ColumnKind
+from app.core.tenancy import Scope, bound_scope
 
 from .rows import MadeRows, NumberedRows, Rows, Value
 
@@ -231,6 +232,29 @@ class RowList(ExportableList):
         return counted(self.entities(asked, clock.today()), most)
 
 
+class SystemList(RowList):
+    """A list that is read in the system's scope, as its page reads it: what ``read`` narrows it to is its wall."""
+
+    def told(self, rows: Sequence[Any]) -> Sequence[Any]:
+        """What the cells are made of, read in the same scope."""
+        return rows
+
+    def prepared(self, rows: Sequence[Any], asked: Asked) -> Sequence[Any]:
+        """In the same scope."""
+        with bound_scope(Scope.system()):
+            return self.told(rows)
+
+    def rows(self, asked: Asked, columns: Sequence[ListColumn], *, reason: str | None = None) -> Rows:
+        """Begun in that scope."""
+        with bound_scope(Scope.system()):
+            return super().rows(asked, columns, reason=reason)
+
+    def count(self, asked: Asked, most: int) -> int:
+        """In the same scope."""
+        with bound_scope(Scope.system()):
+            return super().count(asked, most)
+
+
 _lists: dict[str, ExportableList] = {}
 _resolvers: list[Callable[[str], ExportableList | None]] = []
 
@@ -262,6 +286,6 @@ def args_of(query: str) -> MultiDict[str, str]:
 
 
 __all__ = [
-    "NUMBER", "Asked", "ExportableList", "ListColumn", "NotUnderstood", "NumberedList", "RowList", "SqlList", "args_of", "counted", "find_list", "in_words",
-    "local_day", "of_row", "of_source", "register_list", "register_resolver", "registered_lists", "words", "yes_no",
+    "NUMBER", "Asked", "ExportableList", "ListColumn", "NotUnderstood", "NumberedList", "RowList", "SqlList", "SystemList", "args_of", "counted", "find_list",
+    "in_words", "local_day", "of_row", "of_source", "register_list", "register_resolver", "registered_lists", "words", "yes_no",
 ]  # fmt: skip
