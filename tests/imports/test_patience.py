@@ -90,6 +90,13 @@ def test_a_page_says_that_somebody_else_writes_and_keeps_what_was_typed(world: d
     assert file_of(world)[0] == FileState.READY
 
 
+def test_a_button_that_has_to_wait_is_offered_again_without_a_word_of_what_was_typed(world: dict[str, Any], browser: Callable[[], FlaskClient]) -> None:
+    with held(world, "import_file", world["file"]):
+        answer = post(browser(), f"/imports/fichier/{world['file']}/controler", headers=FORM)
+    assert answer.status_code == 503 and SAID in answer.text
+    assert "Réessayer" in answer.text and "Ce que vous avez saisi" not in answer.text and "Renvoyer le formulaire" not in answer.text
+
+
 def test_another_site_gets_nothing_kept(world: dict[str, Any], browser: Callable[[], FlaskClient]) -> None:
     with held(world, "import_file", world["file"]):
         answer = post(browser(), f"/imports/fichier/{world['file']}/colonnes", {"colonne-0": "nir"}, headers={"Sec-Fetch-Site": "cross-site"})
