@@ -34,16 +34,20 @@ BATCH: Final = 500
 
 
 def ask_trainees() -> int:
-    """Write the messages that are due; gives how many.  Runs in the system's scope."""
+    """Write the messages that are due; gives how many.  Runs in the system's scope.
+
+    It makes room for more urgent work once it has written something: work of other kinds falls due at the same second, every minute,
+    so that one who asked before would never write.
+    """
     written, after = 0, 0
-    while not interrupted():
+    while True:
         found = _candidates(after)
         for survey_id in found:
             try:
                 written += _ask(survey_id)
             except InvalidAddress:
                 log.warning("mail_not_sent", survey=survey_id, reason="address")
-        if len(found) < BATCH:
+        if len(found) < BATCH or (written and interrupted()):
             break
         after = found[-1]
     return written

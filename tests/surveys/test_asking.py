@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from app.core.extensions import db
+from app.core.mail.services import InvalidAddress
 from app.core.tenancy import Scope, bound_scope
 from app.surveys import asking, jobs, queries, replies
 from app.surveys.domain import Question
@@ -155,6 +156,38 @@ def test_a_run_killed_at_any_point_writes_to_nobody_twice(db_session: Session, m
     monkeypatch.setattr(asking, "send_mail", real)
     assert [jobs.ask_trainees(), jobs.ask_trainees()] == [1, 0]
     assert len(mails()) == 1
+
+
+def test_hurried_by_more_urgent_work_it_still_writes(db_session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other periodic work falls due at the very second it does, every time: some of the messages leave at each run, even so."""
+    quiet()
+    action = make_action()
+    for index in range(3):
+        left(action, name=f"NOM {index}")
+    monkeypatch.setattr(asking, "BATCH", 1)
+    monkeypatch.setattr(asking, "interrupted", lambda: True)
+    assert [jobs.ask_trainees() for _ in range(4)] == [1, 1, 1, 0]
+
+
+def test_addresses_that_no_message_reaches_do_not_hold_back_the_others(db_session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hurried, it goes past those it could not write to."""
+    quiet()
+    action = make_action()
+    for index in range(3):
+        left(action, name=f"NOM {index}")
+    real, asked = asking.send_mail, []
+
+    def refusing_two(*args: Any, **more: Any) -> Any:
+        asked.append(1)
+        if len(asked) <= 2:
+            raise InvalidAddress("refused")
+        return real(*args, **more)
+
+    monkeypatch.setattr(asking, "BATCH", 1)
+    monkeypatch.setattr(asking, "interrupted", lambda: True)
+    monkeypatch.setattr(asking, "send_mail", refusing_two)
+    assert jobs.ask_trainees() == 1
+    assert len(asked) == 3
 
 
 def test_runs_at_the_same_time_write_once(committed: Flask) -> None:
