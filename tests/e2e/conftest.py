@@ -14,15 +14,17 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Generator, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect, sync_playwright
+from playwright.sync_api import BrowserContext, Page, Playwright, expect, sync_playwright
 from playwright.sync_api import Error as PlaywrightError
 from xdist.scheduler import LoadScopeScheduling
 
-from tests.e2e.portal import CHROMIUM, ROOT, START_SECONDS, AgoraProcess, Product, free_port, sign_in, stop_process
+from tests.e2e.browsing import WatchedBrowser
+from tests.e2e.portal import ROOT, START_SECONDS, AgoraProcess, Product, free_port, sign_in, stop_process
 
 #: Journeys of accounts, and what looks at pages and changes nothing: in a second product, at the same time as the journeys of the actions.
 _BESIDE = re.compile(r"/test_(accounts_\w+|design_system|exports_in_office|pages)\.py\b")
@@ -109,30 +111,28 @@ def playwright() -> Iterator[Playwright]:
 
 
 @pytest.fixture(scope="session")
-def browser(playwright: Playwright) -> Iterator[Browser]:
-    """One Chromium for all tests: the system's when there is one."""
-    made = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"])
+def browser(playwright: Playwright) -> Iterator[WatchedBrowser]:
+    """One Chromium for all tests."""
+    made = WatchedBrowser(playwright)
     yield made
     made.close()
 
 
 @pytest.fixture
-def new_context(browser: Browser, base_url: str, request: pytest.FixtureRequest) -> Iterator[Callable[..., BrowserContext]]:
+def new_context(browser: WatchedBrowser, base_url: str, request: pytest.FixtureRequest) -> Iterator[Callable[..., BrowserContext]]:
     """``new_context(javascript=False, width=360)``: a browser of its own, closed after the test."""
     made: list[BrowserContext] = request.node.stash.setdefault(_CONTEXTS, [])
 
     def make(*, javascript: bool = True, width: int = 1280, height: int = 900) -> BrowserContext:
-        context = browser.new_context(
-            base_url=base_url, java_script_enabled=javascript, locale="fr-FR", timezone_id="Europe/Paris",
-            viewport={"width": width, "height": height},
-        )  # fmt: skip
-        context.set_default_timeout(15_000)
+        context = browser.new_context(base_url=base_url, javascript=javascript, width=width, height=height)
         made.append(context)
         return context
 
     yield make
+    browser.rest()
     for context in made:
-        context.close()
+        with suppress(PlaywrightError):  # of a browser that was ended because it hung
+            context.close()
 
 
 @pytest.fixture

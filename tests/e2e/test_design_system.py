@@ -11,13 +11,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 from werkzeug.serving import make_server
 
 from app.core.nir.messages import PROBLEM_MESSAGES
 from app.core.nir.number import NirProblem, check
 from app.core.ui import menu
 from tests.e2e.axe import assert_accessible, assert_no_horizontal_scroll
+from tests.e2e.browsing import WatchedBrowser
 from tests.ui.conftest import make_app
 
 PAGES = ("/ui", "/accessibilite", "/donnees-personnelles", "/recherche?q=sion", "/recherche", "/nulle-part", "/fail", "/stop/403", "/stop/429", "/stop/503")
@@ -48,12 +49,12 @@ def guide() -> Iterator[str]:
 
 
 @pytest.fixture
-def open_page(browser: Browser, guide: str) -> Iterator[Any]:
+def open_page(browser: WatchedBrowser, guide: str) -> Iterator[Any]:
     contexts = []
     troubles: list[str] = []
 
     def make(path: str = "/ui", *, width: int = 1280, javascript: bool = True) -> Page:
-        context = browser.new_context(base_url=guide, viewport={"width": width, "height": 900}, locale="fr-FR", java_script_enabled=javascript)
+        context = browser.new_context(base_url=guide, javascript=javascript, width=width, height=900)
         contexts.append(context)
         page = context.new_page()
         page.on("console", lambda message: troubles.append(message.text) if message.type == "error" and "Failed to load" not in message.text else None)
@@ -64,6 +65,7 @@ def open_page(browser: Browser, guide: str) -> Iterator[Any]:
         return page
 
     yield make
+    browser.rest()
     for context in contexts:
         context.close()
     assert not troubles
