@@ -111,10 +111,26 @@ def _load_world(settings: Any) -> None:
         db.engine.dispose()
 
 
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """One process more than there are processors: each of them waits, now for the database, now for a process it has started."""
+    return None if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ else len(os.sched_getaffinity(0)) + 1
+
+
+def _cost(item: pytest.Item) -> int:
+    """How long a test may take, roughly: 0 for the longest."""
+    if item.get_closest_marker("slow") or item.get_closest_marker("processes"):
+        return 0
+    fixtures = set(getattr(item, "fixturenames", ()))
+    return 1 if fixtures & {"committed", "limited", "databases"} else 2 if "app" in fixtures else 3
+
+
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files with long tests come first, so that none is left for the end when the other processes have nothing more to do."""
-    long = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: item.path not in long)
+    longest: dict[Path, int] = {}
+    for item in items:
+        longest[item.path] = min(longest.get(item.path, 9), _cost(item))
+    items.sort(key=lambda item: longest[item.path])
 
 
 @pytest.hookimpl(tryfirst=True)

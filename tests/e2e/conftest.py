@@ -26,8 +26,8 @@ from xdist.scheduler import LoadScopeScheduling
 from tests.e2e.browsing import WatchedBrowser
 from tests.e2e.portal import ROOT, START_SECONDS, AgoraProcess, Product, free_port, sign_in, stop_process
 
-#: Journeys of accounts, and what looks at pages and changes nothing: in a second product, at the same time as the journeys of the actions.
-_BESIDE = re.compile(r"/test_(accounts_\w+|design_system|exports_in_office|pages)\.py\b")
+#: Journeys of accounts, and what looks at pages: in a second product, at the same time as the journeys of the actions.
+_BESIDE = re.compile(r"/test_(accounts_\w+|action_list|design_system|exports_in_office|pages|reference_screens)\.py\b")
 _CONTEXTS = pytest.StashKey[list[BrowserContext]]()
 
 
