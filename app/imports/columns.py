@@ -108,7 +108,8 @@ def _known_by_any(heading: Sequence[str], chosen: Matrix, remembered: Mapping[st
 
 #: Said of a file whose headings may be right; of one whose headings are not, this is no help.
 _OF_SIZE: Final = (
-    Fault.TOO_LARGE, Fault.TOO_LARGE_UNPACKED, Fault.TOO_MUCH_TEXT, Fault.TOO_MANY_LINES, Fault.TOO_MANY_COLUMNS, Fault.CELL_TOO_LONG,
+    Fault.TOO_LARGE, Fault.TOO_LARGE_UNPACKED, Fault.TOO_MUCH_TEXT, Fault.TOO_LONG_TO_READ, Fault.TOO_MANY_LINES, Fault.TOO_MANY_COLUMNS,
+    Fault.CELL_TOO_LONG,
 )  # fmt: skip
 
 

@@ -19,6 +19,7 @@ class Fault(StrEnum):
     TOO_LARGE = "too_large"
     TOO_LARGE_UNPACKED = "too_large_unpacked"
     TOO_MUCH_TEXT = "too_much_text"
+    TOO_LONG_TO_READ = "too_long_to_read"
     TOO_MANY_LINES = "too_many_lines"
     TOO_MANY_COLUMNS = "too_many_columns"
     CELL_TOO_LONG = "cell_too_long"

@@ -59,6 +59,10 @@ def _sentence(error: Refused) -> str:
         Fault.TOO_LARGE: _("This file is too large: %(value)s MB at most. Cut it in several.", value=value),
         Fault.TOO_LARGE_UNPACKED: _("This spreadsheet is too large once unpacked. Copy the useful lines into a new one."),
         Fault.TOO_MUCH_TEXT: _("This file holds too much text for one import. Cut it in several."),
+        Fault.TOO_LONG_TO_READ: _(
+            "This file would take too long to read: it holds very many blank cells, or is written in an unusual way. Copy its lines, without the blank ones, "
+            "into a new workbook, save it, then send that one."
+        ),
         Fault.TOO_MANY_LINES: _("This file has too many lines: %(value)s at most. Cut it in several.", value=value),
         Fault.TOO_MANY_COLUMNS: _("This file has too many columns: %(value)s at most. Start from the template.", value=value),
         Fault.CELL_TOO_LONG: _("A cell is too long: %(value)s characters at most. Shorten it.", value=value),

@@ -25,6 +25,8 @@ _LONGEST_TYPE: Final = 1024
 _STYLES: Final = 10_000
 _CELLS: Final = ("table-cell", "covered-table-cell")
 _SPANS: Final = ("number-columns-spanned", "number-rows-spanned")
+#: Cells of one line that are looked at together.
+_TOGETHER: Final = 1_000
 _UNSEEN: Final = ("annotation", "note", "ruby-text")
 
 _ROW: Final = re.compile(rb'<table:table-row((?: table:(?:style-name|default-cell-style-name|number-rows-repeated)="[^"<>&]*")*)>\s*')
@@ -81,6 +83,8 @@ class _Table(Sheet):
             return False
         repeat = self._plain_rows[match[1]]
         found = _CELL.findall(element, match.end(), len(element) - len(self.ends))
+        if len(found) > _TOGETHER:
+            return False
         if found:
             held, others = zip(*found, strict=True)
             if any(others):
@@ -91,9 +95,12 @@ class _Table(Sheet):
                 return False  # the exact parser tells where
             while cells_of and cells_of[-1][0] is EMPTY:
                 cells_of.pop()
+            if len(cells_of) != len(found):
+                self.blank(len(found) - len(cells_of), whole=not cells_of)
             self._end_row(list(chain.from_iterable(cells_of)), repeat)
         else:
             self.line += repeat
+            self.blank(0, whole=True)
         return True
 
     @staticmethod

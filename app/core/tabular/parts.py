@@ -235,7 +235,7 @@ class Part:
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         self._elements -= 1
         if self._elements < 0:
-            raise Refused(Fault.TOO_LARGE_UNPACKED, value=self.limits.unpacked // (1024 * 1024))
+            raise Refused(Fault.TOO_LONG_TO_READ)
         self.depth += 1
         if self.depth > 200:
             raise Refused(Fault.UNREADABLE)

@@ -10,6 +10,10 @@ from app.core.tabular.faults import Fault, Refused
 from app.core.tabular.parts import Part
 from app.core.tabular.table import EMPTY, TOP, Cell, CellKind, Limits, Row
 
+#: How many blank cells may follow those that hold something, in all the lines together: a table that was given borders far beyond its end has some millions.
+_BLANKS: Final = 5_000_000
+#: What looking at a blank line costs, in blank cells.
+_BLANK_LINE: Final = 3
 #: How far down a line may stand, blank ones included, for each line that is accepted.
 LINES_READ: Final = 4
 
@@ -36,12 +40,16 @@ class Sheet(Part):
         self.line = 0
         self.hidden_columns: set[int] = set()
         self.filtered = False
+        self._blanks = _BLANKS
         self._hidden_line: int | None = None
 
     def give(self, number: int, line: list[Cell], repeat: int = 1, *, hidden: bool = False) -> None:
         """One line, or one that comes so many times. Raises Refused."""
+        width = len(line)
         while line and line[-1] is EMPTY:
             line.pop()
+        if len(line) != width:
+            self.blank(width - len(line), whole=not line)
         if not line:
             return
         self.too_far(number)
@@ -61,6 +69,12 @@ class Sheet(Part):
         if self.merged is not None and len(self.top) == TOP:
             raise self.merged
         self.found.append((number, line, repeat))
+
+    def blank(self, count: int, *, whole: bool) -> None:
+        """So many cells at the end of a line hold nothing, the ``whole`` of it maybe. Raises Refused."""
+        self._blanks -= count + _BLANK_LINE * whole
+        if self._blanks < 0:
+            raise Refused(Fault.TOO_LONG_TO_READ)
 
     def too_far(self, number: int) -> None:
         """Refuse a line that stands too far down. Raises Refused."""

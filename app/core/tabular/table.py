@@ -95,8 +95,8 @@ class Limits:
 
     @property
     def elements(self) -> int:
-        """How many elements of XML the exact parser accepts in all, which takes two microseconds for some: ordinary lines are not given to it."""
-        return max(1_000_000, 25 * self.lines)
+        """How many elements of XML the exact parser accepts in all, which takes three microseconds for each: ordinary lines are not given to it."""
+        return max(1_000_000, 8 * self.lines)
 
 
 #: For imports in bulk: 600 MB of memory in all, for the process that reads.

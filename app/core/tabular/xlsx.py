@@ -233,6 +233,7 @@ class _Sheet(Sheet):
         found = _CELL.findall(element, match.end(), len(element) - _END)
         if not found:
             self.line = number
+            self.blank(0, whole=True)
             return True
         letters, numbers, held, others = zip(*found, strict=True)
         if any(others) or numbers.count(match[1]) != len(numbers):
