@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Response, abort, make_response, request, url_for
+from flask import Response, abort, current_app, make_response, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_appbuilder import BaseView, expose
 from flask_babel import gettext as _
@@ -138,7 +138,8 @@ class FileCheckView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only
     def _page(self, form: Any, report: validator.Report | None = None, status: int = 200) -> Response:
         shown = IMPORTERS[form.matrix.data].matrix if report is not None else None
         page = self.render_template(
-            "imports/check.html", form=form, report=report, matrix=shown, most=validator.SHOWN, matrices=[one.matrix for one in IMPORTERS.values()]
+            "imports/check.html", form=form, report=report, matrix=shown, most=validator.SHOWN, per_minute=current_app.config["FILE_CHECKS_PER_MINUTE"],
+            matrices=[one.matrix for one in IMPORTERS.values()],
         )
         return make_response(page, status)
 

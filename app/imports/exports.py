@@ -101,7 +101,7 @@ class ImportList(RowList):
         """Those of the list, and when it was applied or undone, by whom."""
         return (
             of_row("numero", _l("File (number)"), lambda file: file.id, ColumnKind.NUMBER, 10),
-            of_row("envoye_le", _l("Sent on"), lambda file: file.created_at, width=18),
+            of_row("envoye_le", _l("File sent on"), lambda file: file.created_at, width=18),
             of_row("fichier", _l("File sent"), lambda file: file.file_name, width=30),
             of_row("matrice", _l("Matrix"), lambda file: str(IMPORTERS[file.matrix].matrix.title), width=24),
             of_row("par", _l("By"), lambda file: file.account_name, width=30),

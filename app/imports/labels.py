@@ -15,7 +15,9 @@ from app.core.tabular.labels import refused
 from app.core.ui.format import fr_number
 
 from .domain import LEASE, QUIET, FileState, Phase
+from .matrices import IMPORTERS
 from .models import ImportFile
+from .services import done_lines
 
 #: Where a file stands, and the tone of its badge.
 STATE_LABELS: Final[dict[str, tuple[Any, str]]] = {
@@ -70,6 +72,8 @@ FAILED_LABELS: Final[dict[str, Any]] = {
     FileState.UNDOING: _l("Undoing"),
 }
 _UNDOING_FAILED: Final = (_l("Applied: the undoing failed"), "danger")
+_IN_PART: Final = (_l("Applied in part"), "success")
+_UNDONE_IN_PART: Final = (_l("Undone in part"), "warning")
 _NOTHING_TO_DO: Final = (_l("Checked: nothing to do"), "neutral")
 
 
@@ -79,6 +83,10 @@ def state_of(file: ImportFile) -> tuple[Any, str]:
         return _UNDOING_FAILED
     if file.state == FileState.READY and not any((file.counts or {}).get(act) for act in (Act.CREATE, Act.CHANGE, Act.WRONG)):
         return _NOTHING_TO_DO
+    if file.state == FileState.APPLIED and file.partial and (file.counts or {}).get(Act.WRONG):
+        return _IN_PART
+    if file.state == FileState.UNDONE and file.kept:
+        return _UNDONE_IN_PART
     return STATE_LABELS[file.state]
 
 
@@ -99,11 +107,12 @@ class Said(NamedTuple):
 
 def undone(file: ImportFile) -> Said:
     """What undoing a file did, and what it left."""
-    counts, kept = file.counts or {}, file.kept
-    gone = counts.get(Act.CREATE, 0) + counts.get(Act.CHANGE, 0) - kept
+    kept = file.kept
+    gone = done_lines(file) - kept
     title = ngettext("%(count)s line was undone", "%(count)s lines were undone", gone, count=fr_number(gone))
     if not kept:
-        return Said("success", title, _("Nothing of this import is left."))
+        remains = IMPORTERS[file.matrix].matrix.remains
+        return Said("success", title, str(remains) if remains else _("Nothing of this import is left."))
     if file.dropped:
         text = ngettext(
             "%(count)s line was kept, as a whole or in part; the reasons are not held any longer.",

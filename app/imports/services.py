@@ -316,6 +316,12 @@ def decided(file: ImportFile, *, partial: bool) -> None:
     file.partial, file.held, file.applied_by, file.decided_by_id = partial, False, actor_name(context.actor_id()), context.actor_id()
 
 
+def done_lines(file: ImportFile) -> int:
+    """How many lines of an applied file did something."""
+    counts = file.counts or {}
+    return int(counts.get(Act.CREATE, 0) + counts.get(Act.CHANGE, 0))
+
+
 def undo(file_id: int, *, check: Callable[[ImportFile], None] | None = None) -> None:
     """Have an applied file taken back; ``check`` as for ``confirm``.  Raises FileGone or FileElsewhere."""
     with transaction() as session:
@@ -397,7 +403,34 @@ def move(file: ImportFile, event: FileEvent) -> None:
 
 
 __all__ = [
-    "JOB", "LIMITS", "CountsChanged", "FileElsewhere", "FileGone", "KeyReused", "SameFile", "Unmapped", "applicable", "as_shown", "ask_columns_again",
-    "check_again", "check_aside", "confirm", "decided", "due", "give_up", "left_aside", "limits_of", "locked", "mark_of", "move", "name_columns",
-    "name_headings", "purge", "receive", "retry", "shown_name", "undo",
+    "JOB",
+    "LIMITS",
+    "CountsChanged",
+    "FileElsewhere",
+    "FileGone",
+    "KeyReused",
+    "SameFile",
+    "Unmapped",
+    "applicable",
+    "as_shown",
+    "ask_columns_again",
+    "check_again",
+    "check_aside",
+    "confirm",
+    "decided",
+    "done_lines",
+    "due",
+    "give_up",
+    "left_aside",
+    "limits_of",
+    "locked",
+    "mark_of",
+    "move",
+    "name_columns",
+    "name_headings",
+    "purge",
+    "receive",
+    "retry",
+    "shown_name",
+    "undo",
 ]  # fmt: skip

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from app.core.logs import NUMBER_IN_TEXT
 from app.core.matrix.definition import header_of
@@ -22,10 +23,16 @@ def headers_of(file: ImportFile) -> dict[str, str]:
     return named | {name: words for name, words in zip(file.columns or (), file.heading or (), strict=False) if name}
 
 
+#: A power of ten in the place of a number of a person: too few of its figures are left to tell whose it was.
+_ROUNDED: Final = re.compile(r"[0-9](?:[.,][0-9]{1,5})?[eE]\+?[0-9]{1,2}")
+
+
 def shown_value(value: str, *, secret: bool) -> str:
     """A cell as a page repeats it: a number of a person is masked, in whatever column it stands."""
     if secret:
         number = normalise(value)
+        if _ROUNDED.fullmatch(value):
+            return value  # what its owner looks for in the file
         return mask(number) if len(number) in (13, 15) else "•" * min(len(number), 15)
     return NUMBER_IN_TEXT.sub(lambda found: mask(normalise(found[0])), value)
 

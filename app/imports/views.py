@@ -219,13 +219,15 @@ class ImportsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only p
         if file.state != FileState.APPLIED or file.dropped:
             return elsewhere(import_id, services.FileElsewhere(import_id))
         kept = outcome.foresee(file)
+        staying = len({one.line for one in kept})
         return self.render_template(
             "imports/undo.html",
             breadcrumb=crumbs((file.file_name, url_for(".show", import_id=import_id)), (_("Undo the import"), None)),
             menu_current="ImportsView.index",
             file=file,
             matrix=IMPORTERS[file.matrix].matrix,
-            staying=len({one.line for one in kept}),
+            staying=staying,
+            nothing=staying == services.done_lines(file) and all(one.whole for one in kept),
             kept=outcome.told_kept(file, kept[: queries.PAGE]),
         )
 

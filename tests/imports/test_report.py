@@ -24,7 +24,7 @@ from app.core.tabular.labels import damaged
 from app.core.tenancy import Scope, bound_scope
 from app.imports import mending, outcome, parts, queries, services
 from app.imports.domain import LEASE, UNDECIDED_KEPT, FileState, PartKind
-from app.imports.shown import cells_of
+from app.imports.shown import cells_of, shown_value
 from app.trainees.models import Enrolment, Registration
 from app.trainees.services import life
 from tests.accounts.helpers import post
@@ -188,10 +188,46 @@ def test_what_is_foreseen_of_enrolments_is_what_is_kept(account: User, principal
     assert f"/stagiaires/fiche/{now(held).registration_id}" in page and "1 ligne sera annulée" in page
     life.undo_exit(other, reason="Erreur de saisie", version=now(other).version)
     page = page_of(principal, file, "/annuler")
-    assert "0 ligne sera annulée" in page and "2 lignes restent" in page
+    assert "Rien de cet import ne peut être annulé" in page and "2 lignes restent" in page
+    assert "Annuler tout l’import" not in page, "nothing is offered that does nothing"
     file = undo(file)
     assert file.kept == 2
+    assert "Annulé en partie" in page_of(principal, file)
     assert [line for line, *_more in queries.kept_of(file.id)] == [2, 3]
+
+
+def test_what_is_kept_in_part_only_can_still_be_undone(account: User, principal: FlaskClient) -> None:
+    """Of two fields that the file changed, one was changed again since."""
+    changed = make_registration(make_action(), nir=make_nir())
+    before = db.session.get_one(Registration, changed).mobile
+    file = apply(send(account, csv_of([changing(changed, email="neuf@exemple.fr", mobile="0611223344")])))
+    db.session.get_one(Registration, changed).email = "autre@exemple.fr"
+    db.session.flush()
+    page = page_of(principal, file, "/annuler")
+    assert "Rien de cet import ne peut être annulé" not in page and "Annuler tout l’import" in page
+    undo(file_now(file.id))
+    sheet = db.session.get_one(Registration, changed, populate_existing=True)
+    assert (sheet.email, sheet.mobile) == ("autre@exemple.fr", before)
+
+
+def test_a_file_applied_in_part_is_called_so(account: User, principal: FlaskClient) -> None:
+    action = make_action()
+    file = apply(send(account, csv_of([row_of(action, make_nir()), row_of(action, make_nir(), birth_date="31/02/1990")])), partial=True)
+    assert file.state == FileState.APPLIED
+    assert "Appliqué en partie" in page_of(principal, file)
+    assert "Aucune ligne ici." in page_of(principal, file, "?voir=same")
+
+
+def test_what_cannot_be_undone_is_said_before_a_file_is_applied(account: User, principal: FlaskClient) -> None:
+    action, nir = make_action(), make_nir()
+    make_enrolment(action, nir=nir, entered=20)
+    file = sent(account, "sorties", who(action, nir, **ABSENCE, interrupted_on=day(-5)))
+    assert "Une absence ou un retour est conservé" in page_of(principal, file)
+
+
+@pytest.mark.parametrize(("cell", "seen"), [("2,94E+14", True), ("1.62071E+14", True), ("1.62071315508982E+14", False), ("162071315508982", False)])
+def test_what_a_spreadsheet_left_of_a_number_is_shown(cell: str, seen: bool) -> None:
+    assert (shown_value(cell, secret=True) == cell) is seen
 
 
 def test_a_long_import_is_foreseen_by_as_few_statements(account: User, principal: FlaskClient, app: Flask) -> None:

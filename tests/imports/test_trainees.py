@@ -12,6 +12,7 @@ from app.core.extensions import db
 from app.core.matrix.plan import Act
 from app.core.tenancy import Scope, bound_scope
 from app.imports import validator
+from app.imports.columns import map_headings
 from app.imports.domain import FileState
 from app.imports.models import ImportFinding
 from app.reference.models import Town
@@ -164,3 +165,11 @@ def test_towns_are_read_at_once_however_many_a_file_names(account: User) -> None
         found.append((len(dry), len(real), len(public)))
     assert found[0] == found[2] == (1, 1, 1)
     assert all(many <= few for many, few in zip(found[3], found[1], strict=True)), found
+
+
+@pytest.mark.parametrize(
+    ("heading", "column"),
+    [("Mél", "email"), ("Numero de securite sociale", "nir"), ("prénom du stagiaire", "first_name"), ("NOM DU STAGIAIRE", "birth_name"), ("Né(e) le", "birth_date")],
+)
+def test_headings_of_other_software_are_known(heading: str, column: str) -> None:
+    assert map_headings([heading], trainees.MATRIX, {}).columns == [column]

@@ -131,6 +131,8 @@ class Matrix:
     sheet: Any = ""
     #: What undoing a whole file does.
     undoing: Any = ""
+    #: What is left of a file of which each line was undone, if anything is.
+    remains: Any = ""
 
     @cached_property
     def by_name(self) -> dict[str, Column]:

@@ -79,6 +79,8 @@ class Kept:
     subject: str
     subject_id: int
     why: str
+    #: Whether nothing of what the line did is taken back.
+    whole: bool = True
 
 
 @dataclass(frozen=True, slots=True)

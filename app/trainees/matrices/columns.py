@@ -22,19 +22,25 @@ MOST_LINES: Final = 3_000
 #: Fields of the forms that go by another name in a file.
 COLUMN_OF: Final[Mapping[str, str]] = {"site_id": "site", "component_id": "component_number"}
 
+#: Other headings that tell who somebody is, in the files of the organisations' software.
+NUMBER_NAMES: Final = ("NIR", "N° NIR", "N° de sécurité sociale", "Numéro de sécurité sociale", "N° sécurité sociale", "N° sécu")
+LAST_NAMES: Final = ("Nom", "Nom de famille", "Nom du stagiaire", "Nom de naissance du stagiaire")
+FIRST_NAMES: Final = ("Prénom du stagiaire",)
+BIRTH_DATES: Final = ("Date de naissance du stagiaire", "Né(e) le", "Né le", "Date naissance")
+
 _WITH_NUMBER = _l("unless the first name and the date of birth are there")
 _WITHOUT_NUMBER = _l("if there is no number")
 
 WHO: Final = (
     Column("action_number", WhereForm, key=True, example="19Q00100155_2", help=_l("As on the list of the actions.")),
     Column(
-        "nir", VerificationForm, when=_WITH_NUMBER, digits=(13, 15), secret=True, kind=FieldKind.CODE, example="162071315508982",
+        "nir", VerificationForm, aliases=NUMBER_NAMES, when=_WITH_NUMBER, digits=(13, 15), secret=True, kind=FieldKind.CODE, example="162071315508982",
         help=_l("13 characters and the key in the next column, or the 15 characters together. Leave it blank where the programme asks for no number."),
     ),
     Column("key", VerificationForm, when=_l("if the NIR has 13 characters"), digits=(2,), secret=True, kind=FieldKind.CODE, example=""),
-    Column("birth_name", VerificationForm, key=True, header=_l("Birth name"), aliases=("Nom", "Nom de famille"), example="Sion"),
-    Column("first_name", VerificationForm, when=_WITHOUT_NUMBER, example="André"),
-    Column("birth_date", VerificationForm, when=_WITHOUT_NUMBER, example="21/07/1962"),
+    Column("birth_name", VerificationForm, key=True, header=_l("Birth name"), aliases=LAST_NAMES, example="Sion"),
+    Column("first_name", VerificationForm, aliases=FIRST_NAMES, when=_WITHOUT_NUMBER, example="André"),
+    Column("birth_date", VerificationForm, aliases=BIRTH_DATES, when=_WITHOUT_NUMBER, example="21/07/1962"),
     Column(
         "component_number", ComponentForm, key=True, figures=True, kind=FieldKind.CODE, example="01",
         aliases=("Composante", "N° de composante", "N° composante"), help=_l("As on the page of the action: 01, 02…"),

@@ -167,6 +167,10 @@ MATRIX: Final = Matrix(
         "Undone, an exit is cancelled and a correction is taken back, each told to AGORA as on the page. An absence or a return is kept: nothing in the "
         "exchange takes it back."
     ),
+    remains=_l(
+        "Each exit is cancelled in the portal and told to AGORA, whose file keeps the status “Sortie de formation” that it had: the sheet of the "
+        "trainee says so."
+    ),
 )  # fmt: skip
 
 IMPORTER: Final = EnrolmentImporter(MATRIX, judge, once=None)

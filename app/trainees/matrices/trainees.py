@@ -13,6 +13,7 @@ from app.core.matrix import Column, FieldKind, Group, Matrix, Remark
 
 from ..exports import TRAINEE_HEADINGS
 from ..forms import ContactForm, SituationForm, VerificationForm
+from .columns import BIRTH_DATES, FIRST_NAMES, LAST_NAMES, NUMBER_NAMES
 from .forms import WhereForm
 
 NAME: Final = "stagiaires"
@@ -55,15 +56,15 @@ MATRIX: Final = Matrix(
             example="19Q00100155_2", help=_l("As on the list of the actions."),
         ),
         Column(
-            "nir", VerificationForm, when=_WITH_NUMBER, digits=(13, 15), secret=True, kind=FieldKind.CODE, example="162071315508982",
+            "nir", VerificationForm, aliases=NUMBER_NAMES, when=_WITH_NUMBER, digits=(13, 15), secret=True, kind=FieldKind.CODE, example="162071315508982",
             help=_l("13 characters and the key in the next column, or the 15 characters together. Leave it blank where the programme asks for no number."),
         ),
         Column("key", VerificationForm, when=_l("if the NIR has 13 characters"), digits=(2,), secret=True, kind=FieldKind.CODE, example=""),
         Column("civility", VerificationForm, synonyms=(("Madame", "MME"), ("Monsieur", "M"), ("Mr", "M")), example="M."),
-        Column("birth_name", VerificationForm, key=True, header=_l("Birth name"), aliases=("Nom", "Nom de famille"), example="Sion"),
+        Column("birth_name", VerificationForm, key=True, header=_l("Birth name"), aliases=LAST_NAMES, example="Sion"),
         Column("usual_name", VerificationForm, example=""),
-        Column("first_name", VerificationForm, key=True, example="André"),
-        Column("birth_date", VerificationForm, key=True, example="21/07/1962"),
+        Column("first_name", VerificationForm, key=True, aliases=FIRST_NAMES, example="André"),
+        Column("birth_date", VerificationForm, key=True, aliases=BIRTH_DATES, example="21/07/1962"),
         Column("gender", VerificationForm, aliases=("Sexe",), synonyms=(("Homme", "M"), ("H", "M"), ("Femme", "F")), example="Masculin"),
         Column(
             "identity_confirmed", VerificationForm, header=_l("Identity papers checked"), example="",
@@ -81,7 +82,10 @@ MATRIX: Final = Matrix(
         Column("cedex", ContactForm, example=""),
         Column("mobile", ContactForm, aliases=("Portable", "Tél. portable", "Mobile"), digits=(10,), example="06 12 34 56 78"),
         Column("landline", ContactForm, aliases=("Téléphone",), digits=(10,), example=""),
-        Column("email", ContactForm, aliases=("E-mail", "Mail", "Adresse électronique"), example="andre.sion@exemple.fr"),
+        Column(
+            "email", ContactForm, example="andre.sion@exemple.fr",
+            aliases=("E-mail", "Mail", "Mél", "Adresse électronique", "Adresse e-mail", "Adresse mail", "Adresse de courriel"),
+        ),
         Column("other_information", ContactForm, example=""),
         Column("public_category_id", SituationForm, example=""),
         Column("general_objective_id", SituationForm, example="Certification"),

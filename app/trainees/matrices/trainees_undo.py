@@ -74,7 +74,11 @@ def foresee(some_at_once: Iterable[Sequence[Done]]) -> list[Kept]:
         there, used = _made_sheets(made, lock=False)
         kept += [_kept(one, why) for one in made if (why := _why_it_stays(one, there.get(one.subject_id), used, stay, ground))]
         rows = _changed_sheets(changed, lock=False)
-        kept += [_kept(one, why) for one in changed if (why := ground.refuses(one.subject_id) or _what_stays(one, rows.get(one.subject_id)))]
+        for one in changed:
+            if why := ground.refuses(one.subject_id):
+                kept.append(_kept(one, why))
+            elif why := _what_stays(one, rows.get(one.subject_id)):
+                kept.append(_kept(one, why, whole=not (one.fields or {}).keys() - _edited(one, rows[one.subject_id])))
     return kept
 
 
@@ -86,8 +90,8 @@ def _sorted(done: Sequence[Done]) -> tuple[list[Done], list[Done], list[Done]]:
     )  # fmt: skip
 
 
-def _kept(one: Done, why: str) -> Kept:
-    return Kept(one.line, one.subject, one.subject_id, why)
+def _kept(one: Done, why: str, *, whole: bool = True) -> Kept:
+    return Kept(one.line, one.subject, one.subject_id, why, whole)
 
 
 def _people_who_stay(newcomers: Sequence[Done], *, lock: bool) -> dict[int, str]:
