@@ -37,11 +37,18 @@ _HOLDS: Final = re.compile(rb"<(?:[A-Za-z0-9]+:)?(?:v|is)[ >]")
 _END: Final = len(b"</row>")
 _SI: Final = re.compile(rb'<si>\s*<t(?: xml:space="preserve")?>(' + TEXT + rb")</t>\s*</si>")
 _ROW: Final = re.compile(rb'(?:<row [^<>]*/>\s*)*<row r="([1-9][0-9]{0,6})"((?: [A-Za-z0-9:]+="[^"<>&]*")*)>\s*')
+#: A line that does not say which one it is: the next.
+_NEXT_ROW: Final = re.compile(rb'<row((?: [A-Za-z0-9:]+="[^"<>&]*")*)>\s*')
+_LAST_ROW: Final = 1_048_576
 _ODD_ROW: Final = re.compile(rb' hidden="(?!0"|false")| ht="0(?:\.0*)?"| r="')
 _VALUE: Final = rb'(?:/>|>(?:<v>[^<&]*</v>|<is><t(?: xml:space="preserve")?>' + TEXT + rb"</t></is>)?</c>)"
 #: Column, line, what the cell holds; or all that follows something else.
 _CELL: Final = re.compile(
     rb'<c r="([A-Z]{1,3})([0-9]+)"((?: s="[0-9]{1,6}")?(?: t="[A-Za-z]{1,9}")?(?: s="[0-9]{1,6}")?' + _VALUE + rb")\s*|([\s\S]+)"
+)
+#: A cell that does not say where it stands: after the one before.
+_NEXT_CELL: Final = re.compile(
+    rb'<c((?: s="[0-9]{1,6}")?(?: t="[A-Za-z]{1,9}")?(?: s="[0-9]{1,6}")?' + _VALUE + rb")\s*|([\s\S]+)"
 )
 _HELD: Final = re.compile(
     rb'(?: s="([0-9]+)")?(?: t="([A-Za-z]+)")?(?: s="([0-9]+)")?(?:/>|>(?:<v>([^<&]*)</v>|<is><t(?: xml:space="preserve")?>([^<]*)</t></is>)?</c>)'
@@ -203,7 +210,7 @@ class _Texts(Part):
 class _Sheet(Sheet):
     """The lines of a sheet."""
 
-    begins, ends = b"<row ", b"</row>"
+    begins, ends = b"<row", b"</row>"
 
     def __init__(self, limits: Limits, purse: Purse, texts: list[Cell | Fault], shown: list[str], *, from_1904: bool) -> None:
         super().__init__(limits, purse)
@@ -225,7 +232,9 @@ class _Sheet(Sheet):
 
     def ordinary(self, element: bytes) -> bool:
         match = _ROW.match(element)
-        if match is None or not self._plain_rows[match[2]]:
+        if match is None:
+            return self._next(element)
+        if not self._plain_rows[match[2]]:
             return False
         number = int(match[1])
         if number <= self.line:
@@ -252,6 +261,29 @@ class _Sheet(Sheet):
             line = spread
         self.line = number
         self.give(number, line)
+        return True
+
+    def _next(self, element: bytes) -> bool:
+        """Read a line of which neither the number nor the places of the cells are written."""
+        match = _NEXT_ROW.match(element)
+        if match is None or not self._plain_rows[match[1]] or self.line >= _LAST_ROW:
+            return False
+        found = _NEXT_CELL.findall(element, match.end(), len(element) - _END)
+        if len(found) > self.limits.columns:
+            return False
+        line: list[Cell] = []
+        if found:
+            held, others = zip(*found, strict=True)
+            if any(others):
+                return False
+            try:
+                line = self._held.all_of(held)
+            except Refused:
+                return False
+        else:
+            self.blank(0, whole=True)
+        self.line += 1
+        self.give(self.line, line)
         return True
 
     def _columns_of(self, letters: tuple[bytes, ...]) -> list[int] | None:
@@ -293,7 +325,7 @@ class _Sheet(Sheet):
 
     def _begin_row(self, attributes: dict[str, str]) -> None:
         number = times(attributes.get("r", str(self.line + 1)), 1)
-        if number <= self.line or number > 1_048_576:
+        if number <= self.line or number > _LAST_ROW:
             raise Refused(Fault.UNREADABLE)
         self.line, self._column, self._line_cells = number, -1, {}
         self._row_hidden = attributes.get("hidden", "0") in _YES or bool(re.fullmatch(r"0(\.0*)?", attributes.get("ht", "")))
