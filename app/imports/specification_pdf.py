@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
-from typing import Any
+from typing import Any, Final
 from xml.sax.saxutils import escape
 
 from flask import current_app
@@ -15,9 +16,13 @@ from app.core.ui.format import fr_long_date, fr_number
 
 from .specification import Allowed, Line, Specification, files_accepted, how_to_fill, what_each_format_holds, what_is_damaged
 
+#: Documents made, by all that they say: laying one out takes a second, and anybody may ask for it.
+_MADE: Final[dict[bytes, bytes]] = {}
+_MOST_KEPT: Final = 16
+
 
 def make_pdf(spec: Specification) -> bytes:
-    """The document, as the definition and the value lists are today."""
+    """The document, as the definition and the value lists are today; made once for all that it says."""
     from reportlab.lib.pagesizes import A4, landscape
     from reportlab.lib.units import mm
     from reportlab.platypus import SimpleDocTemplate
@@ -38,8 +43,15 @@ def make_pdf(spec: Specification) -> bytes:
         canvas.drawRightString(page.leftMargin + page.width, 26, printable(_("Page %(number)s", number=canvas.getPageNumber())))
         canvas.restoreState()
 
-    document.build(_story(spec, document.width - 12), onFirstPage=foot, onLaterPages=foot)
-    return target.getvalue()
+    story, said = _story(spec, document.width - 12)
+    key = hashlib.sha256("\0".join([made_on, document.author, document.creator, *said]).encode()).digest()
+    made = _MADE.get(key)
+    if made is None:
+        document.build(story, onFirstPage=foot, onLaterPages=foot)
+        if len(_MADE) >= _MOST_KEPT:
+            _MADE.clear()
+        made = _MADE[key] = target.getvalue()
+    return made
 
 
 def document_title(spec: Specification) -> str:
@@ -47,7 +59,8 @@ def document_title(spec: Specification) -> str:
     return str(_("Import interface specifications: %(matrix)s", matrix=spec.matrix.title))
 
 
-def _story(spec: Specification, width: float) -> list[Any]:
+def _story(spec: Specification, width: float) -> tuple[list[Any], list[str]]:
+    """What is laid out, and every sentence of it."""
     from reportlab.lib.styles import ParagraphStyle
     from reportlab.platypus import Paragraph
 
@@ -58,11 +71,14 @@ def _story(spec: Specification, width: float) -> list[Any]:
     top = ParagraphStyle("top", parent=heading, fontSize=15, leading=19, spaceBefore=0)
     item = ParagraphStyle("item", parent=body, leftIndent=10, bulletIndent=0, spaceAfter=2)
 
-    def text(words: object, style: Any = body) -> Any:
-        return Paragraph(escape(printable(str(words))).replace("\n", "<br/>"), style)
+    said: list[str] = []
+
+    def text(words: object, style: Any = body, bullet: str | None = None) -> Any:
+        said.append(str(words))
+        return Paragraph(escape(printable(said[-1])).replace("\n", "<br/>"), style, bulletText=bullet)
 
     def points(title: str, sentences: list[str]) -> list[Any]:
-        return [text(title, heading), *(Paragraph(escape(printable(one)), item, bulletText="–") for one in sentences)] if sentences else []
+        return [text(title, heading), *(text(one, item, "–") for one in sentences)] if sentences else []
 
     rows = [[text(one, bold) for one in (_("Column"), _("Heading"), _("Mandatory?"), _("What it holds"), _("Example"))]]
     rows += [
@@ -89,7 +105,7 @@ def _story(spec: Specification, width: float) -> list[Any]:
     for line in spec.annex:
         listed = [[text(_("Value"), bold), text(_("Code"), bold)], *([text(_with_others(one)), text(one.code)] for one in line.allowed)]
         story += [text(line.header, small), grid(listed, [width * 0.7, width * 0.3], header=True)]
-    return story
+    return story, said
 
 
 def _held(line: Line, text: Any) -> list[Any]:

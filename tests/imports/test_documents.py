@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import zipfile
+from dataclasses import replace
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -273,6 +274,9 @@ def test_the_pdf_has_a_title_a_language_and_its_own_font(spec: Specification, as
     shorter = Specification(spec.matrix, spec.lines[:1], spec.examples, spec.read)
     short = make_pdf(shorter)
     assert short.count(b"/Type /Page\n") <= pages and len(short) < len(answer.data), "each column has its line"
+    assert make_pdf(spec) is make_pdf(spec), "laid out once for all it says"
+    told = replace(spec.lines[0], needed="autrement")
+    assert make_pdf(replace(spec, lines=(told, *spec.lines[1:]))) != make_pdf(spec), "and anew when it says something else"
 
 
 @pytest.mark.parametrize("kind", list(FileFormat))
