@@ -17,7 +17,7 @@ from app.core.ui.format import fr_number
 from .domain import LEASE, QUIET, FileState, Phase
 from .matrices import IMPORTERS
 from .models import ImportFile
-from .services import done_lines
+from .services import acting_lines
 
 #: Where a file stands, and the tone of its badge.
 STATE_LABELS: Final[dict[str, tuple[Any, str]]] = {
@@ -108,7 +108,7 @@ class Said(NamedTuple):
 def undone(file: ImportFile) -> Said:
     """What undoing a file did, and what it left."""
     kept = file.kept
-    gone = done_lines(file) - kept
+    gone = acting_lines(file.counts) - kept
     title = ngettext("%(count)s line was undone", "%(count)s lines were undone", gone, count=fr_number(gone))
     if not kept:
         remains = IMPORTERS[file.matrix].matrix.remains

@@ -306,20 +306,20 @@ def confirm(file_id: int, *, expected: Mapping[str, int], partial: bool, check: 
     log.info("import_confirmed", file=file_id, partial=partial)
 
 
+def acting_lines(counts: Mapping[str, int] | None) -> int:
+    """How many lines of a file do something, or did."""
+    counts = counts or {}
+    return counts.get(Act.CREATE, 0) + counts.get(Act.CHANGE, 0)
+
+
 def applicable(counts: Mapping[str, int], *, partial: bool) -> bool:
     """Whether there is something to apply, and (but for ``partial``) nothing to mend."""
-    return bool(counts.get(Act.CREATE, 0) + counts.get(Act.CHANGE, 0)) and (partial or not counts.get(Act.WRONG))
+    return bool(acting_lines(counts)) and (partial or not counts.get(Act.WRONG))
 
 
 def decided(file: ImportFile, *, partial: bool) -> None:
     """Write down who had the file applied, and what of it."""
     file.partial, file.held, file.applied_by, file.decided_by_id = partial, False, actor_name(context.actor_id()), context.actor_id()
-
-
-def done_lines(file: ImportFile) -> int:
-    """How many lines of an applied file did something."""
-    counts = file.counts or {}
-    return int(counts.get(Act.CREATE, 0) + counts.get(Act.CHANGE, 0))
 
 
 def undo(file_id: int, *, check: Callable[[ImportFile], None] | None = None) -> None:
@@ -403,34 +403,7 @@ def move(file: ImportFile, event: FileEvent) -> None:
 
 
 __all__ = [
-    "JOB",
-    "LIMITS",
-    "CountsChanged",
-    "FileElsewhere",
-    "FileGone",
-    "KeyReused",
-    "SameFile",
-    "Unmapped",
-    "applicable",
-    "as_shown",
-    "ask_columns_again",
-    "check_again",
-    "check_aside",
-    "confirm",
-    "decided",
-    "done_lines",
-    "due",
-    "give_up",
-    "left_aside",
-    "limits_of",
-    "locked",
-    "mark_of",
-    "move",
-    "name_columns",
-    "name_headings",
-    "purge",
-    "receive",
-    "retry",
-    "shown_name",
-    "undo",
+    "JOB", "LIMITS", "CountsChanged", "FileElsewhere", "FileGone", "KeyReused", "SameFile", "Unmapped", "acting_lines", "applicable", "as_shown",
+    "ask_columns_again", "check_again", "check_aside", "confirm", "decided", "due", "give_up", "left_aside", "limits_of", "locked", "mark_of", "move",
+    "name_columns", "name_headings", "purge", "receive", "retry", "shown_name", "undo",
 ]  # fmt: skip

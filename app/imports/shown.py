@@ -30,9 +30,9 @@ _ROUNDED: Final = re.compile(r"[0-9](?:[.,][0-9]{1,5})?[eE]\+?[0-9]{1,2}")
 def shown_value(value: str, *, secret: bool) -> str:
     """A cell as a page repeats it: a number of a person is masked, in whatever column it stands."""
     if secret:
-        number = normalise(value)
         if _ROUNDED.fullmatch(value):
             return value  # what its owner looks for in the file
+        number = normalise(value)
         return mask(number) if len(number) in (13, 15) else "•" * min(len(number), 15)
     return NUMBER_IN_TEXT.sub(lambda found: mask(normalise(found[0])), value)
 

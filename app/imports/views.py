@@ -220,6 +220,7 @@ class ImportsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only p
             return elsewhere(import_id, services.FileElsewhere(import_id))
         kept = outcome.foresee(file)
         staying = len({one.line for one in kept})
+        going = services.acting_lines(file.counts) - staying
         return self.render_template(
             "imports/undo.html",
             breadcrumb=crumbs((file.file_name, url_for(".show", import_id=import_id)), (_("Undo the import"), None)),
@@ -227,7 +228,8 @@ class ImportsView(BaseView):  # type: ignore[misc]  # Flask-AppBuilder is only p
             file=file,
             matrix=IMPORTERS[file.matrix].matrix,
             staying=staying,
-            nothing=staying == services.done_lines(file) and all(one.whole for one in kept),
+            going=going,
+            nothing=not going and all(one.whole for one in kept),
             kept=outcome.told_kept(file, kept[: queries.PAGE]),
         )
 

@@ -42,14 +42,11 @@ _NEXT_ROW: Final = re.compile(rb'<row((?: [A-Za-z0-9:]+="[^"<>&]*")*)>\s*')
 _LAST_ROW: Final = 1_048_576
 _ODD_ROW: Final = re.compile(rb' hidden="(?!0"|false")| ht="0(?:\.0*)?"| r="')
 _VALUE: Final = rb'(?:/>|>(?:<v>[^<&]*</v>|<is><t(?: xml:space="preserve")?>' + TEXT + rb"</t></is>)?</c>)"
+_CONTENT: Final = rb'((?: s="[0-9]{1,6}")?(?: t="[A-Za-z]{1,9}")?(?: s="[0-9]{1,6}")?' + _VALUE + rb")\s*|([\s\S]+)"
 #: Column, line, what the cell holds; or all that follows something else.
-_CELL: Final = re.compile(
-    rb'<c r="([A-Z]{1,3})([0-9]+)"((?: s="[0-9]{1,6}")?(?: t="[A-Za-z]{1,9}")?(?: s="[0-9]{1,6}")?' + _VALUE + rb")\s*|([\s\S]+)"
-)
+_CELL: Final = re.compile(rb'<c r="([A-Z]{1,3})([0-9]+)"' + _CONTENT)
 #: A cell that does not say where it stands: after the one before.
-_NEXT_CELL: Final = re.compile(
-    rb'<c((?: s="[0-9]{1,6}")?(?: t="[A-Za-z]{1,9}")?(?: s="[0-9]{1,6}")?' + _VALUE + rb")\s*|([\s\S]+)"
-)
+_NEXT_CELL: Final = re.compile(b"<c" + _CONTENT)
 _HELD: Final = re.compile(
     rb'(?: s="([0-9]+)")?(?: t="([A-Za-z]+)")?(?: s="([0-9]+)")?(?:/>|>(?:<v>([^<&]*)</v>|<is><t(?: xml:space="preserve")?>([^<]*)</t></is>)?</c>)'
 )
